@@ -1,0 +1,1 @@
+"""What the services share: schemas and technical parts, no business rules."""

@@ -1,0 +1,1 @@
+"""The schemas that services and callers share: append-only."""

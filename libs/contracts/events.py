@@ -1,0 +1,96 @@
+"""The events on Kafka, version 1: fields are only ever added, each with a default.
+
+Unknown fields are ignored, so that an older reader takes a newer event. Money comes in as a string
+or a number. Bounds and rules are the consumer's to check: these structs hold wrong types off.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Raw, Struct
+
+# A moment whose offset is stated; RFC 3339.
+Moment = Annotated[datetime, Meta(tz=True)]
+
+TransactionType = Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire"]
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every event shares: the store it belongs to."""
+
+    store_id: str
+
+
+class OrderCompleted(Event, frozen=True, kw_only=True):
+    """A shop's order was completed and may earn points.
+
+    `total` is money in `currency`. `order_number` is what people call the order; without it the
+    order's id is used. `items` are carried along unread.
+    """
+
+    order_id: str
+    customer_id: str
+    total: Decimal
+    currency: str
+    completed_at: Moment
+    order_number: str | int | None = None
+    program_id: str | None = None
+    items: Raw | None = None
+
+
+class OrderRefunded(Event, frozen=True, kw_only=True):
+    """A completed order was refunded, in part (`amount`, money in the order's currency) or by all
+    that is left of it (no `amount`)."""
+
+    order_id: str
+    customer_id: str
+    refund_id: str
+    refunded_at: Moment
+    amount: Decimal | None = None
+
+
+class RewardRef(Struct, frozen=True):
+    """A reward as it was called when it was redeemed."""
+
+    id: str
+    name: str
+
+
+class PointsPosted(Event, frozen=True, kw_only=True):
+    """One ledger transaction; points.earned, points.redeemed and points.adjusted carry it.
+
+    `sequence` counts the account's transactions from 1 without a gap over these three topics
+    together. `points` is signed; `tier` is the default programme's tier held afterwards.
+    """
+
+    transaction_id: str
+    customer_id: str
+    sequence: int
+    type: TransactionType
+    points: int
+    balance_after: int
+    lifetime_after: int
+    reason: str
+    occurred_at: str
+    created_at: str
+    program_id: str | None = None
+    tier: str | None = None
+    order_id: str | None = None
+    redemption_id: str | None = None
+    reward: RewardRef | None = None
+
+
+class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """The customer's tier in the default programme is another than the last posting showed.
+
+    `sequence` is that of the posting that shows it; `from_` and `to` are tier names.
+    """
+
+    program_id: str
+    customer_id: str
+    sequence: int
+    lifetime_points: int
+    occurred_at: str
+    from_: str | None = None
+    to: str | None = None

@@ -1,0 +1,33 @@
+"""Exact decimals on the wire: rates and multipliers as JSON numbers, money as text."""
+
+from decimal import Context, Decimal
+from typing import Final
+
+# Wide enough that a total (18 digits) times a rate (13) times a multiplier (10) stays exact.
+EXACT: Final = Context(prec=60)
+MICRO: Final = Decimal("0.000001")
+MAX_TOTAL: Final = Decimal(10**12)
+
+
+def fits(value: Decimal, *, low: Decimal | int, high: Decimal | int) -> bool:
+    """Whether `value` is a number from `low` to `high` with at most six decimals."""
+    if not value.is_finite() or not low <= value <= high:
+        return False
+    exponent = value.as_tuple().exponent
+    return (isinstance(exponent, int) and exponent >= -6) or value == value.quantize(
+        MICRO, context=EXACT
+    )
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same number in its shortest plain spelling: 10, 1.5."""
+    if value == value.to_integral_value():
+        return value.quantize(Decimal(1), context=EXACT)
+    return value.normalize(EXACT)
+
+
+def with_decimal(value: Decimal) -> Decimal:
+    """The same number with at least one decimal: 1.0, 1.5."""
+    if value == value.to_integral_value():
+        return value.quantize(Decimal("0.1"), context=EXACT)
+    return value.normalize(EXACT)

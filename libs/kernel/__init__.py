@@ -1,0 +1,1 @@
+"""The bottom of the house: ids, time, errors and settings, free of I/O and frameworks."""

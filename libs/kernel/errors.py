@@ -1,0 +1,172 @@
+"""The errors callers meet, each with a stable code and the data that explains it.
+
+The tree::
+
+    WhaleError
+     ├── Unauthenticated          no valid key
+     ├── NotFound                 nothing of that id in this store
+     ├── InsufficientScope        the key may not do this
+     ├── RateLimited              too many requests for this key
+     ├── MethodNotAllowed         the path exists, the method does not
+     ├── TooLarge                 the body is over its bound
+     ├── UnsupportedMediaType     the body is not JSON
+     ├── InvalidRequest           faulty values, all named at once
+     ├── IdempotencyKeyReused     the key stands for another request
+     ├── IdempotencyInFlight      the first request with the key still runs
+     ├── Refused                  a rule forbids it; nothing was changed
+     │    ├── RewardUnavailable
+     │    ├── Conflict
+     │    ├── ProgramInactive
+     │    ├── AccountSuspended
+     │    └── InsufficientPoints
+     ├── Unavailable              did not happen, or is settled soon: try again
+     └── InternalError            a defect of ours
+
+An error knows nothing of HTTP: its status stands in one table, in libs.web.problems.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from msgspec import Struct
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """One faulty value of a request: where it stands and what is wrong with it.
+
+    Exactly one of `pointer` (JSON pointer into the body, `#/tiers/1/min_points`), `parameter`
+    (a query or path parameter) and `header` is set.
+    """
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+
+class WhaleError(Exception):
+    """The root: `detail` is a sentence for a person, `extra` the members beyond RFC 9457's own."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str, **extra: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+
+class Unauthenticated(WhaleError):
+    code = "unauthenticated"
+
+
+class NotFound(WhaleError):
+    code = "not_found"
+
+
+class InsufficientScope(WhaleError):
+    code = "insufficient_scope"
+
+    def __init__(self, detail: str, *, required: str) -> None:
+        super().__init__(detail, required=required)
+
+
+class RateLimited(WhaleError):
+    """`retry_after_seconds` and the two header values go out as headers, not as members."""
+
+    code = "rate_limited"
+
+    def __init__(
+        self, detail: str, *, retry_after_seconds: int, rate_limit: str, rate_limit_policy: str
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+        self.rate_limit = rate_limit
+        self.rate_limit_policy = rate_limit_policy
+
+
+class MethodNotAllowed(WhaleError):
+    code = "method_not_allowed"
+
+    def __init__(self, detail: str, *, allow: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.allow = allow
+
+
+class TooLarge(WhaleError):
+    code = "too_large"
+
+
+class UnsupportedMediaType(WhaleError):
+    code = "unsupported_media_type"
+
+
+class InvalidRequest(WhaleError):
+    code = "invalid_request"
+
+    def __init__(self, detail: str, *, errors: list[Fault]) -> None:
+        super().__init__(detail, errors=errors)
+        self.errors = errors
+
+
+class IdempotencyKeyReused(WhaleError):
+    code = "idempotency_key_reused"
+
+
+class IdempotencyInFlight(WhaleError):
+    code = "idempotency_in_flight"
+
+
+class Refused(WhaleError):
+    """A rule forbids it; nothing was changed."""
+
+
+RewardReason = Literal[
+    "inactive", "not_started", "ended", "limit_reached", "out_of_stock", "tier_required"
+]
+
+
+class RewardUnavailable(Refused):
+    code = "reward_unavailable"
+
+    def __init__(self, detail: str, *, reason: RewardReason) -> None:
+        super().__init__(detail, reason=reason)
+
+
+class Conflict(Refused):
+    code = "conflict"
+
+
+class ProgramInactive(Refused):
+    code = "program_inactive"
+
+
+class AccountSuspended(Refused):
+    code = "account_suspended"
+
+
+class InsufficientPoints(Refused):
+    """All three are points: what the customer has, what it takes, and the difference."""
+
+    code = "insufficient_points"
+
+    def __init__(self, *, balance: int, required: int) -> None:
+        missing = required - balance
+        super().__init__(
+            f"The balance is {balance:,} points and this takes {required:,}: {missing:,} missing.",
+            balance=balance,
+            required=required,
+            missing=missing,
+        )
+
+
+class Unavailable(WhaleError):
+    code = "unavailable"
+
+    def __init__(self, detail: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class InternalError(WhaleError):
+    code = "internal_error"

@@ -1,0 +1,1 @@
+"""PostgreSQL: engines, transactions, migrations, and the gatherer for group commit."""

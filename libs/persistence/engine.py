@@ -1,0 +1,88 @@
+"""Engines on asyncpg with every time limit stated, and the driver's own connection for batches."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+# No statement of ours is meant to take longer; a lock is waited for less long than a caller waits.
+_LIMITS: Final = {
+    "statement_timeout": "30000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "30000",
+    "jit": "off",
+}
+# Batches join a few thousand keys against large tables by index. Cached generic plans misjudge the
+# arrays, and a plan that reads a whole table would get slower with every day of business.
+_BATCHES: Final = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_CONNECT_TIMEOUT_SECONDS: Final = 5.0
+
+Connection = asyncpg.pool.PoolConnectionProxy[Any] | asyncpg.Connection[Any]
+
+
+def driver_url(url: str) -> URL:
+    """`postgresql://…` with the driver named, since a bare one means another driver."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def create_engine(url: str, *, name: str, connections: int = 5) -> AsyncEngine:
+    """An engine for reads and single statements; `name` shows in pg_stat_activity."""
+    return _engine(url, name, connections, _LIMITS)
+
+
+def create_batch_engine(url: str, *, name: str, connections: int = 4) -> AsyncEngine:
+    """An engine whose sessions plan for set-based batches of keys."""
+    return _engine(url, name, connections, _LIMITS | _BATCHES)
+
+
+def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> AsyncEngine:
+    return create_async_engine(
+        driver_url(url),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_use_lifo=True,
+        connect_args={
+            "timeout": _CONNECT_TIMEOUT_SECONDS,
+            "server_settings": settings | {"application_name": name},
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A transaction on the driver's own connection: committed at the end, or rolled back whole."""
+    async with engine.connect() as borrowed:
+        raw = await borrowed.get_raw_connection()
+        connection = raw.driver_connection
+        assert isinstance(connection, asyncpg.Connection)
+        try:
+            async with connection.transaction():
+                yield connection
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            await borrowed.invalidate()
+            raise
+
+
+async def ping(engine: AsyncEngine) -> None:
+    """Raise unless the database answers."""
+    async with engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+
+
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A read-only connection whose statements all see the same moment."""
+    async with engine.connect() as connection:
+        await connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        yield connection

@@ -1,0 +1,29 @@
+"""Which database faults pass by themselves, and the one we raise where a rival came first."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+# Connection faults, not enough resources, operator intervention, serialization and lock faults.
+_TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
+_TRANSIENT_STATES = ("55P03", "25006", "57P03")
+
+
+class Rival(Exception):
+    """Another transaction wrote the same key first: nothing of ours holds, start over."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later without anybody changing it.
+
+    True for a store that is away, too busy or was asked to stop, for deadlocks and lock timeouts,
+    and for a lost race; False for a statement or value the database refuses.
+    """
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return is_transient(error.orig) or isinstance(error, OperationalError | InterfaceError)
+    cause = error.__cause__
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
+    if isinstance(error, Rival | OSError | TimeoutError | asyncpg.InterfaceError):
+        return True
+    return cause is not None and cause is not error and is_transient(cause)

@@ -1,0 +1,135 @@
+"""Idempotency keys: the answer of a write, kept in the write's own transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+from sqlalchemy import (
+    TIMESTAMP,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+)
+
+from libs.kernel.errors import IdempotencyKeyReused
+from libs.persistence.columns import texts
+from libs.persistence.errors import Rival
+
+# The promise is 24 hours; a retry that starts at its end is still found.
+KEPT_HOURS: Final = 48
+
+_FIND: Final = r"""
+SELECT k.store_id, k.key, k.fingerprint, k.status, k.body
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, key)
+JOIN idempotency_keys k USING (store_id, key)
+"""
+_KEEP: Final = r"""
+INSERT INTO idempotency_keys (store_id, key, fingerprint, status, body)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::bytea[])
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING
+"""
+
+
+class Claim(Struct, frozen=True):
+    """A caller's key in its store, and the digest of the request it stands for."""
+
+    store_id: str
+    key: str
+    fingerprint: bytes
+
+
+class KeptAnswer(Struct, frozen=True):
+    """An answer as it went out: the HTTP status and the body's bytes."""
+
+    status: int
+    body: bytes
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    """The table each writing service has."""
+    return Table(
+        "idempotency_keys",
+        metadata,
+        Column("store_id", Text(collation="C"), primary_key=True),
+        Column("key", Text(collation="C"), primary_key=True),
+        Column("fingerprint", LargeBinary, nullable=False),
+        Column("status", SmallInteger, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
+        Index("idempotency_keys_created_at", "created_at"),
+    )
+
+
+class Kept(Struct, frozen=True):
+    """What a transaction found of the keys it was asked with."""
+
+    answers: dict[tuple[str, str], tuple[bytes, KeptAnswer]]
+
+    def answer_to(self, claim: Claim) -> KeptAnswer | None:
+        """The first answer given under the key, or None; raises IdempotencyKeyReused where the
+        key stands for another request."""
+        found = self.answers.get((claim.store_id, claim.key))
+        if found is None:
+            return None
+        fingerprint, answer = found
+        if fingerprint != claim.fingerprint:
+            raise IdempotencyKeyReused(
+                "This Idempotency-Key was used for another request. Use a new key for a new request."
+            )
+        return answer
+
+    def remember(self, claim: Claim, answer: KeptAnswer) -> None:
+        """Let a later twin in the same batch find the answer too."""
+        self.answers[claim.store_id, claim.key] = (claim.fingerprint, answer)
+
+
+async def find(connection: asyncpg.Connection[Any], claims: Iterable[Claim]) -> Kept:
+    """Look up the answers kept under `claims`."""
+    asked = list(claims)
+    if not asked:
+        return Kept({})
+    rows = await connection.fetch(
+        _FIND, texts(claim.store_id for claim in asked), texts(claim.key for claim in asked)
+    )
+    return Kept({
+        (row["store_id"], row["key"]): (
+            row["fingerprint"],
+            KeptAnswer(row["status"], row["body"]),
+        )
+        for row in rows
+    })
+
+
+async def keep(
+    connection: asyncpg.Connection[Any], answers: Sequence[tuple[Claim, KeptAnswer]]
+) -> None:
+    """Keep new answers; a rival's transaction that holds one of the keys is waited for.
+
+    Raises Rival where one of the keys exists by now: then nothing of this transaction may hold.
+    """
+    if not answers:
+        return
+    status = await connection.execute(
+        _KEEP,
+        [claim.store_id for claim, _ in answers],
+        [claim.key for claim, _ in answers],
+        [claim.fingerprint for claim, _ in answers],
+        [answer.status for _, answer in answers],
+        [answer.body for _, answer in answers],
+    )
+    if status != f"INSERT 0 {len(answers)}":
+        raise Rival
+
+
+async def purge(connection: asyncpg.Connection[Any], *, before: datetime) -> int:
+    """Forget the keys of before `before`; answers how many."""
+    status = await connection.execute("DELETE FROM idempotency_keys WHERE created_at < $1", before)
+    return int(status.rpartition(" ")[2])

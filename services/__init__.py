@@ -1,0 +1,1 @@
+"""The services: each owns its store, and none imports another."""

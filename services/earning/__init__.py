@@ -1,0 +1,1 @@
+"""Earning: programmes, accounts and the points ledger; the only writer of balances."""

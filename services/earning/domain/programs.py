@@ -1,0 +1,90 @@
+"""Programmes: what an order is worth, and which tier a lifetime holds."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from libs.contracts.numbers import EXACT
+
+SkipReason = Literal["no_program", "program_inactive", "unknown_program", "other_currency"]
+
+_ONE: Final = Decimal(1)
+
+
+class Tier(Struct, frozen=True):
+    """Held from `min_points` lifetime points on; scales awards by `multiplier`."""
+
+    name: str
+    min_points: int
+    multiplier: Decimal
+    perks: tuple[str, ...] | None = None
+
+
+class Program(Struct, frozen=True):
+    """One version of a programme; `tiers` stand in the order of their min_points."""
+
+    id: UUID
+    version_id: int
+    name: str
+    points_per_dollar: Decimal
+    currency: str
+    is_active: bool
+    created_at: datetime
+    tiers: tuple[Tier, ...] = ()
+
+    def tier_at(self, lifetime: int) -> Tier | None:
+        """The highest tier whose min_points `lifetime` has reached."""
+        held = None
+        for tier in self.tiers:
+            if tier.min_points > lifetime:
+                break
+            held = tier
+        return held
+
+    def next_tier(self, lifetime: int) -> Tier | None:
+        """The lowest tier that `lifetime` has not reached."""
+        return next((tier for tier in self.tiers if tier.min_points > lifetime), None)
+
+    def award(self, total: Decimal, tier: Tier | None) -> int:
+        """floor(total x points_per_dollar x multiplier), exactly; no tier multiplies by one."""
+        multiplier = _ONE if tier is None else tier.multiplier
+        rate = EXACT.multiply(self.points_per_dollar, multiplier)
+        return int(EXACT.multiply(total, rate))
+
+
+class StorePrograms(Struct, frozen=True):
+    """A store's programmes, oldest first."""
+
+    all: tuple[Program, ...] = ()
+
+    def find(self, program_id: UUID | None) -> Program | None:
+        """The programme of that id, or None."""
+        return next((program for program in self.all if program.id == program_id), None)
+
+    @property
+    def default(self) -> Program | None:
+        """The oldest active one: it gives the tier a customer is shown."""
+        return next((program for program in self.all if program.is_active), None)
+
+    def pricing(self, program_id: str | None, currency: str) -> Program | SkipReason:
+        """The programme that prices an order, or why none does.
+
+        `program_id` is the order's own wish (`loy_<uuid>`), None for the default.
+        """
+        program = self._asked(program_id)
+        if isinstance(program, Program) and program.currency != currency:
+            return "other_currency"
+        return program
+
+    def _asked(self, program_id: str | None) -> Program | SkipReason:
+        if not self.all:
+            return "no_program"
+        if program_id is None:
+            return self.default or "program_inactive"
+        asked = next((one for one in self.all if program_id == f"loy_{one.id}"), None)
+        if asked is None:
+            return "unknown_program"
+        return asked if asked.is_active else "program_inactive"

@@ -1,0 +1,109 @@
+"""The one posting path: whatever changes a balance goes through here, in one transaction a batch."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.kernel.errors import WhaleError
+from libs.kernel.ids import uuid7_text
+from libs.persistence import idempotency
+from libs.persistence.engine import transaction
+from libs.persistence.errors import Rival
+from libs.persistence.idempotency import Claim, Kept, KeptAnswer
+from services.earning.domain.books import Books
+from services.earning.domain.postings import Order, Outcome, Posting
+from services.earning.handlers.events import events_of
+from services.earning.store import ledger, programs
+
+# Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
+_ATTEMPTS: Final = 5
+
+Result = Outcome | WhaleError
+
+
+class Work(Struct, frozen=True):
+    """Postings that are answered together.
+
+    With a `claim`, `render` makes the answer that is kept under its key, in the same transaction;
+    it may raise, and then the answer is a refusal and nothing is kept.
+    """
+
+    postings: Sequence[Posting]
+    claim: Claim | None = None
+    render: Callable[[Sequence[Result]], KeptAnswer] | None = None
+
+
+class Done(Struct, frozen=True):
+    """What came of a work: a result for each posting, or the answer kept under its key."""
+
+    results: Sequence[Result] = ()
+    answer: KeptAnswer | None = None
+    replayed: bool = False
+
+
+async def post_batch(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
+    """Post all of `works` in one transaction, in order, and answer each.
+
+    A refusal is a result and costs the others nothing. Raises what the database raises; then
+    nothing was posted.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _attempt(engine, works)
+        except Rival:
+            # Another transaction wrote one of the keys first. It has committed: look again.
+            continue
+    raise Rival
+
+
+async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
+    postings = [posting for work in works for posting in work.postings]
+    async with transaction(engine) as connection:
+        in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
+        accounts = await ledger.lock_accounts(
+            connection, {(one.store_id, one.customer_id) for one in postings}
+        )
+        orders = await ledger.read_orders(
+            connection, {(one.store_id, one.order_id) for one in postings if isinstance(one, Order)}
+        )
+        kept = await idempotency.find(
+            connection, [work.claim for work in works if work.claim is not None]
+        )
+        books = Books(accounts=accounts, programs=in_force, orders=orders, new_id=uuid7_text)
+        done, fresh = _fold(books, works, kept)
+        await ledger.write(connection, books, events_of(books.entries))
+        await idempotency.keep(connection, fresh)
+    return done
+
+
+def _fold(
+    books: Books, works: Sequence[Work], kept: Kept
+) -> tuple[list[Done | Exception], list[tuple[Claim, KeptAnswer]]]:
+    """Answer each work, and the answers to keep."""
+    done: list[Done | Exception] = []
+    fresh: list[tuple[Claim, KeptAnswer]] = []
+    for work in works:
+        try:
+            before = None if work.claim is None else kept.answer_to(work.claim)
+            if before is not None:
+                done.append(Done(answer=before, replayed=True))
+                continue
+            results = [_post(books, posting) for posting in work.postings]
+            answer = None if work.render is None else work.render(results)
+        except WhaleError as refusal:
+            done.append(refusal)
+            continue
+        if work.claim is not None and answer is not None:
+            kept.remember(work.claim, answer)
+            fresh.append((work.claim, answer))
+        done.append(Done(results=results, answer=answer))
+    return done, fresh
+
+
+def _post(books: Books, posting: Posting) -> Result:
+    try:
+        return books.post(posting)
+    except WhaleError as refusal:
+        return refusal

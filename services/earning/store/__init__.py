@@ -1,0 +1,1 @@
+"""Earning's database: the batch that writes the ledger, and the queries that read it."""

@@ -1,0 +1,252 @@
+"""One batch of the ledger in PostgreSQL: lock and read what it touches, write what came of it.
+
+Everything is set-based, whatever the size of the batch. Locks are taken in one order: the stores'
+programmes, the accounts by id, and then, by writing them, the natural keys in sorted order; so
+batches wait for each other and never deadlock. A natural key that a rival wrote meanwhile shows as
+a row too few, and the batch starts over and finds it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from libs.messaging.outbox import EncodedEvent, pack
+from libs.persistence.columns import numbers, texts
+from libs.persistence.errors import Rival
+from services.earning.domain.accounts import Account, AccountKey, Entry
+from services.earning.domain.books import Books, OrderKey
+from services.earning.domain.postings import OrderRecord
+
+# The one lane that this size of system needs; more lanes take a hash of the account.
+LANE: Final = 0
+
+_LOCK_ACCOUNTS: Final = r"""
+SELECT a.id, a.store_id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier,
+       a.member_since, a.ctid::text AS ctid
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, customer_id)
+JOIN accounts a USING (store_id, customer_id)
+ORDER BY a.id
+FOR NO KEY UPDATE OF a
+"""
+_READ_ORDERS: Final = r"""
+SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
+       o.occurred_at, o.award
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, order_id)
+JOIN orders o USING (store_id, order_id)
+"""
+_NEW_ACCOUNT_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('accounts', 'id')) FROM generate_series(1, $1::int)
+"""
+_CREATE_ACCOUNTS: Final = r"""
+INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+SELECT * FROM unnest($1::text::bigint[], string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+                     $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::boolean[],
+                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[])
+  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+ORDER BY store_id, customer_id
+ON CONFLICT DO NOTHING
+"""
+# A join on ids would read the whole table once it is large; the row's place is known already.
+_UPDATE_ACCOUNTS: Final = r"""
+UPDATE accounts a
+SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
+    tier = new.tier, member_since = new.member_since
+FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::bigint[], $3::text::bigint[],
+            $4::text::bigint[], $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
+            $7::text::timestamptz[])
+  AS new (ctid, balance, lifetime, sequence, suspended, tier, member_since)
+WHERE a.ctid = new.ctid
+"""
+_INSERT_ENTRIES: Final = r"""
+INSERT INTO entries (account_id, sequence, id, store_id, type, points, balance_after, lifetime_after,
+                     program_version_id, tier, reason, occurred_at, order_id, redemption_id,
+                     reward_id, reward_name)
+SELECT * FROM unnest(
+    $1::text::bigint[], $2::text::bigint[], $3::text::uuid[], string_to_array($4, E'\x1f'),
+    string_to_array($5, E'\x1f'), $6::text::bigint[], $7::text::bigint[], $8::text::bigint[],
+    $9::text::bigint[], string_to_array($10, E'\x1f', E'\x1e'), string_to_array($11, E'\x1f'),
+    $12::text::timestamptz[], string_to_array($13, E'\x1f', E'\x1e'),
+    string_to_array($14, E'\x1f', E'\x1e'), string_to_array($15, E'\x1f', E'\x1e'),
+    string_to_array($16, E'\x1f', E'\x1e'))
+"""
+# Only a skipped order may be replaced; any other that is there by now was written by a rival.
+_RECORD_ORDERS: Final = r"""
+INSERT INTO orders (store_id, order_id, account_id, total, currency, program_id, state, skip_reason,
+                    reason, occurred_at, award, entry_sequence)
+SELECT * FROM unnest(
+    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), $3::text::bigint[],
+    $4::text::numeric[], string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
+    string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'), string_to_array($9, E'\x1f'),
+    $10::text::timestamptz[], $11::text::bigint[], $12::text::bigint[])
+ON CONFLICT (store_id, order_id) DO UPDATE
+SET account_id = excluded.account_id, total = excluded.total, currency = excluded.currency,
+    program_id = excluded.program_id, state = excluded.state, skip_reason = excluded.skip_reason,
+    reason = excluded.reason, occurred_at = excluded.occurred_at, award = excluded.award,
+    entry_sequence = excluded.entry_sequence
+WHERE orders.state = 'skipped'
+"""
+# The id is drawn here, after the account locks: for each account the order of ids is the order of
+# commits, which is the order the relay publishes in.
+_ADD_TO_OUTBOX: Final = """
+INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
+"""
+
+_Connection = asyncpg.Connection[Any]
+
+
+async def lock_accounts(
+    connection: _Connection, keys: Iterable[AccountKey]
+) -> dict[AccountKey, Account]:
+    """Lock the accounts that exist, in one fixed order; a rival's batch is waited for."""
+    asked = list(keys)
+    rows = await connection.fetch(
+        _LOCK_ACCOUNTS, texts(key[0] for key in asked), texts(key[1] for key in asked)
+    )
+    return {
+        (row["store_id"], row["customer_id"]): Account(
+            id=row["id"],
+            store_id=row["store_id"],
+            customer_id=row["customer_id"],
+            balance=row["balance"],
+            lifetime=row["lifetime"],
+            sequence=row["sequence"],
+            suspended=row["suspended"],
+            tier=row["tier"],
+            member_since=row["member_since"],
+            ctid=row["ctid"],
+        )
+        for row in rows
+    }
+
+
+async def read_orders(
+    connection: _Connection, keys: Iterable[OrderKey]
+) -> dict[OrderKey, OrderRecord]:
+    """The orders recorded under `keys`. Their accounts must be locked already, so that none of
+    them can change meanwhile."""
+    asked = list(keys)
+    if not asked:
+        return {}
+    rows = await connection.fetch(
+        _READ_ORDERS, texts(key[0] for key in asked), texts(key[1] for key in asked)
+    )
+    return {(row["store_id"], row["order_id"]): _order(row) for row in rows}
+
+
+def _order(row: asyncpg.Record) -> OrderRecord:
+    return OrderRecord(
+        store_id=row["store_id"],
+        order_id=row["order_id"],
+        account=None,
+        account_id=row["account_id"],
+        total=row["total"],
+        currency=row["currency"],
+        program_id=row["program_id"],
+        state=row["state"],
+        reason=row["reason"],
+        occurred_at=row["occurred_at"],
+        award=row["award"],
+    )
+
+
+async def write(connection: _Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
+    """Write what came of a batch; raises Rival where another transaction was first."""
+    touched = books.touched.values()
+    await _create_accounts(connection, [account for account in touched if account.id is None])
+    await _update_accounts(connection, [account for account in touched if account.ctid is not None])
+    await _insert_entries(connection, books.entries)
+    await _record_orders(connection, sorted(books.orders.items()))
+    if events:
+        await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
+
+
+async def _create_accounts(connection: _Connection, accounts: Sequence[Account]) -> None:
+    if not accounts:
+        return
+    ids = await connection.fetch(_NEW_ACCOUNT_IDS, len(accounts))
+    for account, (account_id,) in zip(accounts, ids, strict=True):
+        account.id = account_id
+    status = await connection.execute(
+        _CREATE_ACCOUNTS,
+        numbers(account.id for account in accounts),
+        texts(account.store_id for account in accounts),
+        texts(account.customer_id for account in accounts),
+        numbers(account.balance for account in accounts),
+        numbers(account.lifetime for account in accounts),
+        numbers(account.sequence for account in accounts),
+        numbers(account.suspended for account in accounts),
+        texts(account.tier for account in accounts),
+        numbers(account.member_since.isoformat() for account in accounts),
+    )
+    _expect(status, "INSERT 0", len(accounts))
+
+
+async def _update_accounts(connection: _Connection, accounts: Sequence[Account]) -> None:
+    if not accounts:
+        return
+    status = await connection.execute(
+        _UPDATE_ACCOUNTS,
+        texts(account.ctid for account in accounts),
+        numbers(account.balance for account in accounts),
+        numbers(account.lifetime for account in accounts),
+        numbers(account.sequence for account in accounts),
+        numbers(account.suspended for account in accounts),
+        texts(account.tier for account in accounts),
+        numbers(account.member_since.isoformat() for account in accounts),
+    )
+    _expect(status, "UPDATE", len(accounts))
+
+
+async def _insert_entries(connection: _Connection, entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    await connection.execute(
+        _INSERT_ENTRIES,
+        numbers(entry.account.id for entry in entries),
+        numbers(entry.sequence for entry in entries),
+        numbers(entry.id for entry in entries),
+        texts(entry.account.store_id for entry in entries),
+        texts(entry.type for entry in entries),
+        numbers(entry.points for entry in entries),
+        numbers(entry.balance_after for entry in entries),
+        numbers(entry.lifetime_after for entry in entries),
+        numbers(None if entry.program is None else entry.program.version_id for entry in entries),
+        texts(None if entry.tier is None else entry.tier.name for entry in entries),
+        texts(entry.reason for entry in entries),
+        numbers(entry.occurred_at.isoformat() for entry in entries),
+        texts(entry.order_id for entry in entries),
+        texts(entry.redemption_id for entry in entries),
+        texts(None if entry.reward is None else entry.reward.id for entry in entries),
+        texts(None if entry.reward is None else entry.reward.name for entry in entries),
+    )
+
+
+async def _record_orders(
+    connection: _Connection, orders: Sequence[tuple[OrderKey, OrderRecord]]
+) -> None:
+    if not orders:
+        return
+    records = [record for _, record in orders]
+    status = await connection.execute(
+        _RECORD_ORDERS,
+        texts(record.store_id for record in records),
+        texts(record.order_id for record in records),
+        numbers(None if record.account is None else record.account.id for record in records),
+        numbers(record.total for record in records),
+        texts(record.currency for record in records),
+        texts(record.program_id for record in records),
+        texts(record.state for record in records),
+        texts(record.skip_reason for record in records),
+        texts(record.reason for record in records),
+        numbers(record.occurred_at.isoformat() for record in records),
+        numbers(record.award for record in records),
+        numbers(None if record.entry is None else record.entry.sequence for record in records),
+    )
+    _expect(status, "INSERT 0", len(records))
+
+
+def _expect(status: str, verb: str, rows: int) -> None:
+    """A row too few means that a rival's transaction came first."""
+    if status != f"{verb} {rows}":
+        raise Rival
