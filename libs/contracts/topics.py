@@ -21,7 +21,9 @@ class Topic(Struct, frozen=True):
 
     name: str
     partitions: int = 6
-    config: dict[str, str] = field(default_factory=lambda: {"max.message.bytes": str(MAX_MESSAGE_BYTES)})
+    config: dict[str, str] = field(
+        default_factory=lambda: {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    )
 
     @property
     def dead_letters(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 from sqlalchemy import URL, make_url
@@ -25,7 +25,11 @@ _BATCHES: Final = {
 }
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
 
-Connection = asyncpg.pool.PoolConnectionProxy[Any] | asyncpg.Connection[Any]
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    # The driver's class is generic for type checkers alone.
+    Connection = asyncpg.Connection
 
 
 def driver_url(url: str) -> URL:
@@ -58,7 +62,7 @@ def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> 
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection[Any]]:
+async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
     """A transaction on the driver's own connection: committed at the end, or rolled back whole."""
     async with engine.connect() as borrowed:
         raw = await borrowed.get_raw_connection()

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 from msgspec import Struct
 from sqlalchemy import (
     TIMESTAMP,
@@ -20,6 +19,7 @@ from sqlalchemy import (
 
 from libs.kernel.errors import IdempotencyKeyReused
 from libs.persistence.columns import texts
+from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
 
 # The promise is 24 hours; a retry that starts at its end is still found.
@@ -91,7 +91,7 @@ class Kept(Struct, frozen=True):
         self.answers[claim.store_id, claim.key] = (claim.fingerprint, answer)
 
 
-async def find(connection: asyncpg.Connection[Any], claims: Iterable[Claim]) -> Kept:
+async def find(connection: Connection, claims: Iterable[Claim]) -> Kept:
     """Look up the answers kept under `claims`."""
     asked = list(claims)
     if not asked:
@@ -99,18 +99,18 @@ async def find(connection: asyncpg.Connection[Any], claims: Iterable[Claim]) -> 
     rows = await connection.fetch(
         _FIND, texts(claim.store_id for claim in asked), texts(claim.key for claim in asked)
     )
-    return Kept({
-        (row["store_id"], row["key"]): (
-            row["fingerprint"],
-            KeptAnswer(row["status"], row["body"]),
-        )
-        for row in rows
-    })
+    return Kept(
+        {
+            (row["store_id"], row["key"]): (
+                row["fingerprint"],
+                KeptAnswer(row["status"], row["body"]),
+            )
+            for row in rows
+        }
+    )
 
 
-async def keep(
-    connection: asyncpg.Connection[Any], answers: Sequence[tuple[Claim, KeptAnswer]]
-) -> None:
+async def keep(connection: Connection, answers: Sequence[tuple[Claim, KeptAnswer]]) -> None:
     """Keep new answers; a rival's transaction that holds one of the keys is waited for.
 
     Raises Rival where one of the keys exists by now: then nothing of this transaction may hold.
@@ -129,7 +129,7 @@ async def keep(
         raise Rival
 
 
-async def purge(connection: asyncpg.Connection[Any], *, before: datetime) -> int:
+async def purge(connection: Connection, *, before: datetime) -> int:
     """Forget the keys of before `before`; answers how many."""
     status = await connection.execute("DELETE FROM idempotency_keys WHERE created_at < $1", before)
     return int(status.rpartition(" ")[2])

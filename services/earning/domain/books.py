@@ -80,7 +80,9 @@ class Books:
         tier = program.tier_at(account.lifetime)
         points = program.award(order.total, tier)
         if points > MAX_ORDER_POINTS:
-            detail = f"The order is worth {points:,} points, over {MAX_ORDER_POINTS:,} for one award."
+            detail = (
+                f"The order is worth {points:,} points, over {MAX_ORDER_POINTS:,} for one award."
+            )
             raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
         if points == 0:
             return self._record(order, account, "counted")
@@ -132,7 +134,9 @@ class Books:
         account = self._account(award.store_id, award.customer_id, award.occurred_at)
         program = self._programs.get(award.store_id, NO_PROGRAMS).default
         if program is None:
-            raise ProgramInactive("The store has no active loyalty program, so nothing can be earned.")
+            raise ProgramInactive(
+                "The store has no active loyalty program, so nothing can be earned."
+            )
         if account.suspended:
             raise AccountSuspended(f"The account of {award.customer_id} is suspended.")
         return self._enter(

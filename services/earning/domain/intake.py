@@ -49,7 +49,7 @@ def order_of(event: OrderCompleted, *, now: datetime) -> Order:
 
 def moment_of(moment: datetime, field: str, *, now: datetime) -> datetime:
     """The event's own time, in UTC; raises OutOfBounds for one that cannot be."""
-    _check(_EARLIEST <= moment, f"{field}: before 1970")
+    _check(moment >= _EARLIEST, f"{field}: before 1970")
     _check(moment <= now + _AHEAD, f"{field}: more than 24 hours ahead")
     return truncate(moment)
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import msgspec
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -14,7 +13,7 @@ from libs.contracts import api
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence import idempotency
-from libs.persistence.engine import transaction
+from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, KeptAnswer
 from services.earning.domain.programs import Program, StorePrograms, Tier
@@ -57,9 +56,7 @@ async def change(engine: AsyncEngine, wanted: ProgramChange) -> tuple[KeptAnswer
     raise Rival
 
 
-async def _change(
-    connection: asyncpg.Connection[Any], wanted: ProgramChange
-) -> tuple[KeptAnswer, bool]:
+async def _change(connection: Connection, wanted: ProgramChange) -> tuple[KeptAnswer, bool]:
     present = await store.lock_for_change(connection, wanted.store_id)
     claims = [] if wanted.claim is None else [wanted.claim]
     kept = await idempotency.find(connection, claims)

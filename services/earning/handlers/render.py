@@ -1,41 +1,32 @@
-"""The ledger's things as callers see them in /v1 and on Kafka."""
+"""The ledger's things in the shapes of /v1."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from datetime import UTC
-from typing import Final
+from typing import Any
 from uuid import UUID
 
+from msgspec import UNSET
+from sqlalchemy import Row
+
 from libs.contracts import api
-from libs.contracts.events import PointsPosted, TierChanged
+from libs.contracts.events import RewardRef
 from libs.contracts.numbers import plain, with_decimal
-from libs.contracts.topics import (
-    POINTS_ADJUSTED,
-    POINTS_EARNED,
-    POINTS_REDEEMED,
-    POINTS_TIER_CHANGED,
-    record_key,
-)
 from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
-from libs.messaging.outbox import EncodedEvent
-from msgspec import UNSET
-
 from services.earning.domain.accounts import Entry
 from services.earning.domain.programs import Program
-
-_TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
 
 def program_id(program: UUID) -> str:
     return f"loy_{program}"
 
 
-def transaction_id(entry_id: str) -> str:
+def transaction_id(entry_id: str | UUID) -> str:
     return f"txn_{entry_id}"
 
 
 def program(shown: Program) -> api.Program:
-    """A programme as the API answers it, its tiers by min_points."""
+    """A programme, its tiers by min_points."""
     return api.Program(
         id=program_id(shown.id),
         name=shown.name,
@@ -69,4 +60,59 @@ def transaction(entry: Entry) -> api.Transaction:
         order_id=entry.order_id or UNSET,
         redemption_id=entry.redemption_id or UNSET,
         occurred_at=format_time(entry.occurred_at),
+    )
+
+
+def listed_transaction(row: Row[Any]) -> api.Transaction:
+    """An entry as it is read back: the same as when it was posted."""
+    return api.Transaction(
+        id=transaction_id(row.id),
+        customer_id=row.customer_id,
+        type=row.type,
+        points=row.points,
+        reason=row.reason,
+        balance_after=row.balance_after,
+        created_at=format_time(time_of(str(row.id))),
+        reward=UNSET if row.reward_id is None else RewardRef(row.reward_id, row.reward_name),
+        order_id=row.order_id or UNSET,
+        redemption_id=row.redemption_id or UNSET,
+        occurred_at=format_time(row.occurred_at.astimezone(UTC)),
+    )
+
+
+def customer_status(
+    account: Row[Any], default: Program | None, recent: Sequence[Row[Any]]
+) -> api.CustomerStatus:
+    """A customer's status; the tier is the default programme's, by the lifetime points."""
+    return api.CustomerStatus(
+        customer_id=account.customer_id,
+        points_balance=account.balance,
+        lifetime_points=account.lifetime,
+        tier=_held_tier(default, account.lifetime),
+        transactions=[
+            api.RecentTransaction(
+                id=transaction_id(row.id),
+                type=row.type,
+                points=row.points,
+                reason=row.reason,
+                created_at=format_time(time_of(str(row.id))),
+            )
+            for row in recent
+        ],
+        member_since=format_time(account.member_since.astimezone(UTC)),
+        status="suspended" if account.suspended else "active",
+    )
+
+
+def _held_tier(program: Program | None, lifetime: int) -> api.HeldTier | None:
+    held = None if program is None else program.tier_at(lifetime)
+    if program is None or held is None:
+        return None
+    above = program.next_tier(lifetime)
+    return api.HeldTier(
+        name=held.name,
+        multiplier=with_decimal(held.multiplier),
+        next_tier=None
+        if above is None
+        else api.NextTier(name=above.name, points_needed=above.min_points - lifetime),
     )

@@ -7,12 +7,13 @@ a row too few, and the batch starts over and finds it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
 from libs.messaging.outbox import EncodedEvent, pack
 from libs.persistence.columns import numbers, texts
+from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.books import Books, OrderKey
@@ -92,11 +93,9 @@ _ADD_TO_OUTBOX: Final = """
 INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
 """
 
-_Connection = asyncpg.Connection[Any]
-
 
 async def lock_accounts(
-    connection: _Connection, keys: Iterable[AccountKey]
+    connection: Connection, keys: Iterable[AccountKey]
 ) -> dict[AccountKey, Account]:
     """Lock the accounts that exist, in one fixed order; a rival's batch is waited for."""
     asked = list(keys)
@@ -121,7 +120,7 @@ async def lock_accounts(
 
 
 async def read_orders(
-    connection: _Connection, keys: Iterable[OrderKey]
+    connection: Connection, keys: Iterable[OrderKey]
 ) -> dict[OrderKey, OrderRecord]:
     """The orders recorded under `keys`. Their accounts must be locked already, so that none of
     them can change meanwhile."""
@@ -150,7 +149,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
     )
 
 
-async def write(connection: _Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
+async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
     """Write what came of a batch; raises Rival where another transaction was first."""
     touched = books.touched.values()
     await _create_accounts(connection, [account for account in touched if account.id is None])
@@ -161,7 +160,7 @@ async def write(connection: _Connection, books: Books, events: Sequence[EncodedE
         await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
 
 
-async def _create_accounts(connection: _Connection, accounts: Sequence[Account]) -> None:
+async def _create_accounts(connection: Connection, accounts: Sequence[Account]) -> None:
     if not accounts:
         return
     ids = await connection.fetch(_NEW_ACCOUNT_IDS, len(accounts))
@@ -182,7 +181,7 @@ async def _create_accounts(connection: _Connection, accounts: Sequence[Account])
     _expect(status, "INSERT 0", len(accounts))
 
 
-async def _update_accounts(connection: _Connection, accounts: Sequence[Account]) -> None:
+async def _update_accounts(connection: Connection, accounts: Sequence[Account]) -> None:
     if not accounts:
         return
     status = await connection.execute(
@@ -198,7 +197,7 @@ async def _update_accounts(connection: _Connection, accounts: Sequence[Account])
     _expect(status, "UPDATE", len(accounts))
 
 
-async def _insert_entries(connection: _Connection, entries: Sequence[Entry]) -> None:
+async def _insert_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     await connection.execute(
@@ -223,7 +222,7 @@ async def _insert_entries(connection: _Connection, entries: Sequence[Entry]) -> 
 
 
 async def _record_orders(
-    connection: _Connection, orders: Sequence[tuple[OrderKey, OrderRecord]]
+    connection: Connection, orders: Sequence[tuple[OrderKey, OrderRecord]]
 ) -> None:
     if not orders:
         return

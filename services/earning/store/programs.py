@@ -5,11 +5,13 @@ posting is priced by what is in force when it commits, and neither side starves 
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, StorePrograms, Tier
 
 # The first key of the two-part advisory lock, apart from those of other purposes.
@@ -22,7 +24,7 @@ FROM (SELECT DISTINCT hashtext(store_id) AS key FROM unnest($2::text[]) AS store
 _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _READ: Final = """
 SELECT p.id, p.store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
-       v.currency, v.is_active, v.tiers
+       v.currency, v.is_active, v.tiers::text AS tiers
 FROM programs p JOIN program_versions v ON v.id = p.version_id
 WHERE p.store_id = ANY($1)
 ORDER BY p.id
@@ -37,14 +39,12 @@ _INSERT_PROGRAM: Final = (
     "INSERT INTO programs (id, store_id, version_id, created_at) VALUES ($1, $2, 0, $3)"
 )
 _SET_VERSION: Final = "UPDATE programs SET version_id = $2 WHERE id = $1"
-
-_Connection = asyncpg.Connection[Any]
 _tiers_of: Final = msgspec.json.Decoder(tuple[Tier, ...])
 _encode_tiers: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 async def lock_and_read(
-    connection: _Connection, store_ids: Iterable[str]
+    connection: Connection, store_ids: Iterable[str]
 ) -> dict[str, StorePrograms]:
     """The programmes in force in the stores, which no change may touch until the commit."""
     stores = list(store_ids)
@@ -52,18 +52,25 @@ async def lock_and_read(
     return await read(connection, stores)
 
 
-async def lock_for_change(connection: _Connection, store_id: str) -> StorePrograms:
+async def lock_for_change(connection: Connection, store_id: str) -> StorePrograms:
     """The store's programmes, while no posting and no other change is under way."""
     await connection.fetch(_LOCK_EXCLUSIVE, _LOCK_SPACE, store_id)
     return (await read(connection, [store_id])).get(store_id, StorePrograms())
 
 
-async def read(connection: _Connection, store_ids: list[str]) -> dict[str, StorePrograms]:
+async def read(connection: Connection, store_ids: list[str]) -> dict[str, StorePrograms]:
     """The current version of every programme of the stores, oldest first."""
     found: dict[str, list[Program]] = {}
     for row in await connection.fetch(_READ, store_ids):
         found.setdefault(row["store_id"], []).append(_program(row))
     return {store_id: StorePrograms(tuple(programs)) for store_id, programs in found.items()}
+
+
+async def read_one(connection: AsyncConnection, store_id: str) -> StorePrograms:
+    """The current programmes of one store, as part of the reader's own snapshot."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(raw, asyncpg.Connection)
+    return (await read(raw, [store_id])).get(store_id, StorePrograms())
 
 
 def _program(row: asyncpg.Record) -> Program:
@@ -79,13 +86,13 @@ def _program(row: asyncpg.Record) -> Program:
     )
 
 
-async def create(connection: _Connection, store_id: str, program: Program) -> None:
+async def create(connection: Connection, store_id: str, program: Program) -> None:
     """Add a programme and its first version."""
     await connection.execute(_INSERT_PROGRAM, program.id, store_id, program.created_at)
     await add_version(connection, program)
 
 
-async def add_version(connection: _Connection, program: Program) -> None:
+async def add_version(connection: Connection, program: Program) -> None:
     """Make `program` the version in force from now on; those before it are kept."""
     version_id = await connection.fetchval(
         _INSERT_VERSION,

@@ -1,0 +1,78 @@
+"""What the world is told of the ledger: one event per entry, and one more where the tier changed."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from libs.contracts.events import PointsPosted, TierChanged
+from libs.contracts.topics import (
+    POINTS_ADJUSTED,
+    POINTS_EARNED,
+    POINTS_REDEEMED,
+    POINTS_TIER_CHANGED,
+    record_key,
+)
+from libs.kernel.clock import format_time
+from libs.kernel.ids import time_of
+from libs.messaging.cloudevents import encode_event
+from libs.messaging.outbox import EncodedEvent
+from services.earning.domain.accounts import Entry
+from services.earning.handlers.render import program_id, transaction_id
+
+SOURCE: Final = "/services/earning"
+
+_TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
+
+
+def events_of(entries: Iterable[Entry]) -> list[EncodedEvent]:
+    """The events of `entries`, in their order."""
+    return [event for entry in entries for event in _events_of(entry)]
+
+
+def _events_of(entry: Entry) -> Iterator[EncodedEvent]:
+    account = entry.account
+    key = record_key(account.store_id, account.customer_id)
+    posted_at = format_time(time_of(entry.id))
+    posted = _posted(entry, posted_at)
+    topic = _TOPIC_OF.get(entry.type, POINTS_ADJUSTED)
+    yield encode_event(
+        posted, topic=topic, key=key, id=posted.transaction_id, source=SOURCE, time=posted_at
+    )
+    if entry.tier_after != entry.tier_before and entry.default_program is not None:
+        yield encode_event(
+            TierChanged(
+                store_id=account.store_id,
+                program_id=program_id(entry.default_program),
+                customer_id=account.customer_id,
+                sequence=entry.sequence,
+                lifetime_points=entry.lifetime_after,
+                occurred_at=posted.occurred_at,
+                from_=entry.tier_before,
+                to=entry.tier_after,
+            ),
+            topic=POINTS_TIER_CHANGED,
+            key=key,
+            id=f"{posted.transaction_id}:tier",
+            source=SOURCE,
+            time=posted_at,
+        )
+
+
+def _posted(entry: Entry, posted_at: str) -> PointsPosted:
+    return PointsPosted(
+        store_id=entry.account.store_id,
+        transaction_id=transaction_id(entry.id),
+        program_id=None if entry.program is None else program_id(entry.program.id),
+        customer_id=entry.account.customer_id,
+        sequence=entry.sequence,
+        type=entry.type,
+        points=entry.points,
+        balance_after=entry.balance_after,
+        lifetime_after=entry.lifetime_after,
+        tier=entry.tier_after,
+        reason=entry.reason,
+        order_id=entry.order_id,
+        redemption_id=entry.redemption_id,
+        reward=entry.reward,
+        occurred_at=format_time(entry.occurred_at),
+        created_at=posted_at,
+    )

@@ -1,0 +1,87 @@
+"""What callers read: a customer's status, transactions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from libs.contracts import api
+from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.ids import parse_id
+from libs.persistence.engine import snapshot
+from services.earning.handlers import render
+from services.earning.store import programs, reading
+from services.earning.store.reading import TransactionFilter
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of transactions: whether more follow, and how many match in all, counted up to
+    reading.COUNT_LIMIT + 1."""
+
+    transactions: Sequence[api.Transaction]
+    has_more: bool
+    counted: int
+
+
+async def customer_status(
+    engine: AsyncEngine, store_id: str, customer_id: str
+) -> api.CustomerStatus:
+    """The customer's status, all of it as of one moment; raises NotFound."""
+    async with snapshot(engine) as connection:
+        account = await reading.account(connection, store_id, customer_id)
+        if account is None:
+            raise NotFound("There is no such customer in this store.")
+        in_force = await programs.read_one(connection, store_id)
+        recent = await reading.recent(connection, account.id)
+    return render.customer_status(account, in_force.default, recent)
+
+
+async def get_transaction(engine: AsyncEngine, store_id: str, text: str) -> api.Transaction:
+    """One transaction of the store; raises NotFound."""
+    async with snapshot(engine) as connection:
+        found = await _transaction(connection, store_id, text)
+    if found is None:
+        raise NotFound("There is no such transaction in this store.")
+    return render.listed_transaction(found)
+
+
+async def list_transactions(
+    engine: AsyncEngine,
+    wanted: TransactionFilter,
+    *,
+    customer_id: str | None,
+    limit: int,
+    starting_after: str | None,
+) -> Listed:
+    """A page of the store's transactions, or of one customer's, newest first.
+
+    Raises InvalidRequest where `starting_after` is no transaction of the store.
+    """
+    async with snapshot(engine) as connection:
+        after = None
+        if starting_after is not None:
+            after = await _transaction(connection, wanted.store_id, starting_after)
+            if after is None:
+                raise _unknown_cursor()
+        if customer_id is not None:
+            account = await reading.account(connection, wanted.store_id, customer_id)
+            if account is None:
+                return Listed([], has_more=False, counted=0)
+            wanted = msgspec.structs.replace(wanted, account_id=account.id)
+        rows, counted = await reading.transactions(connection, wanted, limit=limit, after=after)
+    shown = [render.listed_transaction(row) for row in rows[:limit]]
+    return Listed(shown, has_more=len(rows) > limit, counted=counted)
+
+
+async def _transaction(connection: AsyncConnection, store_id: str, text: str) -> Row[Any] | None:
+    entry_id = parse_id("txn", text)
+    if entry_id is None:
+        return None
+    return await reading.transaction(connection, store_id, entry_id)
+
+
+def _unknown_cursor() -> InvalidRequest:
+    detail = "There is no such transaction in this store."
+    return InvalidRequest(detail, errors=[Fault(detail=detail, parameter="starting_after")])
