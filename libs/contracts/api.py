@@ -17,6 +17,7 @@ AccountStatus = Literal["active", "suspended"]
 MAX_NAME: Final = 120
 MAX_REASON: Final = 255
 MAX_TIERS: Final = 50
+MAX_PERKS: Final = 50
 MAX_RATE: Final = 10**6
 MAX_MULTIPLIER: Final = 1_000
 MAX_MANUAL_POINTS: Final = 10**9

@@ -1,6 +1,6 @@
 """Programmes: create, change, read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -10,7 +10,7 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
-from libs.kernel.errors import NotFound
+from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
@@ -38,6 +38,23 @@ async def list_programs(engine: AsyncEngine, store_id: str) -> StorePrograms:
     async with transaction(engine) as connection:
         found = await store.read(connection, [store_id])
     return found.get(store_id, StorePrograms())
+
+
+def page(
+    found: StorePrograms, *, limit: int, starting_after: str | None
+) -> tuple[Sequence[Program], bool]:
+    """Up to `limit` programmes after the one named, and whether more follow.
+
+    Raises InvalidRequest where `starting_after` is no programme of the store.
+    """
+    start = 0
+    if starting_after is not None:
+        ids = [render.program_id(program.id) for program in found.all]
+        if starting_after not in ids:
+            fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
+            raise InvalidRequest(_NOT_FOUND, errors=[fault])
+        start = ids.index(starting_after) + 1
+    return found.all[start : start + limit], len(found.all) > start + limit
 
 
 async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Program:

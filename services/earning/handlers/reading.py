@@ -63,7 +63,7 @@ async def list_transactions(
         after = None
         if starting_after is not None:
             after = await _transaction(connection, wanted.store_id, starting_after)
-            if after is None:
+            if after is None or customer_id not in {None, after.customer_id}:
                 raise _unknown_cursor()
         if customer_id is not None:
             account = await reading.account(connection, wanted.store_id, customer_id)

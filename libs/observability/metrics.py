@@ -1,0 +1,59 @@
+"""Every metric of the project, declared in this one place."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# From a fraction of a millisecond to what a caller gives up on.
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
+
+HTTP_SECONDS: Final = Histogram(
+    "whale_http_request_seconds",
+    "Time to answer a request, by route, method and status.",
+    ["route", "method", "status"],
+    buckets=_SECONDS,
+)
+GROUP_COMMIT_SIZE: Final = Histogram(
+    "whale_group_commit_requests",
+    "Requests that shared one transaction.",
+    buckets=_SIZES,
+)
+CONSUMER_LAG: Final = Gauge(
+    "whale_consumer_lag_records",
+    "Records of a topic that a consumer group has not processed yet, as of its last poll.",
+    ["topic", "group"],
+)
+BATCH_SECONDS: Final = Histogram(
+    "whale_consumer_batch_seconds",
+    "Time to process a batch of records, until its offsets are committed.",
+    ["topic"],
+    buckets=_SECONDS,
+)
+BATCH_RECORDS: Final = Histogram(
+    "whale_consumer_batch_records", "Records in a batch.", ["topic"], buckets=_SIZES
+)
+CONSUMER_RETRIES: Final = Counter(
+    "whale_consumer_retries_total",
+    "Batches tried again, because the store was away (transient) or for a fault of ours.",
+    ["topic", "cause"],
+)
+DEAD_LETTERS: Final = Counter(
+    "whale_dead_letters_total",
+    "Records that can never be processed, by the topic they came from and the reason.",
+    ["topic", "code"],
+)
+OUTBOX_AGE: Final = Gauge(
+    "whale_outbox_age_seconds", "Age of the oldest event that waits to be published."
+)
+OUTBOX_ROWS: Final = Gauge("whale_outbox_rows", "Outbox rows that the last look found waiting.")
+RELAY_PUBLISHED: Final = Counter(
+    "whale_relay_published_total", "Events published from the outbox, by topic.", ["topic"]
+)
+RATE_LIMITED: Final = Counter("whale_rate_limited_total", "Requests refused for a used-up allowance.")
+LIMITS_UNENFORCED: Final = Counter(
+    "whale_rate_limits_unenforced_total", "Requests let through because the limits' store was away."
+)
+UPSTREAM_FAILURES: Final = Counter(
+    "whale_upstream_failures_total", "Requests that a service did not answer, by service.", ["service"]
+)

@@ -1,0 +1,186 @@
+"""The routes of earning, in the shapes of /v1."""
+
+from typing import Any, Final
+
+from litestar import Request, Response, get, patch, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from libs.contracts import api
+from libs.kernel.clock import utc_now
+from libs.kernel.ids import CUSTOMER_ID
+from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.web import idempotency, pages
+from libs.web.body import Faults, Query, decode
+from services.earning.api import checks
+from services.earning.handlers import awards, programs, reading, render
+from services.earning.handlers.resources import Resources
+from services.earning.store.reading import TransactionFilter
+
+_STORE: Final = "/v1/stores/{store_id:str}"
+_TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire")
+
+AnyRequest = Request[Any, Any, Any]
+Body = Response[bytes]
+
+
+@get(f"{_STORE}/loyalty-programs", operation_id="listPrograms")
+async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The store's programmes, oldest first."""
+    faults = Faults()
+    query = _query(request, faults, known=pages.PARAMETERS)
+    page = pages.page_of(query)
+    faults.raise_if_any()
+    found = await programs.list_programs(_resources(request).reads, store_id)
+    shown, has_more = programs.page(found, limit=page.limit, starting_after=page.starting_after)
+    data = [render.program(program) for program in shown]
+    return _json(pages.answer(data, has_more=has_more, counted=len(found.all)))
+
+
+@post(f"{_STORE}/loyalty-programs", operation_id="createProgram")
+async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.ProgramCreate)
+    faults = Faults()
+    checks.program_create(asked, faults)
+    faults.raise_if_any()
+    creation = programs.creation(asked, now=utc_now())
+    return await _change_program(request, programs.ProgramChange(store_id, creation, 201, claim))
+
+
+@get(f"{_STORE}/loyalty-programs/{{program_id:str}}", operation_id="getProgram")
+async def get_program(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    _no_query(request)
+    found = await programs.get_program(_resources(request).reads, store_id, program_id)
+    return _json(render.program(found))
+
+
+@patch(f"{_STORE}/loyalty-programs/{{program_id:str}}", operation_id="updateProgram")
+async def update_program(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.ProgramPatch)
+    faults = Faults()
+    checks.program_patch(asked, faults)
+    faults.raise_if_any()
+    change = programs.patch(program_id, asked)
+    return await _change_program(request, programs.ProgramChange(store_id, change, 200, claim))
+
+
+@post(f"{_STORE}/loyalty/earn", operation_id="earn")
+async def earn(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Award points by hand."""
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.EarnRequest)
+    faults = Faults()
+    checks.earn(asked, faults)
+    faults.raise_if_any()
+    answer, replayed = await awards.earn(_resources(request).gatherer, store_id, asked, claim)
+    return _kept(answer, replayed=replayed)
+
+
+@get(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="getCustomer")
+async def get_customer(
+    request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
+) -> Body:
+    _no_query(request)
+    return _json(await reading.customer_status(_resources(request).reads, store_id, customer_id))
+
+
+@get(f"{_STORE}/loyalty/transactions", operation_id="listTransactions")
+async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    faults = Faults()
+    query = _query(
+        request,
+        faults,
+        known=pages.PARAMETERS | {"customer_id", "type", "created_after", "created_before"},
+    )
+    page = pages.page_of(query)
+    customer_id = query.matching("customer_id", CUSTOMER_ID, checks.CUSTOMER_ID_RULE)
+    wanted = TransactionFilter(
+        store_id=store_id,
+        type=query.one_of("type", _TYPES),
+        created_after=query.time("created_after"),
+        created_before=query.time("created_before"),
+    )
+    faults.raise_if_any()
+    found = await reading.list_transactions(
+        _resources(request).reads,
+        wanted,
+        customer_id=customer_id,
+        limit=page.limit,
+        starting_after=page.starting_after,
+    )
+    return _json(
+        pages.answer(found.transactions, has_more=found.has_more, counted=found.counted)
+    )
+
+
+@get(f"{_STORE}/loyalty/transactions/{{transaction_id:str}}", operation_id="getTransaction")
+async def get_transaction(
+    request: AnyRequest, store_id: FromPath[str], transaction_id: FromPath[str]
+) -> Body:
+    _no_query(request)
+    return _json(await reading.get_transaction(_resources(request).reads, store_id, transaction_id))
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    list_programs,
+    create_program,
+    get_program,
+    update_program,
+    earn,
+    get_customer,
+    list_transactions,
+    get_transaction,
+)
+
+
+def _resources(request: AnyRequest) -> Resources:
+    resources: Resources = request.app.state["resources"]
+    return resources
+
+
+def _query(request: AnyRequest, faults: Faults, *, known: frozenset[str]) -> Query:
+    return Query(request.query_params.dict(), faults, known=known)
+
+
+def _no_query(request: AnyRequest) -> None:
+    """Refuse parameters where none are known."""
+    faults = Faults()
+    _query(request, faults, known=frozenset())
+    faults.raise_if_any()
+
+
+def _claim(request: AnyRequest, store_id: str, body: bytes) -> Claim | None:
+    """What the request claims by its Idempotency-Key; a write knows no query parameters."""
+    _no_query(request)
+    key = idempotency.key_of(request.headers.get(idempotency.HEADER))
+    if key is None:
+        return None
+    digest = idempotency.fingerprint(
+        method=request.method, path=request.url.path, query=request.url.query, body=body
+    )
+    return Claim(store_id, key, digest)
+
+
+async def _change_program(request: AnyRequest, wanted: programs.ProgramChange) -> Body:
+    answer, replayed = await programs.change(_resources(request).batches, wanted)
+    return _kept(answer, replayed=replayed)
+
+
+def _kept(answer: KeptAnswer, *, replayed: bool) -> Body:
+    headers = {idempotency.REPLAYED_HEADER: "true"} if replayed else None
+    return Response(
+        answer.body, status_code=answer.status, media_type="application/json", headers=headers
+    )
+
+
+def _json(answer: object) -> Body:
+    return Response(api.encode(answer), media_type="application/json")

@@ -1,0 +1,16 @@
+"""What the use cases of earning work with."""
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.persistence.gatherer import Gatherer
+from services.earning.handlers.posting import Done, Work
+
+
+class Resources(Struct, frozen=True):
+    """`batches` writes the ledger, `reads` answers queries, `gatherer` is the HTTP lane into the
+    ledger: concurrent requests share its transactions."""
+
+    batches: AsyncEngine
+    reads: AsyncEngine
+    gatherer: Gatherer[Work, Done]

