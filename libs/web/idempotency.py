@@ -1,6 +1,7 @@
 """Idempotency keys on the wire: the header, and the digest of the request it stands for."""
 
 import re
+from decimal import Context, Decimal
 from hashlib import blake2b
 from typing import Final
 from urllib.parse import parse_qsl
@@ -40,26 +41,26 @@ def fingerprint(*, method: str, path: str, query: str, body: bytes) -> bytes:
 
 def _meaning(body: bytes) -> object:
     try:
-        return _plain(msgspec.json.decode(body, float_hook=_number))
+        return _plain(_json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body
 
 
-def _number(text: str) -> object:
-    from decimal import Decimal
-
-    value = Decimal(text)
-    return int(value) if value == value.to_integral_value() and abs(value) < 10**18 else str(value.normalize())
-
-
 def _plain(value: object) -> object:
-    """Integers too large for msgpack as text; the rest as it is."""
+    """The value with each number in one spelling, whatever way it was written."""
     match value:
         case dict():
             return {name: _plain(one) for name, one in value.items()}
         case list():
             return [_plain(one) for one in value]
-        case int() if abs(value) >= 2**63:
-            return str(value)
+        case bool():
+            return value
+        case int() | Decimal():
+            return str(Decimal(value).normalize(_EXACT))
         case _:
             return value
+
+
+# Wider than any number that passes our bounds; a longer one is refused later anyway.
+_EXACT: Final = Context(prec=100, Emax=999_999, Emin=-999_999)
+_json: Final = msgspec.json.Decoder(float_hook=Decimal)
