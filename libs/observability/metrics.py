@@ -50,10 +50,14 @@ OUTBOX_ROWS: Final = Gauge("whale_outbox_rows", "Outbox rows that the last look 
 RELAY_PUBLISHED: Final = Counter(
     "whale_relay_published_total", "Events published from the outbox, by topic.", ["topic"]
 )
-RATE_LIMITED: Final = Counter("whale_rate_limited_total", "Requests refused for a used-up allowance.")
+RATE_LIMITED: Final = Counter(
+    "whale_rate_limited_total", "Requests refused for a used-up allowance."
+)
 LIMITS_UNENFORCED: Final = Counter(
     "whale_rate_limits_unenforced_total", "Requests let through because the limits' store was away."
 )
 UPSTREAM_FAILURES: Final = Counter(
-    "whale_upstream_failures_total", "Requests that a service did not answer, by service.", ["service"]
+    "whale_upstream_failures_total",
+    "Requests that a service did not answer, by service.",
+    ["service"],
 )

@@ -70,9 +70,7 @@ class Frame(ASGIMiddleware):
     def __init__(self, internal_token: str) -> None:
         self._expected = f"Bearer {internal_token}".encode()
 
-    async def handle(
-        self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp
-    ) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Run the request with its id bound to every log line it writes."""
         headers = dict(scope["headers"])
         request_id = headers.get(REQUEST_ID, b"").decode("latin-1") or new_id("req")

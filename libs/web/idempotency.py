@@ -26,9 +26,7 @@ def key_of(header: str | None) -> str | None:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         detail = "1-255 printable characters, bare or in double quotes"
-        raise InvalidRequest(
-            f"{HEADER}: {detail}", errors=[Fault(detail=detail, header=HEADER)]
-        )
+        raise InvalidRequest(f"{HEADER}: {detail}", errors=[Fault(detail=detail, header=HEADER)])
     return key
 
 

@@ -6,7 +6,13 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from libs.kernel.errors import MethodNotAllowed, RateLimited, Unauthenticated, Unavailable, WhaleError
+from libs.kernel.errors import (
+    MethodNotAllowed,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    WhaleError,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -120,15 +126,17 @@ PROBLEMS: Final[dict[str, Problem]] = {
 def body_of(error: WhaleError, request_id: str) -> bytes:
     """The problem document: RFC 9457's members, the code, and what the error carries."""
     problem = PROBLEMS[error.code]
-    return msgspec.json.encode({
-        "type": f"/problems/{error.code}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": error.detail,
-        "instance": request_id,
-        "code": error.code,
-        **error.extra,
-    })
+    return msgspec.json.encode(
+        {
+            "type": f"/problems/{error.code}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": error.detail,
+            "instance": request_id,
+            "code": error.code,
+            **error.extra,
+        }
+    )
 
 
 def headers_of(error: WhaleError) -> dict[str, str]:

@@ -6,10 +6,12 @@ from functools import partial
 
 from litestar import Litestar
 
+from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.gatherer import Gatherer
-from libs.web.app import Check, create_app
+from libs.web.app import create_app
+from services.earning import consumers
 from services.earning.api.routes import ROUTES
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.handlers.resources import Resources
@@ -20,26 +22,34 @@ def build(settings: Settings) -> Litestar:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     batches = create_batch_engine(settings.database_url, name="earning batches")
     reads = create_engine(settings.database_url, name="earning reads")
+    messaging = Messaging(
+        bootstrap=settings.kafka_url,
+        database_url=settings.database_url,
+        consumers=(partial(consumers.order_completed, batches),)
+        if "consumers" in settings.roles
+        else (),
+        relay="relay" in settings.roles,
+    )
 
     async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
-        return await post_batch(batches, works)
+        done = await post_batch(batches, works)
+        messaging.wake_relay()
+        return done
 
     gatherer = Gatherer(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
-    checks: dict[str, Check] = {"database": partial(ping, reads)}
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        try:
+        async with messaging:
             yield
-        finally:
             await gatherer.drain()
-            await batches.dispose()
-            await reads.dispose()
+        await batches.dispose()
+        await reads.dispose()
 
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks=checks,
+        checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
         state={"resources": Resources(batches, reads, gatherer)},
     )

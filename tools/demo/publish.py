@@ -42,15 +42,17 @@ async def publish(
 
 
 def _value(purchase: Purchase) -> bytes:
-    return msgspec.json.encode({
-        "store_id": STORE,
-        "order_id": purchase.order_id,
-        "order_number": purchase.order_id.removeprefix("cdnow-"),
-        "customer_id": purchase.customer_id,
-        "total": str(purchase.dollars),
-        "currency": "USD",
-        "completed_at": format_time(purchase.at),
-    })
+    return msgspec.json.encode(
+        {
+            "store_id": STORE,
+            "order_id": purchase.order_id,
+            "order_number": purchase.order_id.removeprefix("cdnow-"),
+            "customer_id": purchase.customer_id,
+            "total": str(purchase.dollars),
+            "currency": "USD",
+            "completed_at": format_time(purchase.at),
+        }
+    )
 
 
 async def wait_until_consumed(bootstrap: str, remaining: Callable[[int], None]) -> None:

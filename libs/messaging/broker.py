@@ -1,0 +1,21 @@
+"""FastStream's broker, with everything off that would act on its own."""
+
+import logging
+
+from faststream.kafka import KafkaBroker
+
+from libs.messaging.consumer import BatchConsumer
+
+
+def create_broker(bootstrap: str, consumers: list[BatchConsumer[object]]) -> KafkaBroker:
+    """A broker whose subscribers are `consumers`; it starts and stops them."""
+    broker = KafkaBroker(
+        bootstrap.split(","),
+        apply_types=False,
+        allow_auto_create_topics=False,
+        logger=logging.getLogger("faststream"),
+        graceful_timeout=10.0,
+    )
+    for consumer in consumers:
+        consumer.register(broker)
+    return broker

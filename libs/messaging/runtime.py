@@ -1,0 +1,101 @@
+"""A service's side of Kafka, started and stopped as one: consumers, their dead letters, the relay."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faststream.kafka import KafkaBroker
+
+from libs.messaging.backoff import delays
+from libs.messaging.broker import create_broker
+from libs.messaging.consumer import BatchConsumer, NotReady
+from libs.messaging.dead_letters import create_producer
+from libs.messaging.relay import Relay
+from libs.observability import logging
+
+MakeConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
+
+log = logging.get(__name__)
+
+
+class Messaging:
+    """Used as a context: inside it the consumers consume and the relay relays.
+
+    Kafka may be away at the start and come later; until then the service answers HTTP, writes its
+    outbox, and says that it is not ready.
+    """
+
+    def __init__(
+        self, *, bootstrap: str, database_url: str, consumers: Sequence[MakeConsumer], relay: bool
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._database_url = database_url
+        self._make_consumers = consumers
+        self._with_relay = relay
+        self._relay: Relay | None = None
+        self._consumers: list[BatchConsumer[Any]] = []
+        self._producer: AIOKafkaProducer | None = None
+        self._broker: KafkaBroker | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._trouble: str | None = "connecting to Kafka"
+
+    def wake_relay(self) -> None:
+        """Something was written to the outbox."""
+        if self._relay is not None:
+            self._relay.wake()
+
+    async def ready(self) -> None:
+        """Raise while a part cannot do its work."""
+        if not self._make_consumers and not self._with_relay:
+            return
+        if self._trouble is not None:
+            raise NotReady(self._trouble)
+        for consumer in self._consumers:
+            await consumer.ready()
+        if self._relay is not None:
+            await self._relay.ready()
+
+    async def __aenter__(self) -> "Messaging":
+        if self._make_consumers or self._with_relay:
+            self._running = asyncio.create_task(self._run(), name="messaging")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._broker is not None:
+            await self._broker.stop()
+        if self._running is not None:
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _run(self) -> None:
+        self._producer = await self._connect()
+        self._consumers = [make(self._producer) for make in self._make_consumers]
+        if self._with_relay:
+            self._relay = Relay(self._database_url, self._producer)
+        if self._consumers:
+            self._broker = create_broker(self._bootstrap, self._consumers)
+            await self._broker.start()
+        self._trouble = None
+        if self._relay is not None:
+            await self._relay.run()
+
+    async def _connect(self) -> AIOKafkaProducer:
+        """A producer that is connected, as soon as there is a Kafka to connect to."""
+        for delay in delays():
+            producer = create_producer(self._bootstrap)
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as error:
+                await producer.stop()
+                self._trouble = f"Kafka is away: {error!r}"
+                log.warning("kafka_away", error=repr(error))
+                await asyncio.sleep(delay)
+            else:
+                return producer
+        raise AssertionError("delays never end")

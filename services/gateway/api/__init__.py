@@ -1,0 +1,1 @@
+"""The gateway over HTTP: /v1, and the pages beside it."""

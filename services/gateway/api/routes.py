@@ -1,0 +1,53 @@
+"""The routes of /v1: which service owns each, the scope it needs, how large a body may be."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from services.gateway.domain import Scope
+
+_BODY: Final = 64 * 1024
+
+
+class Route(Struct, frozen=True):
+    """Where a method of a path goes, and what it takes."""
+
+    service: str
+    scope: Scope
+    largest_body: int = _BODY
+
+
+# Paths under /v1/stores/{store_id}; `{id}` stands for any one segment.
+_TABLE: Final = (
+    ("GET", "loyalty-programs", Route("earning", "read")),
+    ("POST", "loyalty-programs", Route("earning", "manage")),
+    ("GET", "loyalty-programs/{id}", Route("earning", "read")),
+    ("PATCH", "loyalty-programs/{id}", Route("earning", "manage")),
+    ("POST", "loyalty/earn", Route("earning", "earn")),
+    ("GET", "loyalty/customers/{id}", Route("earning", "read")),
+    ("GET", "loyalty/transactions", Route("earning", "read")),
+    ("GET", "loyalty/transactions/{id}", Route("earning", "read")),
+)
+
+Methods = dict[str, Route]
+
+
+def _by_path() -> dict[tuple[str, ...], Methods]:
+    found: dict[tuple[str, ...], Methods] = {}
+    for method, path, route in _TABLE:
+        found.setdefault(tuple(path.split("/")), {})[method] = route
+    return found
+
+
+_PATHS: Final = _by_path()
+
+
+def methods_of(segments: tuple[str, ...]) -> Methods | None:
+    """The methods of the path with these segments, or None where there is no such path."""
+    if "" in segments:
+        return None
+    return (
+        _PATHS.get(segments)
+        or _PATHS.get((*segments[:-1], "{id}"))
+        or _PATHS.get((*segments[:-2], "{id}", *segments[-1:]))
+    )

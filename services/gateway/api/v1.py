@@ -1,0 +1,189 @@
+"""/v1 as a plain ASGI app: every request is checked in the contract's order, then forwarded.
+
+Who (401), the store (404), the path (404), the scope (403), the rate (429), the method (405), the
+size (413), the kind of body (415). What is in the body is the owning service's to judge.
+"""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from litestar.types import Receive, Scope, Send
+from msgspec import Struct
+
+from libs.kernel.errors import (
+    InsufficientScope,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+    WhaleError,
+)
+from libs.kernel.ids import new_id
+from libs.observability import logging, metrics, tracing
+from libs.persistence.errors import is_transient
+from libs.web import problems
+from services.gateway.api.routes import Route, methods_of
+from services.gateway.domain import ApiKey
+from services.gateway.handlers.authentication import Authenticator
+from services.gateway.handlers.forwarding import Forwarder, Upstream
+from services.gateway.handlers.limits import RateLimiter
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
+_ME: Final = "me"
+# /v1/stores/{store_id}/…
+_STORE_SEGMENT: Final = 3
+_PASSED_ON: Final = ("idempotency-key", "content-type")
+
+log = logging.get(__name__)
+
+Headers = dict[bytes, bytes]
+
+
+class V1(Struct, frozen=True):
+    """The app; what it works with is put together in the composition root."""
+
+    authenticator: Authenticator
+    limiter: RateLimiter
+    forwarder: Forwarder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request: with the owning service's answer, or with a problem."""
+        headers: Headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        try:
+            upstream = await self._answer(scope, receive, headers, request_id)
+        except Exception as error:  # noqa: BLE001  every fault is answered, and told apart there
+            upstream = _problem(error, request_id)
+        await _send(send, upstream, request_id)
+        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(upstream.status)).observe(
+            time.perf_counter() - started
+        )
+        structlog.contextvars.clear_contextvars()
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, headers: Headers, request_id: str
+    ) -> Upstream:
+        key = await self.authenticator.authenticate(headers.get(b"authorization"))
+        segments = scope["path"].split("/")
+        route = await self._admit(key, scope["method"], segments)
+        body = await _body(receive, headers, largest=route.largest_body)
+        if body and not _is_json(headers):
+            raise UnsupportedMediaType("Send the body with `Content-Type: application/json`.")
+        return await self.forwarder.forward(
+            route.service,
+            scope["method"],
+            _target(scope, key.store_id),
+            _headers_on(headers, key, request_id),
+            body,
+        )
+
+    async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
+        """The route of the request, where the key may use it now."""
+        if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
+            raise NotFound("There is nothing at this path.")
+        if segments[_STORE_SEGMENT] not in {_ME, key.store_id}:
+            raise NotFound("There is no such store.")
+        methods = methods_of(tuple(segments[_STORE_SEGMENT + 1 :]))
+        if methods is None:
+            raise NotFound("There is nothing at this path.")
+        route = methods.get(method)
+        if route is not None and route.scope not in key.scopes:
+            raise InsufficientScope(
+                f"This key lacks the scope {route.scope}.", required=route.scope
+            )
+        await self.limiter.take(key.digest.hex())
+        if route is None:
+            raise MethodNotAllowed(
+                f"This path takes {' and '.join(methods)}.", allow=tuple(methods)
+            )
+        return route
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's own id for the request where it has one of sane form, else a new one."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else new_id("req")
+
+
+async def _body(receive: Receive, headers: Headers, *, largest: int) -> bytes:
+    """The whole body; raises TooLarge as soon as it is known to be."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > largest:
+        raise TooLarge(f"The body has {int(declared):,} bytes; {largest:,} are allowed.")
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Unavailable("The caller went away before the request was whole.")
+        part = message.get("body", b"")
+        size += len(part)
+        if size > largest:
+            raise TooLarge(f"The body has more than {largest:,} bytes.")
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _is_json(headers: Headers) -> bool:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    return kind == b"application/json"
+
+
+def _target(scope: Scope, store_id: str) -> str:
+    """The path as it was sent, with the store's real id, and the query."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    segments = raw.decode("latin-1").split("/")
+    segments[_STORE_SEGMENT] = store_id
+    query = scope["query_string"].decode("latin-1")
+    return "/".join(segments) + (f"?{query}" if query else "")
+
+
+def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str]:
+    passed = {
+        "X-Request-Id": request_id,
+        "X-Whale-Key-Name": key.name.encode("ascii", "replace").decode(),
+        tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
+    }
+    for name in _PASSED_ON:
+        value = headers.get(name.encode())
+        if value is not None:
+            passed[name] = value.decode("latin-1")
+    return passed
+
+
+def _problem(error: Exception, request_id: str) -> Upstream:
+    shown = _as_whale_error(error)
+    headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
+    headers += [
+        (name.lower().encode(), value.encode())
+        for name, value in problems.headers_of(shown).items()
+    ]
+    return Upstream(problems.status_of(shown), headers, problems.body_of(shown, request_id))
+
+
+def _as_whale_error(error: Exception) -> WhaleError:
+    if isinstance(error, WhaleError):
+        return error
+    if is_transient(error):
+        log.warning("store_away", error=repr(error))
+        return Unavailable("The gateway cannot reach its store. Try again in a moment.")
+    log.error("defect", exc_info=error)
+    return InternalError("Something went wrong on our side. It has been logged.")
+
+
+async def _send(send: Send, upstream: Upstream, request_id: str) -> None:
+    length = str(len(upstream.body)).encode()
+    headers = [
+        *upstream.headers,
+        (b"content-length", length),
+        (b"x-request-id", request_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
+    await send({"type": "http.response.body", "body": upstream.body, "more_body": False})

@@ -1,0 +1,62 @@
+"""The composition root of the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from litestar import Litestar, asgi
+from redis.asyncio import Redis
+
+from libs.persistence.engine import create_engine, ping
+from libs.web.app import answer_error, health_routes
+from services.gateway.api.pages import explain_problem
+from services.gateway.api.v1 import V1
+from services.gateway.handlers.authentication import Authenticator
+from services.gateway.handlers.forwarding import Forwarder
+from services.gateway.handlers.limits import RateLimiter
+from services.gateway.settings import Settings
+
+# A limit is worth a moment's waiting and no more: without Redis, requests go on unlimited.
+_REDIS_SECONDS = 0.25
+
+
+def build(settings: Settings) -> Litestar:
+    """The app; nothing connects before it starts."""
+    engine = create_engine(settings.database_url, name="gateway")
+    redis = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+    )
+    forwarder = Forwarder(
+        {"earning": settings.earning_url},
+        internal_token=settings.internal_token,
+        timeout_seconds=settings.upstream_timeout_seconds,
+    )
+    v1 = V1(
+        Authenticator(engine, secret=settings.key_secret, local=settings.mode == "local"),
+        RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
+        forwarder,
+    )
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        await forwarder.start()
+        try:
+            yield
+        finally:
+            await forwarder.stop()
+            await redis.aclose()
+            await engine.dispose()
+
+    return Litestar(
+        route_handlers=[
+            asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
+            explain_problem,
+            *health_routes({"database": partial(ping, engine)}),
+        ],
+        exception_handlers={Exception: answer_error},
+        lifespan=[running],
+        openapi_config=None,
+        logging_config=None,
+    )

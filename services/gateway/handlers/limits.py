@@ -1,0 +1,141 @@
+"""Rate limits per key, shared by all processes of the gateway through Redis, never exceeded.
+
+A token bucket lives in Redis; one atomic script takes from it. A busy process takes several tokens
+at a time, as a lease, so that most requests cost no call. A lease not used up in LEASE_SECONDS is
+forfeit, and the bucket is smaller than the burst by what it refills in that time: so leased and
+fresh tokens together never pass the burst.
+"""
+
+import asyncio
+import math
+import time
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from libs.kernel.errors import RateLimited
+from libs.observability import logging, metrics
+
+LEASE_SECONDS: Final = 0.05
+_LARGEST_LEASE: Final = 50
+# After a failure Redis is left alone for so long, and nobody waits for it.
+_CIRCUIT_SECONDS: Final = 1.0
+
+# KEYS[1]: the bucket. ARGV: tokens a second, capacity, tokens wanted.
+# Answers the tokens granted, those left, and the milliseconds until there is one where none was.
+_TAKE: Final = """
+local rate, capacity, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = tonumber(bucket[1]) or capacity
+tokens = math.min(capacity, tokens + math.max(0, now - (tonumber(bucket[2]) or now)) * rate / 1000)
+local granted = math.min(wanted, math.floor(tokens))
+tokens = tokens - granted
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
+redis.call('PEXPIRE', KEYS[1], math.ceil(capacity / rate * 1000) + 1000)
+local wait = 0
+if granted == 0 then wait = math.ceil((1 - tokens) * 1000 / rate) end
+return {granted, math.floor(tokens), wait}
+"""
+
+log = logging.get(__name__)
+
+
+class _Lease:
+    """What a process holds of one key's bucket."""
+
+    __slots__ = ("denied_until", "expires", "lock", "size", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.size = 0
+        self.expires = 0.0
+        self.denied_until = 0.0
+        self.lock = asyncio.Lock()
+
+
+class RateLimiter:
+    """Takes a token for each request, of a bucket that refills `rate` tokens a second to `burst`."""
+
+    def __init__(self, redis: Redis, *, rate: int, burst: int) -> None:
+        self._redis = redis
+        self._script = redis.register_script(_TAKE)
+        self._rate = rate
+        self._burst = burst
+        self._capacity = max(1, burst - math.ceil(rate * LEASE_SECONDS))
+        self._leases: dict[str, _Lease] = {}
+        self._away_until = 0.0
+        self._enforced = True
+
+    async def take(self, key: str) -> None:
+        """Take a token of `key`'s; raises RateLimited where there is none. Where Redis is away
+        nothing is limited, which is logged and counted."""
+        lease = self._leases.get(key)
+        if lease is None:
+            lease = self._leases[key] = _Lease()
+        if self._spend(lease):
+            return
+        async with lease.lock:
+            if self._spend(lease):
+                return
+            now = time.monotonic()
+            if lease.denied_until <= now:
+                await self._renew(key, lease, now)
+        if lease.denied_until > time.monotonic():
+            raise self._refusal(lease.denied_until - time.monotonic())
+
+    @staticmethod
+    def _spend(lease: _Lease) -> bool:
+        if lease.tokens == 0 or lease.expires <= time.monotonic():
+            return False
+        lease.tokens -= 1
+        return True
+
+    async def _renew(self, key: str, lease: _Lease, now: float) -> None:
+        """Take a new lease and spend one token of it, or learn how long there is none."""
+        if self._away_until > now:
+            metrics.LIMITS_UNENFORCED.inc()
+            return
+        # A lease that was used up in time may be larger next time; one that expired was too large.
+        used_up = lease.tokens == 0 and now < lease.expires
+        wanted = min(lease.size * 2, _LARGEST_LEASE) if used_up else max(lease.size // 2, 1)
+        try:
+            granted, _, wait = await self._script(
+                keys=[f"rate:{{{key}}}"], args=[self._rate, self._capacity, max(wanted, 1)]
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            self._lose_redis(error)
+            return
+        self._regain_redis()
+        if granted == 0:
+            lease.tokens = lease.size = 0
+            lease.denied_until = time.monotonic() + wait / 1000
+            return
+        lease.size = granted
+        lease.tokens = granted - 1
+        lease.expires = now + LEASE_SECONDS
+
+    def _refusal(self, seconds: float) -> RateLimited:
+        metrics.RATE_LIMITED.inc()
+        whole = max(1, math.ceil(seconds))
+        return RateLimited(
+            f"This key may make {self._rate} requests a second, {self._burst} at once. "
+            f"Try again in {whole} s.",
+            retry_after_seconds=whole,
+            rate_limit=f'"key";r=0;t={whole}',
+            rate_limit_policy=f'"key";q={self._burst};w={math.ceil(self._burst / self._rate)}',
+        )
+
+    def _lose_redis(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + _CIRCUIT_SECONDS
+        metrics.LIMITS_UNENFORCED.inc()
+        if self._enforced:
+            self._enforced = False
+            log.warning("rate_limits_not_enforced", error=repr(error))
+
+    def _regain_redis(self) -> None:
+        if not self._enforced:
+            self._enforced = True
+            log.info("rate_limits_enforced_again")

@@ -1,0 +1,33 @@
+"""What the gateway is told by its environment."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One field per variable, `WHALE_` before its name; those without a default must be set."""
+
+    database_url: str
+    redis_url: str
+    internal_token: str
+    key_secret: str
+    earning_url: str
+    http_port: int
+    http_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    mode: Literal["local", "production"] = "production"
+    log_level: str = "info"
+    # Requests of one key: so many a second on average, and so many at once after a pause.
+    rate_limit_per_second: int = 100
+    rate_limit_burst: int = 200
+    # Longer than a write may take at its service, so that its answer is not missed by a hair.
+    upstream_timeout_seconds: float = 15.0
+
+
+class KeySettings(Struct, frozen=True, kw_only=True):
+    """What making and revoking keys needs."""
+
+    database_url: str
+    key_secret: str
+    mode: Literal["local", "production"] = "production"

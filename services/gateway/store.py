@@ -1,0 +1,56 @@
+"""Stores and keys in PostgreSQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.gateway.domain import ApiKey
+from services.gateway.tables import api_keys, stores
+
+
+async def find_key(engine: AsyncEngine, digest: bytes) -> ApiKey | None:
+    """The key of that digest, unless it is revoked."""
+    asked = select(api_keys.c.store_id, api_keys.c.name, api_keys.c.scopes).where(
+        api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
+    )
+    async with engine.connect() as connection:
+        row = (await connection.execute(asked)).one_or_none()
+    return None if row is None else ApiKey(digest, row.store_id, row.name, frozenset(row.scopes))
+
+
+async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:
+    """Add a key, and its store where it is new; the same key again is made anew as given."""
+    adding = insert(api_keys).values(
+        digest=key.digest,
+        prefix=prefix,
+        store_id=key.store_id,
+        name=key.name,
+        scopes=sorted(key.scopes),
+    )
+    async with engine.begin() as connection:
+        await connection.execute(insert(stores).values(id=key.store_id).on_conflict_do_nothing())
+        await connection.execute(
+            adding.on_conflict_do_update(
+                index_elements=["digest"],
+                set_={"scopes": sorted(key.scopes), "name": key.name, "revoked_at": None},
+            )
+        )
+
+
+async def keys_beginning(engine: AsyncEngine, begin: str) -> Sequence[Row[tuple[bytes, str, str]]]:
+    """The keys in use that begin so: digest, store, name."""
+    asked = select(api_keys.c.digest, api_keys.c.store_id, api_keys.c.name).where(
+        api_keys.c.prefix.startswith(begin, autoescape=True), api_keys.c.revoked_at.is_(None)
+    )
+    async with engine.connect() as connection:
+        return (await connection.execute(asked)).all()
+
+
+async def revoke(engine: AsyncEngine, digest: bytes) -> None:
+    """The key is refused from now on, everywhere within the time that keys are cached."""
+    async with engine.begin() as connection:
+        await connection.execute(
+            update(api_keys).where(api_keys.c.digest == digest).values(revoked_at=func.now())
+        )

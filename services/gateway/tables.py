@@ -1,0 +1,27 @@
+"""The tables of the gateway, as queries see them; migrations/ makes them."""
+
+from sqlalchemy import ARRAY, TIMESTAMP, Column, LargeBinary, MetaData, Table, Text, func
+
+metadata = MetaData()
+
+_ID = Text(collation="C")
+_MOMENT = TIMESTAMP(timezone=True)
+
+stores = Table(
+    "stores",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("prefix", _ID, nullable=False),
+    Column("store_id", _ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("revoked_at", _MOMENT),
+)

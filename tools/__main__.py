@@ -1,0 +1,35 @@
+"""`python -m tools COMMAND`: what `make` calls, and what operators call."""
+
+import argparse
+import sys
+from typing import Final
+
+from libs.kernel.settings import SettingsError
+from tools.dead_letters import cli as dead_letters
+from tools.demo import cli as demo
+from tools.stack import cli as stack
+from tools.stack.errors import StackError
+
+# Each adds its subcommands, with `run` as the default that carries one out.
+_PARTS: Final = (stack, demo, dead_letters)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Carry out one command; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for part in _PARTS:
+        part.register(commands)
+    asked = parser.parse_args(words)
+    try:
+        code: int = asked.run(asked)
+    except (StackError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`dead-letters`: list, show, replay and drop what could not be processed."""

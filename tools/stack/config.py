@@ -1,0 +1,100 @@
+"""Where the stack lives and what it listens on: from the environment, and from its own folder."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from libs.kernel.settings import load
+from tools.stack.errors import StackError
+
+ROOT: Final = Path(__file__).parents[2]
+LOOPBACK: Final = "127.0.0.1"
+DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
+DEMO_STORE: Final = "store_demo"
+
+# The services in the order they start, each with a database of its own.
+SERVICES: Final = ("earning", "gateway")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a user may set: `WHALE_` and the field's name in capitals."""
+
+    home: str = ".local"
+    gateway_port: int = 8080
+    kafka_port: int = 19092
+    postgres_port: int = 15432
+    redis_port: int = 16379
+    # A server that runs already; then none is started.
+    kafka_url: str | None = None
+    postgres_url: str | None = None
+    redis_url: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        path = Path(self.home)
+        return path if path.is_absolute() else ROOT / path
+
+
+class Secrets(Struct, frozen=True):
+    """Made once per stack, and kept in its folder for the owner alone."""
+
+    internal_token: str
+    key_secret: str
+    database_password: str
+
+
+def settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this call; raises SettingsError."""
+    return load(Settings, os.environ if environ is None else environ)
+
+
+def stack_secrets(folder: Path) -> Secrets:
+    """The stack's secrets, made on the first start."""
+    path = folder / "secrets.json"
+    if not path.exists():
+        made = Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
+        write_private(path, msgspec.json.encode(made))
+    return msgspec.json.decode(path.read_bytes(), type=Secrets)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write the whole file or nothing, readable by its owner alone."""
+    draft = path.with_suffix(".draft")
+    draft.touch(mode=0o600)
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def check_free(port: int, *, name: str, variable: str) -> None:
+    """Raise StackError where something listens on `port` already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise StackError(
+                f"Port {port}, which {name} needs, is taken: stop what listens there, or choose "
+                f"another with {variable}=… make up"
+            ) from error
+
+
+def dump(path: Path, value: object) -> None:
+    """Write JSON so that a reader never sees half of it."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(value, indent=1))
+    draft.replace(path)

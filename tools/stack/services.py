@@ -1,0 +1,82 @@
+"""The services of the local stack: their databases, their environment, their programs."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from tools.stack import postgres
+from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_port
+from tools.stack.process import Program
+
+
+class Addresses(Struct, frozen=True, kw_only=True):
+    """Where the stack's parts are, as its services are told; `http` and `metrics` are ports."""
+
+    postgres_admin: str
+    kafka: str
+    redis: str
+    http: Mapping[str, int]
+    metrics: Mapping[str, int]
+
+
+def addresses(settings: Settings, secrets: Secrets) -> Addresses:
+    """Servers as the settings name them, services on free ports, the gateway on its own."""
+    ports = {name: free_port() for name in SERVICES} | {"gateway": settings.gateway_port}
+    password = secrets.database_password
+    return Addresses(
+        postgres_admin=settings.postgres_url
+        or f"postgresql://postgres:{password}@{LOOPBACK}:{settings.postgres_port}/postgres",
+        kafka=(settings.kafka_url or f"{LOOPBACK}:{settings.kafka_port}").removeprefix("kafka://"),
+        redis=settings.redis_url or f"redis://{LOOPBACK}:{settings.redis_port}/0",
+        http=ports,
+        metrics={name: free_port() for name in SERVICES},
+    )
+
+
+def database_url(where: Addresses, secrets: Secrets, service: str, *, owner: bool = False) -> str:
+    """A service's own database, for the service or for the owner who migrates it."""
+    role = f"{service}_owner" if owner else service
+    return postgres.role_url(where.postgres_admin, role, secrets.database_password, name=service)
+
+
+def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, str]:
+    """The settings of one service."""
+    return {
+        "WHALE_MODE": "local",
+        "WHALE_HTTP_HOST": LOOPBACK,
+        "WHALE_HTTP_PORT": str(where.http[service]),
+        "WHALE_METRICS_PORT": str(where.metrics[service]),
+        "WHALE_DATABASE_URL": database_url(where, secrets, service),
+        "WHALE_KAFKA_URL": where.kafka,
+        "WHALE_REDIS_URL": where.redis,
+        "WHALE_INTERNAL_TOKEN": secrets.internal_token,
+        "WHALE_KEY_SECRET": secrets.key_secret,
+        **{
+            f"WHALE_{name.upper()}_URL": f"http://{LOOPBACK}:{port}"
+            for name, port in where.http.items()
+            if name != "gateway"
+        },
+    }
+
+
+def program(service: str, where: Addresses, secrets: Secrets) -> Program:
+    """The service as a process."""
+    return Program(
+        name=service,
+        argv=[sys.executable, "-m", f"services.{service}"],
+        address=f"{LOOPBACK}:{where.http[service]}",
+        environment=environment(service, where, secrets),
+    )
+
+
+def migrate_command(service: str, where: Addresses, secrets: Secrets) -> list[str]:
+    """Brings the service's database up to date."""
+    url = database_url(where, secrets, service, owner=True)
+    return [sys.executable, "-m", "libs.persistence.migrate", f"services.{service}", url]
+
+
+def data_folder(settings: Settings, name: str) -> Path:
+    """Where a server keeps what it knows."""
+    return settings.folder / "data" / name
