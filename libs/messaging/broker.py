@@ -7,13 +7,18 @@ from faststream.kafka import KafkaBroker
 from libs.messaging.consumer import BatchConsumer
 
 
+# What it has to say below an error, the consumers' own logs say better.
+_logger = logging.getLogger("libs.messaging.faststream")
+_logger.setLevel(logging.ERROR)
+
+
 def create_broker(bootstrap: str, consumers: list[BatchConsumer[object]]) -> KafkaBroker:
     """A broker whose subscribers are `consumers`; it starts and stops them."""
     broker = KafkaBroker(
         bootstrap.split(","),
         apply_types=False,
         allow_auto_create_topics=False,
-        logger=logging.getLogger("faststream"),
+        logger=_logger,
         graceful_timeout=10.0,
     )
     for consumer in consumers:

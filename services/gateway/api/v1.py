@@ -7,6 +7,7 @@ size (413), the kind of body (415). What is in the body is the owning service's 
 import re
 import time
 from typing import Final
+from urllib.parse import quote
 
 import structlog
 from litestar.types import Receive, Scope, Send
@@ -70,7 +71,7 @@ class V1(Struct, frozen=True):
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str
     ) -> Upstream:
         key = await self.authenticator.authenticate(headers.get(b"authorization"))
-        segments = scope["path"].split("/")
+        segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
         body = await _body(receive, headers, largest=route.largest_body)
         if body and not _is_json(headers):
@@ -78,7 +79,7 @@ class V1(Struct, frozen=True):
         return await self.forwarder.forward(
             route.service,
             scope["method"],
-            _target(scope, key.store_id),
+            _target(scope, segments, key.store_id),
             _headers_on(headers, key, request_id),
             body,
         )
@@ -136,13 +137,17 @@ def _is_json(headers: Headers) -> bool:
     return kind == b"application/json"
 
 
-def _target(scope: Scope, store_id: str) -> str:
+def _segments(scope: Scope) -> list[str]:
+    """The path's segments, still encoded: an encoded slash is part of an id and parts nothing."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.decode("latin-1").split("/")
+
+
+def _target(scope: Scope, segments: list[str], store_id: str) -> str:
     """The path as it was sent, with the store's real id, and the query."""
-    raw = scope.get("raw_path") or scope["path"].encode()
-    segments = raw.decode("latin-1").split("/")
-    segments[_STORE_SEGMENT] = store_id
+    path = "/".join([*segments[:_STORE_SEGMENT], store_id, *segments[_STORE_SEGMENT + 1 :]])
     query = scope["query_string"].decode("latin-1")
-    return "/".join(segments) + (f"?{query}" if query else "")
+    return f"{path}?{query}" if query else path
 
 
 def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str]:
