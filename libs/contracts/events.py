@@ -36,7 +36,7 @@ class OrderCompleted(Event, frozen=True, kw_only=True):
     completed_at: Moment
     order_number: str | int | None = None
     program_id: str | None = None
-    items: Raw | None = None
+    items: Raw = Raw(b"null")
 
 
 class OrderRefunded(Event, frozen=True, kw_only=True):

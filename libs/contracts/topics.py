@@ -16,14 +16,16 @@ MAX_RECORD_BYTES: Final = 1_048_576
 MAX_MESSAGE_BYTES: Final = MAX_RECORD_BYTES + 65_536
 
 
+def _large_records() -> dict[str, str]:
+    return {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+
+
 class Topic(Struct, frozen=True):
     """A topic as it is created; `config` holds Kafka's own topic settings."""
 
     name: str
     partitions: int = 6
-    config: dict[str, str] = field(
-        default_factory=lambda: {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
-    )
+    config: dict[str, str] = field(default_factory=_large_records)
 
     @property
     def dead_letters(self) -> str:
@@ -48,4 +50,8 @@ PUBLISHED: Final = (
     Topic(POINTS_ADJUSTED),
     Topic(POINTS_TIER_CHANGED),
 )
-TOPICS: Final = CONSUMED + PUBLISHED
+# Which dead letters were replayed or dropped, by `<topic>:<partition>:<offset>`.
+DEAD_LETTERS_HANDLED: Final = "dead-letters.handled"
+OPERATED: Final = (Topic(DEAD_LETTERS_HANDLED, 1, {"cleanup.policy": "compact"}),)
+
+TOPICS: Final = CONSUMED + PUBLISHED + OPERATED

@@ -1,0 +1,123 @@
+"""The dead letters as an operator sees them: those nobody has replayed or dropped yet."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from msgspec import Struct
+
+from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
+from libs.kernel.clock import format_time, utc_now
+from libs.messaging.dead_letters import PREFIX, create_producer
+
+_POLL_MS: Final = 500
+_CHUNK: Final = 1_000
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """A dead letter. `place` is `<dead-letter topic>:<partition>:<offset>`; `told` are its reasons
+    (code, detail, service, topic, partition, offset, time)."""
+
+    place: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    told: Mapping[str, str]
+
+    @property
+    def code(self) -> str:
+        return self.told.get("code", "?")
+
+    @property
+    def topic(self) -> str:
+        """The topic it came from, and goes back to."""
+        return self.told.get("topic", self.place.split(":")[0].removesuffix(".dlq"))
+
+
+class Desk:
+    """Reads dead letters from Kafka, sends them back, and keeps which were handled."""
+
+    def __init__(self, bootstrap: str, producer: AIOKafkaProducer) -> None:
+        self._bootstrap = bootstrap
+        self._producer = producer
+
+    async def letters(self) -> list[Letter]:
+        """Those not handled yet, in the order they came, per topic."""
+        handled = {
+            record.key.decode()
+            async for record in self._all(DEAD_LETTERS_HANDLED)
+            if record.key is not None
+        }
+        found = [
+            _letter(record)
+            for topic in CONSUMED
+            async for record in self._all(topic.dead_letters)
+        ]
+        return [letter for letter in found if letter.place not in handled]
+
+    async def replay(self, letters: Sequence[Letter]) -> None:
+        """Publish them to their topic again as they first came, and mark them once the broker has
+        them. A crash in between leaves them listed: replaying twice does nothing twice."""
+        for start in range(0, len(letters), _CHUNK):
+            chunk = letters[start : start + _CHUNK]
+            sent = [
+                await self._producer.send(
+                    letter.topic, key=letter.key, value=letter.value, headers=list(letter.headers)
+                )
+                for letter in chunk
+            ]
+            for future in sent:
+                await future
+            await self._mark(chunk, "replayed")
+
+    async def drop(self, letters: Sequence[Letter]) -> None:
+        """Mark them as done with; the topic keeps them for as long as it keeps records."""
+        await self._mark(letters, "dropped")
+
+    async def _mark(self, letters: Sequence[Letter], what: str) -> None:
+        told = f"{what} {format_time(utc_now())}".encode()
+        sent = [
+            await self._producer.send(DEAD_LETTERS_HANDLED, key=letter.place.encode(), value=told)
+            for letter in letters
+        ]
+        for future in sent:
+            await future
+
+    async def _all(self, topic: str) -> AsyncIterator[Any]:
+        """Every record that the topic has now."""
+        async with AIOKafkaConsumer(
+            topic,
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        ) as consumer:
+            ends = await consumer.end_offsets(consumer.assignment())
+            left = {place for place in ends if await consumer.position(place) < ends[place]}
+            while left:
+                for records in (await consumer.getmany(*left, timeout_ms=_POLL_MS)).values():
+                    for record in records:
+                        yield record
+                left = {place for place in left if await consumer.position(place) < ends[place]}
+
+
+@asynccontextmanager
+async def open_desk(bootstrap: str) -> AsyncIterator[Desk]:
+    """A desk at the broker."""
+    async with create_producer(bootstrap) as producer:
+        yield Desk(bootstrap, producer)
+
+
+def _letter(record: Any) -> Letter:
+    told = {
+        name.removeprefix(PREFIX): value.decode(errors="replace")
+        for name, value in record.headers
+        if name.startswith(PREFIX)
+    }
+    return Letter(
+        place=f"{record.topic}:{record.partition}:{record.offset}",
+        key=record.key,
+        value=record.value,
+        headers=[header for header in record.headers if not header[0].startswith(PREFIX)],
+        told=told,
+    )
