@@ -17,6 +17,7 @@ from libs.testing.eventually import eventually
 from tests.support import Shop, Stack
 from tools.stack import config, services
 
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, brought up as a user does, beside whatever else runs."""

@@ -199,6 +199,11 @@ class Shop:
         async with self._session.request(method, url, data=data, headers=sent) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
 
+    async def page(self, path: str) -> Answer:
+        """Open a page outside /v1, as a browser would."""
+        async with self._session.get(self.stack.gateway + path) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
     async def program(self, **changes: object) -> Any:
         """Create a programme: the documentation's, with `changes`."""
         answer = await self.call("POST", "loyalty-programs", {**PROGRAM, **changes})

@@ -76,7 +76,7 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     points_per_dollar: Decimal | UnsetType = UNSET
-    tiers: list[TierInput] | None | UnsetType = UNSET
+    tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET
 

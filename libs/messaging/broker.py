@@ -6,7 +6,6 @@ from faststream.kafka import KafkaBroker
 
 from libs.messaging.consumer import BatchConsumer
 
-
 # What it has to say below an error, the consumers' own logs say better.
 _logger = logging.getLogger("libs.messaging.faststream")
 _logger.setLevel(logging.ERROR)

@@ -4,12 +4,12 @@ import re
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
-from aiokafka import ConsumerRecord
 from msgspec import Raw, Struct
 
 from libs.messaging.outbox import EncodedEvent
 
 E = TypeVar("E")
+D = TypeVar("D")
 
 PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version"]
 
@@ -76,7 +76,7 @@ class EventReader(Generic[E]):
         self._topic = topic
         self._decoder = msgspec.json.Decoder(kind)
 
-    def read(self, record: ConsumerRecord[Any, Any]) -> E:
+    def read(self, record: Any) -> E:
         """The event in `record`; raises Poison where it is none, or of a version we do not know."""
         value = record.value
         if value is None:
@@ -100,7 +100,7 @@ class EventReader(Generic[E]):
             raise Poison("unsupported_version", f"{schema} is none of v1")
 
     @staticmethod
-    def _decode(decoder: "msgspec.json.Decoder[Any]", data: bytes | Raw) -> Any:
+    def _decode(decoder: "msgspec.json.Decoder[D]", data: bytes | Raw) -> D:
         try:
             return decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

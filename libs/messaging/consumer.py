@@ -15,9 +15,9 @@ batch committed, for a person to look at.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -33,8 +33,8 @@ from libs.persistence.errors import is_transient
 E = TypeVar("E")
 R = TypeVar("R")
 
-Record = ConsumerRecord[Any, Any]
-Verdict = Poison | None
+Record: TypeAlias = Any  # aiokafka's ConsumerRecord, which has no types of its own
+Verdict: TypeAlias = Poison | None
 
 STRIKES: Final = 20
 
@@ -158,7 +158,7 @@ class BatchConsumer(Generic[E]):
             return []
         try:
             verdicts = await self._handle([event for _, event in batch])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, no record may be lost by it
             if is_transient(error):
                 self._wait_for_store(error)
                 return batch

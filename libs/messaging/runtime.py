@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -58,7 +58,7 @@ class Messaging:
         if self._relay is not None:
             await self._relay.ready()
 
-    async def __aenter__(self) -> "Messaging":
+    async def __aenter__(self) -> Self:
         if self._make_consumers or self._with_relay:
             self._running = asyncio.create_task(self._run(), name="messaging")
         return self

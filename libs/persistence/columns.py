@@ -1,4 +1,4 @@
-"""Columns as one text each: the cheapest way to hand PostgreSQL a batch of rows.
+r"""Columns as one text each: the cheapest way to hand PostgreSQL a batch of rows.
 
 The driver's own array encoding costs more per row than the rules of the ledger do. A statement
 takes `$1::text::bigint[]` for `numbers`, and `string_to_array($2, E'\\x1f', E'\\x1e')` for `texts`.

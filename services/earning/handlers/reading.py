@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.contracts import api
@@ -75,7 +74,7 @@ async def list_transactions(
     return Listed(shown, has_more=len(rows) > limit, counted=counted)
 
 
-async def _transaction(connection: AsyncConnection, store_id: str, text: str) -> Row[Any] | None:
+async def _transaction(connection: AsyncConnection, store_id: str, text: str) -> Any:
     entry_id = parse_id("txn", text)
     if entry_id is None:
         return None

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET
-from sqlalchemy import Row
 
 from libs.contracts import api
 from libs.contracts.events import RewardRef
@@ -63,7 +62,7 @@ def transaction(entry: Entry) -> api.Transaction:
     )
 
 
-def listed_transaction(row: Row[Any]) -> api.Transaction:
+def listed_transaction(row: Any) -> api.Transaction:
     """An entry as it is read back: the same as when it was posted."""
     return api.Transaction(
         id=transaction_id(row.id),
@@ -81,7 +80,7 @@ def listed_transaction(row: Row[Any]) -> api.Transaction:
 
 
 def customer_status(
-    account: Row[Any], default: Program | None, recent: Sequence[Row[Any]]
+    account: Any, default: Program | None, recent: Sequence[Any]
 ) -> api.CustomerStatus:
     """A customer's status; the tier is the default programme's, by the lifetime points."""
     return api.CustomerStatus(

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.kernel.ids import first_id_at
@@ -44,7 +44,7 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
     created_before: datetime | None = None
 
 
-async def account(connection: AsyncConnection, store_id: str, customer_id: str) -> Row[Any] | None:
+async def account(connection: AsyncConnection, store_id: str, customer_id: str) -> Any:
     """The customer's account, or None."""
     asked = select(accounts).where(
         accounts.c.store_id == store_id, accounts.c.customer_id == customer_id
@@ -52,7 +52,7 @@ async def account(connection: AsyncConnection, store_id: str, customer_id: str) 
     return (await connection.execute(asked)).one_or_none()
 
 
-async def recent(connection: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:
+async def recent(connection: AsyncConnection, account_id: int) -> Sequence[Any]:
     """The account's newest entries, newest first."""
     asked = (
         select(entries.c.id, entries.c.type, entries.c.points, entries.c.reason)
@@ -63,9 +63,7 @@ async def recent(connection: AsyncConnection, account_id: int) -> Sequence[Row[A
     return (await connection.execute(asked)).all()
 
 
-async def transaction(
-    connection: AsyncConnection, store_id: str, entry_id: UUID
-) -> Row[Any] | None:
+async def transaction(connection: AsyncConnection, store_id: str, entry_id: UUID) -> Any:
     """One entry of the store, or None."""
     asked = _transactions([entries.c.store_id == store_id, entries.c.id == entry_id])
     return (await connection.execute(asked)).one_or_none()
@@ -76,8 +74,8 @@ async def transactions(
     wanted: TransactionFilter,
     *,
     limit: int,
-    after: Row[Any] | None,
-) -> tuple[Sequence[Row[Any]], int]:
+    after: Any,
+) -> tuple[Sequence[Any], int]:
     """Up to `limit` + 1 entries older than `after`, newest first, and how many match in all
     (at most COUNT_LIMIT + 1)."""
     conditions = _conditions(wanted)

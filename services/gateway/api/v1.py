@@ -6,11 +6,11 @@ size (413), the kind of body (415). What is in the body is the owning service's 
 
 import re
 import time
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote
 
 import structlog
-from litestar.types import Receive, Scope, Send
+from litestar.types import HTTPReceiveMessage, HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from libs.kernel.errors import (
@@ -53,6 +53,7 @@ class V1(Struct, frozen=True):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: with the owning service's answer, or with a problem."""
+        scope = cast("HTTPScope", scope)
         headers: Headers = dict(scope["headers"])
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -68,7 +69,7 @@ class V1(Struct, frozen=True):
         structlog.contextvars.clear_contextvars()
 
     async def _answer(
-        self, scope: Scope, receive: Receive, headers: Headers, request_id: str
+        self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
     ) -> Upstream:
         key = await self.authenticator.authenticate(headers.get(b"authorization"))
         segments = _segments(scope)
@@ -120,7 +121,7 @@ async def _body(receive: Receive, headers: Headers, *, largest: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
+        message = cast("HTTPReceiveMessage", await receive())
         if message["type"] == "http.disconnect":
             raise Unavailable("The caller went away before the request was whole.")
         part = message.get("body", b"")
@@ -137,13 +138,13 @@ def _is_json(headers: Headers) -> bool:
     return kind == b"application/json"
 
 
-def _segments(scope: Scope) -> list[str]:
+def _segments(scope: HTTPScope) -> list[str]:
     """The path's segments, still encoded: an encoded slash is part of an id and parts nothing."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return raw.decode("latin-1").split("/")
 
 
-def _target(scope: Scope, segments: list[str], store_id: str) -> str:
+def _target(scope: HTTPScope, segments: list[str], store_id: str) -> str:
     """The path as it was sent, with the store's real id, and the query."""
     path = "/".join([*segments[:_STORE_SEGMENT], store_id, *segments[_STORE_SEGMENT + 1 :]])
     query = scope["query_string"].decode("latin-1")
