@@ -12,7 +12,15 @@ from litestar import Litestar, Request, Response, get
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import (
+    ASGIApp,
+    ControllerRouterHandler,
+    HTTPScope,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 
 from libs.kernel.errors import (
     InternalError,
@@ -101,8 +109,9 @@ class Frame(ASGIMiddleware):
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Any exception as the problem it stands for."""
-    request_id: str = request.scope["state"].get("request_id", "")
-    return problems.problem_response(as_whale_error(request, error), request_id)
+    # A path that no route has never came through the frame.
+    request_id = request.scope["state"].get("request_id") or request.headers.get("x-request-id")
+    return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 
 def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:

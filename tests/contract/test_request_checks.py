@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from libs.testing.eventually import eventually
 from tests.support import PROGRAM, Answer, Shop
 
 
@@ -115,19 +116,23 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
         pytest.param(b"", "#", id="no body"),
         pytest.param(b"{", "#", id="half a body"),
         pytest.param(b"\xff", "#", id="no UTF-8"),
-        pytest.param(b'{"a": NaN}', "#", id="NaN"),
+        pytest.param(b'{"points": NaN}', "#", id="NaN"),
         pytest.param(b"[" * 60_000, "#", id="nested without end"),
         pytest.param(b"[]", "#", id="a list"),
         pytest.param(b"{}", "#/customer_id", id="nothing in it"),
         pytest.param(
-            b'{"customer_id": "c", "points": "5", "reason": "r"}', "#/points", id="text for a number"
+            b'{"customer_id": "c", "points": "5", "reason": "r"}',
+            "#/points",
+            id="text for a number",
         ),
         pytest.param(
             b'{"customer_id": "c", "points": 5, "reason": "r", "p~/x": 1}',
             "#/p~0~1x",
             id="an unknown field",
         ),
-        pytest.param(b'{"customer_id": "c", "points": 0, "reason": "r"}', "#/points", id="no points"),
+        pytest.param(
+            b'{"customer_id": "c", "points": 0, "reason": "r"}', "#/points", id="no points"
+        ),
         pytest.param(
             b'{"customer_id": "c", "points": 1000000001, "reason": "r"}', "#/points", id="too many"
         ),
@@ -136,13 +141,19 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
             "#/points",
             id="beyond every integer",
         ),
-        pytest.param(b'{"customer_id": "a b", "points": 5, "reason": "r"}', "#/customer_id", id="a blank"),
-        pytest.param(b'{"customer_id": "c", "points": 5, "reason": ""}', "#/reason", id="no reason"),
+        pytest.param(
+            b'{"customer_id": "a b", "points": 5, "reason": "r"}', "#/customer_id", id="a blank"
+        ),
+        pytest.param(
+            b'{"customer_id": "c", "points": 5, "reason": ""}', "#/reason", id="no reason"
+        ),
         pytest.param(
             b'{"customer_id": "c", "points": 5, "reason": "a\\u001fb"}', "#/reason", id="a control"
         ),
         pytest.param(
-            b'{"customer_id": "c", "points": 5, "reason": "a\\u0000b"}', "#/reason", id="a zero byte"
+            b'{"customer_id": "c", "points": 5, "reason": "a\\u0000b"}',
+            "#/reason",
+            id="a zero byte",
         ),
         pytest.param(
             b'{"customer_id": "c", "points": 5, "reason": "\\ud800"}', "#", id="half a character"
@@ -172,9 +183,7 @@ async def test_a_faulty_award_is_400_and_names_the_place(
         ("starting_after=txn_nope", "starting_after"),
     ],
 )
-async def test_a_faulty_parameter_is_400_and_named(
-    shop: Shop, query: str, parameter: str
-) -> None:
+async def test_a_faulty_parameter_is_400_and_named(shop: Shop, query: str, parameter: str) -> None:
     answer = await shop.call("GET", f"loyalty/transactions?{query}")
     assert_problem(answer, 400, "invalid_request")
     assert [fault["parameter"] for fault in answer.json["errors"]] == [parameter]
@@ -332,6 +341,7 @@ async def test_a_revoked_key_is_refused_within_five_seconds(shop: Shop) -> None:
     said = shop.stack.run("key-revoke", "--key", key[:20]).stdout
     assert shop.store_id in said
 
-    async with asyncio.timeout(5):
-        while (await shop.call("GET", "loyalty-programs", key=key)).status != 401:
-            await asyncio.sleep(0.1)
+    async def is_refused() -> bool:
+        return (await shop.call("GET", "loyalty-programs", key=key)).status == 401
+
+    await eventually(is_refused, within_seconds=5)

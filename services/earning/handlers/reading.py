@@ -1,18 +1,20 @@
 """What callers read: a customer's status, transactions."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
-from libs.kernel.ids import parse_id
+from libs.kernel.ids import CUSTOMER_ID, parse_id
 from libs.persistence.engine import snapshot
 from services.earning.handlers import render
 from services.earning.store import programs, reading
 from services.earning.store.reading import TransactionFilter
+
+_NO_CUSTOMER: Final = "There is no such customer in this store."
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -28,10 +30,12 @@ async def customer_status(
     engine: AsyncEngine, store_id: str, customer_id: str
 ) -> api.CustomerStatus:
     """The customer's status, all of it as of one moment; raises NotFound."""
+    if not CUSTOMER_ID.fullmatch(customer_id):
+        raise NotFound(_NO_CUSTOMER)
     async with snapshot(engine) as connection:
         account = await reading.account(connection, store_id, customer_id)
         if account is None:
-            raise NotFound("There is no such customer in this store.")
+            raise NotFound(_NO_CUSTOMER)
         in_force = await programs.read_one(connection, store_id)
         recent = await reading.recent(connection, account.id)
     return render.customer_status(account, in_force.default, recent)

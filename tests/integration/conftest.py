@@ -1,0 +1,54 @@
+"""Databases and topics of a test's own, on the session's servers."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from msgspec import Struct
+
+from libs.messaging.dead_letters import create_producer
+from libs.persistence.migrate import upgrade
+from tests.support import Stack
+from tools.stack import config, postgres
+
+
+class Database(Struct, frozen=True):
+    """A migrated database of the test's own: for the service, and for its owner."""
+
+    url: str
+    owner_url: str
+
+
+@pytest.fixture
+async def earning_database(stack: Stack, unique: str) -> Database:
+    """Earning's tables, empty."""
+    admin = stack.addresses.postgres_admin
+    password = config.stack_secrets(stack.home).database_password
+    name = f"earning_{unique}"
+    await postgres.create_database(admin, "earning", password, name=name)
+    owner = postgres.role_url(admin, "earning_owner", password, name=name)
+    await asyncio.to_thread(upgrade, "services.earning", owner)
+    return Database(postgres.role_url(admin, "earning", password, name=name), owner)
+
+
+@pytest.fixture
+async def topic(stack: Stack) -> str:
+    """A topic with its dead letters, empty, of two partitions."""
+    name = f"test.{secrets.token_hex(6)}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}.dlq", 1, 1)])
+    await admin.close()
+    return name
+
+
+@pytest.fixture
+async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer on the session's broker."""
+    made = create_producer(stack.kafka)
+    await made.start()
+    yield made
+    await made.stop()

@@ -1,0 +1,188 @@
+"""The posting path on real PostgreSQL: claims, locks, rivals and what each of them guards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import asyncpg
+import msgspec
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.kernel.errors import Conflict
+from libs.kernel.ids import uuid7
+from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.idempotency import Claim, KeptAnswer
+from services.earning.domain.accounts import Entry
+from services.earning.domain.postings import Award, Order, OrderRecord, Repeated
+from services.earning.domain.programs import Program
+from services.earning.handlers.posting import Done, Work, post_batch
+from services.earning.store import ledger, programs
+from tests.integration.conftest import Database
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+STORE = "store_1"
+
+
+@pytest.fixture
+async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
+    """The ledger's engine over empty tables, with one programme of ten points a dollar."""
+    made = create_batch_engine(earning_database.url, name="test", connections=8)
+    program = Program(
+        id=uuid7(),
+        version_id=0,
+        name="Club",
+        points_per_dollar=Decimal(10),
+        currency="USD",
+        is_active=True,
+        created_at=NOON,
+    )
+    async with transaction(made) as connection:
+        await programs.create(connection, STORE, program)
+    yield made
+    await made.dispose()
+
+
+def order(number: int, customer: str = "cust_1", total: str = "1.00") -> Order:
+    return Order(
+        store_id=STORE,
+        customer_id=customer,
+        order_id=f"o{number}",
+        total=Decimal(total),
+        currency="USD",
+        program_id=None,
+        reason=f"Order {number}",
+        occurred_at=NOON,
+    )
+
+
+def award(points: int = 1, customer: str = "cust_1") -> Award:
+    return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
+
+
+async def post(engine: AsyncEngine, *postings: Order | Award) -> Done:
+    (done,) = await post_batch(engine, [Work(postings)])
+    assert isinstance(done, Done)
+    return done
+
+
+async def query(database: Database, sql: str) -> object:
+    connection = await asyncpg.connect(database.url)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+async def test_a_batch_may_hold_twins_and_conflicts(engine: AsyncEngine) -> None:
+    done = await post(engine, order(1), order(1), order(1, total="2.00"), order(2))
+    kinds = [type(result) for result in done.results]
+    assert kinds == [OrderRecord, Repeated, Conflict, OrderRecord]
+
+
+async def test_rivals_over_one_new_customer_all_post(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    """Nobody holds a lock yet on a customer who does not exist."""
+    await asyncio.gather(*(post(engine, award()) for _ in range(8)))
+    assert await query(earning_database, "SELECT balance FROM accounts") == 8
+    assert await query(earning_database, "SELECT max(sequence) FROM entries") == 8
+
+
+async def test_rivals_over_one_order_of_two_customers_post_it_once(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    """No account lock orders these two: the order's own key does."""
+    for number in range(20):
+        one, other = await asyncio.gather(
+            post(engine, order(number, "cust_1")), post(engine, order(number, "cust_2"))
+        )
+        results = [one.results[0], other.results[0]]
+        assert sorted(type(result).__name__ for result in results) == ["Conflict", "OrderRecord"]
+    assert await query(earning_database, "SELECT count(*) FROM entries") == 20
+
+
+async def test_batches_that_touch_the_same_accounts_in_any_order_do_not_deadlock(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    customers = [f"cust_{number}" for number in range(40)]
+    await post(engine, *(award(customer=one) for one in customers))
+    batches = [customers if number % 2 else customers[::-1] for number in range(24)]
+    await asyncio.gather(
+        *(post(engine, *(award(customer=one) for one in batch)) for batch in batches)
+    )
+    assert await query(earning_database, "SELECT min(balance) FROM accounts") == 25
+    assert await query(earning_database, "SELECT max(balance) FROM accounts") == 25
+
+
+async def test_without_the_account_lock_awards_are_lost(
+    engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control of the race above: the lock, and not luck, is what holds."""
+    await post(engine, award())
+    unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
+    monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
+    outcomes = await asyncio.gather(
+        *(post(engine, award()) for _ in range(8)), return_exceptions=True
+    )
+    balance = await query(earning_database, "SELECT balance FROM accounts")
+    assert any(isinstance(one, Exception) for one in outcomes) or balance != 9
+
+
+async def test_one_key_posts_once_among_rivals_in_many_batches(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    claim = Claim(STORE, "key", b"digest")
+
+    def render(results: object) -> KeptAnswer:
+        return KeptAnswer(201, uuid7().bytes)
+
+    async def try_once() -> Done:
+        (done,) = await post_batch(engine, [Work([award()], claim, render)])
+        assert isinstance(done, Done)
+        return done
+
+    done = await asyncio.gather(*(try_once() for _ in range(16)))
+    assert len({one.answer for one in done}) == 1
+    assert sum(not one.replayed for one in done) == 1
+    assert await query(earning_database, "SELECT balance FROM accounts") == 1
+
+
+async def test_entries_can_be_added_and_read_and_nothing_else(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    await post(engine, award())
+    for statement in ("UPDATE entries SET points = 2", "DELETE FROM entries"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await query(earning_database, statement)
+
+
+async def test_a_posting_is_priced_by_the_rate_in_force_when_it_commits(
+    engine: AsyncEngine,
+) -> None:
+    """A change waits for the posting that has read the rate, and the next posting for it."""
+    async with transaction(engine) as connection:
+        present = await programs.lock_for_change(connection, STORE)
+        posting = asyncio.create_task(post(engine, order(1)))
+        await asyncio.sleep(0.2)
+        assert not posting.done()
+        (program,) = present.all
+        await programs.add_version(
+            connection, msgspec.structs.replace(program, points_per_dollar=Decimal(20))
+        )
+    (record,) = (await posting).results
+    assert isinstance(record, OrderRecord)
+    assert record.award == 20
+
+
+async def test_a_thousand_postings_are_one_outbox_row(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    done = await post(engine, *(order(number, f"cust_{number % 9}") for number in range(1_000)))
+    assert all(
+        isinstance(one, OrderRecord) and isinstance(one.entry, Entry) for one in done.results
+    )
+    assert await query(earning_database, "SELECT count(*) FROM outbox") == 1
+    # One event per entry, and one for each customer's first tier: this programme has none.
+    assert await query(earning_database, "SELECT events FROM outbox") == 1_000

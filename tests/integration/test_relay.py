@@ -1,0 +1,156 @@
+"""The outbox and its relay on real servers: in order, at least once, one relay a lane."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from libs.messaging.outbox import EncodedEvent, pack, unpack
+from libs.messaging.relay import Relay
+from libs.testing.eventually import eventually
+from tests.integration.conftest import Database
+from tests.support import Stack, follow
+
+WRITE = "INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), 0, $1, $2)"
+
+
+def event(topic: str, key: str, number: int) -> EncodedEvent:
+    return EncodedEvent(
+        topic=topic,
+        key=key.encode(),
+        value=json.dumps(number).encode(),
+        id=f"{key}-{number}",
+        source="/test",
+        time="2026-03-10T12:00:00.000Z",
+    )
+
+
+async def write(url: str, rows: list[list[EncodedEvent]]) -> None:
+    connection = await asyncpg.connect(url)
+    for row in rows:
+        await connection.execute(WRITE, pack(row), len(row))
+    await connection.close()
+
+
+async def waiting_rows(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        count: int = await connection.fetchval("SELECT count(*) FROM outbox")
+        return count
+    finally:
+        await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def relaying(url: str, producer: AIOKafkaProducer) -> AsyncIterator[Relay]:
+    relay = Relay(url, producer)
+    task = asyncio.create_task(relay.run())
+    try:
+        yield relay
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def published(stack: Stack, topic: str, count: int) -> list[tuple[str, int]]:
+    found = []
+    async for record in follow(stack.kafka, topic):
+        found.append((record.key.decode(), json.loads(record.value)))
+        if len(found) >= count:
+            break
+    return found
+
+
+def test_what_is_packed_is_unpacked() -> None:
+    events = [event("t", f"k{number}", number) for number in range(100)]
+    assert unpack(pack(events)) == events
+
+
+async def test_events_of_a_key_are_published_in_the_order_they_were_written(
+    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+) -> None:
+    rows = [[event(topic, f"k{n % 7}", n) for n in range(r * 50, r * 50 + 50)] for r in range(60)]
+    await write(earning_database.url, rows)
+    async with relaying(earning_database.url, producer):
+        found = await published(stack, topic, 3_000)
+    for key in {key for key, _ in found}:
+        numbers = [number for one, number in found if one == key]
+        assert numbers == sorted(numbers)
+    assert len(found) == 3_000
+
+
+async def test_what_is_published_is_removed_and_a_new_row_is_published_soon(
+    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+) -> None:
+    async with relaying(earning_database.url, producer):
+        await write(earning_database.url, [[event(topic, "k", 1)]])
+        assert await published(stack, topic, 1) == [("k", 1)]
+
+        async def nothing_waits() -> bool:
+            return await waiting_rows(earning_database.url) == 0
+
+        await eventually(nothing_waits)
+
+
+async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
+    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+) -> None:
+    url = earning_database.url
+    async with relaying(url, producer):
+        await write(url, [[event(topic, "k", 1)]])
+        await published(stack, topic, 1)
+        async with relaying(url, producer):
+            await write(url, [[event(topic, "k", 2)]])
+            found = await published(stack, topic, 2)
+            assert found == [("k", 1), ("k", 2)]
+            connection = await asyncpg.connect(url)
+            holders = await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND classid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = "
+                "current_database())"
+            )
+            await connection.close()
+            assert holders == 1
+
+
+async def test_a_row_whose_id_commits_late_is_not_passed_over(
+    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+) -> None:
+    url = earning_database.url
+    late = await asyncpg.connect(url)
+    transaction = late.transaction()
+    await transaction.start()
+    await late.execute(WRITE, pack([event(topic, "late", 1)]), 1)
+    async with relaying(url, producer):
+        await write(url, [[event(topic, "early", 2)]])
+        assert await published(stack, topic, 1) == [("early", 2)]
+        await transaction.commit()
+        assert sorted(await published(stack, topic, 2)) == [("early", 2), ("late", 1)]
+    await late.close()
+
+
+async def test_rows_wait_while_the_relay_is_killed_between_publishing_and_removing(
+    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+) -> None:
+    """What was published but not removed is published again: at least once."""
+    url = earning_database.url
+    await write(url, [[event(topic, "k", 1), event(topic, "k", 2)]])
+    owner = await asyncpg.connect(earning_database.owner_url)
+    await owner.execute("REVOKE DELETE ON outbox FROM earning")
+    async with relaying(url, producer):
+        await published(stack, topic, 2)
+    assert await waiting_rows(url) == 1
+    await owner.execute("GRANT DELETE ON outbox TO earning")
+    await owner.close()
+    async with relaying(url, producer):
+
+        async def nothing_waits() -> bool:
+            return await waiting_rows(url) == 0
+
+        await eventually(nothing_waits)
+    again = await published(stack, topic, 4)
+    assert again[:2] == again[2:4] == [("k", 1), ("k", 2)]
