@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke demo test test-long lint format bench requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo test lint format requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -38,15 +38,16 @@ key-revoke: $(VENV)/stack ## revoke an API key: KEY=<its first 12 characters or 
 	@test -n "$(KEY)" || { echo "Say which key: make key-revoke KEY=wk_live_abcd"; exit 1; }
 	@$(TOOLS) key-revoke --key "$(KEY)"
 
+order: $(VENV)/stack ## publish an order, as a shop would: CUSTOMER=cust_1 TOTAL=50.00 [NUMBER=1042] [STORE=…]
+	@test -n "$(CUSTOMER)" -a -n "$(TOTAL)" || { echo "Say whose and how much: make order CUSTOMER=cust_1 TOTAL=50.00"; exit 1; }
+	@$(TOOLS) order --customer "$(CUSTOMER)" --total "$(TOTAL)" $(if $(NUMBER),--number "$(NUMBER)") $(if $(STORE),--store "$(STORE)")
+
 demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the point: [N=5000]
 	@$(TOOLS) up
 	@$(TOOLS) demo $(if $(N),-n $(N))
 
 test: $(VENV)/dev ## every test, on real servers
 	@$(PY) -m pytest $(T)
-
-test-long: $(VENV)/dev ## the tests that take long
-	@$(PY) -m pytest -m long $(T)
 
 lint: $(VENV)/dev ## style, types and import rules
 	@$(VENV)/bin/ruff check .

@@ -5,13 +5,14 @@ import sys
 from typing import Final
 
 from libs.kernel.settings import SettingsError
+from tools import order
 from tools.dead_letters import cli as dead_letters
 from tools.demo import cli as demo
 from tools.stack import cli as stack
 from tools.stack.errors import StackError
 
 # Each adds its subcommands, with `run` as the default that carries one out.
-_PARTS: Final = (stack, demo, dead_letters)
+_PARTS: Final = (stack, order, demo, dead_letters)
 
 
 def main(words: list[str] | None = None) -> int:
