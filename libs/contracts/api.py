@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.events import RewardRef, TransactionType
 
@@ -21,6 +21,7 @@ MAX_PERKS: Final = 50
 MAX_RATE: Final = 10**6
 MAX_MULTIPLIER: Final = 1_000
 MAX_MANUAL_POINTS: Final = 10**9
+MAX_BATCH_ITEMS: Final = 500
 MAX_ORDER_POINTS: Final = 10**12
 MAX_BALANCE: Final = 9 * 10**15
 
@@ -89,6 +90,27 @@ class EarnRequest(Request, frozen=True, kw_only=True):
     reason: str
 
 
+class AdjustRequest(Request, frozen=True, kw_only=True):
+    """A correction by hand: `points` is signed and not zero."""
+
+    customer_id: str
+    points: int
+    reason: str
+
+
+class EarnBatchRequest(Request, frozen=True, kw_only=True):
+    """Awards that are judged one by one; each item is an EarnRequest, read on its own."""
+
+    items: list[Raw]
+
+
+class CustomerPatch(Request, frozen=True, kw_only=True):
+    """Suspend an account, or make it active again."""
+
+    status: AccountStatus
+    note: str | None = None
+
+
 class Transaction(Answer, frozen=True, kw_only=True):
     """A ledger entry; `points` is signed, `balance_after` is the balance it left."""
 
@@ -140,3 +162,44 @@ class CustomerStatus(Answer, frozen=True, kw_only=True):
     transactions: list[RecentTransaction] | UnsetType = UNSET
     member_since: str
     status: AccountStatus
+
+
+class Verdict(Answer, frozen=True, kw_only=True):
+    """What became of one item of a batch: the transaction of a 201, or the problem of the rest."""
+
+    status: int
+    transaction: Transaction | UnsetType = UNSET
+    problem: Raw | UnsetType = UNSET
+
+
+class BatchAnswer(Answer, frozen=True, kw_only=True):
+    """A verdict for each item, in order."""
+
+    data: list[Verdict]
+
+
+class Day(Answer, frozen=True, kw_only=True):
+    """A day's points, by the events' own time in UTC; all amounts are positive."""
+
+    date: str
+    issued: int
+    redeemed: int
+    taken_back: int
+    expired: int
+    active_customers: int
+
+
+class TierCount(Answer, frozen=True, kw_only=True):
+    """How many customers hold a tier now."""
+
+    name: str
+    customers: int
+
+
+class Summary(Answer, frozen=True, kw_only=True):
+    """The programme at a glance, at most five seconds behind."""
+
+    days: list[Day]
+    points_outstanding: int
+    customers: int
+    tiers: list[TierCount]

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import asyncpg
 from sqlalchemy import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # No statement of ours is meant to take longer; a lock is waited for less long than a caller waits.
 _LIMITS: Final = {
@@ -24,6 +24,8 @@ _BATCHES: Final = {
     "enable_mergejoin": "off",
 }
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
+
+IsolationLevel = Literal["read_committed", "repeatable_read", "serializable"]
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -62,31 +64,30 @@ def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> 
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[Connection]:
+async def transaction(
+    engine: AsyncEngine, *, isolation: IsolationLevel | None = None, readonly: bool = False
+) -> AsyncIterator[Connection]:
     """A transaction on the driver's own connection: committed at the end, or rolled back whole."""
     async with engine.connect() as borrowed:
         raw = await borrowed.get_raw_connection()
         connection = raw.driver_connection
         assert isinstance(connection, asyncpg.Connection)
         try:
-            async with connection.transaction():
+            async with connection.transaction(isolation=isolation, readonly=readonly):
                 yield connection
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             await borrowed.invalidate()
             raise
 
 
+@asynccontextmanager
+async def snapshot(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """A read-only transaction whose statements all see the same moment."""
+    async with transaction(engine, isolation="repeatable_read", readonly=True) as connection:
+        yield connection
+
+
 async def ping(engine: AsyncEngine) -> None:
     """Raise unless the database answers."""
     async with engine.connect() as connection:
         await connection.exec_driver_sql("SELECT 1")
-
-
-@asynccontextmanager
-async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A read-only connection whose statements all see the same moment."""
-    async with engine.connect() as connection:
-        await connection.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
-        yield connection

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -48,17 +48,19 @@ def _summary(found: list[Fault]) -> str:
     return f"{place}: {first.detail}{more}"
 
 
-def decode(body: bytes, kind: type[T]) -> T:
-    """Read a JSON body as `kind`; raises InvalidRequest with the place of the first wrong type."""
+def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
+    """Read JSON as `kind`; raises InvalidRequest with the place of the first wrong type. `at` is
+    where the JSON stands in the request's body."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(*located(str(error))) from error
+        pointer, what = located(str(error))
+        raise _invalid(at + pointer.removeprefix("#"), what) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = "The body is empty." if not body.strip() else f"The body is not JSON: {error}"
-        raise _invalid("#", detail) from error
+        raise _invalid(at, detail) from error
     except RecursionError as error:
-        raise _invalid("#", "The body is nested too deeply.") from error
+        raise _invalid(at, "The body is nested too deeply.") from error
 
 
 def located(message: str) -> tuple[str, str]:
@@ -128,6 +130,15 @@ class Query:
             return None if value is None else parse_time(value)
         except ValueError as error:
             self._faults.parameter(name, str(error))
+            return None
+
+    def date(self, name: str) -> date | None:
+        """A day, as in 2026-03-10."""
+        value = self._values.get(name)
+        try:
+            return None if value is None else datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
+        except ValueError:
+            self._faults.parameter(name, "A day, as in 2026-03-10.")
             return None
 
     def number(self, name: str, *, default: int, lowest: int, highest: int) -> int:

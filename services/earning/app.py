@@ -1,7 +1,8 @@
 """The composition root of earning: engines, the HTTP lane, consumers and relay, in one process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from litestar import Litestar
@@ -15,6 +16,7 @@ from services.earning import consumers
 from services.earning.api.routes import ROUTES
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.handlers.resources import Resources
+from services.earning.handlers.summary import Summaries, keep_folding
 from services.earning.settings import Settings
 
 
@@ -25,7 +27,10 @@ def build(settings: Settings) -> Litestar:
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         database_url=settings.database_url,
-        consumers=(partial(consumers.order_completed, batches),)
+        consumers=(
+            partial(consumers.order_completed, batches),
+            partial(consumers.order_refunded, batches),
+        )
         if "consumers" in settings.roles
         else (),
         relay="relay" in settings.roles,
@@ -40,9 +45,13 @@ def build(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
+        folding = asyncio.create_task(keep_folding(batches), name="days")
         async with messaging:
             yield
             await gatherer.drain()
+        folding.cancel()
+        with suppress(asyncio.CancelledError):
+            await folding
         await batches.dispose()
         await reads.dispose()
 
@@ -51,5 +60,5 @@ def build(settings: Settings) -> Litestar:
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
-        state={"resources": Resources(batches, reads, gatherer)},
+        state={"resources": Resources(batches, reads, gatherer, Summaries(reads))},
     )

@@ -1,21 +1,26 @@
 """What earning hears from Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.events import OrderCompleted
-from libs.contracts.topics import ORDER_COMPLETED
+from libs.contracts.events import OrderCompleted, OrderRefunded
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.messaging.cloudevents import EventReader, Poison
 from libs.messaging.consumer import BatchConsumer, Record, Verdict
-from services.earning.domain.intake import OutOfBounds, order_of
-from services.earning.domain.postings import Order
+from services.earning.domain.intake import OutOfBounds, order_of, refund_of
+from services.earning.domain.postings import Order, Refund
 from services.earning.handlers.posting import Result, Work, post_batch
 
-GROUP = "earning"
+# A group a topic: members of one group that subscribe to different topics would disturb each other.
+ORDERS_GROUP = "earning"
+REFUNDS_GROUP = "earning.refunds"
+
+P = TypeVar("P", Order, Refund)
 
 
 def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Order]:
@@ -29,19 +34,38 @@ def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCon
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    async def handle(orders: Sequence[Order]) -> Sequence[Verdict]:
-        (done,) = await post_batch(engine, [Work(orders)])
+    return _consumer(ORDER_COMPLETED, ORDERS_GROUP, engine, producer, read)
+
+
+def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Refund]:
+    """Refunds become postings; one that overtakes its order waits in the books."""
+    reader = EventReader(ORDER_REFUNDED, OrderRefunded)
+
+    def read(record: Record) -> Refund:
+        event = reader.read(record)
+        try:
+            return refund_of(event, now=utc_now())
+        except OutOfBounds as error:
+            raise Poison("invalid", str(error)) from error
+
+    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read)
+
+
+def _consumer(
+    topic: str,
+    group: str,
+    engine: AsyncEngine,
+    producer: AIOKafkaProducer,
+    read: Callable[[Record], P],
+) -> BatchConsumer[P]:
+    async def handle(postings: Sequence[P]) -> Sequence[Verdict]:
+        (done,) = await post_batch(engine, [Work(postings)])
         if isinstance(done, Exception):
             raise done
         return [verdict_on(result) for result in done.results]
 
     return BatchConsumer(
-        topic=ORDER_COMPLETED,
-        group=GROUP,
-        service="earning",
-        read=read,
-        handle=handle,
-        producer=producer,
+        topic=topic, group=group, service="earning", read=read, handle=handle, producer=producer
     )
 
 

@@ -62,7 +62,8 @@ accounts = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("suspended", Boolean, nullable=False),
     Column("tier", Text),
-    Column("member_since", _MOMENT, nullable=False),
+    # Null until the first recorded order or posting: before that there is no such customer.
+    Column("member_since", _MOMENT),
     Index("accounts_customer", "store_id", "customer_id", unique=True),
 )
 
@@ -107,6 +108,11 @@ orders = Table(
     # The points it earned, and the entry that says so; no entry where it was worth none.
     Column("award", BigInteger, nullable=False),
     Column("entry_sequence", BigInteger),
+    # What was taken back of it: money refunded, and points by refunds and by voids.
+    Column("refunded", _MONEY, nullable=False),
+    Column("refunded_points", BigInteger, nullable=False),
+    Column("voided_points", BigInteger, nullable=False),
+    Column("arrival", BigInteger),
 )
 
 outbox = outbox_table(metadata)

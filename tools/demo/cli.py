@@ -10,22 +10,14 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 
 from tools.demo import expected, history
 from tools.demo.expected import STEPS
 from tools.demo.history import HistoryMissing, Purchase
 from tools.demo.publish import STORE, publish, wait_until_consumed
+from tools.progress import bars
 from tools.stack import config, seed, services, state
 from tools.stack.errors import StackError
 
@@ -71,7 +63,7 @@ async def _demo(
     database = services.database_url(where, secrets, "earning")
     before = await _read_books(database)
     started = time.monotonic()
-    with _progress(console) as progress:
+    with bars(console) as progress:
         await _with_bar(
             progress,
             "published",
@@ -149,25 +141,6 @@ def _tell(console: Console, books: Books, *, seconds: float, orders: int) -> Non
         table.add_row(f"  richest {rank}", f"{customer}  {points:,} points")
     table.add_row("rate", f"{orders / seconds:,.0f} orders/s, published to posted")
     console.print(table)
-
-
-class _Rate(ProgressColumn):
-    """Items a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        console=console,
-    )
 
 
 async def _with_bar(

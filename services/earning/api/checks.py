@@ -52,6 +52,27 @@ def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
     text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
 
 
+def adjust(request: api.AdjustRequest, faults: Faults) -> None:
+    """A correction by hand."""
+    customer_id(request.customer_id, faults, at="#/customer_id")
+    if request.points == 0 or abs(request.points) > api.MAX_MANUAL_POINTS:
+        limit = f"{api.MAX_MANUAL_POINTS:,}"
+        faults.at("#/points", f"from -{limit} to {limit}, but not 0")
+    text(request.reason, faults, at="#/reason", longest=api.MAX_REASON)
+
+
+def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
+    """The envelope of a batch; its items are judged one by one."""
+    if not 1 <= len(request.items) <= api.MAX_BATCH_ITEMS:
+        faults.at("#/items", f"1-{api.MAX_BATCH_ITEMS} items")
+
+
+def customer_patch(request: api.CustomerPatch, faults: Faults) -> None:
+    """A change of status."""
+    if request.note is not None:
+        text(request.note, faults, at="#/note", longest=api.MAX_REASON)
+
+
 def customer_id(value: str, faults: Faults, *, at: str) -> None:
     if not CUSTOMER_ID.fullmatch(value):
         faults.at(at, CUSTOMER_ID_RULE)

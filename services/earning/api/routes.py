@@ -1,21 +1,25 @@
 """The routes of earning, in the shapes of /v1."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from litestar import Request, Response, get, patch, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
+from msgspec import Raw
 
 from libs.contracts import api
 from libs.kernel.clock import utc_now
+from libs.kernel.errors import InvalidRequest, NotFound, WhaleError
 from libs.kernel.ids import CUSTOMER_ID
 from libs.persistence.idempotency import Claim, KeptAnswer
 from libs.web import idempotency, pages
 from libs.web.body import Faults, Query, decode
 from services.earning.api import checks
-from services.earning.handlers import awards, programs, reading, render
+from services.earning.domain.postings import Award, StatusChange
+from services.earning.handlers import awards, corrections, programs, reading, render
 from services.earning.handlers.resources import Resources
-from services.earning.store.reading import TransactionFilter
+from services.earning.store.reading import CustomerFilter, TransactionFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
 _TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire")
@@ -117,7 +121,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return _json(pages.answer(found.transactions, has_more=found.has_more, counted=found.counted))
+    return _json(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
 
 
 @get(f"{_STORE}/loyalty/transactions/{{transaction_id:str}}", operation_id="getTransaction")
@@ -128,13 +132,120 @@ async def get_transaction(
     return _json(await reading.get_transaction(_resources(request).reads, store_id, transaction_id))
 
 
+@post(f"{_STORE}/loyalty/earn/batch", operation_id="earnBatch", status_code=200)
+async def earn_batch(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Award points to many customers; each award has its own verdict."""
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.EarnBatchRequest)
+    faults = Faults()
+    checks.batch(asked, faults)
+    faults.raise_if_any()
+    items = [_award(store_id, raw, place) for place, raw in enumerate(asked.items)]
+    answer, replayed = await awards.earn_batch(
+        _resources(request).gatherer, items, claim, request.scope["state"]["request_id"]
+    )
+    return _kept(answer, replayed=replayed)
+
+
+def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
+    """One item of a batch, or what is wrong with it."""
+    at = f"#/items/{place}"
+    try:
+        asked = decode(bytes(raw), api.EarnRequest, at=at)
+        faults = Faults()
+        checks.earn(asked, faults, at=at)
+        faults.raise_if_any()
+    except InvalidRequest as error:
+        return error
+    return awards.award_of(store_id, asked)
+
+
+@post(f"{_STORE}/loyalty/adjust", operation_id="adjust")
+async def adjust(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Correct a balance by hand; the lifetime stays."""
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.AdjustRequest)
+    faults = Faults()
+    checks.adjust(asked, faults)
+    faults.raise_if_any()
+    gatherer = _resources(request).gatherer
+    answer, replayed = await corrections.adjust(gatherer, store_id, asked, claim)
+    return _kept(answer, replayed=replayed)
+
+
+@get(f"{_STORE}/loyalty/customers", operation_id="listCustomers")
+async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    faults = Faults()
+    query = _query(request, faults, known=pages.PARAMETERS | {"query", "tier", "status"})
+    page = pages.page_of(query)
+    status = query.one_of("status", ("active", "suspended"))
+    wanted = CustomerFilter(
+        store_id=store_id,
+        prefix=query.matching("query", CUSTOMER_ID, checks.CUSTOMER_ID_RULE),
+        suspended=None if status is None else status == "suspended",
+    )
+    faults.raise_if_any()
+    found = await reading.list_customers(
+        _resources(request).reads,
+        wanted,
+        tier=query.text("tier"),
+        limit=page.limit,
+        starting_after=page.starting_after,
+    )
+    return _json(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+
+
+@patch(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="updateCustomer")
+async def update_customer(
+    request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
+) -> Body:
+    """Suspend an account, or make it active again."""
+    body = await request.body()
+    claim = _claim(request, store_id, body)
+    asked = decode(body, api.CustomerPatch)
+    faults = Faults()
+    checks.customer_patch(asked, faults)
+    faults.raise_if_any()
+    if not CUSTOMER_ID.fullmatch(customer_id):
+        raise NotFound("There is no such customer in this store.")
+    change = StatusChange(
+        store_id=store_id,
+        customer_id=customer_id,
+        suspended=asked.status == "suspended",
+        note=asked.note,
+        changed_by=request.headers.get("x-whale-key-name", "?"),
+    )
+    answer, replayed = await corrections.change_status(_resources(request).gatherer, change, claim)
+    return _kept(answer, replayed=replayed)
+
+
+@get(f"{_STORE}/loyalty/summary", operation_id="getSummary")
+async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The programme at a glance, by default of the last 30 days."""
+    faults = Faults()
+    query = _query(request, faults, known=frozenset({"from", "to"}))
+    last = query.date("to") or utc_now().date()
+    first = query.date("from") or last - timedelta(days=29)
+    if first > last:
+        faults.parameter("from", "A day not after `to`.")
+    faults.raise_if_any()
+    return _json(await _resources(request).summaries.get(store_id, first=first, last=last))
+
+
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     list_programs,
     create_program,
     get_program,
     update_program,
     earn,
+    earn_batch,
+    adjust,
+    list_customers,
     get_customer,
+    update_customer,
+    get_summary,
     list_transactions,
     get_transaction,
 )

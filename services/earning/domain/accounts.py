@@ -14,13 +14,14 @@ AccountKey = tuple[str, str]
 class Account(Struct, kw_only=True, gc=False):
     """One customer of one store, as of its last entry; amounts are points.
 
-    `id` is None until the account is created. `tier` is the name of the tier that its last posting
+    `id` is None until the account is created, `member_since` until the customer's first recorded
+    order or posting: before that there is no such customer. `tier` is the name of the tier that its last posting
     showed, so that the next one can tell whether it changed.
     """
 
     store_id: str
     customer_id: str
-    member_since: datetime
+    member_since: datetime | None = None
     id: int | None = None
     balance: int = 0
     lifetime: int = 0
@@ -31,12 +32,18 @@ class Account(Struct, kw_only=True, gc=False):
     ctid: str | None = None
 
     @property
+    def exists(self) -> bool:
+        """Whether there is such a customer."""
+        return self.member_since is not None
+
+    @property
     def key(self) -> AccountKey:
         return self.store_id, self.customer_id
 
     def seen_at(self, moment: datetime) -> None:
         """The customer was there at `moment`, which may be earlier than all that is known."""
-        self.member_since = min(self.member_since, moment)
+        if self.member_since is None or moment < self.member_since:
+            self.member_since = moment
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False):

@@ -1,65 +1,96 @@
 """The fold: postings, in order, over the accounts they touch.
 
-A `Books` is what one batch knows: the accounts it locked, the programmes in force, the orders
-already recorded. `post` applies one posting and answers what came of it, or raises the refusal and
-changes nothing. What is to be written stands in `entries`, `orders` and `touched` afterwards.
+A `Books` is what one batch knows: the accounts it locked, the programmes in force, the orders and
+refunds already recorded. `post` applies one posting and answers what came of it, or raises the
+refusal and changes nothing. What is to be written stands in `entries`, `orders`, `refunds`,
+`status_changes` and `touched` afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from msgspec import Struct, field
+
 from libs.contracts.api import MAX_BALANCE, MAX_ORDER_POINTS
 from libs.contracts.events import TransactionType
-from libs.kernel.errors import AccountSuspended, Conflict, Fault, InvalidRequest, ProgramInactive
+from libs.kernel.errors import (
+    AccountSuspended,
+    Conflict,
+    Fault,
+    InsufficientPoints,
+    InvalidRequest,
+    NotFound,
+    ProgramInactive,
+)
+from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.postings import (
+    Adjustment,
     Award,
     Order,
+    OrderKey,
     OrderRecord,
     OrderState,
     Outcome,
     Posting,
+    Refund,
+    RefundKey,
+    RefundRecord,
     Repeated,
+    StatusChange,
+    StatusChanged,
 )
 from services.earning.domain.programs import Program, SkipReason, StorePrograms, Tier
 
 NO_PROGRAMS: Final = StorePrograms()
+# Held orders that one change posts at most, so that no batch grows without bound.
+HELD_AT_ONCE: Final = 1_000
 
-OrderKey = tuple[str, str]
+
+class Known(Struct):
+    """What is recorded already of what a batch touches: read under its locks."""
+
+    accounts: dict[AccountKey, Account] = field(default_factory=dict)
+    programs: Mapping[str, StorePrograms] = field(default_factory=dict)
+    orders: dict[OrderKey, OrderRecord] = field(default_factory=dict)
+    refunds: dict[RefundKey, RefundRecord] = field(default_factory=dict)
+    # Refunds that wait for their orders, and held orders of accounts, each in order of arrival.
+    waiting: dict[OrderKey, list[RefundRecord]] = field(default_factory=dict)
+    held: dict[AccountKey, list[OrderRecord]] = field(default_factory=dict)
 
 
 class Books:
-    """The accounts, programmes and orders of one batch; `new_id` draws entry ids in order."""
+    """The books of one batch; `new_id` draws entry ids in order."""
 
-    def __init__(
-        self,
-        *,
-        accounts: dict[AccountKey, Account],
-        programs: dict[str, StorePrograms],
-        orders: dict[OrderKey, OrderRecord],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._accounts = accounts
-        self._programs = programs
-        self._known_orders = orders
+    def __init__(self, known: Known, *, new_id: Callable[[], str]) -> None:
+        self._known = known
         self._new_id = new_id
         self.entries: list[Entry] = []
         self.orders: dict[OrderKey, OrderRecord] = {}
+        self.refunds: dict[RefundKey, RefundRecord] = {}
+        self.status_changes: list[tuple[Account, StatusChange]] = []
         self.touched: dict[AccountKey, Account] = {}
 
     def post(self, posting: Posting) -> Outcome:
         """Apply `posting`; raises a WhaleError where a rule refuses it, and then nothing changed."""
-        if isinstance(posting, Order):
-            return self._post_order(posting)
-        return self._post_award(posting)
+        match posting:
+            case Order():
+                return self._post_order(posting)
+            case Award():
+                return self._post_award(posting)
+            case Refund():
+                return self._post_refund(posting)
+            case Adjustment():
+                return self._post_adjustment(posting)
+            case StatusChange():
+                return self._change_status(posting)
 
     # -- orders: docs/rules/award.md
 
     def _post_order(self, order: Order) -> Outcome:
-        key = (order.store_id, order.order_id)
-        account = self._account(order.store_id, order.customer_id, order.occurred_at)
-        known = self._known_orders.get(key)
+        account = self._account(order.store_id, order.customer_id)
+        known = self._known.orders.get(order.key)
         if known is not None and known.state != "skipped":
             if known.is_same(order, account):
                 return Repeated()
@@ -69,14 +100,20 @@ class Books:
             )
         if account.suspended:
             return self._record(order, account, "held")
-        program = self._programs.get(order.store_id, NO_PROGRAMS).pricing(
-            order.program_id, order.currency
-        )
+        return self._admit(order, account)
+
+    def _admit(self, order: Order, account: Account) -> OrderRecord:
+        """Count the order where a programme prices it, else record why none does."""
+        program = self._programs(order.store_id).pricing(order.program_id, order.currency)
         if not isinstance(program, Program):
             return self._record(order, account, "skipped", skip_reason=program)
-        return self._count(order, account, program)
+        entry = self._enter_order(order, account, program)
+        record = self._record(order, account, "counted", entry=entry)
+        for waiting in self._known.waiting.pop(order.key, []):
+            self._settle_waiting(waiting, record, account)
+        return record
 
-    def _count(self, order: Order, account: Account, program: Program) -> OrderRecord:
+    def _enter_order(self, order: Order, account: Account, program: Program) -> Entry | None:
         tier = program.tier_at(account.lifetime)
         points = program.award(order.total, tier)
         if points > MAX_ORDER_POINTS:
@@ -85,8 +122,8 @@ class Books:
             )
             raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
         if points == 0:
-            return self._record(order, account, "counted")
-        entry = self._enter(
+            return None
+        return self._enter(
             account,
             type_="earn",
             points=points,
@@ -97,7 +134,6 @@ class Books:
             tier=tier,
             order_id=order.order_id,
         )
-        return self._record(order, account, "counted", entry=entry)
 
     def _record(
         self,
@@ -123,17 +159,80 @@ class Books:
             award=0 if entry is None else entry.points,
             entry=entry,
         )
-        key = (order.store_id, order.order_id)
-        self._known_orders[key] = self.orders[key] = record
+        self._known.orders[order.key] = self.orders[order.key] = record
         self._touch(account, order.occurred_at)
         return record
 
-    # -- awards by hand
+    # -- refunds: docs/rules/refund.md
+
+    def _post_refund(self, refund: Refund) -> Outcome:
+        account = self._account(refund.store_id, refund.customer_id)
+        known = self._known.refunds.get(refund.key)
+        if known is not None:
+            if known.is_same(refund, account):
+                return Repeated()
+            raise Conflict(
+                f"The refund {refund.refund_id} of order {refund.order_id} is recorded with "
+                "another amount or customer."
+            )
+        order = self._known.orders.get((refund.store_id, refund.order_id))
+        if order is not None and order.state != "skipped" and not order.belongs_to(account):
+            raise Conflict(f"The order {refund.order_id} is another customer's.")
+        record = RefundRecord(
+            store_id=refund.store_id,
+            order_id=refund.order_id,
+            refund_id=refund.refund_id,
+            account=account,
+            account_id=account.id,
+            amount=refund.amount,
+            state="waiting",
+            occurred_at=refund.occurred_at,
+        )
+        if order is not None and order.state == "counted":
+            self._count_refund(record, order, account)
+        else:
+            self._known.waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
+        self._known.refunds[refund.key] = self.refunds[refund.key] = record
+        # Locked and written even where it waits: so its order cannot pass it by unseen.
+        self._touch(account)
+        return record
+
+    def _settle_waiting(self, waiting: RefundRecord, order: OrderRecord, account: Account) -> None:
+        """Count a refund that waited; one that contradicts its order is kept and told."""
+        if not waiting.belongs_to(account):
+            waiting.state = "conflict"
+            waiting.detail = f"The order {order.order_id} is another customer's."
+        else:
+            try:
+                self._count_refund(waiting, order, account)
+            except Conflict as conflict:
+                waiting.state, waiting.detail = "conflict", conflict.detail
+        key = (waiting.store_id, waiting.order_id, waiting.refund_id)
+        self._known.refunds[key] = self.refunds[key] = waiting
+
+    def _count_refund(self, record: RefundRecord, order: OrderRecord, account: Account) -> None:
+        money = refunds.money_of(order, record.amount)
+        points = refunds.points_of(order, money)
+        if points:
+            record.entry = self._enter(
+                account,
+                type_="refund",
+                points=-points,
+                lifetime_change=-points,
+                reason=f"Refund of {order.reason[0].lower()}{order.reason[1:]}",
+                occurred_at=record.occurred_at,
+                order_id=order.order_id,
+            )
+        record.state, record.points = "counted", points
+        order.refunded += money
+        order.refunded_points += points
+        self.orders[order.store_id, order.order_id] = order
+
+    # -- by hand
 
     def _post_award(self, award: Award) -> Entry:
-        account = self._account(award.store_id, award.customer_id, award.occurred_at)
-        program = self._programs.get(award.store_id, NO_PROGRAMS).default
-        if program is None:
+        account = self._account(award.store_id, award.customer_id)
+        if self._programs(award.store_id).default is None:
             raise ProgramInactive(
                 "The store has no active loyalty program, so nothing can be earned."
             )
@@ -148,19 +247,73 @@ class Books:
             occurred_at=award.occurred_at,
         )
 
+    def _post_adjustment(self, adjustment: Adjustment) -> Entry:
+        account = self._account(adjustment.store_id, adjustment.customer_id)
+        if adjustment.points < 0:
+            if not account.exists:
+                raise NotFound("There is no such customer in this store.")
+            if account.balance + adjustment.points < 0:
+                raise InsufficientPoints(balance=account.balance, required=-adjustment.points)
+        return self._enter(
+            account,
+            type_="adjust",
+            points=adjustment.points,
+            lifetime_change=0,
+            reason=adjustment.reason,
+            occurred_at=adjustment.occurred_at,
+        )
+
+    def _change_status(self, change: StatusChange) -> StatusChanged:
+        account = self._account(change.store_id, change.customer_id)
+        if not account.exists:
+            raise NotFound("There is no such customer in this store.")
+        more = False
+        if account.suspended and not change.suspended:
+            held = self._known.held.pop(account.key, [])
+            more = len(held) > HELD_AT_ONCE
+            for record in held[:HELD_AT_ONCE]:
+                self._post_held(record, account)
+        changed = account.suspended != change.suspended and not more
+        if changed:
+            account.suspended = change.suspended
+        if changed or change.note is not None:
+            self.status_changes.append((account, change))
+        self._touch(account)
+        return StatusChanged(account, more)
+
+    def _post_held(self, record: OrderRecord, account: Account) -> None:
+        """An order that was held is judged now, at the tier and by the programme of now."""
+        order = Order(
+            store_id=record.store_id,
+            customer_id=account.customer_id,
+            order_id=record.order_id,
+            total=record.total,
+            currency=record.currency,
+            program_id=record.program_id,
+            reason=record.reason,
+            occurred_at=record.occurred_at,
+        )
+        try:
+            self._admit(order, account)
+        except (Conflict, InvalidRequest):
+            # It cannot be posted, whatever comes: listed among the skipped ones, not lost.
+            self._record(order, account, "skipped", skip_reason="not_postable")
+
     # -- what every posting shares
 
-    def _account(self, store_id: str, customer_id: str, occurred_at: datetime) -> Account:
-        """The customer's account, or an empty one that exists only once something is recorded."""
-        account = self._accounts.get((store_id, customer_id))
-        if account is None:
-            account = Account(store_id=store_id, customer_id=customer_id, member_since=occurred_at)
-        return account
+    def _programs(self, store_id: str) -> StorePrograms:
+        return self._known.programs.get(store_id, NO_PROGRAMS)
 
-    def _touch(self, account: Account, occurred_at: datetime) -> None:
+    def _account(self, store_id: str, customer_id: str) -> Account:
+        """The customer's account, or an empty one that is kept only once something touches it."""
+        account = self._known.accounts.get((store_id, customer_id))
+        return account or Account(store_id=store_id, customer_id=customer_id)
+
+    def _touch(self, account: Account, occurred_at: datetime | None = None) -> None:
         key = account.key
-        self._accounts[key] = self.touched[key] = account
-        account.seen_at(occurred_at)
+        self._known.accounts[key] = self.touched[key] = account
+        if occurred_at is not None:
+            account.seen_at(occurred_at)
 
     def _enter(
         self,
@@ -179,7 +332,7 @@ class Books:
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would pass its bound of {MAX_BALANCE:,} points.")
-        default = self._programs.get(account.store_id, NO_PROGRAMS).default
+        default = self._programs(account.store_id).default
         shown = account.tier
         if default is not None:
             held = default.tier_at(lifetime)

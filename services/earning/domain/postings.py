@@ -10,6 +10,10 @@ from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.programs import SkipReason
 
 OrderState = Literal["counted", "held", "skipped"]
+RefundState = Literal["counted", "waiting", "conflict"]
+
+OrderKey = tuple[str, str]
+RefundKey = tuple[str, str, str]
 
 
 class Order(Struct, frozen=True, kw_only=True, gc=False):
@@ -24,6 +28,25 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     occurred_at: datetime
 
+    @property
+    def key(self) -> OrderKey:
+        return self.store_id, self.order_id
+
+
+class Refund(Struct, frozen=True, kw_only=True, gc=False):
+    """A refund of an order: `amount` is money in the order's currency, None for all that is left."""
+
+    store_id: str
+    customer_id: str
+    order_id: str
+    refund_id: str
+    amount: Decimal | None
+    occurred_at: datetime
+
+    @property
+    def key(self) -> RefundKey:
+        return self.store_id, self.order_id, self.refund_id
+
 
 class Award(Struct, frozen=True, kw_only=True, gc=False):
     """A manual award of `points`, taken as given."""
@@ -35,11 +58,32 @@ class Award(Struct, frozen=True, kw_only=True, gc=False):
     occurred_at: datetime
 
 
-Posting = Order | Award
+class Adjustment(Struct, frozen=True, kw_only=True, gc=False):
+    """A correction by hand: `points` is signed, and leaves the lifetime as it is."""
+
+    store_id: str
+    customer_id: str
+    points: int
+    reason: str
+    occurred_at: datetime
+
+
+class StatusChange(Struct, frozen=True, kw_only=True, gc=False):
+    """Suspend an account, or make it active again; `changed_by` is the key's name."""
+
+    store_id: str
+    customer_id: str
+    suspended: bool
+    note: str | None
+    changed_by: str
+
+
+Posting = Order | Refund | Award | Adjustment | StatusChange
 
 
 class OrderRecord(Struct, kw_only=True, gc=False):
-    """An order as it is recorded. It counts once; `award` are the points it earned."""
+    """An order as it is recorded. It counts once; `award` are the points it earned, `refunded` the
+    money given back of it, and the two `…_points` what was taken back of the award."""
 
     store_id: str
     order_id: str
@@ -54,24 +98,66 @@ class OrderRecord(Struct, kw_only=True, gc=False):
     skip_reason: SkipReason | None = None
     award: int = 0
     entry: Entry | None = None
+    refunded: Decimal = Decimal(0)
+    refunded_points: int = 0
+    voided_points: int = 0
 
     def is_same(self, order: Order, account: Account) -> bool:
         """Whether `order`, of `account`, is this very order delivered again."""
         return (
-            self._belongs_to(account)
+            self.belongs_to(account)
             and self.total == order.total
             and self.currency == order.currency
             and self.program_id == order.program_id
         )
 
-    def _belongs_to(self, account: Account) -> bool:
+    def belongs_to(self, account: Account) -> bool:
         if self.account is not None:
             return self.account is account
         return self.account_id == account.id
+
+    @property
+    def remainder(self) -> int:
+        """The points of the award that nobody has taken back yet."""
+        return self.award - self.refunded_points - self.voided_points
+
+
+class RefundRecord(Struct, kw_only=True, gc=False):
+    """A refund as it is recorded. Waiting ones count with their order; one that contradicts it then
+    is kept as a conflict, with the reason in `detail`."""
+
+    store_id: str
+    order_id: str
+    refund_id: str
+    account: Account | None
+    account_id: int | None
+    amount: Decimal | None
+    state: RefundState
+    occurred_at: datetime
+    points: int = 0
+    entry: Entry | None = None
+    detail: str | None = None
+
+    def is_same(self, refund: Refund, account: Account) -> bool:
+        """Whether `refund`, of `account`, is this very refund delivered again."""
+        return self.belongs_to(account) and self.amount == refund.amount
+
+    def belongs_to(self, account: Account) -> bool:
+        if self.account is not None:
+            return self.account is account
+        return self.account_id == account.id
+
+
+class StatusChanged(Struct, frozen=True):
+    """The account is as asked. With `more`, held orders are still to be posted: it stays suspended
+    until the change is posted again."""
+
+    account: Account
+    more: bool = False
 
 
 class Repeated(Struct, frozen=True):
     """The posting had happened before; nothing was posted."""
 
 
-Outcome = Entry | OrderRecord | Repeated
+Outcome = Entry | OrderRecord | RefundRecord | StatusChanged | Repeated

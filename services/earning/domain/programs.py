@@ -9,7 +9,10 @@ from msgspec import Struct
 
 from libs.contracts.numbers import EXACT
 
-SkipReason = Literal["no_program", "program_inactive", "unknown_program", "other_currency"]
+# `not_postable`: a held order that breaks a bound when it is posted at last.
+SkipReason = Literal[
+    "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
+]
 
 _ONE: Final = Decimal(1)
 
@@ -47,6 +50,14 @@ class Program(Struct, frozen=True):
     def next_tier(self, lifetime: int) -> Tier | None:
         """The lowest tier that `lifetime` has not reached."""
         return next((tier for tier in self.tiers if tier.min_points > lifetime), None)
+
+    def span(self, name: str) -> tuple[int, int | None] | None:
+        """The lifetime points that hold the tier `name`: from, and up to but without (None at the
+        top). None where there is no such tier."""
+        for tier, above in zip(self.tiers, (*self.tiers[1:], None), strict=True):
+            if tier.name == name:
+                return tier.min_points, None if above is None else above.min_points
+        return None
 
     def award(self, total: Decimal, tier: Tier | None) -> int:
         """floor(total x points_per_dollar x multiplier), exactly; no tier multiplies by one."""

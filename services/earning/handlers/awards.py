@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from msgspec import Raw
+
 from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.web import problems
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import Award
 from services.earning.handlers import render
@@ -20,16 +23,20 @@ async def earn(
 
     Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused.
     """
-    award = Award(
+    done = await gatherer.submit(Work([award_of(store_id, asked)], claim, created))
+    assert done.answer is not None
+    return done.answer, done.replayed
+
+
+def award_of(store_id: str, asked: api.EarnRequest) -> Award:
+    """The posting that the request asks for, as of now."""
+    return Award(
         store_id=store_id,
         customer_id=asked.customer_id,
         points=asked.points,
         reason=asked.reason,
         occurred_at=utc_now(),
     )
-    done = await gatherer.submit(Work([award], claim, created))
-    assert done.answer is not None
-    return done.answer, done.replayed
 
 
 def created(results: Sequence[Result]) -> KeptAnswer:
@@ -39,3 +46,33 @@ def created(results: Sequence[Result]) -> KeptAnswer:
         raise result
     assert isinstance(result, Entry)
     return KeptAnswer(201, api.encode(render.transaction(result)))
+
+
+async def earn_batch(
+    gatherer: Gatherer[Work, Done],
+    items: Sequence[Award | WhaleError],
+    claim: Claim | None,
+    request_id: str,
+) -> tuple[KeptAnswer, bool]:
+    """Post the awards among `items`; answers a verdict for each, in order. One that is refused, or
+    was faulty to begin with, costs the others nothing."""
+    awards = [item for item in items if isinstance(item, Award)]
+
+    def render_verdicts(results: Sequence[Result]) -> KeptAnswer:
+        posted = iter(results)
+        settled = [next(posted) if isinstance(item, Award) else item for item in items]
+        data = [_verdict(result, request_id) for result in settled]
+        return KeptAnswer(200, api.encode(api.BatchAnswer(data=data)))
+
+    work = Work(awards, claim, render_verdicts)
+    done = await gatherer.submit(work, weight=max(len(awards), 1))
+    assert done.answer is not None
+    return done.answer, done.replayed
+
+
+def _verdict(result: Result, request_id: str) -> api.Verdict:
+    if isinstance(result, WhaleError):
+        problem = Raw(problems.body_of(result, request_id))
+        return api.Verdict(status=problems.status_of(result), problem=problem)
+    assert isinstance(result, Entry)
+    return api.Verdict(status=201, transaction=render.transaction(result))

@@ -1,6 +1,6 @@
 """The one posting path: whatever changes a balance goes through here, in one transaction a batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import uuid7_text
 from libs.persistence import idempotency
-from libs.persistence.engine import transaction
+from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, Kept, KeptAnswer
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Order, Outcome, Posting
+from services.earning.domain.books import Books, Known
+from services.earning.domain.postings import Order, Outcome, Posting, Refund, StatusChange
 from services.earning.handlers.events import events_of
 from services.earning.store import ledger, programs
 
@@ -23,16 +23,21 @@ _ATTEMPTS: Final = 5
 Result = Outcome | WhaleError
 
 
+Finish = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
+
+
 class Work(Struct, frozen=True):
     """Postings that are answered together.
 
-    With a `claim`, `render` makes the answer that is kept under its key, in the same transaction;
-    it may raise, and then the answer is a refusal and nothing is kept.
+    `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
+    was written. Either may raise, and then the answer is a refusal. With a `claim` the answer is
+    kept under its key, in the same transaction.
     """
 
     postings: Sequence[Posting]
     claim: Claim | None = None
     render: Callable[[Sequence[Result]], KeptAnswer] | None = None
+    finish: Finish | None = None
 
 
 class Done(Struct, frozen=True):
@@ -61,21 +66,69 @@ async def post_batch(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | 
 async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
     postings = [posting for work in works for posting in work.postings]
     async with transaction(engine) as connection:
-        in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
-        accounts = await ledger.lock_accounts(
-            connection, {(one.store_id, one.customer_id) for one in postings}
-        )
-        orders = await ledger.read_orders(
-            connection, {(one.store_id, one.order_id) for one in postings if isinstance(one, Order)}
-        )
+        books = Books(await _read(connection, postings), new_id=uuid7_text)
         kept = await idempotency.find(
             connection, [work.claim for work in works if work.claim is not None]
         )
-        books = Books(accounts=accounts, programs=in_force, orders=orders, new_id=uuid7_text)
         done, fresh = _fold(books, works, kept)
         await ledger.write(connection, books, events_of(books.entries))
+        for place, work in enumerate(works):
+            if work.finish is not None:
+                done[place], answers = await _finish(connection, work, done[place], kept)
+                fresh += answers
         await idempotency.keep(connection, fresh)
     return done
+
+
+async def _finish(
+    connection: Connection, work: Work, done: Done | Exception, kept: Kept
+) -> tuple[Done | Exception, list[tuple[Claim, KeptAnswer]]]:
+    """Answer a work that looks at what was written, and the answer to keep."""
+    if isinstance(done, Exception) or done.replayed or work.finish is None:
+        return done, []
+    try:
+        # A twin in the same batch may have been answered by now.
+        before = None if work.claim is None else kept.answer_to(work.claim)
+        if before is not None:
+            return Done(answer=before, replayed=True), []
+        answer = await work.finish(connection, done.results)
+    except WhaleError as refusal:
+        return refusal, []
+    if answer is None or work.claim is None:
+        return Done(results=done.results, answer=answer), []
+    kept.remember(work.claim, answer)
+    return Done(results=done.results, answer=answer), [(work.claim, answer)]
+
+
+async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
+    """Lock what the postings touch, and read what is recorded of it. The locks come first, in an
+    order of their own, so that what is read after them cannot change before the commit."""
+    in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
+    accounts = await ledger.lock_accounts(
+        connection, {(one.store_id, one.customer_id) for one in postings}
+    )
+    # Refunds look for their orders; orders, and held ones that post now, for their refunds.
+    reopened = [
+        accounts[one.store_id, one.customer_id]
+        for one in postings
+        if isinstance(one, StatusChange)
+        and not one.suspended
+        and (one.store_id, one.customer_id) in accounts
+    ]
+    held = await ledger.read_held(connection, reopened)
+    asked = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order | Refund)}
+    posting_now = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order)}
+    posting_now |= {(one.store_id, one.order_id) for orders in held.values() for one in orders}
+    return Known(
+        accounts=accounts,
+        programs=in_force,
+        orders=await ledger.read_orders(connection, asked),
+        refunds=await ledger.read_refunds(
+            connection, {one.key for one in postings if isinstance(one, Refund)}
+        ),
+        waiting=await ledger.read_waiting(connection, posting_now),
+        held=held,
+    )
 
 
 def _fold(

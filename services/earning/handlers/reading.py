@@ -4,24 +4,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import CUSTOMER_ID, parse_id
-from libs.persistence.engine import snapshot
+from libs.persistence.engine import Connection, snapshot
+from services.earning.domain.programs import Program, StorePrograms
 from services.earning.handlers import render
 from services.earning.store import programs, reading
-from services.earning.store.reading import TransactionFilter
+from services.earning.store.reading import CustomerFilter, TransactionFilter
 
 _NO_CUSTOMER: Final = "There is no such customer in this store."
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A page of transactions: whether more follow, and how many match in all, counted up to
+    """A page of a list: whether more follow, and how many match in all, counted up to
     reading.COUNT_LIMIT + 1."""
 
-    transactions: Sequence[api.Transaction]
+    items: Sequence[Any]
     has_more: bool
     counted: int
 
@@ -33,12 +34,53 @@ async def customer_status(
     if not CUSTOMER_ID.fullmatch(customer_id):
         raise NotFound(_NO_CUSTOMER)
     async with snapshot(engine) as connection:
-        account = await reading.account(connection, store_id, customer_id)
-        if account is None:
-            raise NotFound(_NO_CUSTOMER)
-        in_force = await programs.read_one(connection, store_id)
-        recent = await reading.recent(connection, account.id)
-    return render.customer_status(account, in_force.default, recent)
+        return await read_status(connection, store_id, customer_id)
+
+
+async def read_status(
+    connection: Connection, store_id: str, customer_id: str
+) -> api.CustomerStatus:
+    """The same, as this transaction sees it."""
+    account = await reading.account(connection, store_id, customer_id)
+    if account is None:
+        raise NotFound(_NO_CUSTOMER)
+    recent = await reading.recent(connection, account["id"])
+    return render.customer_status(account, await _default(connection, store_id), recent)
+
+
+async def list_customers(
+    engine: AsyncEngine,
+    wanted: CustomerFilter,
+    *,
+    tier: str | None,
+    limit: int,
+    starting_after: str | None,
+) -> Listed:
+    """A page of the store's customers by their ids; a tier is the default programme's.
+
+    Raises InvalidRequest where `starting_after` is no customer of the store.
+    """
+    async with snapshot(engine) as connection:
+        if starting_after is not None and (
+            await reading.account(connection, wanted.store_id, starting_after) is None
+        ):
+            raise _unknown_cursor("customer")
+        default = await _default(connection, wanted.store_id)
+        if tier is not None:
+            span = None if default is None else default.span(tier)
+            if span is None:
+                return Listed([], has_more=False, counted=0)
+            wanted = msgspec.structs.replace(wanted, lifetime=span)
+        rows, counted = await reading.customers(
+            connection, wanted, limit=limit, after=starting_after
+        )
+    shown = [render.customer_status(row, default, None) for row in rows[:limit]]
+    return Listed(shown, has_more=len(rows) > limit, counted=counted)
+
+
+async def _default(connection: Connection, store_id: str) -> Program | None:
+    in_force = await programs.read(connection, [store_id])
+    return in_force.get(store_id, StorePrograms()).default
 
 
 async def get_transaction(engine: AsyncEngine, store_id: str, text: str) -> api.Transaction:
@@ -66,25 +108,25 @@ async def list_transactions(
         after = None
         if starting_after is not None:
             after = await _transaction(connection, wanted.store_id, starting_after)
-            if after is None or customer_id not in {None, after.customer_id}:
-                raise _unknown_cursor()
+            if after is None or customer_id not in {None, after["customer_id"]}:
+                raise _unknown_cursor("transaction")
         if customer_id is not None:
             account = await reading.account(connection, wanted.store_id, customer_id)
             if account is None:
                 return Listed([], has_more=False, counted=0)
-            wanted = msgspec.structs.replace(wanted, account_id=account.id)
+            wanted = msgspec.structs.replace(wanted, account_id=account["id"])
         rows, counted = await reading.transactions(connection, wanted, limit=limit, after=after)
     shown = [render.listed_transaction(row) for row in rows[:limit]]
     return Listed(shown, has_more=len(rows) > limit, counted=counted)
 
 
-async def _transaction(connection: AsyncConnection, store_id: str, text: str) -> Any:
+async def _transaction(connection: Connection, store_id: str, text: str) -> Any:
     entry_id = parse_id("txn", text)
     if entry_id is None:
         return None
     return await reading.transaction(connection, store_id, entry_id)
 
 
-def _unknown_cursor() -> InvalidRequest:
-    detail = "There is no such transaction in this store."
+def _unknown_cursor(what: str) -> InvalidRequest:
+    detail = f"There is no such {what} in this store."
     return InvalidRequest(detail, errors=[Fault(detail=detail, parameter="starting_after")])

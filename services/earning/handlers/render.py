@@ -65,41 +65,46 @@ def transaction(entry: Entry) -> api.Transaction:
 def listed_transaction(row: Any) -> api.Transaction:
     """An entry as it is read back: the same as when it was posted."""
     return api.Transaction(
-        id=transaction_id(row.id),
-        customer_id=row.customer_id,
-        type=row.type,
-        points=row.points,
-        reason=row.reason,
-        balance_after=row.balance_after,
-        created_at=format_time(time_of(str(row.id))),
-        reward=UNSET if row.reward_id is None else RewardRef(row.reward_id, row.reward_name),
-        order_id=row.order_id or UNSET,
-        redemption_id=row.redemption_id or UNSET,
-        occurred_at=format_time(row.occurred_at.astimezone(UTC)),
+        id=transaction_id(row["id"]),
+        customer_id=row["customer_id"],
+        type=row["type"],
+        points=row["points"],
+        reason=row["reason"],
+        balance_after=row["balance_after"],
+        created_at=format_time(time_of(str(row["id"]))),
+        reward=UNSET
+        if row["reward_id"] is None
+        else RewardRef(row["reward_id"], row["reward_name"]),
+        order_id=row["order_id"] or UNSET,
+        redemption_id=row["redemption_id"] or UNSET,
+        occurred_at=format_time(row["occurred_at"].astimezone(UTC)),
     )
 
 
 def customer_status(
-    account: Any, default: Program | None, recent: Sequence[Any]
+    account: Any, default: Program | None, recent: Sequence[Any] | None
 ) -> api.CustomerStatus:
-    """A customer's status; the tier is the default programme's, by the lifetime points."""
+    """A customer's status, with the `recent` entries where they are given. The tier is the default
+    programme's, by the lifetime points."""
     return api.CustomerStatus(
-        customer_id=account.customer_id,
-        points_balance=account.balance,
-        lifetime_points=account.lifetime,
-        tier=_held_tier(default, account.lifetime),
-        transactions=[
+        customer_id=account["customer_id"],
+        points_balance=account["balance"],
+        lifetime_points=account["lifetime"],
+        tier=_held_tier(default, account["lifetime"]),
+        transactions=UNSET
+        if recent is None
+        else [
             api.RecentTransaction(
-                id=transaction_id(row.id),
-                type=row.type,
-                points=row.points,
-                reason=row.reason,
-                created_at=format_time(time_of(str(row.id))),
+                id=transaction_id(row["id"]),
+                type=row["type"],
+                points=row["points"],
+                reason=row["reason"],
+                created_at=format_time(time_of(str(row["id"]))),
             )
             for row in recent
         ],
-        member_since=format_time(account.member_since.astimezone(UTC)),
-        status="suspended" if account.suspended else "active",
+        member_since=format_time(account["member_since"].astimezone(UTC)),
+        status="suspended" if account["suspended"] else "active",
     )
 
 

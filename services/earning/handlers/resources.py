@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence.gatherer import Gatherer
 from services.earning.handlers.posting import Done, Work
+from services.earning.handlers.summary import Summaries
 
 
 class Resources(Struct, frozen=True):
@@ -14,3 +15,4 @@ class Resources(Struct, frozen=True):
     batches: AsyncEngine
     reads: AsyncEngine
     gatherer: Gatherer[Work, Done]
+    summaries: Summaries

@@ -7,6 +7,7 @@ a row too few, and the batch starts over and finds it.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Final
 
 import asyncpg
@@ -16,8 +17,15 @@ from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
 from services.earning.domain.accounts import Account, AccountKey, Entry
-from services.earning.domain.books import Books, OrderKey
-from services.earning.domain.postings import OrderRecord
+from services.earning.domain.books import HELD_AT_ONCE, Books
+from services.earning.domain.days import DayChange
+from services.earning.domain.postings import (
+    OrderKey,
+    OrderRecord,
+    RefundKey,
+    RefundRecord,
+    StatusChange,
+)
 
 # The one lane that this size of system needs; more lanes take a hash of the account.
 LANE: Final = 0
@@ -32,7 +40,7 @@ FOR NO KEY UPDATE OF a
 """
 _READ_ORDERS: Final = r"""
 SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
-       o.occurred_at, o.award
+       o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, order_id)
 JOIN orders o USING (store_id, order_id)
 """
@@ -71,21 +79,76 @@ SELECT * FROM unnest(
     string_to_array($14, E'\x1f', E'\x1e'), string_to_array($15, E'\x1f', E'\x1e'),
     string_to_array($16, E'\x1f', E'\x1e'))
 """
-# Only a skipped order may be replaced; any other that is there by now was written by a rival.
+_READ_REFUNDS: Final = r"""
+SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'))
+  AS asked (store_id, order_id, refund_id)
+JOIN refunds r USING (store_id, order_id, refund_id)
+"""
+_READ_WAITING: Final = r"""
+SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, order_id)
+JOIN refunds r USING (store_id, order_id)
+WHERE r.state = 'waiting'
+ORDER BY r.arrival
+"""
+_READ_HELD: Final = """
+SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
+       o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
+FROM orders o
+WHERE o.account_id = $1 AND o.state = 'held'
+ORDER BY o.arrival
+LIMIT $2
+"""
+# A skipped order may be replaced, a held one posted or skipped, and a counted one refunded, each by
+# whoever holds its account; any other that is there by now was written by a rival.
 _RECORD_ORDERS: Final = r"""
-INSERT INTO orders (store_id, order_id, account_id, total, currency, program_id, state, skip_reason,
-                    reason, occurred_at, award, entry_sequence)
-SELECT * FROM unnest(
+INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
+                         skip_reason, reason, occurred_at, award, entry_sequence, refunded,
+                         refunded_points, voided_points, arrival)
+SELECT *, CASE WHEN state = 'held' THEN nextval('order_arrival') END
+FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), $3::text::bigint[],
     $4::text::numeric[], string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
-    string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'), string_to_array($9, E'\x1f'),
-    $10::text::timestamptz[], $11::text::bigint[], $12::text::bigint[])
+    string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'),
+    string_to_array($9, E'\x1f'), $10::text::timestamptz[], $11::text::bigint[],
+    $12::text::bigint[], $13::text::numeric[], $14::text::bigint[], $15::text::bigint[])
+  AS new (store_id, order_id, account_id, total, currency, program_id, state, skip_reason, reason,
+          occurred_at, award, entry_sequence, refunded, refunded_points, voided_points)
 ON CONFLICT (store_id, order_id) DO UPDATE
 SET account_id = excluded.account_id, total = excluded.total, currency = excluded.currency,
     program_id = excluded.program_id, state = excluded.state, skip_reason = excluded.skip_reason,
     reason = excluded.reason, occurred_at = excluded.occurred_at, award = excluded.award,
+    entry_sequence = coalesce(excluded.entry_sequence, o.entry_sequence),
+    refunded = excluded.refunded, refunded_points = excluded.refunded_points,
+    voided_points = excluded.voided_points, arrival = excluded.arrival
+WHERE o.state = 'skipped'
+   OR o.account_id = excluded.account_id AND (o.state, excluded.state) IN
+      (('held', 'counted'), ('held', 'skipped'))
+   OR o.account_id = excluded.account_id AND (o.state, excluded.state) = ('counted', 'counted')
+      AND excluded.entry_sequence IS NULL
+"""
+# Waiting refunds that count or contradict their order change; nothing else does.
+_RECORD_REFUNDS: Final = r"""
+INSERT INTO refunds AS r (store_id, order_id, refund_id, account_id, amount, state, detail, points,
+                          entry_sequence, occurred_at)
+SELECT * FROM unnest(
+    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+    $4::text::bigint[], $5::text::numeric[], string_to_array($6, E'\x1f'),
+    string_to_array($7, E'\x1f', E'\x1e'), $8::text::bigint[], $9::text::bigint[],
+    $10::text::timestamptz[])
+ON CONFLICT (store_id, order_id, refund_id) DO UPDATE
+SET state = excluded.state, detail = excluded.detail, points = excluded.points,
     entry_sequence = excluded.entry_sequence
-WHERE orders.state = 'skipped'
+WHERE r.state = 'waiting' AND excluded.state <> 'waiting'
+"""
+_INSERT_STATUS_CHANGES: Final = """
+INSERT INTO status_changes (account_id, status, note, changed_by)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+"""
+_INSERT_DAY_CHANGES: Final = """
+INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 # The id is drawn here, after the account locks: for each account the order of ids is the order of
 # commits, which is the order the relay publishes in.
@@ -133,6 +196,61 @@ async def read_orders(
     return {(row["store_id"], row["order_id"]): _order(row) for row in rows}
 
 
+async def read_refunds(
+    connection: Connection, keys: Iterable[RefundKey]
+) -> dict[RefundKey, RefundRecord]:
+    """The refunds recorded under `keys`, their accounts being locked."""
+    asked = list(keys)
+    if not asked:
+        return {}
+    rows = await connection.fetch(
+        _READ_REFUNDS, *(texts(key[place] for key in asked) for place in range(3))
+    )
+    return {(row["store_id"], row["order_id"], row["refund_id"]): _refund(row) for row in rows}
+
+
+async def read_waiting(
+    connection: Connection, keys: Iterable[OrderKey]
+) -> dict[OrderKey, list[RefundRecord]]:
+    """The refunds that wait for the orders `keys`, each order's in order of arrival."""
+    asked = list(keys)
+    if not asked:
+        return {}
+    found: dict[OrderKey, list[RefundRecord]] = {}
+    for row in await connection.fetch(
+        _READ_WAITING, texts(key[0] for key in asked), texts(key[1] for key in asked)
+    ):
+        found.setdefault((row["store_id"], row["order_id"]), []).append(_refund(row))
+    return found
+
+
+async def read_held(
+    connection: Connection, accounts: Iterable[Account]
+) -> dict[AccountKey, list[OrderRecord]]:
+    """The held orders of `accounts` in order of arrival; one more than are posted at once tells
+    that there are more."""
+    return {
+        account.key: [
+            _order(row) for row in await connection.fetch(_READ_HELD, account.id, HELD_AT_ONCE + 1)
+        ]
+        for account in accounts
+    }
+
+
+def _refund(row: asyncpg.Record) -> RefundRecord:
+    return RefundRecord(
+        store_id=row["store_id"],
+        order_id=row["order_id"],
+        refund_id=row["refund_id"],
+        account=None,
+        account_id=row["account_id"],
+        amount=row["amount"],
+        state=row["state"],
+        occurred_at=row["occurred_at"],
+        points=row["points"],
+    )
+
+
 def _order(row: asyncpg.Record) -> OrderRecord:
     return OrderRecord(
         store_id=row["store_id"],
@@ -146,6 +264,9 @@ def _order(row: asyncpg.Record) -> OrderRecord:
         reason=row["reason"],
         occurred_at=row["occurred_at"],
         award=row["award"],
+        refunded=row["refunded"],
+        refunded_points=row["refunded_points"],
+        voided_points=row["voided_points"],
     )
 
 
@@ -156,6 +277,9 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
     await _insert_entries(connection, books.entries)
     await _record_orders(connection, sorted(books.orders.items()))
+    await _record_refunds(connection, sorted(books.refunds.items()))
+    await _insert_status_changes(connection, books.status_changes)
+    await _insert_day_changes(connection, books.entries)
     if events:
         await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
 
@@ -176,7 +300,7 @@ async def _create_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.sequence for account in accounts),
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
-        numbers(account.member_since.isoformat() for account in accounts),
+        numbers(_moment(account.member_since) for account in accounts),
     )
     _expect(status, "INSERT 0", len(accounts))
 
@@ -192,7 +316,7 @@ async def _update_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.sequence for account in accounts),
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
-        numbers(account.member_since.isoformat() for account in accounts),
+        numbers(_moment(account.member_since) for account in accounts),
     )
     _expect(status, "UPDATE", len(accounts))
 
@@ -231,7 +355,7 @@ async def _record_orders(
         _RECORD_ORDERS,
         texts(record.store_id for record in records),
         texts(record.order_id for record in records),
-        numbers(None if record.account is None else record.account.id for record in records),
+        numbers(_account_id(record) for record in records),
         numbers(record.total for record in records),
         texts(record.currency for record in records),
         texts(record.program_id for record in records),
@@ -241,8 +365,69 @@ async def _record_orders(
         numbers(record.occurred_at.isoformat() for record in records),
         numbers(record.award for record in records),
         numbers(None if record.entry is None else record.entry.sequence for record in records),
+        numbers(record.refunded for record in records),
+        numbers(record.refunded_points for record in records),
+        numbers(record.voided_points for record in records),
     )
     _expect(status, "INSERT 0", len(records))
+
+
+async def _record_refunds(
+    connection: Connection, refunds: Sequence[tuple[RefundKey, RefundRecord]]
+) -> None:
+    if not refunds:
+        return
+    records = [record for _, record in refunds]
+    status = await connection.execute(
+        _RECORD_REFUNDS,
+        texts(record.store_id for record in records),
+        texts(record.order_id for record in records),
+        texts(record.refund_id for record in records),
+        numbers(_account_id(record) for record in records),
+        numbers(record.amount for record in records),
+        texts(record.state for record in records),
+        texts(record.detail for record in records),
+        numbers(record.points for record in records),
+        numbers(None if record.entry is None else record.entry.sequence for record in records),
+        numbers(record.occurred_at.isoformat() for record in records),
+    )
+    _expect(status, "INSERT 0", len(records))
+
+
+async def _insert_status_changes(
+    connection: Connection, changes: Sequence[tuple[Account, StatusChange]]
+) -> None:
+    if changes:
+        await connection.execute(
+            _INSERT_STATUS_CHANGES,
+            [account.id for account, _ in changes],
+            ["suspended" if change.suspended else "active" for _, change in changes],
+            [change.note for _, change in changes],
+            [change.changed_by for _, change in changes],
+        )
+
+
+async def _insert_day_changes(connection: Connection, entries: Sequence[Entry]) -> None:
+    """What the batch adds to each store's days, by the events' own time."""
+    changes: dict[tuple[str, date], DayChange] = {}
+    for entry in entries:
+        key = (entry.account.store_id, entry.occurred_at.date())
+        changes.setdefault(key, DayChange()).add(entry)
+    for (store_id, day), change in changes.items():
+        await connection.execute(
+            _INSERT_DAY_CHANGES,
+            *(store_id, day, change.issued, change.redeemed, change.taken_back, change.expired),
+            list(change.account_ids),
+        )
+
+
+def _account_id(record: OrderRecord | RefundRecord) -> int | None:
+    """The account's id: a new account has its own by the time its orders are written."""
+    return record.account_id if record.account is None else record.account.id
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
 def _expect(status: str, verb: str, rows: int) -> None:

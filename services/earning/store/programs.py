@@ -9,7 +9,6 @@ from typing import Final
 
 import asyncpg
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, StorePrograms, Tier
@@ -64,13 +63,6 @@ async def read(connection: Connection, store_ids: list[str]) -> dict[str, StoreP
     for row in await connection.fetch(_READ, store_ids):
         found.setdefault(row["store_id"], []).append(_program(row))
     return {store_id: StorePrograms(tuple(programs)) for store_id, programs in found.items()}
-
-
-async def read_one(connection: AsyncConnection, store_id: str) -> StorePrograms:
-    """The current programmes of one store, as part of the reader's own snapshot."""
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert isinstance(raw, asyncpg.Connection)
-    return (await read(raw, [store_id])).get(store_id, StorePrograms())
 
 
 def _program(row: asyncpg.Record) -> Program:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from services.gateway.domain import Scope
 
 _BODY: Final = 64 * 1024
+_BATCH: Final = 1024 * 1024
 
 
 class Route(Struct, frozen=True):
@@ -24,6 +25,11 @@ _TABLE: Final = (
     ("GET", "loyalty-programs/{id}", Route("earning", "read")),
     ("PATCH", "loyalty-programs/{id}", Route("earning", "manage")),
     ("POST", "loyalty/earn", Route("earning", "earn")),
+    ("POST", "loyalty/earn/batch", Route("earning", "earn", _BATCH)),
+    ("POST", "loyalty/adjust", Route("earning", "manage")),
+    ("GET", "loyalty/customers", Route("earning", "read")),
+    ("GET", "loyalty/summary", Route("earning", "read")),
+    ("PATCH", "loyalty/customers/{id}", Route("earning", "manage")),
     ("GET", "loyalty/customers/{id}", Route("earning", "read")),
     ("GET", "loyalty/transactions", Route("earning", "read")),
     ("GET", "loyalty/transactions/{id}", Route("earning", "read")),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
-from services.earning.domain.books import Books
+from services.earning.domain.books import Books, Known
 from services.earning.domain.postings import Award, Order
 from services.earning.domain.programs import Program, StorePrograms
 from tests.unit.earning.test_programs import program
@@ -15,12 +15,8 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 def books(*programs: Program) -> Books:
     """Empty books of a store with these programmes, or with the usual one."""
-    return Books(
-        accounts={},
-        programs={STORE: StorePrograms(programs or (program(),))},
-        orders={},
-        new_id=uuid7_text,
-    )
+    known = Known(programs={STORE: StorePrograms(programs or (program(),))})
+    return Books(known, new_id=uuid7_text)
 
 
 def order(

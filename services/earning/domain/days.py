@@ -1,0 +1,31 @@
+"""What entries add to a day's totals."""
+
+from msgspec import Struct, field
+
+from services.earning.domain.accounts import Entry
+
+
+class DayChange(Struct):
+    """Points, all positive: `redeemed` is net of cancelled; adjustments stand in no column."""
+
+    issued: int = 0
+    redeemed: int = 0
+    taken_back: int = 0
+    expired: int = 0
+    account_ids: set[int] = field(default_factory=set)
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry of the day; its account has an id."""
+        match entry.type:
+            case "earn":
+                self.issued += entry.points
+            case "redeem" | "cancel":
+                self.redeemed -= entry.points
+            case "refund" | "void":
+                self.taken_back -= entry.points
+            case "expire":
+                self.expired -= entry.points
+            case "adjust":
+                pass
+        assert entry.account.id is not None
+        self.account_ids.add(entry.account.id)

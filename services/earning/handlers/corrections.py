@@ -1,0 +1,57 @@
+"""What people correct by hand: adjustments, and the status of accounts."""
+
+from collections.abc import Sequence
+
+from libs.contracts import api
+from libs.kernel.clock import utc_now
+from libs.kernel.errors import WhaleError
+from libs.persistence.engine import Connection
+from libs.persistence.gatherer import Gatherer
+from libs.persistence.idempotency import Claim, KeptAnswer
+from services.earning.domain.postings import Adjustment, StatusChange, StatusChanged
+from services.earning.handlers import reading
+from services.earning.handlers.awards import created
+from services.earning.handlers.posting import Done, Result, Work
+
+
+async def adjust(
+    gatherer: Gatherer[Work, Done], store_id: str, asked: api.AdjustRequest, claim: Claim | None
+) -> tuple[KeptAnswer, bool]:
+    """Post the correction; answers it, and whether it is the answer of an earlier request.
+
+    Raises NotFound, InsufficientPoints, Conflict or IdempotencyKeyReused.
+    """
+    posting = Adjustment(
+        store_id=store_id,
+        customer_id=asked.customer_id,
+        points=asked.points,
+        reason=asked.reason,
+        occurred_at=utc_now(),
+    )
+    done = await gatherer.submit(Work([posting], claim, created))
+    assert done.answer is not None
+    return done.answer, done.replayed
+
+
+async def change_status(
+    gatherer: Gatherer[Work, Done], wanted: StatusChange, claim: Claim | None
+) -> tuple[KeptAnswer, bool]:
+    """Suspend or reactivate; held orders post before the account is active. Raises NotFound."""
+    while True:
+        work = Work([wanted], claim, finish=_status)
+        done = await gatherer.submit(work)
+        if done.answer is not None:
+            return done.answer, done.replayed
+
+
+async def _status(connection: Connection, results: Sequence[Result]) -> KeptAnswer | None:
+    """The status as the change leaves it; none while held orders are still to be posted."""
+    (result,) = results
+    if isinstance(result, WhaleError):
+        raise result
+    assert isinstance(result, StatusChanged)
+    if result.more:
+        return None
+    key = result.account.key
+    status = await reading.read_status(connection, *key)
+    return KeptAnswer(200, api.encode(status))

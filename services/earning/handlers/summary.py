@@ -1,0 +1,97 @@
+"""The programme at a glance: days, points outstanding, customers, tiers."""
+
+import asyncio
+import time
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts import api
+from libs.observability import logging
+from libs.persistence.engine import snapshot, transaction
+from libs.persistence.errors import is_transient
+from services.earning.store import days, programs
+
+# The answer may be five seconds behind: the fold runs each second, the count is kept for three.
+_FOLD_SECONDS: Final = 1.0
+_KEPT_SECONDS: Final = 3.0
+_REMEMBERED: Final = 1_000
+
+log = logging.get(__name__)
+
+
+class _Totals(Struct, frozen=True):
+    """A store's present figures, as of `until` less _KEPT_SECONDS."""
+
+    until: float
+    points: int
+    customers: int
+    tiers: list[api.TierCount]
+
+
+class Summaries:
+    """Answers summaries; counting a store's customers is done once for all who ask meanwhile."""
+
+    def __init__(self, reads: AsyncEngine) -> None:
+        self._reads = reads
+        self._kept: dict[str, _Totals] = {}
+
+    async def get(self, store_id: str, *, first: date, last: date) -> api.Summary:
+        """The summary of the days from `first` to `last`, both included."""
+        totals = self._kept.get(store_id)
+        async with snapshot(self._reads) as connection:
+            rows = await days.days(connection, store_id, first=first, last=last)
+            if totals is None or totals.until < time.monotonic():
+                in_force = (await programs.read(connection, [store_id])).get(store_id)
+                default = None if in_force is None else in_force.default
+                tiers = () if default is None else default.tiers
+                counted = await days.totals(connection, store_id, [one.min_points for one in tiers])
+                by_step = {row["step"]: row["customers"] for row in counted}
+                totals = _Totals(
+                    until=time.monotonic() + _KEPT_SECONDS,
+                    points=sum(row["points"] for row in counted),
+                    customers=sum(by_step.values()),
+                    tiers=[
+                        api.TierCount(name=tier.name, customers=by_step.get(step, 0))
+                        for step, tier in enumerate(tiers, start=1)
+                    ],
+                )
+                self._keep(store_id, totals)
+        return api.Summary(
+            days=[
+                api.Day(
+                    date=row["day"].isoformat(),
+                    issued=row["issued"],
+                    redeemed=row["redeemed"],
+                    taken_back=row["taken_back"],
+                    expired=row["expired"],
+                    active_customers=row["active_customers"],
+                )
+                for row in rows
+            ],
+            points_outstanding=totals.points,
+            customers=totals.customers,
+            tiers=totals.tiers,
+        )
+
+    def _keep(self, store_id: str, totals: _Totals) -> None:
+        self._kept.pop(store_id, None)
+        self._kept[store_id] = totals
+        while len(self._kept) > _REMEMBERED:
+            del self._kept[next(iter(self._kept))]
+
+
+async def keep_folding(engine: AsyncEngine) -> None:
+    """Fold the days, again and again, until cancelled. A store that is away is waited for."""
+    while True:
+        try:
+            async with transaction(engine) as connection:
+                more = await days.fold(connection)
+        except Exception as error:
+            if not is_transient(error):
+                log.exception("days_not_folded")
+            more = 0
+        if not more:
+            await asyncio.sleep(_FOLD_SECONDS)

@@ -1,0 +1,1 @@
+"""What an operator asks of the ledger: what waits, whether it adds up, its projections anew."""

@@ -1,0 +1,101 @@
+"""The commands `orders`, `verify` and `rebuild`."""
+
+import argparse
+import asyncio
+from typing import Any, Final
+
+import asyncpg
+from rich.console import Console
+
+from services.earning.store import days
+from tools.ledger import verify
+from tools.progress import bars
+from tools.stack import config, services
+from tools.stack.errors import StackError
+
+_LISTED: Final = 1_000
+
+_SKIPPED: Final = """
+SELECT store_id, order_id, skip_reason FROM orders
+WHERE state = 'skipped' ORDER BY store_id, occurred_at LIMIT $1
+"""
+_HELD: Final = """
+SELECT o.store_id, o.order_id, a.customer_id FROM orders o JOIN accounts a ON a.id = o.account_id
+WHERE o.state = 'held' ORDER BY o.account_id, o.arrival LIMIT $1
+"""
+_WAITING: Final = """
+SELECT store_id, order_id, refund_id, CASE WHEN state = 'conflict' THEN detail ELSE '' END
+FROM refunds WHERE state IN ('waiting', 'conflict') ORDER BY store_id, arrival LIMIT $1
+"""
+
+
+def register(commands: Any) -> None:
+    """Add the commands."""
+    orders = commands.add_parser("orders", help="orders and refunds that do not count yet")
+    which = orders.add_mutually_exclusive_group(required=True)
+    which.add_argument("--skipped", dest="sql", action="store_const", const=_SKIPPED)
+    which.add_argument("--held", dest="sql", action="store_const", const=_HELD)
+    which.add_argument("--waiting-refunds", dest="sql", action="store_const", const=_WAITING)
+    orders.set_defaults(run=_run, work=_list)
+    checking = commands.add_parser("verify", help="fold the whole ledger again and compare")
+    checking.set_defaults(run=_run, work=_verify)
+    rebuilding = commands.add_parser("rebuild", help="make a projection anew")
+    rebuilding.add_argument(
+        "projection", choices=["days"], help="days: the summary's, of the ledger"
+    )
+    rebuilding.set_defaults(run=_run, work=_rebuild)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    return asyncio.run(_connected(asked))
+
+
+async def _connected(asked: argparse.Namespace) -> int:
+    settings = config.settings()
+    secrets = config.stack_secrets(settings.folder)
+    url = services.database_url(
+        services.addresses(settings, secrets), secrets, "earning", owner=True
+    )
+    try:
+        connection = await asyncpg.connect(url)
+    except OSError as error:
+        raise StackError("The database does not answer. Start the stack with `make up`.") from error
+    try:
+        code: int = await asked.work(connection, asked)
+    finally:
+        await connection.close()
+    return code
+
+
+async def _list(connection: Any, asked: argparse.Namespace) -> int:
+    rows = await connection.fetch(asked.sql, _LISTED)
+    for row in rows:
+        print("  ".join(str(value) for value in row if value))
+    if not rows:
+        print("None.")
+    if len(rows) == _LISTED:
+        print(f"… the first {_LISTED:,}")
+    return 0
+
+
+async def _verify(connection: Any, _asked: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    total = await verify.count(connection)
+    faults = 0
+    with bars(console) as progress:
+        bar = progress.add_task("entries", total=total)
+        async for fault in verify.faults(connection, lambda n: progress.update(bar, advance=n)):
+            console.print(fault, soft_wrap=True)
+            faults += 1
+    if faults:
+        console.print(f"{faults:,} faults in {total:,} entries. See docs/runbooks/ledger.md")
+        return 1
+    console.print(f"{total:,} entries follow from each other, and every balance from its entries.")
+    return 0
+
+
+async def _rebuild(connection: Any, _asked: argparse.Namespace) -> int:
+    async with connection.transaction():
+        await days.rebuild(connection)
+    print("The days are rebuilt from the ledger.")
+    return 0

@@ -1,0 +1,114 @@
+"""Folding the whole ledger again, apart from the service's own fold, and comparing.
+
+Every entry must follow from the one before it, every account from its last entry, every order and
+refund from the entry it names. A difference is told with the row it stands in.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+_AT_ONCE: Final = 20_000
+_LOWERS_LIFETIME: Final = frozenset({"earn", "refund", "void"})
+
+_ENTRIES: Final = """
+SELECT account_id, sequence, id, type, points, balance_after, lifetime_after, order_id
+FROM entries ORDER BY account_id, sequence
+"""
+_ACCOUNTS: Final = """
+SELECT a.id, a.balance, a.lifetime, a.sequence,
+       coalesce(l.balance_after, 0) AS last_balance, coalesce(l.lifetime_after, 0) AS last_lifetime,
+       coalesce(l.sequence, 0) AS last_sequence
+FROM accounts a
+LEFT JOIN LATERAL (
+    SELECT balance_after, lifetime_after, sequence FROM entries
+    WHERE account_id = a.id ORDER BY sequence DESC LIMIT 1
+) l ON true
+WHERE a.balance <> coalesce(l.balance_after, 0) OR a.lifetime <> coalesce(l.lifetime_after, 0)
+   OR a.sequence <> coalesce(l.sequence, 0)
+"""
+_ORDERS: Final = """
+SELECT o.store_id, o.order_id, o.award, e.points
+FROM orders o LEFT JOIN entries e ON e.account_id = o.account_id AND e.sequence = o.entry_sequence
+WHERE o.state = 'counted' AND (
+    o.award <> coalesce(e.points, 0) OR o.award > 0 AND e.order_id IS DISTINCT FROM o.order_id)
+"""
+_ORPHANS: Final = """
+SELECT e.account_id, e.sequence FROM entries e
+LEFT JOIN accounts a ON a.id = e.account_id AND a.store_id = e.store_id WHERE a.id IS NULL
+"""
+_UNNAMED: Final = """
+SELECT e.account_id, e.sequence, e.order_id FROM entries e
+LEFT JOIN orders o ON o.store_id = e.store_id AND o.order_id = e.order_id
+    AND o.account_id = e.account_id AND o.entry_sequence = e.sequence
+WHERE e.type = 'earn' AND e.order_id IS NOT NULL AND o.order_id IS NULL
+"""
+
+
+class _Fold(Struct):
+    """An account as its entries so far make it."""
+
+    account_id: int = 0
+    sequence: int = 0
+    balance: int = 0
+    lifetime: int = 0
+
+
+async def count(connection: Any) -> int:
+    """How many entries there are."""
+    counted: int = await connection.fetchval("SELECT count(*) FROM entries")
+    return counted
+
+
+async def faults(connection: Any, advance: Callable[[int], None]) -> AsyncIterator[str]:
+    """Each row that does not follow, told in a sentence; all as of one moment."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        fold = _Fold()
+        cursor = await connection.cursor(_ENTRIES)
+        while rows := await cursor.fetch(_AT_ONCE):
+            for row in rows:
+                for fault in _compare(fold, row):
+                    yield fault
+            advance(len(rows))
+        async for row in connection.cursor(_ACCOUNTS):
+            yield (
+                f"account {row['id']}: balance {row['balance']}, lifetime {row['lifetime']}, sequence "
+                f"{row['sequence']}; its last entry says {row['last_balance']}, "
+                f"{row['last_lifetime']}, {row['last_sequence']}"
+            )
+        async for row in connection.cursor(_ORDERS):
+            yield (
+                f"order {row['order_id']} of {row['store_id']}: award {row['award']}; its entry says "
+                f"{row['points']}"
+            )
+        async for row in connection.cursor(_ORPHANS):
+            yield f"entry {row['account_id']}/{row['sequence']}: there is no such account in its store"
+        async for row in connection.cursor(_UNNAMED):
+            yield (
+                f"entry {row['account_id']}/{row['sequence']}: the order {row['order_id']} does not "
+                "name it"
+            )
+
+
+def _compare(fold: _Fold, row: Any) -> list[str]:
+    """What is wrong with an entry, given those before it; the fold goes on from what it says."""
+    if row["account_id"] != fold.account_id:
+        fold.account_id, fold.sequence, fold.balance, fold.lifetime = row["account_id"], 0, 0, 0
+    place = f"entry {row['account_id']}/{row['sequence']} (txn_{row['id']})"
+    found = []
+    if row["sequence"] != fold.sequence + 1:
+        found.append(f"{place}: the one before it has sequence {fold.sequence}")
+    if row["balance_after"] != fold.balance + row["points"]:
+        found.append(
+            f"{place}: {fold.balance} and {row['points']} make {fold.balance + row['points']}, not "
+            f"balance_after {row['balance_after']}"
+        )
+    change = row["points"] if row["type"] in _LOWERS_LIFETIME else 0
+    lifetime = max(fold.lifetime + change, 0)
+    if row["lifetime_after"] != lifetime:
+        found.append(f"{place}: lifetime_after is {row['lifetime_after']}, not {lifetime}")
+    fold.sequence = row["sequence"]
+    fold.balance = row["balance_after"]
+    fold.lifetime = row["lifetime_after"]
+    return found
