@@ -32,7 +32,7 @@ _STATEMENTS = (
         points          bigint NOT NULL,
         entry_sequence  bigint,
         occurred_at     timestamptz(3) NOT NULL,
-        arrival         bigint NOT NULL DEFAULT nextval('order_arrival'),
+        arrival         bigint NOT NULL,
         PRIMARY KEY (store_id, order_id, refund_id)
     )
     """,

@@ -8,7 +8,7 @@ a row too few, and the batch starts over and finds it.
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -29,6 +29,10 @@ from services.earning.domain.postings import (
 
 # The one lane that this size of system needs; more lanes take a hash of the account.
 LANE: Final = 0
+# More than any batch holds: arrivals are numbered within a batch of this size.
+_LARGEST_BATCH: Final = 100_000
+
+K = TypeVar("K", bound=tuple[str, ...])
 
 _LOCK_ACCOUNTS: Final = r"""
 SELECT a.id, a.store_id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier,
@@ -100,21 +104,21 @@ WHERE o.account_id = $1 AND o.state = 'held'
 ORDER BY o.arrival
 LIMIT $2
 """
+# Drawn under the account locks, so that each account's arrivals are numbered in their order.
+_ARRIVAL: Final = "SELECT nextval('order_arrival')"
 # A skipped order may be replaced, a held one posted or skipped, and a counted one refunded, each by
 # whoever holds its account; any other that is there by now was written by a rival.
 _RECORD_ORDERS: Final = r"""
 INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
                          skip_reason, reason, occurred_at, award, entry_sequence, refunded,
                          refunded_points, voided_points, arrival)
-SELECT *, CASE WHEN state = 'held' THEN nextval('order_arrival') END
-FROM unnest(
+SELECT * FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), $3::text::bigint[],
     $4::text::numeric[], string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
     string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'),
     string_to_array($9, E'\x1f'), $10::text::timestamptz[], $11::text::bigint[],
-    $12::text::bigint[], $13::text::numeric[], $14::text::bigint[], $15::text::bigint[])
-  AS new (store_id, order_id, account_id, total, currency, program_id, state, skip_reason, reason,
-          occurred_at, award, entry_sequence, refunded, refunded_points, voided_points)
+    $12::text::bigint[], $13::text::numeric[], $14::text::bigint[], $15::text::bigint[],
+    $16::text::bigint[])
 ON CONFLICT (store_id, order_id) DO UPDATE
 SET account_id = excluded.account_id, total = excluded.total, currency = excluded.currency,
     program_id = excluded.program_id, state = excluded.state, skip_reason = excluded.skip_reason,
@@ -131,12 +135,12 @@ WHERE o.state = 'skipped'
 # Waiting refunds that count or contradict their order change; nothing else does.
 _RECORD_REFUNDS: Final = r"""
 INSERT INTO refunds AS r (store_id, order_id, refund_id, account_id, amount, state, detail, points,
-                          entry_sequence, occurred_at)
+                          entry_sequence, occurred_at, arrival)
 SELECT * FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
     $4::text::bigint[], $5::text::numeric[], string_to_array($6, E'\x1f'),
     string_to_array($7, E'\x1f', E'\x1e'), $8::text::bigint[], $9::text::bigint[],
-    $10::text::timestamptz[])
+    $10::text::timestamptz[], $11::text::bigint[])
 ON CONFLICT (store_id, order_id, refund_id) DO UPDATE
 SET state = excluded.state, detail = excluded.detail, points = excluded.points,
     entry_sequence = excluded.entry_sequence
@@ -276,8 +280,8 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await _create_accounts(connection, [account for account in touched if account.id is None])
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
     await _insert_entries(connection, books.entries)
-    await _record_orders(connection, sorted(books.orders.items()))
-    await _record_refunds(connection, sorted(books.refunds.items()))
+    await _record_orders(connection, books.orders)
+    await _record_refunds(connection, books.refunds)
     await _insert_status_changes(connection, books.status_changes)
     await _insert_day_changes(connection, books.entries)
     if events:
@@ -345,12 +349,12 @@ async def _insert_entries(connection: Connection, entries: Sequence[Entry]) -> N
     )
 
 
-async def _record_orders(
-    connection: Connection, orders: Sequence[tuple[OrderKey, OrderRecord]]
-) -> None:
+async def _record_orders(connection: Connection, orders: dict[OrderKey, OrderRecord]) -> None:
     if not orders:
         return
-    records = [record for _, record in orders]
+    records = [orders[key] for key in sorted(orders)]
+    held = [key for key, record in orders.items() if record.state == "held"]
+    arrivals = await _arrivals(connection, held)
     status = await connection.execute(
         _RECORD_ORDERS,
         texts(record.store_id for record in records),
@@ -368,16 +372,25 @@ async def _record_orders(
         numbers(record.refunded for record in records),
         numbers(record.refunded_points for record in records),
         numbers(record.voided_points for record in records),
+        numbers(arrivals.get((record.store_id, record.order_id)) for record in records),
     )
     _expect(status, "INSERT 0", len(records))
 
 
-async def _record_refunds(
-    connection: Connection, refunds: Sequence[tuple[RefundKey, RefundRecord]]
-) -> None:
+async def _arrivals(connection: Connection, keys: Sequence[K]) -> dict[K, int]:
+    """A number for each of `keys`, which stand in the order of their arrival."""
+    if not keys:
+        return {}
+    batch: int = await connection.fetchval(_ARRIVAL)
+    return {key: batch * _LARGEST_BATCH + place for place, key in enumerate(keys)}
+
+
+async def _record_refunds(connection: Connection, refunds: dict[RefundKey, RefundRecord]) -> None:
     if not refunds:
         return
-    records = [record for _, record in refunds]
+    arrivals = await _arrivals(connection, list(refunds))
+    keys = sorted(refunds)
+    records = [refunds[key] for key in keys]
     status = await connection.execute(
         _RECORD_REFUNDS,
         texts(record.store_id for record in records),
@@ -390,6 +403,7 @@ async def _record_refunds(
         numbers(record.points for record in records),
         numbers(None if record.entry is None else record.entry.sequence for record in records),
         numbers(record.occurred_at.isoformat() for record in records),
+        numbers(arrivals[key] for key in keys),
     )
     _expect(status, "INSERT 0", len(records))
 

@@ -1,0 +1,46 @@
+"""Reactivating an account with more held orders than one batch may post."""
+
+import asyncpg
+
+from services.earning.domain import books
+from services.earning.domain.postings import Repeated, StatusChange, StatusChanged
+from tests.integration.conftest import Database
+from tests.integration.test_posting import STORE, award, engine, order, post, query
+
+__all__ = ["engine"]
+
+
+def change(*, suspended: bool) -> StatusChange:
+    return StatusChange(
+        store_id=STORE, customer_id="cust_1", suspended=suspended, note=None, changed_by="test"
+    )
+
+
+async def test_held_orders_post_in_bounded_batches_before_the_account_is_active(
+    engine: object, earning_database: Database
+) -> None:
+    run = lambda *postings: post(engine, *postings)  # noqa: E731
+    await run(award(1))
+    await run(change(suspended=True))
+    total = books.HELD_AT_ONCE + 5
+    for start in range(0, total, 500):
+        await run(*(order(number) for number in range(start, min(start + 500, total))))
+    assert (
+        await query(earning_database, "SELECT count(*) FROM orders WHERE state = 'held'") == total
+    )
+    (first,) = (await run(change(suspended=False))).results
+    assert isinstance(first, StatusChanged)
+    assert first.more
+    assert await query(earning_database, "SELECT suspended FROM accounts") is True
+    (redelivered,) = (await run(order(3))).results
+    assert isinstance(redelivered, Repeated)
+    (second,) = (await run(change(suspended=False))).results
+    assert isinstance(second, StatusChanged)
+    assert not second.more
+    connection = await asyncpg.connect(earning_database.url)
+    rows = await connection.fetch(
+        "SELECT order_id FROM entries WHERE order_id IS NOT NULL ORDER BY sequence"
+    )
+    await connection.close()
+    assert [row[0] for row in rows] == [f"o{number}" for number in range(total)]
+    assert await query(earning_database, "SELECT suspended FROM accounts") is False
