@@ -97,7 +97,7 @@ async def test_10_000_orders_thrice_by_two_processes_count_once(
 ) -> None:
     await shop.program(tiers=[])
     seed = random.randrange(10**6)
-    print("seed", seed)  # noqa: T201
+    print("seed", seed)
     choose = random.Random(seed)
     orders = [
         shop.order(f"o{number}", customer_id=f"cust_{choose.randrange(700)}", total="1.00")

@@ -35,6 +35,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     kafka_url: str | None = None
     postgres_url: str | None = None
     redis_url: str | None = None
+    # Which services to run; `none` leaves the servers alone with their databases and topics.
+    services: tuple[str, ...] = SERVICES
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The services to run, in the order they start."""
+        return tuple(name for name in SERVICES if name in self.services)
 
     @property
     def folder(self) -> Path:

@@ -68,15 +68,15 @@ class Supervisor:
             group.create_task(self._start_redis())
             group.create_task(self._start_kafka())
             group.create_task(self._start_postgres())
-        for service in SERVICES:
-            if service != "gateway":
-                await self._launch(services.program(service, self._where, self._secrets))
-        await self._launch(services.program("gateway", self._where, self._secrets))
+        running = self._settings.running
+        for service in running:
+            await self._launch(services.program(service, self._where, self._secrets))
         async with asyncio.TaskGroup() as group:
-            for service in SERVICES:
+            for service in running:
                 group.create_task(self._await_service(service))
-        async with self._step("the demo store"):
-            await seed.demo_store(self._where, self._secrets)
+        if "gateway" in running:
+            async with self._step("the demo store"):
+                await seed.demo_store(self._where, self._secrets)
 
     def _check_ports(self) -> None:
         wanted = self._settings

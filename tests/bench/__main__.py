@@ -1,0 +1,38 @@
+"""`python -m tests.bench [name …]`: measure, print a line each, and keep the table."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.bench import earning
+from tests.bench.harness import Outcome, write_table
+from tests.bench.servers import servers
+
+BENCHMARKS = {
+    "p1": earning.p1_backlog,
+    "p3": earning.p3_latency,
+    "p4": earning.p4_hot_customer,
+    "earn": earning.manual_earn,
+}
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, or all; exit code 1 where a goal is missed."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        print(f"There is no benchmark {', '.join(unknown)}: choose of {', '.join(BENCHMARKS)}")
+        return 2
+    outcomes: list[Outcome] = []
+    for name in names or BENCHMARKS:
+        with servers() as stack:
+            found = asyncio.run(BENCHMARKS[name](stack))
+        for one in found:
+            print(one.line(), flush=True)
+        outcomes += found
+        write_table(PAGE, found)
+    return 0 if all(one.met for one in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
