@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo test bench lint format requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo test test-long bench lint format requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -48,6 +48,9 @@ demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the po
 
 test: $(VENV)/dev ## every test, on real servers
 	@$(PY) -m pytest $(T)
+
+test-long: $(VENV)/dev ## the tests that take minutes each
+	@$(PY) -m pytest -m long $(T)
 
 bench: $(VENV)/dev ## ratios against limits measured in the same run: [B=p1]
 	@$(PY) -m tests.bench $(B)

@@ -273,10 +273,12 @@ class Shop:
                 )
         raise AssertionError(f"no dead letter came for {place}")
 
-    async def read_events(self, topic: str, *, count: int) -> list[tuple[Any, dict[str, str]]]:
+    async def read_events(
+        self, topic: str, *, count: int, seconds: float = 15
+    ) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
         found: list[tuple[Any, dict[str, str]]] = []
-        async for record in follow(self.stack.kafka, topic):
+        async for record in follow(self.stack.kafka, topic, seconds=seconds):
             event = json.loads(record.value)
             if event["store_id"] == self.store_id:
                 headers = {name: value.decode() for name, value in record.headers}

@@ -38,6 +38,12 @@ Verdict: TypeAlias = Poison | None
 
 STRIKES: Final = 20
 
+_WHAT_TO_DO: Final = (
+    "Consuming of this topic has stopped, and nothing of the batch is committed. This is a defect "
+    "of the service, not of the record: mend it and start the service again; the batch comes again "
+    "by itself. See docs/runbooks/brake.md."
+)
+
 log = logging.get(__name__)
 
 
@@ -120,17 +126,27 @@ class BatchConsumer(Generic[E]):
             raise NotReady("not started")
 
     async def consume(self, records: Sequence[Record]) -> None:
-        """Bring every record of a batch to its end, then commit the offsets."""
-        with metrics.BATCH_SECONDS.labels(self.topic).time():
-            try:
+        """Bring every record of a batch to its end, then commit the offsets.
+
+        Raises nothing: the loop that calls this would go on with the next batch, and the offsets of
+        that one would cover what was not done here.
+        """
+        try:
+            with metrics.BATCH_SECONDS.labels(self.topic).time():
                 letters = await self._keeping_place(self._settle(records))
                 await self._keeping_place(self._bury(letters))
-            except Braked:
-                # Leaving from inside the loop that runs us would wait for ourselves.
-                self._stopping = asyncio.create_task(self._subscriber.stop())
-                return
-            await self._commit(records)
+                await self._commit(records)
+        except Braked:
+            self._leave()
+        except Exception as error:
+            self._trouble = f"the delivery itself failed: {error!r}"
+            log.critical("brake", topic=self.topic, what_to_do=_WHAT_TO_DO, exc_info=error)
+            self._leave()
         metrics.BATCH_RECORDS.labels(self.topic).observe(len(records))
+
+    def _leave(self) -> None:
+        """Stop consuming. Leaving from inside the loop that runs us would wait for ourselves."""
+        self._stopping = asyncio.create_task(self._subscriber.stop())
 
     # -- one batch
 
@@ -194,9 +210,7 @@ class BatchConsumer(Generic[E]):
                 "brake",
                 record=place,
                 error=repr(error),
-                what_to_do="Consuming of this topic has stopped, and nothing of the batch is "
-                "committed. This is a defect of the service, not of the record: mend it and start "
-                "the service again; the batch comes again by itself.",
+                what_to_do=_WHAT_TO_DO,
             )
             raise Braked
 

@@ -75,15 +75,29 @@ class Messaging:
 
     async def _run(self) -> None:
         self._producer = await self._connect()
-        self._consumers = [make(self._producer) for make in self._make_consumers]
         if self._with_relay:
             self._relay = Relay(self._database_url, self._producer)
-        if self._consumers:
-            self._broker = create_broker(self._bootstrap, self._consumers)
-            await self._broker.start()
+        if self._make_consumers:
+            self._broker = await self._start_consumers(self._producer)
         self._trouble = None
         if self._relay is not None:
             await self._relay.run()
+
+    async def _start_consumers(self, producer: AIOKafkaProducer) -> KafkaBroker:
+        """The consumers, started as soon as Kafka lets them."""
+        for delay in delays():
+            self._consumers = [make(producer) for make in self._make_consumers]
+            broker = create_broker(self._bootstrap, self._consumers)
+            try:
+                await broker.start()
+            except (KafkaError, OSError) as error:
+                await broker.stop()
+                self._trouble = f"the consumers cannot start: {error!r}"
+                log.warning("consumers_wait", error=repr(error))
+                await asyncio.sleep(delay)
+            else:
+                return broker
+        raise AssertionError("delays never end")
 
     async def _connect(self) -> AIOKafkaProducer:
         """A producer that is connected, as soon as there is a Kafka to connect to."""

@@ -56,6 +56,8 @@ def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> 
         max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
+        # One round trip a transaction, so that a database that came back is noticed by nobody.
+        pool_pre_ping=True,
         connect_args={
             "timeout": _CONNECT_TIMEOUT_SECONDS,
             "server_settings": settings | {"application_name": name},
