@@ -94,3 +94,53 @@ class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
     occurred_at: str
     from_: str | None = None
     to: str | None = None
+
+
+class RewardChanged(Event, frozen=True, kw_only=True):
+    """A version of a reward, whole: later versions replace earlier ones, and one that is `deleted`
+    is the last. `points_cost` is in points, `amount` is money in `currency`, times are RFC 3339."""
+
+    id: str
+    version: int
+    name: str
+    points_cost: int
+    type: Literal["discount", "shipping", "credit", "perk"]
+    is_active: bool
+    created_at: str
+    description: str | None = None
+    value: "RewardWorth | None" = None
+    stock: int | None = None
+    per_customer_limit: int | None = None
+    starts_at: str | None = None
+    ends_at: str | None = None
+    min_tier: str | None = None
+    image_url: str | None = None
+    metadata: dict[str, str] | None = None
+    deleted: bool = False
+
+
+class RewardWorth(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`amount` of money in `currency`, or `percent` off; all as text, exactly."""
+
+    amount: str | None = None
+    currency: str | None = None
+    percent: str | None = None
+
+
+class AnomalyChanged(Event, frozen=True, kw_only=True):
+    """A version of an anomaly: anomaly.flagged while it grows, anomaly.resolved once it is final."""
+
+    id: str
+    version: int
+    customer_id: str
+    type: Literal["rapid_earning", "unusual_amount", "deviation"]
+    description: str
+    points_involved: int
+    status: Literal["pending_review", "in_review", "resolved"]
+    flagged_at: str
+    transaction_ids: list[str]
+    evidence: Raw = Raw(b"{}")
+    resolution: Literal["approved", "voided", "suspended"] | None = None
+    note: str | None = None
+    reviewed_by: str | None = None
+    resolved_at: str | None = None

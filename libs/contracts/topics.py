@@ -10,6 +10,9 @@ POINTS_EARNED: Final = "points.earned"
 POINTS_REDEEMED: Final = "points.redeemed"
 POINTS_ADJUSTED: Final = "points.adjusted"
 POINTS_TIER_CHANGED: Final = "points.tier_changed"
+CATALOG_REWARD: Final = "catalog.reward"
+ANOMALY_FLAGGED: Final = "anomaly.flagged"
+ANOMALY_RESOLVED: Final = "anomaly.resolved"
 
 # A record up to 1 MiB, with room for the headers that a dead letter adds.
 MAX_RECORD_BYTES: Final = 1_048_576
@@ -38,18 +41,23 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}.dlq"
 
 
-def record_key(store_id: str, customer_id: str) -> bytes:
-    """The key that keeps one customer's events in order within a topic."""
-    return f"{store_id}:{customer_id}".encode()
+def record_key(store_id: str, subject_id: str) -> bytes:
+    """The key that keeps the events of one subject, a customer or a reward, in order."""
+    return f"{store_id}:{subject_id}".encode()
 
 
-CONSUMED: Final = (Topic(ORDER_COMPLETED), Topic(ORDER_REFUNDED))
-PUBLISHED: Final = (
+# Those that somebody of ours consumes have dead letters.
+CONSUMED: Final = (
+    Topic(ORDER_COMPLETED),
+    Topic(ORDER_REFUNDED),
     Topic(POINTS_EARNED),
     Topic(POINTS_REDEEMED),
     Topic(POINTS_ADJUSTED),
-    Topic(POINTS_TIER_CHANGED),
+    # The last version of each reward is kept for ever: the topic alone makes a catalog anew.
+    Topic(CATALOG_REWARD, config=_large_records() | {"cleanup.policy": "compact"}),
+    Topic(ANOMALY_RESOLVED),
 )
+PUBLISHED: Final = (Topic(POINTS_TIER_CHANGED), Topic(ANOMALY_FLAGGED))
 # Which dead letters were replayed or dropped, by `<topic>:<partition>:<offset>`.
 DEAD_LETTERS_HANDLED: Final = "dead-letters.handled"
 OPERATED: Final = (Topic(DEAD_LETTERS_HANDLED, 1, {"cleanup.policy": "compact"}),)

@@ -70,10 +70,10 @@ def headers_of(event: EncodedEvent) -> Headers:
 
 
 class EventReader(Generic[E]):
-    """Reads the records of one topic as events of one type."""
+    """Reads the records of `topics` as events of one type; an event's type is its topic."""
 
-    def __init__(self, topic: str, kind: type[E]) -> None:
-        self._topic = topic
+    def __init__(self, *topics: str, kind: type[E]) -> None:
+        self._topics = frozenset(topics)
         self._decoder = msgspec.json.Decoder(kind)
 
     def read(self, record: Any) -> E:
@@ -91,8 +91,9 @@ class EventReader(Generic[E]):
         return self._decode(self._decoder, value)
 
     def _check(self, event_type: str | None, schema: str | None) -> None:
-        if event_type != self._topic:
-            raise Poison("malformed", f"the event's type is {event_type}, not {self._topic}")
+        if event_type not in self._topics:
+            wanted = " or ".join(sorted(self._topics))
+            raise Poison("malformed", f"the event's type is {event_type}, not {wanted}")
         if schema is None:
             return
         major = _MAJOR.search(schema)

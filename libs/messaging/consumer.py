@@ -39,7 +39,7 @@ Verdict: TypeAlias = Poison | None
 STRIKES: Final = 20
 
 _WHAT_TO_DO: Final = (
-    "Consuming of this topic has stopped, and nothing of the batch is committed. This is a defect "
+    "Consuming of this group has stopped, and nothing of the batch is committed. This is a defect "
     "of the service, not of the record: mend it and start the service again; the batch comes again "
     "by itself. See docs/runbooks/brake.md."
 )
@@ -68,7 +68,7 @@ class NotReady(Exception):
 
 
 class BatchConsumer(Generic[E]):
-    """Consumes one topic in batches.
+    """Consumes topics in batches, whose records one handler takes.
 
     `read` makes an event of a record, `handle` applies a batch of events and answers a verdict for
     each, in order: None where it is done, a Poison where it can never be. Both may raise Poison
@@ -78,7 +78,7 @@ class BatchConsumer(Generic[E]):
     def __init__(
         self,
         *,
-        topic: str,
+        topics: Sequence[str],
         group: str,
         service: str,
         read: Callable[[Record], E],
@@ -86,7 +86,7 @@ class BatchConsumer(Generic[E]):
         producer: AIOKafkaProducer,
         policy: Policy | None = None,
     ) -> None:
-        self.topic = topic
+        self._topics = tuple(topics)
         self._group = group
         self._service = service
         self._read = read
@@ -102,7 +102,7 @@ class BatchConsumer(Generic[E]):
     def register(self, broker: KafkaBroker) -> None:
         """Subscribe at `broker`, which decodes nothing: one bad header would fail a whole batch."""
         self._subscriber = broker.subscriber(
-            self.topic,
+            *self._topics,
             batch=True,
             group_id=self._group,
             ack_policy=AckPolicy.MANUAL,
@@ -132,7 +132,7 @@ class BatchConsumer(Generic[E]):
         that one would cover what was not done here.
         """
         try:
-            with metrics.BATCH_SECONDS.labels(self.topic).time():
+            with metrics.BATCH_SECONDS.labels(self._group).time():
                 letters = await self._keeping_place(self._settle(records))
                 await self._keeping_place(self._bury(letters))
                 await self._commit(records)
@@ -140,9 +140,9 @@ class BatchConsumer(Generic[E]):
             self._leave()
         except Exception as error:
             self._trouble = f"the delivery itself failed: {error!r}"
-            log.critical("brake", topic=self.topic, what_to_do=_WHAT_TO_DO, exc_info=error)
+            log.critical("brake", group=self._group, what_to_do=_WHAT_TO_DO, exc_info=error)
             self._leave()
-        metrics.BATCH_RECORDS.labels(self.topic).observe(len(records))
+        metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
 
     def _leave(self) -> None:
         """Stop consuming. Leaving from inside the loop that runs us would wait for ourselves."""
@@ -192,13 +192,13 @@ class BatchConsumer(Generic[E]):
 
     def _wait_for_store(self, error: Exception) -> None:
         if self._trouble is None:
-            log.warning("store_away", topic=self.topic, error=repr(error))
+            log.warning("store_away", group=self._group, error=repr(error))
         self._trouble = f"the store is away: {error!r}"
-        metrics.CONSUMER_RETRIES.labels(self.topic, "transient").inc()
+        metrics.CONSUMER_RETRIES.labels(self._group, "transient").inc()
 
     def _strike(self, record: Record, error: Exception) -> None:
         self._strikes += 1
-        metrics.CONSUMER_RETRIES.labels(self.topic, "fault").inc()
+        metrics.CONSUMER_RETRIES.labels(self._group, "fault").inc()
         place = f"{record.topic}:{record.partition}:{record.offset}"
         log.error("fault", record=place, strikes=self._strikes, exc_info=error)
         if self._strikes >= self._policy.strikes:
@@ -223,7 +223,7 @@ class BatchConsumer(Generic[E]):
                 await dead_letters.send(self._producer, letters, service=self._service)
             except KafkaError as error:
                 self._trouble = f"dead letters cannot be published: {error!r}"
-                log.warning("dead_letters_wait", topic=self.topic, error=repr(error))
+                log.warning("dead_letters_wait", group=self._group, error=repr(error))
                 await asyncio.sleep(delay)
             else:
                 self._trouble = None
@@ -273,17 +273,18 @@ class BatchConsumer(Generic[E]):
             if ends:
                 await consumer.commit(ends)
         except (KafkaError, ValueError) as error:
-            log.warning("offsets_not_committed", topic=self.topic, error=repr(error))
+            log.warning("offsets_not_committed", group=self._group, error=repr(error))
         self._measure_lag(ends)
 
     def _measure_lag(self, ends: dict[TopicPartition, int]) -> None:
         self._done |= ends
-        lag = sum(
-            max((self._consumer.highwater(partition) or 0) - done, 0)
-            for partition, done in self._done.items()
-            if partition in self._consumer.assignment()
-        )
-        metrics.CONSUMER_LAG.labels(self.topic, self._group).set(lag)
+        ours = self._consumer.assignment()
+        lag = dict.fromkeys(self._topics, 0)
+        for place, done in self._done.items():
+            if place in ours:
+                lag[place.topic] += max((self._consumer.highwater(place) or 0) - done, 0)
+        for topic, records in lag.items():
+            metrics.CONSUMER_LAG.labels(topic, self._group).set(records)
 
 
 async def _parse(records: Any) -> KafkaMessage:

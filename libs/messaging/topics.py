@@ -18,8 +18,7 @@ async def create(bootstrap: str, *, replication: int = 1) -> list[str]:
     """
     wanted = [_new(topic, replication) for topic in TOPICS]
     wanted += [
-        _new(Topic(topic.dead_letters, _DEAD_LETTER_PARTITIONS, topic.config), replication)
-        for topic in CONSUMED
+        _new(Topic(topic.dead_letters, _DEAD_LETTER_PARTITIONS), replication) for topic in CONSUMED
     ]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()

@@ -27,16 +27,16 @@ CONSUMER_LAG: Final = Gauge(
 BATCH_SECONDS: Final = Histogram(
     "whale_consumer_batch_seconds",
     "Time to process a batch of records, until its offsets are committed.",
-    ["topic"],
+    ["group"],
     buckets=_SECONDS,
 )
 BATCH_RECORDS: Final = Histogram(
-    "whale_consumer_batch_records", "Records in a batch.", ["topic"], buckets=_SIZES
+    "whale_consumer_batch_records", "Records in a batch.", ["group"], buckets=_SIZES
 )
 CONSUMER_RETRIES: Final = Counter(
     "whale_consumer_retries_total",
     "Batches tried again, because the store was away (transient) or for a fault of ours.",
-    ["topic", "cause"],
+    ["group", "cause"],
 )
 DEAD_LETTERS: Final = Counter(
     "whale_dead_letters_total",

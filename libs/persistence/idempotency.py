@@ -1,7 +1,7 @@
 """Idempotency keys: the answer of a write, kept in the write's own transaction."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -16,14 +16,19 @@ from sqlalchemy import (
     Text,
     func,
 )
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import IdempotencyKeyReused
+from libs.observability import logging
 from libs.persistence.columns import texts
-from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.engine import Connection, transaction
+from libs.persistence.errors import Rival, is_transient
 
 # The promise is 24 hours; a retry that starts at its end is still found.
 KEPT_HOURS: Final = 48
+_PURGE_SECONDS: Final = 600.0
+# Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
+_ATTEMPTS: Final = 5
 
 _FIND: Final = r"""
 SELECT k.store_id, k.key, k.fingerprint, k.status, k.body
@@ -36,6 +41,9 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::by
 ORDER BY 1, 2
 ON CONFLICT DO NOTHING
 """
+_PURGE: Final = "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)"
+
+log = logging.get(__name__)
 
 
 class Claim(Struct, frozen=True):
@@ -129,7 +137,44 @@ async def keep(connection: Connection, answers: Sequence[tuple[Claim, KeptAnswer
         raise Rival
 
 
-async def purge(connection: Connection, *, before: datetime) -> int:
-    """Forget the keys of before `before`; answers how many."""
-    status = await connection.execute("DELETE FROM idempotency_keys WHERE created_at < $1", before)
-    return int(status.rpartition(" ")[2])
+async def write_once(
+    engine: AsyncEngine,
+    claim: Claim | None,
+    write: Callable[[Connection], Awaitable[KeptAnswer]],
+) -> tuple[KeptAnswer, bool]:
+    """Run `write` in a transaction, once per key; answers its answer, and whether it is a replay.
+
+    `write` may raise a refusal: then nothing is written and nothing kept. A write that lost a race,
+    for the key or for what it writes (Rival), starts over.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            async with transaction(engine) as connection:
+                before = await _answer_before(connection, claim)
+                if before is not None:
+                    return before, True
+                answer = await write(connection)
+                if claim is not None:
+                    await keep(connection, [(claim, answer)])
+                return answer, False
+        except Rival:
+            continue
+    raise Rival
+
+
+async def _answer_before(connection: Connection, claim: Claim | None) -> KeptAnswer | None:
+    if claim is None:
+        return None
+    return (await find(connection, [claim])).answer_to(claim)
+
+
+async def keep_purging(engine: AsyncEngine) -> None:
+    """Forget the keys that are past their time, again and again, until cancelled."""
+    while True:
+        try:
+            async with transaction(engine) as connection:
+                await connection.execute(_PURGE, KEPT_HOURS)
+        except Exception as error:
+            if not is_transient(error):
+                log.exception("keys_not_purged")
+        await asyncio.sleep(_PURGE_SECONDS)

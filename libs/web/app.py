@@ -54,7 +54,7 @@ def create_app(
     lifespan: Sequence[Lifespan],
     state: Mapping[str, Any],
 ) -> Litestar:
-    """An app that only our own services may call under /v1, and anyone for its health.
+    """An app that only our own services may call, and anyone for its health.
 
     `checks` raise while the service is not ready; `state` is what the routes need.
     """
@@ -95,10 +95,10 @@ class Frame(ASGIMiddleware):
             await send(message)
 
         try:
-            if scope["path"].startswith("/v1/") and not hmac.compare_digest(
+            if not scope["path"].startswith("/health/") and not hmac.compare_digest(
                 headers.get(b"authorization", b""), self._expected
             ):
-                raise Unauthenticated("Only the gateway may call this service.")
+                raise Unauthenticated("Only our own services may call this one.")
             await next_app(scope, receive, watch)
         finally:
             metrics.HTTP_SECONDS.labels(

@@ -1,12 +1,50 @@
-"""Running an app: uvicorn on uvloop, a metrics port beside it, and an orderly end."""
+"""Running a service: its settings, uvicorn on uvloop, a metrics port beside it, an orderly end."""
 
-from typing import Any, Final
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
 import uvicorn
 from prometheus_client import start_http_server
 
+from libs.kernel.settings import SettingsError, load
+from libs.observability import logging
+
 # Longer than any request we serve, shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS: Final = 15
+
+
+class ServiceSettings(Protocol):
+    """What every service is told of how to run."""
+
+    @property
+    def http_host(self) -> str: ...
+    @property
+    def http_port(self) -> int: ...
+    @property
+    def metrics_port(self) -> int: ...
+    @property
+    def log_level(self) -> str: ...
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def main(
+    service: str, kind: type[S], build: Callable[[S], Any], environ: Mapping[str, str]
+) -> None:
+    """Run `service` as its environment says; faulty settings end the process with what they need."""
+    try:
+        settings = load(kind, environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+    logging.configure(service=service, level=settings.log_level)
+    serve(
+        build(settings),
+        host=settings.http_host,
+        port=settings.http_port,
+        metrics_port=settings.metrics_port,
+    )
 
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:

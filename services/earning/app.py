@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar
@@ -11,6 +11,7 @@ from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.gatherer import Gatherer
+from libs.persistence.idempotency import keep_purging
 from libs.web.app import create_app
 from services.earning import consumers
 from services.earning.api.routes import ROUTES
@@ -45,13 +46,16 @@ def build(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        folding = asyncio.create_task(keep_folding(batches), name="days")
+        chores = [
+            asyncio.create_task(keep_folding(batches), name="days"),
+            asyncio.create_task(keep_purging(batches), name="keys"),
+        ]
         async with messaging:
             yield
             await gatherer.drain()
-        folding.cancel()
-        with suppress(asyncio.CancelledError):
-            await folding
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await batches.dispose()
         await reads.dispose()
 

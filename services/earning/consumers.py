@@ -25,7 +25,7 @@ P = TypeVar("P", Order, Refund)
 
 def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Order]:
     """Orders become postings; one poll is one batch of the ledger."""
-    reader = EventReader(ORDER_COMPLETED, OrderCompleted)
+    reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
 
     def read(record: Record) -> Order:
         event = reader.read(record)
@@ -39,7 +39,7 @@ def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCon
 
 def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Refund]:
     """Refunds become postings; one that overtakes its order waits in the books."""
-    reader = EventReader(ORDER_REFUNDED, OrderRefunded)
+    reader = EventReader(ORDER_REFUNDED, kind=OrderRefunded)
 
     def read(record: Record) -> Refund:
         event = reader.read(record)
@@ -65,7 +65,7 @@ def _consumer(
         return [verdict_on(result) for result in done.results]
 
     return BatchConsumer(
-        topic=topic, group=group, service="earning", read=read, handle=handle, producer=producer
+        topics=(topic,), group=group, service="earning", read=read, handle=handle, producer=producer
     )
 
 

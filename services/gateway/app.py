@@ -9,10 +9,10 @@ from redis.asyncio import Redis
 
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import answer_error, health_routes
+from libs.web.client import ServiceClient
 from services.gateway.api.pages import explain_problem
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.forwarding import Forwarder
 from services.gateway.handlers.limits import RateLimiter
 from services.gateway.settings import Settings
 
@@ -28,24 +28,30 @@ def build(settings: Settings) -> Litestar:
         socket_timeout=_REDIS_SECONDS,
         socket_connect_timeout=_REDIS_SECONDS,
     )
-    forwarder = Forwarder(
-        {"earning": settings.earning_url},
-        internal_token=settings.internal_token,
-        timeout_seconds=settings.upstream_timeout_seconds,
-    )
+    services = {
+        name: ServiceClient(
+            name,
+            url,
+            internal_token=settings.internal_token,
+            timeout_seconds=settings.upstream_timeout_seconds,
+        )
+        for name, url in settings.services.items()
+    }
     v1 = V1(
         Authenticator(engine, secret=settings.key_secret, local=settings.mode == "local"),
         RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
-        forwarder,
+        services,
     )
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        await forwarder.start()
+        for service in services.values():
+            await service.start()
         try:
             yield
         finally:
-            await forwarder.stop()
+            for service in services.values():
+                await service.stop()
             await redis.aclose()
             await engine.dispose()
 

@@ -13,6 +13,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     internal_token: str
     key_secret: str
     earning_url: str
+    catalog_url: str
+    redemption_url: str
+    anomaly_url: str
     http_port: int
     http_host: str = "127.0.0.1"
     metrics_port: int = 0
@@ -23,6 +26,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_limit_burst: int = 200
     # Longer than a write may take at its service, so that its answer is not missed by a hair.
     upstream_timeout_seconds: float = 15.0
+
+    @property
+    def services(self) -> dict[str, str]:
+        """The services by name, and where each is."""
+        return {
+            "earning": self.earning_url,
+            "catalog": self.catalog_url,
+            "redemption": self.redemption_url,
+            "anomaly": self.anomaly_url,
+        }
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):

@@ -22,16 +22,20 @@ class Database(Struct, frozen=True):
     owner_url: str
 
 
-@pytest.fixture
-async def earning_database(stack: Stack, unique: str) -> Database:
-    """Earning's tables, empty."""
+async def empty_database(stack: Stack, service: str, unique: str) -> Database:
+    """The tables of `service`, empty."""
     admin = stack.addresses.postgres_admin
     password = config.stack_secrets(stack.home).database_password
-    name = f"earning_{unique}"
-    await postgres.create_database(admin, "earning", password, name=name)
-    owner = postgres.role_url(admin, "earning_owner", password, name=name)
-    await asyncio.to_thread(upgrade, "services.earning", owner)
-    return Database(postgres.role_url(admin, "earning", password, name=name), owner)
+    name = f"{service}_{unique}"
+    await postgres.create_database(admin, service, password, name=name)
+    owner = postgres.role_url(admin, f"{service}_owner", password, name=name)
+    await asyncio.to_thread(upgrade, f"services.{service}", owner)
+    return Database(postgres.role_url(admin, service, password, name=name), owner)
+
+
+@pytest.fixture
+async def earning_database(stack: Stack, unique: str) -> Database:
+    return await empty_database(stack, "earning", unique)
 
 
 @pytest.fixture

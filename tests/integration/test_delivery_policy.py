@@ -66,7 +66,7 @@ async def consuming(
 ) -> AsyncIterator[Consuming]:
     handler = Handler()
     consumer = BatchConsumer(
-        topic=topic,
+        topics=(topic,),
         group=topic,
         service="test",
         read=read,

@@ -20,7 +20,7 @@ DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 DEMO_STORE: Final = "store_demo"
 
 # The services in the order they start, each with a database of its own.
-SERVICES: Final = ("earning", "gateway")
+SERVICES: Final = ("earning", "catalog", "redemption", "anomaly", "gateway")
 
 
 class Settings(Struct, frozen=True, kw_only=True):

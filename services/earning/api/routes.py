@@ -1,9 +1,9 @@
 """The routes of earning, in the shapes of /v1."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, get, patch, post
+from litestar import get, patch, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Raw
@@ -12,9 +12,20 @@ from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import InvalidRequest, NotFound, WhaleError
 from libs.kernel.ids import CUSTOMER_ID
-from libs.persistence.idempotency import Claim, KeptAnswer
-from libs.web import idempotency, pages
-from libs.web.body import Faults, Query, decode
+from libs.web import pages
+from libs.web.body import Faults, decode
+from libs.web.checks import CUSTOMER_ID_RULE
+from libs.web.exchange import (
+    AnyRequest,
+    Body,
+    claim_of,
+    json_body,
+    kept_body,
+    key_name_of,
+    no_query,
+    query_of,
+    request_id_of,
+)
 from services.earning.api import checks
 from services.earning.domain.postings import Award, StatusChange
 from services.earning.handlers import awards, corrections, programs, reading, render
@@ -24,27 +35,24 @@ from services.earning.store.reading import CustomerFilter, TransactionFilter
 _STORE: Final = "/v1/stores/{store_id:str}"
 _TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire")
 
-AnyRequest = Request[Any, Any, Any]
-Body = Response[bytes]
-
 
 @get(f"{_STORE}/loyalty-programs", operation_id="listPrograms")
 async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The store's programmes, oldest first."""
     faults = Faults()
-    query = _query(request, faults, known=pages.PARAMETERS)
+    query = query_of(request, faults, known=pages.PARAMETERS)
     page = pages.page_of(query)
     faults.raise_if_any()
     found = await programs.list_programs(_resources(request).reads, store_id)
     shown, has_more = programs.page(found, limit=page.limit, starting_after=page.starting_after)
     data = [render.program(program) for program in shown]
-    return _json(pages.answer(data, has_more=has_more, counted=len(found.all)))
+    return json_body(pages.answer(data, has_more=has_more, counted=len(found.all)))
 
 
 @post(f"{_STORE}/loyalty-programs", operation_id="createProgram")
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.ProgramCreate)
     faults = Faults()
     checks.program_create(asked, faults)
@@ -57,9 +65,9 @@ async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
 async def get_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
-    _no_query(request)
+    no_query(request)
     found = await programs.get_program(_resources(request).reads, store_id, program_id)
-    return _json(render.program(found))
+    return json_body(render.program(found))
 
 
 @patch(f"{_STORE}/loyalty-programs/{{program_id:str}}", operation_id="updateProgram")
@@ -67,7 +75,7 @@ async def update_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.ProgramPatch)
     faults = Faults()
     checks.program_patch(asked, faults)
@@ -80,33 +88,35 @@ async def update_program(
 async def earn(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points by hand."""
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.EarnRequest)
     faults = Faults()
     checks.earn(asked, faults)
     faults.raise_if_any()
     answer, replayed = await awards.earn(_resources(request).gatherer, store_id, asked, claim)
-    return _kept(answer, replayed=replayed)
+    return kept_body(answer, replayed=replayed)
 
 
 @get(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="getCustomer")
 async def get_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
 ) -> Body:
-    _no_query(request)
-    return _json(await reading.customer_status(_resources(request).reads, store_id, customer_id))
+    no_query(request)
+    return json_body(
+        await reading.customer_status(_resources(request).reads, store_id, customer_id)
+    )
 
 
 @get(f"{_STORE}/loyalty/transactions", operation_id="listTransactions")
 async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
-    query = _query(
+    query = query_of(
         request,
         faults,
         known=pages.PARAMETERS | {"customer_id", "type", "created_after", "created_before"},
     )
     page = pages.page_of(query)
-    customer_id = query.matching("customer_id", CUSTOMER_ID, checks.CUSTOMER_ID_RULE)
+    customer_id = query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE)
     wanted = TransactionFilter(
         store_id=store_id,
         type=query.one_of("type", _TYPES),
@@ -121,31 +131,33 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return _json(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
 
 
 @get(f"{_STORE}/loyalty/transactions/{{transaction_id:str}}", operation_id="getTransaction")
 async def get_transaction(
     request: AnyRequest, store_id: FromPath[str], transaction_id: FromPath[str]
 ) -> Body:
-    _no_query(request)
-    return _json(await reading.get_transaction(_resources(request).reads, store_id, transaction_id))
+    no_query(request)
+    return json_body(
+        await reading.get_transaction(_resources(request).reads, store_id, transaction_id)
+    )
 
 
 @post(f"{_STORE}/loyalty/earn/batch", operation_id="earnBatch", status_code=200)
 async def earn_batch(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points to many customers; each award has its own verdict."""
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.EarnBatchRequest)
     faults = Faults()
     checks.batch(asked, faults)
     faults.raise_if_any()
     items = [_award(store_id, raw, place) for place, raw in enumerate(asked.items)]
     answer, replayed = await awards.earn_batch(
-        _resources(request).gatherer, items, claim, request.scope["state"]["request_id"]
+        _resources(request).gatherer, items, claim, request_id_of(request)
     )
-    return _kept(answer, replayed=replayed)
+    return kept_body(answer, replayed=replayed)
 
 
 def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
@@ -165,25 +177,25 @@ def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
 async def adjust(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Correct a balance by hand; the lifetime stays."""
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.AdjustRequest)
     faults = Faults()
     checks.adjust(asked, faults)
     faults.raise_if_any()
     gatherer = _resources(request).gatherer
     answer, replayed = await corrections.adjust(gatherer, store_id, asked, claim)
-    return _kept(answer, replayed=replayed)
+    return kept_body(answer, replayed=replayed)
 
 
 @get(f"{_STORE}/loyalty/customers", operation_id="listCustomers")
 async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
-    query = _query(request, faults, known=pages.PARAMETERS | {"query", "tier", "status"})
+    query = query_of(request, faults, known=pages.PARAMETERS | {"query", "tier", "status"})
     page = pages.page_of(query)
     status = query.one_of("status", ("active", "suspended"))
     wanted = CustomerFilter(
         store_id=store_id,
-        prefix=query.matching("query", CUSTOMER_ID, checks.CUSTOMER_ID_RULE),
+        prefix=query.matching("query", CUSTOMER_ID, CUSTOMER_ID_RULE),
         suspended=None if status is None else status == "suspended",
     )
     faults.raise_if_any()
@@ -194,7 +206,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return _json(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
 
 
 @patch(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="updateCustomer")
@@ -203,7 +215,7 @@ async def update_customer(
 ) -> Body:
     """Suspend an account, or make it active again."""
     body = await request.body()
-    claim = _claim(request, store_id, body)
+    claim = claim_of(request, store_id, body)
     asked = decode(body, api.CustomerPatch)
     faults = Faults()
     checks.customer_patch(asked, faults)
@@ -215,23 +227,23 @@ async def update_customer(
         customer_id=customer_id,
         suspended=asked.status == "suspended",
         note=asked.note,
-        changed_by=request.headers.get("x-whale-key-name", "?"),
+        changed_by=key_name_of(request),
     )
     answer, replayed = await corrections.change_status(_resources(request).gatherer, change, claim)
-    return _kept(answer, replayed=replayed)
+    return kept_body(answer, replayed=replayed)
 
 
 @get(f"{_STORE}/loyalty/summary", operation_id="getSummary")
 async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The programme at a glance, by default of the last 30 days."""
     faults = Faults()
-    query = _query(request, faults, known=frozenset({"from", "to"}))
+    query = query_of(request, faults, known=frozenset({"from", "to"}))
     last = query.date("to") or utc_now().date()
     first = query.date("from") or last - timedelta(days=29)
     if first > last:
         faults.parameter("from", "A day not after `to`.")
     faults.raise_if_any()
-    return _json(await _resources(request).summaries.get(store_id, first=first, last=last))
+    return json_body(await _resources(request).summaries.get(store_id, first=first, last=last))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
@@ -256,40 +268,6 @@ def _resources(request: AnyRequest) -> Resources:
     return resources
 
 
-def _query(request: AnyRequest, faults: Faults, *, known: frozenset[str]) -> Query:
-    return Query(request.query_params.dict(), faults, known=known)
-
-
-def _no_query(request: AnyRequest) -> None:
-    """Refuse parameters where none are known."""
-    faults = Faults()
-    _query(request, faults, known=frozenset())
-    faults.raise_if_any()
-
-
-def _claim(request: AnyRequest, store_id: str, body: bytes) -> Claim | None:
-    """What the request claims by its Idempotency-Key; a write knows no query parameters."""
-    _no_query(request)
-    key = idempotency.key_of(request.headers.get(idempotency.HEADER))
-    if key is None:
-        return None
-    digest = idempotency.fingerprint(
-        method=request.method, path=request.url.path, query=request.url.query, body=body
-    )
-    return Claim(store_id, key, digest)
-
-
 async def _change_program(request: AnyRequest, wanted: programs.ProgramChange) -> Body:
     answer, replayed = await programs.change(_resources(request).batches, wanted)
-    return _kept(answer, replayed=replayed)
-
-
-def _kept(answer: KeptAnswer, *, replayed: bool) -> Body:
-    headers = {idempotency.REPLAYED_HEADER: "true"} if replayed else None
-    return Response(
-        answer.body, status_code=answer.status, media_type="application/json", headers=headers
-    )
-
-
-def _json(answer: object) -> Body:
-    return Response(api.encode(answer), media_type="application/json")
+    return kept_body(answer, replayed=replayed)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,15 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id, uuid7
-from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.idempotency import Claim, KeptAnswer, write_once
 from services.earning.domain.programs import Program, StorePrograms, Tier
 from services.earning.handlers import render
 from services.earning.store import programs as store
 
-_ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such loyalty program in this store."
 
 
@@ -64,30 +62,17 @@ async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Pr
 
 async def change(engine: AsyncEngine, wanted: ProgramChange) -> tuple[KeptAnswer, bool]:
     """Carry out a change once per idempotency key; answers it, and whether it is a replay."""
-    for _ in range(_ATTEMPTS):
-        try:
-            async with transaction(engine) as connection:
-                return await _change(connection, wanted)
-        except Rival:
-            continue
-    raise Rival
+    return await write_once(engine, wanted.claim, partial(_change, wanted))
 
 
-async def _change(connection: Connection, wanted: ProgramChange) -> tuple[KeptAnswer, bool]:
+async def _change(wanted: ProgramChange, connection: Connection) -> KeptAnswer:
     present = await store.lock_for_change(connection, wanted.store_id)
-    claims = [] if wanted.claim is None else [wanted.claim]
-    kept = await idempotency.find(connection, claims)
-    before = None if wanted.claim is None else kept.answer_to(wanted.claim)
-    if before is not None:
-        return before, True
     program = wanted.apply(present)
     if present.find(program.id) is None:
         await store.create(connection, wanted.store_id, program)
     else:
         await store.add_version(connection, program)
-    answer = KeptAnswer(wanted.status, api.encode(render.program(program)))
-    await idempotency.keep(connection, [(claim, answer) for claim in claims])
-    return answer, False
+    return KeptAnswer(wanted.status, api.encode(render.program(program)))
 
 
 def creation(request: api.ProgramCreate, *, now: datetime) -> Callable[[StorePrograms], Program]:

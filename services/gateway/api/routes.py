@@ -1,5 +1,6 @@
 """The routes of /v1: which service owns each, the scope it needs, how large a body may be."""
 
+import re
 from typing import Final
 
 from msgspec import Struct
@@ -8,6 +9,7 @@ from services.gateway.domain import Scope
 
 _BODY: Final = 64 * 1024
 _BATCH: Final = 1024 * 1024
+_CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 
 
 class Route(Struct, frozen=True):
@@ -16,6 +18,14 @@ class Route(Struct, frozen=True):
     service: str
     scope: Scope
     largest_body: int = _BODY
+    # The one question that another service answers: which of the rewards this customer can have.
+    for_customer: str | None = None
+
+    def owner(self, query: bytes) -> str:
+        """The service that answers a request with this query."""
+        if self.for_customer is not None and _CUSTOMER.search(query):
+            return self.for_customer
+        return self.service
 
 
 # Paths under /v1/stores/{store_id}; `{id}` stands for any one segment.
@@ -33,6 +43,22 @@ _TABLE: Final = (
     ("GET", "loyalty/customers/{id}", Route("earning", "read")),
     ("GET", "loyalty/transactions", Route("earning", "read")),
     ("GET", "loyalty/transactions/{id}", Route("earning", "read")),
+    ("GET", "loyalty/rewards", Route("catalog", "read", for_customer="redemption")),
+    ("POST", "loyalty/rewards", Route("catalog", "manage")),
+    ("GET", "loyalty/rewards/{id}", Route("catalog", "read")),
+    ("PATCH", "loyalty/rewards/{id}", Route("catalog", "manage")),
+    ("DELETE", "loyalty/rewards/{id}", Route("catalog", "manage")),
+    ("POST", "loyalty/redeem", Route("redemption", "redeem")),
+    ("GET", "loyalty/redemptions", Route("redemption", "read")),
+    ("GET", "loyalty/redemptions/{id}", Route("redemption", "read")),
+    ("POST", "loyalty/redemptions/{id}/cancel", Route("redemption", "redeem")),
+    ("POST", "loyalty/redemptions/{id}/use", Route("redemption", "redeem")),
+    ("GET", "loyalty/anomalies", Route("anomaly", "read")),
+    ("GET", "loyalty/anomalies/{id}", Route("anomaly", "read")),
+    ("PATCH", "loyalty/anomalies/{id}", Route("anomaly", "manage")),
+    ("GET", "loyalty/anomaly-settings", Route("anomaly", "read")),
+    ("PUT", "loyalty/anomaly-settings", Route("anomaly", "manage")),
+    ("POST", "loyalty/anomaly-settings/backtest", Route("anomaly", "read")),
 )
 
 Methods = dict[str, Route]

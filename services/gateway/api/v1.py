@@ -6,6 +6,7 @@ size (413), the kind of body (415). What is in the body is the owning service's 
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Final, cast
 from urllib.parse import quote
 
@@ -27,10 +28,10 @@ from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
 from libs.web import problems
+from libs.web.client import ServiceClient, Upstream
 from services.gateway.api.routes import Route, methods_of
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.forwarding import Forwarder, Upstream
 from services.gateway.handlers.limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
@@ -49,7 +50,7 @@ class V1(Struct, frozen=True):
 
     authenticator: Authenticator
     limiter: RateLimiter
-    forwarder: Forwarder
+    services: Mapping[str, ServiceClient]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request: with the owning service's answer, or with a problem."""
@@ -77,8 +78,7 @@ class V1(Struct, frozen=True):
         body = await _body(receive, headers, largest=route.largest_body)
         if body and not _is_json(headers):
             raise UnsupportedMediaType("Send the body with `Content-Type: application/json`.")
-        return await self.forwarder.forward(
-            route.service,
+        return await self.services[route.owner(scope["query_string"])].send(
             scope["method"],
             _target(scope, segments, key.store_id),
             _headers_on(headers, key, request_id),

@@ -34,7 +34,7 @@ class FakeConsumer:
 async def test_records_of_a_partition_that_came_meanwhile_are_put_back() -> None:
     fake = FakeConsumer()
     consumer: BatchConsumer[Any] = BatchConsumer(
-        topic="t",
+        topics=("t",),
         group="g",
         service="s",
         read=str,

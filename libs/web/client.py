@@ -1,6 +1,5 @@
-"""Handing a request to the service that owns it, body untouched, and its answer back."""
+"""Calling our own services over HTTP: kept connections, the internal token, one kind of failure."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
@@ -20,26 +19,25 @@ log = logging.get(__name__)
 
 
 class Upstream(Struct, frozen=True):
-    """A service's answer, as it goes back to the caller."""
+    """A service's answer."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
-class Forwarder:
-    """Keeps connections to the services; `services` maps their names to their addresses."""
+class ServiceClient:
+    """Keeps connections to one service, `name` at `url`; used between `start` and `stop`."""
 
-    def __init__(
-        self, services: Mapping[str, str], *, internal_token: str, timeout_seconds: float
-    ) -> None:
-        self._services = {name: url.rstrip("/") for name, url in services.items()}
+    def __init__(self, name: str, url: str, *, internal_token: str, timeout_seconds: float) -> None:
+        self._name = name
+        self._url = url.rstrip("/")
         self._authorization = f"Bearer {internal_token}"
         self._timeout = ClientTimeout(total=timeout_seconds, sock_connect=_CONNECT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Be ready to forward; needs a running loop."""
+        """Be ready to send; needs a running loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30),
             timeout=self._timeout,
@@ -52,20 +50,23 @@ class Forwarder:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(
-        self, service: str, method: str, target: str, headers: dict[str, str], body: bytes
+    async def send(
+        self, method: str, target: str, headers: dict[str, str], body: bytes = b""
     ) -> Upstream:
-        """The answer of `service` to the request; `target` is the path and query, encoded.
+        """The answer to a request; `target` is the path and query, encoded.
 
         Raises Unavailable where no answer came: then a write did not happen, or its outcome is
-        learnt by repeating it with the same idempotency key.
+        learnt by repeating it with the same key.
         """
         assert self._session is not None
-        headers["Authorization"] = self._authorization
-        url = URL(self._services[service] + target, encoded=True)
+        url = URL(self._url + target, encoded=True)
         try:
             async with self._session.request(
-                method, url, data=body or None, headers=headers, allow_redirects=False
+                method,
+                url,
+                data=body or None,
+                headers={**headers, "Authorization": self._authorization},
+                allow_redirects=False,
             ) as answer:
                 return Upstream(
                     status=answer.status,
@@ -77,6 +78,6 @@ class Forwarder:
                     body=await answer.read(),
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            metrics.UPSTREAM_FAILURES.labels(service).inc()
-            log.warning("no_answer", service=service, error=repr(error))
-            raise Unavailable(f"The {service} service does not answer at the moment.") from error
+            metrics.UPSTREAM_FAILURES.labels(self._name).inc()
+            log.warning("no_answer", service=self._name, error=repr(error))
+            raise Unavailable(f"The {self._name} service does not answer at the moment.") from error

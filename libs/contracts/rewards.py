@@ -1,0 +1,139 @@
+"""The REST shapes of rewards and redemptions. The fields that clients rely on come first."""
+
+from decimal import Decimal
+from typing import Final, Literal
+
+from msgspec import UNSET, UnsetType
+
+from libs.contracts.api import Answer, Request
+from libs.contracts.events import RewardRef
+
+RewardType = Literal["discount", "shipping", "credit", "perk"]
+RedemptionStatus = Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"]
+
+MAX_COST: Final = 10**12
+MAX_STOCK: Final = 10**9
+MAX_PER_CUSTOMER: Final = 10**6
+MAX_DESCRIPTION: Final = 1_000
+MAX_URL: Final = 2_000
+MAX_METADATA: Final = 50
+MAX_METADATA_KEY: Final = 40
+MAX_METADATA_VALUE: Final = 500
+
+
+class RewardValue(Answer, frozen=True, kw_only=True, omit_defaults=True):
+    """What a reward is worth: `amount` of money in `currency`, or `percent` off."""
+
+    amount: str | None = None
+    currency: str | None = None
+    percent: Decimal | None = None
+
+
+class Reward(Answer, frozen=True, kw_only=True):
+    """A reward; `points_cost` is its price in points, `stock_left` what is left of `stock`."""
+
+    id: str
+    name: str
+    points_cost: int
+    type: RewardType
+    description: str | UnsetType = UNSET
+    value: RewardValue | UnsetType = UNSET
+    stock: int | UnsetType = UNSET
+    stock_left: int | UnsetType = UNSET
+    per_customer_limit: int | UnsetType = UNSET
+    starts_at: str | UnsetType = UNSET
+    ends_at: str | UnsetType = UNSET
+    min_tier: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+    is_active: bool
+    created_at: str
+
+
+class RewardForCustomer(Reward, frozen=True, kw_only=True):
+    """A reward, and whether a customer can have it now: if not, `reason` is that of the refusal or
+    else its code, and `missing` are the points it lacks."""
+
+    available: bool
+    reason: str | UnsetType = UNSET
+    missing: int | UnsetType = UNSET
+
+
+class RewardValueInput(Request, frozen=True, kw_only=True):
+    """Either `amount` and `currency`, or `percent`."""
+
+    amount: Decimal | None = None
+    currency: str | None = None
+    percent: Decimal | None = None
+
+
+class RewardCreate(Request, frozen=True, kw_only=True):
+    """A new reward; `id` may be the caller's own (`rwd_…`), null and absent mean the same."""
+
+    name: str
+    points_cost: int
+    type: RewardType
+    id: str | None = None
+    description: str | None = None
+    value: RewardValueInput | None = None
+    stock: int | None = None
+    per_customer_limit: int | None = None
+    starts_at: str | None = None
+    ends_at: str | None = None
+    min_tier: str | None = None
+    image_url: str | None = None
+    metadata: dict[str, str] | None = None
+    is_active: bool = True
+
+
+class RewardPatch(Request, frozen=True, kw_only=True):
+    """What is left out stays as it is; null removes an optional field."""
+
+    name: str | UnsetType = UNSET
+    points_cost: int | UnsetType = UNSET
+    type: RewardType | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    value: RewardValueInput | UnsetType | None = UNSET
+    stock: int | UnsetType | None = UNSET
+    per_customer_limit: int | UnsetType | None = UNSET
+    starts_at: str | UnsetType | None = UNSET
+    ends_at: str | UnsetType | None = UNSET
+    min_tier: str | UnsetType | None = UNSET
+    image_url: str | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType | None = UNSET
+    is_active: bool | UnsetType = UNSET
+
+
+class RedeemRequest(Request, frozen=True, kw_only=True):
+    """Redeem a reward; with `points_cost`, refuse it at any other price."""
+
+    customer_id: str
+    reward_id: str
+    points_cost: int | None = None
+
+
+class RedeemAnswer(Answer, frozen=True, kw_only=True):
+    """The transaction of a redemption; `code` is what the shop honours, where the reward has one."""
+
+    id: str
+    customer_id: str
+    type: Literal["redeem"]
+    points: int
+    reward: RewardRef
+    balance_after: int
+    created_at: str
+    redemption_id: str
+    code: str | UnsetType = UNSET
+
+
+class Redemption(Answer, frozen=True, kw_only=True):
+    """A redemption and where it stands; `points` is what it took, positive."""
+
+    id: str
+    customer_id: str
+    reward: RewardRef
+    points: int
+    status: RedemptionStatus
+    code: str | UnsetType = UNSET
+    transaction_id: str | UnsetType = UNSET
+    created_at: str

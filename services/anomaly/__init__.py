@@ -1,0 +1,1 @@
+"""Anomaly: suspicious earning, found, judged and acted on."""

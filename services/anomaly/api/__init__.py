@@ -1,0 +1,1 @@
+"""Anomaly over HTTP: the part of /v1 that the gateway forwards here."""

@@ -1,0 +1,1 @@
+"""Catalog: the rewards a store offers."""

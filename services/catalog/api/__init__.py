@@ -1,0 +1,1 @@
+"""Catalog over HTTP: the part of /v1 that the gateway forwards here."""

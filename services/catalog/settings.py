@@ -1,0 +1,18 @@
+"""What catalog is told by its environment."""
+
+from msgspec import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """One field per variable, `WHALE_` before its name; those without a default must be set."""
+
+    database_url: str
+    kafka_url: str
+    internal_token: str
+    http_port: int
+    http_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    mode: str = "production"
+    log_level: str = "info"
+    # Which parts this process runs, so that they can be scaled apart.
+    roles: frozenset[str] = frozenset({"api", "consumers", "relay"})

@@ -1,0 +1,1 @@
+"""Redemption: points spent on rewards, exactly once."""

@@ -1,0 +1,1 @@
+"""Redemption in its store."""
