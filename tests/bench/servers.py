@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.testing.eventually import eventually
@@ -124,7 +125,11 @@ class Lag:
         await self._admin.close()
 
     async def __call__(self) -> int:
-        committed = await self._admin.list_consumer_group_offsets(GROUP)
+        try:
+            committed = await self._admin.list_consumer_group_offsets(GROUP)
+        except GroupCoordinatorNotAvailableError:
+            # Kafka makes the topic of offsets when the first member joins.
+            committed = {}
         done = {place: max(meta.offset, 0) for place, meta in committed.items()}
         return sum(end - done.get(place, 0) for place, end in self._ends.items())
 

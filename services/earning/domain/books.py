@@ -3,17 +3,17 @@
 A `Books` is what one batch knows: the accounts it locked, the programmes in force, the orders and
 refunds already recorded. `post` applies one posting and answers what came of it, or raises the
 refusal and changes nothing. What is to be written stands in `entries`, `orders`, `refunds`,
-`status_changes` and `touched` afterwards.
+`status_changes`, `debits`, `resolutions`, `voids` and `touched` afterwards.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct, field
 
 from libs.contracts.api import MAX_BALANCE, MAX_ORDER_POINTS
-from libs.contracts.events import TransactionType
+from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import (
     AccountSuspended,
     Conflict,
@@ -23,11 +23,15 @@ from libs.kernel.errors import (
     NotFound,
     ProgramInactive,
 )
-from services.earning.domain import refunds
+from services.earning.domain import redeeming, refunds, reviewing
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.postings import (
     Adjustment,
     Award,
+    AwardRecord,
+    Cancellation,
+    Debit,
+    DebitRecord,
     Order,
     OrderKey,
     OrderRecord,
@@ -38,6 +42,9 @@ from services.earning.domain.postings import (
     RefundKey,
     RefundRecord,
     Repeated,
+    Resolution,
+    Resolved,
+    Settlement,
     StatusChange,
     StatusChanged,
 )
@@ -58,39 +65,37 @@ class Known(Struct):
     # Refunds that wait for their orders, and held orders of accounts, each in order of arrival.
     waiting: dict[OrderKey, list[RefundRecord]] = field(default_factory=dict)
     held: dict[AccountKey, list[OrderRecord]] = field(default_factory=dict)
+    # By the ids of redemptions, of resolved anomalies, and of transactions.
+    debits: dict[str, DebitRecord] = field(default_factory=dict)
+    resolutions: dict[str, Resolved] = field(default_factory=dict)
+    awards: dict[str, AwardRecord] = field(default_factory=dict)
 
 
 class Books:
     """The books of one batch; `new_id` draws entry ids in order."""
 
     def __init__(self, known: Known, *, new_id: Callable[[], str]) -> None:
-        self._known = known
+        self.known = known
         self._new_id = new_id
         self.entries: list[Entry] = []
         self.orders: dict[OrderKey, OrderRecord] = {}
         self.refunds: dict[RefundKey, RefundRecord] = {}
         self.status_changes: list[tuple[Account, StatusChange]] = []
+        self.debits: dict[str, DebitRecord] = {}
+        self.resolutions: dict[str, Resolved] = {}
+        self.voids: list[tuple[AwardRecord, str]] = []
         self.touched: dict[AccountKey, Account] = {}
 
     def post(self, posting: Posting) -> Outcome:
         """Apply `posting`; raises a WhaleError where a rule refuses it, and then nothing changed."""
-        match posting:
-            case Order():
-                return self._post_order(posting)
-            case Award():
-                return self._post_award(posting)
-            case Refund():
-                return self._post_refund(posting)
-            case Adjustment():
-                return self._post_adjustment(posting)
-            case StatusChange():
-                return self._change_status(posting)
+        rule = _RULES[type(posting)]
+        return rule(self, posting)
 
     # -- orders: docs/rules/award.md
 
-    def _post_order(self, order: Order) -> Outcome:
-        account = self._account(order.store_id, order.customer_id)
-        known = self._known.orders.get(order.key)
+    def post_order(self, order: Order) -> Outcome:
+        account = self.account(order.store_id, order.customer_id)
+        known = self.known.orders.get(order.key)
         if known is not None and known.state != "skipped":
             if known.is_same(order, account):
                 return Repeated()
@@ -104,12 +109,12 @@ class Books:
 
     def _admit(self, order: Order, account: Account) -> OrderRecord:
         """Count the order where a programme prices it, else record why none does."""
-        program = self._programs(order.store_id).pricing(order.program_id, order.currency)
+        program = self.programs(order.store_id).pricing(order.program_id, order.currency)
         if not isinstance(program, Program):
             return self._record(order, account, "skipped", skip_reason=program)
         entry = self._enter_order(order, account, program)
         record = self._record(order, account, "counted", entry=entry)
-        for waiting in self._known.waiting.pop(order.key, []):
+        for waiting in self.known.waiting.pop(order.key, []):
             self._settle_waiting(waiting, record, account)
         return record
 
@@ -123,7 +128,7 @@ class Books:
             raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
         if points == 0:
             return None
-        return self._enter(
+        return self.enter(
             account,
             type_="earn",
             points=points,
@@ -159,15 +164,15 @@ class Books:
             award=0 if entry is None else entry.points,
             entry=entry,
         )
-        self._known.orders[order.key] = self.orders[order.key] = record
-        self._touch(account, order.occurred_at)
+        self.known.orders[order.key] = self.orders[order.key] = record
+        self.touch(account, order.occurred_at)
         return record
 
     # -- refunds: docs/rules/refund.md
 
-    def _post_refund(self, refund: Refund) -> Outcome:
-        account = self._account(refund.store_id, refund.customer_id)
-        known = self._known.refunds.get(refund.key)
+    def post_refund(self, refund: Refund) -> Outcome:
+        account = self.account(refund.store_id, refund.customer_id)
+        known = self.known.refunds.get(refund.key)
         if known is not None:
             if known.is_same(refund, account):
                 return Repeated()
@@ -175,7 +180,7 @@ class Books:
                 f"The refund {refund.refund_id} of order {refund.order_id} is recorded with "
                 "another amount or customer."
             )
-        order = self._known.orders.get((refund.store_id, refund.order_id))
+        order = self.known.orders.get((refund.store_id, refund.order_id))
         if order is not None and order.state != "skipped" and not order.belongs_to(account):
             raise Conflict(f"The order {refund.order_id} is another customer's.")
         record = RefundRecord(
@@ -191,10 +196,10 @@ class Books:
         if order is not None and order.state == "counted":
             self._count_refund(record, order, account)
         else:
-            self._known.waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
-        self._known.refunds[refund.key] = self.refunds[refund.key] = record
+            self.known.waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
+        self.known.refunds[refund.key] = self.refunds[refund.key] = record
         # Locked and written even where it waits: so its order cannot pass it by unseen.
-        self._touch(account)
+        self.touch(account)
         return record
 
     def _settle_waiting(self, waiting: RefundRecord, order: OrderRecord, account: Account) -> None:
@@ -208,13 +213,13 @@ class Books:
             except Conflict as conflict:
                 waiting.state, waiting.detail = "conflict", conflict.detail
         key = (waiting.store_id, waiting.order_id, waiting.refund_id)
-        self._known.refunds[key] = self.refunds[key] = waiting
+        self.known.refunds[key] = self.refunds[key] = waiting
 
     def _count_refund(self, record: RefundRecord, order: OrderRecord, account: Account) -> None:
         money = refunds.money_of(order, record.amount)
         points = refunds.points_of(order, money)
         if points:
-            record.entry = self._enter(
+            record.entry = self.enter(
                 account,
                 type_="refund",
                 points=-points,
@@ -230,15 +235,15 @@ class Books:
 
     # -- by hand
 
-    def _post_award(self, award: Award) -> Entry:
-        account = self._account(award.store_id, award.customer_id)
-        if self._programs(award.store_id).default is None:
+    def post_award(self, award: Award) -> Entry:
+        account = self.account(award.store_id, award.customer_id)
+        if self.programs(award.store_id).default is None:
             raise ProgramInactive(
                 "The store has no active loyalty program, so nothing can be earned."
             )
         if account.suspended:
             raise AccountSuspended(f"The account of {award.customer_id} is suspended.")
-        return self._enter(
+        return self.enter(
             account,
             type_="earn",
             points=award.points,
@@ -247,14 +252,14 @@ class Books:
             occurred_at=award.occurred_at,
         )
 
-    def _post_adjustment(self, adjustment: Adjustment) -> Entry:
-        account = self._account(adjustment.store_id, adjustment.customer_id)
+    def post_adjustment(self, adjustment: Adjustment) -> Entry:
+        account = self.account(adjustment.store_id, adjustment.customer_id)
         if adjustment.points < 0:
             if not account.exists:
                 raise NotFound("There is no such customer in this store.")
             if account.balance + adjustment.points < 0:
                 raise InsufficientPoints(balance=account.balance, required=-adjustment.points)
-        return self._enter(
+        return self.enter(
             account,
             type_="adjust",
             points=adjustment.points,
@@ -263,13 +268,13 @@ class Books:
             occurred_at=adjustment.occurred_at,
         )
 
-    def _change_status(self, change: StatusChange) -> StatusChanged:
-        account = self._account(change.store_id, change.customer_id)
+    def change_status(self, change: StatusChange) -> StatusChanged:
+        account = self.account(change.store_id, change.customer_id)
         if not account.exists:
             raise NotFound("There is no such customer in this store.")
         more = False
         if account.suspended and not change.suspended:
-            held = self._known.held.pop(account.key, [])
+            held = self.known.held.pop(account.key, [])
             more = len(held) > HELD_AT_ONCE
             for record in held[:HELD_AT_ONCE]:
                 self._post_held(record, account)
@@ -278,7 +283,7 @@ class Books:
             account.suspended = change.suspended
         if changed or change.note is not None:
             self.status_changes.append((account, change))
-        self._touch(account)
+        self.touch(account)
         return StatusChanged(account, more)
 
     def _post_held(self, record: OrderRecord, account: Account) -> None:
@@ -301,21 +306,23 @@ class Books:
 
     # -- what every posting shares
 
-    def _programs(self, store_id: str) -> StorePrograms:
-        return self._known.programs.get(store_id, NO_PROGRAMS)
+    def programs(self, store_id: str) -> StorePrograms:
+        """The store's programmes in force."""
+        return self.known.programs.get(store_id, NO_PROGRAMS)
 
-    def _account(self, store_id: str, customer_id: str) -> Account:
+    def account(self, store_id: str, customer_id: str) -> Account:
         """The customer's account, or an empty one that is kept only once something touches it."""
-        account = self._known.accounts.get((store_id, customer_id))
+        account = self.known.accounts.get((store_id, customer_id))
         return account or Account(store_id=store_id, customer_id=customer_id)
 
-    def _touch(self, account: Account, occurred_at: datetime | None = None) -> None:
+    def touch(self, account: Account, occurred_at: datetime | None = None) -> None:
+        """The account is to be written; its customer was there at `occurred_at`."""
         key = account.key
-        self._known.accounts[key] = self.touched[key] = account
+        self.known.accounts[key] = self.touched[key] = account
         if occurred_at is not None:
             account.seen_at(occurred_at)
 
-    def _enter(
+    def enter(
         self,
         account: Account,
         *,
@@ -327,12 +334,15 @@ class Books:
         program: Program | None = None,
         tier: Tier | None = None,
         order_id: str | None = None,
+        redemption_id: str | None = None,
+        reward: RewardRef | None = None,
     ) -> Entry:
+        """The next entry of `account`; raises Conflict for a balance over its bound."""
         balance = account.balance + points
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would pass its bound of {MAX_BALANCE:,} points.")
-        default = self._programs(account.store_id).default
+        default = self.programs(account.store_id).default
         shown = account.tier
         if default is not None:
             held = default.tier_at(lifetime)
@@ -353,11 +363,27 @@ class Books:
             tier_before=account.tier,
             tier_after=shown,
             order_id=order_id,
+            redemption_id=redemption_id,
+            reward=reward,
         )
         account.balance = balance
         account.lifetime = lifetime
         account.sequence = entry.sequence
         account.tier = shown
         self.entries.append(entry)
-        self._touch(account, occurred_at)
+        self.touch(account, occurred_at)
         return entry
+
+
+# What each kind of posting does, by its type.
+_RULES: Final[dict[type, Callable[[Books, Any], Outcome]]] = {
+    Order: Books.post_order,
+    Refund: Books.post_refund,
+    Award: Books.post_award,
+    Adjustment: Books.post_adjustment,
+    StatusChange: Books.change_status,
+    Debit: redeeming.debit,
+    Settlement: redeeming.settle,
+    Cancellation: redeeming.cancel,
+    Resolution: reviewing.resolve,
+}

@@ -6,11 +6,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from libs.contracts.events import RewardRef
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.programs import SkipReason
 
 OrderState = Literal["counted", "held", "skipped"]
 RefundState = Literal["counted", "waiting", "conflict"]
+DebitState = Literal["debited", "cancelled", "refused"]
 
 OrderKey = tuple[str, str]
 RefundKey = tuple[str, str, str]
@@ -78,7 +80,61 @@ class StatusChange(Struct, frozen=True, kw_only=True, gc=False):
     changed_by: str
 
 
-Posting = Order | Refund | Award | Adjustment | StatusChange
+class Debit(Struct, frozen=True, kw_only=True, gc=False):
+    """The price of a reward, taken once per redemption; `min_tier` is the tier it asks for."""
+
+    store_id: str
+    customer_id: str
+    redemption_id: str
+    points: int
+    reward: RewardRef
+    min_tier: str | None
+    occurred_at: datetime
+
+
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
+    """Say whether a redemption was debited; one that was not never will be."""
+
+    store_id: str
+    customer_id: str
+    redemption_id: str
+
+
+class Cancellation(Struct, frozen=True, kw_only=True, gc=False):
+    """Give back what a redemption took, once."""
+
+    store_id: str
+    customer_id: str
+    redemption_id: str
+    occurred_at: datetime
+
+
+class Resolution(Struct, frozen=True, kw_only=True, gc=False):
+    """What people made of an anomaly, done once: `voided` takes back what is left of the awards
+    `transaction_ids`, `suspended` suspends the account. `reason` is what a void's entry says."""
+
+    store_id: str
+    customer_id: str
+    anomaly_id: str
+    action: Literal["voided", "suspended"]
+    transaction_ids: tuple[str, ...]
+    reason: str
+    note: str | None
+    resolved_by: str
+    occurred_at: datetime
+
+
+Posting = (
+    Order
+    | Refund
+    | Award
+    | Adjustment
+    | StatusChange
+    | Debit
+    | Settlement
+    | Cancellation
+    | Resolution
+)
 
 
 class OrderRecord(Struct, kw_only=True, gc=False):
@@ -148,6 +204,39 @@ class RefundRecord(Struct, kw_only=True, gc=False):
         return self.account_id == account.id
 
 
+class DebitRecord(Struct, kw_only=True, gc=False):
+    """A redemption as the ledger knows it: debited by `entry`, perhaps cancelled since, or refused
+    for ever, which has no entry, nor an account where there is no such customer."""
+
+    store_id: str
+    redemption_id: str
+    account: Account | None
+    state: DebitState
+    entry: Entry | None = None
+    cancelled_by: Entry | None = None
+
+
+class AwardRecord(Struct, kw_only=True, gc=False):
+    """An award that an anomaly names. What was taken back of an order's stands with its `order`;
+    of one by hand, `voided` says whether it was taken back."""
+
+    account_id: int
+    sequence: int
+    points: int
+    order: OrderKey | None = None
+    voided: bool = False
+
+
+class Resolved(Struct, frozen=True, kw_only=True):
+    """A resolution as it was carried out; no entry where nothing was left to take back."""
+
+    anomaly_id: str
+    store_id: str
+    account: Account
+    action: Literal["voided", "suspended"]
+    entry: Entry | None = None
+
+
 class StatusChanged(Struct, frozen=True):
     """The account is as asked. With `more`, held orders are still to be posted: it stays suspended
     until the change is posted again."""
@@ -160,4 +249,4 @@ class Repeated(Struct, frozen=True):
     """The posting had happened before; nothing was posted."""
 
 
-Outcome = Entry | OrderRecord | RefundRecord | StatusChanged | Repeated
+Outcome = Entry | OrderRecord | RefundRecord | StatusChanged | DebitRecord | Resolved | Repeated

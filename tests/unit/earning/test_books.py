@@ -88,7 +88,7 @@ def test_a_skipped_order_counts_when_it_comes_again_and_there_is_a_programme() -
     assert isinstance(skipped, OrderRecord)
     assert (skipped.state, skipped.skip_reason) == ("skipped", "program_inactive")
     later = books()
-    later._known.orders = dict(ledger.orders)
+    later.known.orders = dict(ledger.orders)
     later.post(order("1042", "60.00"))
     assert [entry.points for entry in later.entries] == [600]
 
