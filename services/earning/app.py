@@ -14,7 +14,7 @@ from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import keep_purging
 from libs.web.app import create_app
 from services.earning import consumers
-from services.earning.api.routes import ROUTES
+from services.earning.api import internal, routes
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.handlers.resources import Resources
 from services.earning.handlers.summary import Summaries, keep_folding
@@ -31,6 +31,7 @@ def build(settings: Settings) -> Litestar:
         consumers=(
             partial(consumers.order_completed, batches),
             partial(consumers.order_refunded, batches),
+            partial(consumers.anomaly_resolved, batches),
         )
         if "consumers" in settings.roles
         else (),
@@ -60,7 +61,7 @@ def build(settings: Settings) -> Litestar:
         await reads.dispose()
 
     return create_app(
-        routes=ROUTES if "api" in settings.roles else (),
+        routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],

@@ -6,19 +6,21 @@ from typing import TypeVar
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.events import OrderCompleted, OrderRefunded
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
+from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded
+from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BatchConsumer, Policy, Record, Verdict
 from services.earning.domain.intake import OutOfBounds, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
-from services.earning.handlers.posting import Result, Work, post_batch
+from services.earning.handlers import reviews
+from services.earning.handlers.posting import Done, Result, Work, post_batch
 
 # A group a topic: members of one group that subscribe to different topics would disturb each other.
 ORDERS_GROUP = "earning"
 REFUNDS_GROUP = "earning.refunds"
+RESOLUTIONS_GROUP = "earning.resolutions"
 
 P = TypeVar("P", Order, Refund)
 
@@ -49,6 +51,34 @@ def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
             raise Poison("invalid", str(error)) from error
 
     return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read)
+
+
+def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
+    """What people made of anomalies is carried out: points taken back, accounts suspended."""
+    reader = EventReader(ANOMALY_RESOLVED, kind=AnomalyChanged)
+
+    def read(record: Record) -> Work:
+        resolution = reviews.resolution_of(reader.read(record), now=utc_now())
+        return Work([] if resolution is None else [resolution])
+
+    async def handle(works: Sequence[Work]) -> Sequence[Verdict]:
+        return [_verdict_on_work(done) for done in await post_batch(engine, works)]
+
+    return BatchConsumer(
+        topics=(ANOMALY_RESOLVED,),
+        group=RESOLUTIONS_GROUP,
+        service="earning",
+        read=read,
+        handle=handle,
+        producer=producer,
+        policy=Policy(poll_timeout_ms=100),
+    )
+
+
+def _verdict_on_work(done: Done | Exception) -> Verdict:
+    if isinstance(done, Exception):
+        raise done
+    return next((verdict_on(result) for result in done.results), None)
 
 
 def _consumer(

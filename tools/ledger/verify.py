@@ -44,6 +44,45 @@ LEFT JOIN orders o ON o.store_id = e.store_id AND o.order_id = e.order_id
     AND o.account_id = e.account_id AND o.entry_sequence = e.sequence
 WHERE e.type = 'earn' AND e.order_id IS NOT NULL AND o.order_id IS NULL
 """
+_DEBITS: Final = """
+SELECT d.redemption_id, d.state, e.points, c.points AS given_back
+FROM debits d
+LEFT JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
+    AND e.type = 'redeem' AND e.redemption_id = d.redemption_id
+LEFT JOIN entries c ON c.account_id = d.account_id AND c.sequence = d.cancel_sequence
+    AND c.type = 'cancel' AND c.redemption_id = d.redemption_id
+WHERE (d.state <> 'refused') <> (e.points IS NOT NULL)
+   OR (d.state = 'cancelled') <> (c.points IS NOT NULL) OR c.points <> -e.points
+"""
+_UNDEBITED: Final = """
+SELECT e.account_id, e.sequence, e.redemption_id FROM entries e
+LEFT JOIN debits d ON d.redemption_id = e.redemption_id AND d.account_id = e.account_id
+    AND e.sequence IN (d.entry_sequence, d.cancel_sequence)
+WHERE e.type IN ('redeem', 'cancel') AND d.redemption_id IS NULL
+"""
+# What entries took back, beside what the orders and the awards by hand say was taken back of them.
+_TAKEN_BACK: Final = """
+WITH taken AS (
+    SELECT account_id, -sum(points) FILTER (WHERE type = 'refund') AS refunded,
+           -sum(points) FILTER (WHERE type = 'void') AS voided
+    FROM entries WHERE type IN ('refund', 'void') GROUP BY account_id
+), noted AS (
+    SELECT account_id, sum(refunded) AS refunded, sum(voided) AS voided
+    FROM (
+        SELECT account_id, refunded_points AS refunded, voided_points AS voided FROM orders
+        WHERE refunded_points <> 0 OR voided_points <> 0
+        UNION ALL
+        SELECT v.account_id, 0, e.points FROM voided_awards v
+        LEFT JOIN entries e ON e.account_id = v.account_id AND e.sequence = v.sequence
+    ) AS parts
+    GROUP BY account_id
+)
+SELECT account_id, coalesce(t.refunded, 0) AS refunded, coalesce(n.refunded, 0) AS noted_refunded,
+       coalesce(t.voided, 0) AS voided, coalesce(n.voided, 0) AS noted_voided
+FROM taken t FULL JOIN noted n USING (account_id)
+WHERE coalesce(t.refunded, 0) <> coalesce(n.refunded, 0)
+   OR coalesce(t.voided, 0) <> coalesce(n.voided, 0)
+"""
 
 
 class _Fold(Struct):
@@ -88,6 +127,21 @@ async def faults(connection: Any, advance: Callable[[int], None]) -> AsyncIterat
             yield (
                 f"entry {row['account_id']}/{row['sequence']}: the order {row['order_id']} does not "
                 "name it"
+            )
+        async for row in connection.cursor(_DEBITS):
+            yield (
+                f"redemption {row['redemption_id']}: {row['state']}; its entries took {row['points']} "
+                f"and gave back {row['given_back']}"
+            )
+        async for row in connection.cursor(_UNDEBITED):
+            yield (
+                f"entry {row['account_id']}/{row['sequence']}: the redemption {row['redemption_id']} "
+                "does not name it"
+            )
+        async for row in connection.cursor(_TAKEN_BACK):
+            yield (
+                f"account {row['account_id']}: {row['refunded']} points refunded and {row['voided']} "
+                f"voided; its awards say {row['noted_refunded']} and {row['noted_voided']}"
             )
 
 

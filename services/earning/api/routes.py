@@ -29,7 +29,7 @@ from libs.web.exchange import (
 from services.earning.api import checks
 from services.earning.domain.postings import Award, StatusChange
 from services.earning.handlers import awards, corrections, programs, reading, render
-from services.earning.handlers.resources import Resources
+from services.earning.handlers.resources import resources_of
 from services.earning.store.reading import CustomerFilter, TransactionFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
@@ -43,7 +43,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     query = query_of(request, faults, known=pages.PARAMETERS)
     page = pages.page_of(query)
     faults.raise_if_any()
-    found = await programs.list_programs(_resources(request).reads, store_id)
+    found = await programs.list_programs(resources_of(request).reads, store_id)
     shown, has_more = programs.page(found, limit=page.limit, starting_after=page.starting_after)
     data = [render.program(program) for program in shown]
     return json_body(pages.answer(data, has_more=has_more, counted=len(found.all)))
@@ -66,7 +66,7 @@ async def get_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
     no_query(request)
-    found = await programs.get_program(_resources(request).reads, store_id, program_id)
+    found = await programs.get_program(resources_of(request).reads, store_id, program_id)
     return json_body(render.program(found))
 
 
@@ -93,7 +93,7 @@ async def earn(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
     checks.earn(asked, faults)
     faults.raise_if_any()
-    answer, replayed = await awards.earn(_resources(request).gatherer, store_id, asked, claim)
+    answer, replayed = await awards.earn(resources_of(request).gatherer, store_id, asked, claim)
     return kept_body(answer, replayed=replayed)
 
 
@@ -103,7 +103,7 @@ async def get_customer(
 ) -> Body:
     no_query(request)
     return json_body(
-        await reading.customer_status(_resources(request).reads, store_id, customer_id)
+        await reading.customer_status(resources_of(request).reads, store_id, customer_id)
     )
 
 
@@ -125,7 +125,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
     )
     faults.raise_if_any()
     found = await reading.list_transactions(
-        _resources(request).reads,
+        resources_of(request).reads,
         wanted,
         customer_id=customer_id,
         limit=page.limit,
@@ -140,7 +140,7 @@ async def get_transaction(
 ) -> Body:
     no_query(request)
     return json_body(
-        await reading.get_transaction(_resources(request).reads, store_id, transaction_id)
+        await reading.get_transaction(resources_of(request).reads, store_id, transaction_id)
     )
 
 
@@ -155,7 +155,7 @@ async def earn_batch(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults.raise_if_any()
     items = [_award(store_id, raw, place) for place, raw in enumerate(asked.items)]
     answer, replayed = await awards.earn_batch(
-        _resources(request).gatherer, items, claim, request_id_of(request)
+        resources_of(request).gatherer, items, claim, request_id_of(request)
     )
     return kept_body(answer, replayed=replayed)
 
@@ -182,7 +182,7 @@ async def adjust(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
     checks.adjust(asked, faults)
     faults.raise_if_any()
-    gatherer = _resources(request).gatherer
+    gatherer = resources_of(request).gatherer
     answer, replayed = await corrections.adjust(gatherer, store_id, asked, claim)
     return kept_body(answer, replayed=replayed)
 
@@ -200,7 +200,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     found = await reading.list_customers(
-        _resources(request).reads,
+        resources_of(request).reads,
         wanted,
         tier=query.text("tier"),
         limit=page.limit,
@@ -229,7 +229,9 @@ async def update_customer(
         note=asked.note,
         changed_by=key_name_of(request),
     )
-    answer, replayed = await corrections.change_status(_resources(request).gatherer, change, claim)
+    answer, replayed = await corrections.change_status(
+        resources_of(request).gatherer, change, claim
+    )
     return kept_body(answer, replayed=replayed)
 
 
@@ -243,7 +245,7 @@ async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     if first > last:
         faults.parameter("from", "A day not after `to`.")
     faults.raise_if_any()
-    return json_body(await _resources(request).summaries.get(store_id, first=first, last=last))
+    return json_body(await resources_of(request).summaries.get(store_id, first=first, last=last))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
@@ -263,11 +265,6 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
 )
 
 
-def _resources(request: AnyRequest) -> Resources:
-    resources: Resources = request.app.state["resources"]
-    return resources
-
-
 async def _change_program(request: AnyRequest, wanted: programs.ProgramChange) -> Body:
-    answer, replayed = await programs.change(_resources(request).batches, wanted)
+    answer, replayed = await programs.change(resources_of(request).batches, wanted)
     return kept_body(answer, replayed=replayed)

@@ -87,7 +87,8 @@ class Books:
         self.touched: dict[AccountKey, Account] = {}
 
     def post(self, posting: Posting) -> Outcome:
-        """Apply `posting`; raises a WhaleError where a rule refuses it, and then nothing changed."""
+        """Apply `posting`; raises a WhaleError where a rule refuses it, and then no
+        balance changed."""
         rule = _RULES[type(posting)]
         return rule(self, posting)
 

@@ -11,7 +11,6 @@ from libs.kernel.errors import (
     NotFound,
     ProgramInactive,
     RewardUnavailable,
-    Unavailable,
     WhaleError,
 )
 from services.earning.domain.accounts import Account
@@ -48,16 +47,17 @@ def refusal(
 
 
 def debit(books: Books, posting: Debit) -> DebitRecord:
-    """Take the price; the same redemption again answers as before. Raises the refusal."""
+    """Take the price; the same redemption again answers as before. Raises the refusal, which is
+    kept: were it not, the same debit on its way a second time could still take the points after
+    the reservation is gone."""
     known = books.known.debits.get(posting.redemption_id)
     if known is not None:
-        if known.state == "refused":
-            raise Unavailable("This redemption was given up meanwhile. Redeem once more.")
         return known
     account = books.account(posting.store_id, posting.customer_id)
     programs = books.programs(posting.store_id)
     refused = refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
     if refused is not None:
+        _refuse(books, posting)
         raise refused
     entry = books.enter(
         account,
@@ -86,16 +86,7 @@ def settle(books: Books, posting: Settlement) -> DebitRecord:
     known = books.known.debits.get(posting.redemption_id)
     if known is not None:
         return known
-    account = books.account(posting.store_id, posting.customer_id)
-    return _record(
-        books,
-        DebitRecord(
-            store_id=posting.store_id,
-            redemption_id=posting.redemption_id,
-            account=account if account.exists else None,
-            state="refused",
-        ),
-    )
+    return _refuse(books, posting)
 
 
 def cancel(books: Books, posting: Cancellation) -> DebitRecord:
@@ -119,6 +110,20 @@ def cancel(books: Books, posting: Cancellation) -> DebitRecord:
     )
     known.state = "cancelled"
     return _record(books, known)
+
+
+def _refuse(books: Books, posting: Debit | Settlement) -> DebitRecord:
+    """Never to be debited from now on."""
+    account = books.account(posting.store_id, posting.customer_id)
+    return _record(
+        books,
+        DebitRecord(
+            store_id=posting.store_id,
+            redemption_id=posting.redemption_id,
+            account=account if account.exists else None,
+            state="refused",
+        ),
+    )
 
 
 def _record(books: Books, record: DebitRecord) -> DebitRecord:

@@ -13,9 +13,19 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, Kept, KeptAnswer
 from services.earning.domain.books import Books, Known
-from services.earning.domain.postings import Order, Outcome, Posting, Refund, StatusChange
+from services.earning.domain.postings import (
+    Cancellation,
+    Debit,
+    Order,
+    Outcome,
+    Posting,
+    Refund,
+    Resolution,
+    Settlement,
+    StatusChange,
+)
 from services.earning.handlers.events import events_of
-from services.earning.store import ledger, programs
+from services.earning.store import debits, ledger, programs
 
 # Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
 _ATTEMPTS: Final = 5
@@ -116,7 +126,16 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
         and (one.store_id, one.customer_id) in accounts
     ]
     held = await ledger.read_held(connection, reopened)
+    redemptions = {
+        one.redemption_id for one in postings if isinstance(one, Debit | Settlement | Cancellation)
+    }
+    resolutions = [one for one in postings if isinstance(one, Resolution)]
+    awards = await debits.read_awards(
+        connection,
+        [(one.store_id, award) for one in resolutions for award in one.transaction_ids],
+    )
     asked = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order | Refund)}
+    asked |= {award.order for award in awards.values() if award.order is not None}
     posting_now = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order)}
     posting_now |= {(one.store_id, one.order_id) for orders in held.values() for one in orders}
     return Known(
@@ -128,6 +147,11 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
         ),
         waiting=await ledger.read_waiting(connection, posting_now),
         held=held,
+        debits=await debits.read_debits(connection, redemptions, accounts.values()),
+        resolutions=await debits.read_resolutions(
+            connection, [one.anomaly_id for one in resolutions], accounts.values()
+        ),
+        awards=awards,
     )
 
 

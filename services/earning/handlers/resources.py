@@ -4,6 +4,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence.gatherer import Gatherer
+from libs.web.exchange import AnyRequest
 from services.earning.handlers.posting import Done, Work
 from services.earning.handlers.summary import Summaries
 
@@ -16,3 +17,9 @@ class Resources(Struct, frozen=True):
     reads: AsyncEngine
     gatherer: Gatherer[Work, Done]
     summaries: Summaries
+
+
+def resources_of(request: AnyRequest) -> Resources:
+    """What the app of `request` was put together with."""
+    resources: Resources = request.app.state["resources"]
+    return resources

@@ -26,6 +26,7 @@ from services.earning.domain.postings import (
     RefundRecord,
     StatusChange,
 )
+from services.earning.store import debits
 
 # The one lane that this size of system needs; more lanes take a hash of the account.
 LANE: Final = 0
@@ -282,6 +283,8 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await _insert_entries(connection, books.entries)
     await _record_orders(connection, books.orders)
     await _record_refunds(connection, books.refunds)
+    await debits.record_debits(connection, books.debits)
+    await debits.record_resolutions(connection, books.resolutions, books.voids)
     await _insert_status_changes(connection, books.status_changes)
     await _insert_day_changes(connection, books.entries)
     if events:
