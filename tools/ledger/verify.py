@@ -83,6 +83,27 @@ FROM taken t FULL JOIN noted n USING (account_id)
 WHERE coalesce(t.refunded, 0) <> coalesce(n.refunded, 0)
    OR coalesce(t.voided, 0) <> coalesce(n.voided, 0)
 """
+# What must find nothing, and how a row that it finds is told.
+_CHECKS: Final = (
+    (
+        _ACCOUNTS,
+        "account {id}: balance {balance}, lifetime {lifetime}, sequence {sequence}; its last entry "
+        "says {last_balance}, {last_lifetime}, {last_sequence}",
+    ),
+    (_ORDERS, "order {order_id} of {store_id}: award {award}; its entry says {points}"),
+    (_ORPHANS, "entry {account_id}/{sequence}: there is no such account in its store"),
+    (_UNNAMED, "entry {account_id}/{sequence}: the order {order_id} does not name it"),
+    (
+        _DEBITS,
+        "redemption {redemption_id}: {state}; its entries took {points} and gave back {given_back}",
+    ),
+    (_UNDEBITED, "entry {account_id}/{sequence}: the redemption {redemption_id} does not name it"),
+    (
+        _TAKEN_BACK,
+        "account {account_id}: {refunded} points refunded and {voided} voided; its awards say "
+        "{noted_refunded} and {noted_voided}",
+    ),
+)
 
 
 class _Fold(Struct):
@@ -110,39 +131,9 @@ async def faults(connection: Any, advance: Callable[[int], None]) -> AsyncIterat
                 for fault in _compare(fold, row):
                     yield fault
             advance(len(rows))
-        async for row in connection.cursor(_ACCOUNTS):
-            yield (
-                f"account {row['id']}: balance {row['balance']}, lifetime {row['lifetime']}, sequence "
-                f"{row['sequence']}; its last entry says {row['last_balance']}, "
-                f"{row['last_lifetime']}, {row['last_sequence']}"
-            )
-        async for row in connection.cursor(_ORDERS):
-            yield (
-                f"order {row['order_id']} of {row['store_id']}: award {row['award']}; its entry says "
-                f"{row['points']}"
-            )
-        async for row in connection.cursor(_ORPHANS):
-            yield f"entry {row['account_id']}/{row['sequence']}: there is no such account in its store"
-        async for row in connection.cursor(_UNNAMED):
-            yield (
-                f"entry {row['account_id']}/{row['sequence']}: the order {row['order_id']} does not "
-                "name it"
-            )
-        async for row in connection.cursor(_DEBITS):
-            yield (
-                f"redemption {row['redemption_id']}: {row['state']}; its entries took {row['points']} "
-                f"and gave back {row['given_back']}"
-            )
-        async for row in connection.cursor(_UNDEBITED):
-            yield (
-                f"entry {row['account_id']}/{row['sequence']}: the redemption {row['redemption_id']} "
-                "does not name it"
-            )
-        async for row in connection.cursor(_TAKEN_BACK):
-            yield (
-                f"account {row['account_id']}: {row['refunded']} points refunded and {row['voided']} "
-                f"voided; its awards say {row['noted_refunded']} and {row['noted_voided']}"
-            )
+        for query, sentence in _CHECKS:
+            async for row in connection.cursor(query):
+                yield sentence.format(**row)
 
 
 def _compare(fold: _Fold, row: Any) -> list[str]:
