@@ -1,13 +1,14 @@
 """Calling our own services over HTTP: kept connections, the internal token, one kind of failure."""
 
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+import msgspec
 from aiohttp import ClientTimeout
 from msgspec import Struct
 from yarl import URL
 
-from libs.kernel.errors import Unavailable
+from libs.kernel.errors import NotFound, Refused, Unavailable, WhaleError
 from libs.observability import logging, metrics
 
 # What an answer's reader may need; everything else is between us and the service.
@@ -81,3 +82,26 @@ class ServiceClient:
             metrics.UPSTREAM_FAILURES.labels(self._name).inc()
             log.warning("no_answer", service=self._name, error=repr(error))
             raise Unavailable(f"The {self._name} service does not answer at the moment.") from error
+
+
+def refusal_in(answer: Upstream) -> WhaleError:
+    """The refusal that a service answered with, to be answered to our own caller as it is.
+
+    Raises Unavailable where the answer is none of the errors that callers may meet.
+    """
+    try:
+        problem = msgspec.json.decode(answer.body, type=dict[str, Any])
+        kind = _ERRORS[problem["code"]]
+        detail = str(problem["detail"])
+    except (msgspec.DecodeError, KeyError) as error:
+        raise Unavailable("A service answered what nobody understands.") from error
+    extra = {name: value for name, value in problem.items() if name not in _OWN_MEMBERS}
+    refusal = kind.__new__(kind)
+    WhaleError.__init__(refusal, detail, **extra)
+    return refusal
+
+
+# What RFC 9457 and our own answers have on every problem.
+_OWN_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
+_REFUSALS: Final[tuple[type[WhaleError], ...]] = (NotFound, *Refused.__subclasses__())
+_ERRORS: Final = {kind.code: kind for kind in _REFUSALS}

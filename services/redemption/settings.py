@@ -18,3 +18,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     # Which parts this process runs, so that they can be scaled apart.
     roles: frozenset[str] = frozenset({"api", "consumers", "sweeper"})
+    # Shorter than the gateway waits for us, so that a lost answer is told as such.
+    peer_timeout_seconds: float = 8.0

@@ -87,8 +87,10 @@ WHERE coalesce(t.refunded, 0) <> coalesce(n.refunded, 0)
 _CHECKS: Final = (
     (
         _ACCOUNTS,
-        "account {id}: balance {balance}, lifetime {lifetime}, sequence {sequence}; its last entry "
-        "says {last_balance}, {last_lifetime}, {last_sequence}",
+        (
+            "account {id}: balance {balance}, lifetime {lifetime}, sequence {sequence}; its last entry "
+            "says {last_balance}, {last_lifetime}, {last_sequence}"
+        ),
     ),
     (_ORDERS, "order {order_id} of {store_id}: award {award}; its entry says {points}"),
     (_ORPHANS, "entry {account_id}/{sequence}: there is no such account in its store"),
@@ -100,8 +102,10 @@ _CHECKS: Final = (
     (_UNDEBITED, "entry {account_id}/{sequence}: the redemption {redemption_id} does not name it"),
     (
         _TAKEN_BACK,
-        "account {account_id}: {refunded} points refunded and {voided} voided; its awards say "
-        "{noted_refunded} and {noted_voided}",
+        (
+            "account {account_id}: {refunded} points refunded and {voided} voided; its awards say "
+            "{noted_refunded} and {noted_voided}"
+        ),
     ),
 )
 

@@ -1,1 +1,1 @@
-"""Redemption in its store."""
+"""Redemption's database: the batch that changes redemptions, and the queries that read."""

@@ -1,0 +1,79 @@
+"""What redemption hears from Kafka: rewards from the catalog, debits and returns from the ledger."""
+
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts.events import PointsPosted, RewardChanged
+from libs.contracts.topics import CATALOG_REWARD, POINTS_ADJUSTED, POINTS_REDEEMED
+from libs.kernel.errors import NotFound
+from libs.kernel.ids import parse_id
+from libs.messaging.cloudevents import EventReader
+from libs.messaging.consumer import BatchConsumer, Policy, Verdict
+from libs.persistence.engine import transaction
+from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
+from services.redemption.handlers.desk import Work, act
+from services.redemption.store import rewards
+
+REWARDS_GROUP = "redemption.rewards"
+POINTS_GROUP = "redemption.points"
+
+# Requests have their answers without these; within a fraction of a second is soon enough.
+_UNHURRIED = Policy(poll_timeout_ms=100)
+
+
+def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[RewardChanged]:
+    """The rewards, as they are changed."""
+
+    async def handle(events: Sequence[RewardChanged]) -> Sequence[Verdict]:
+        async with transaction(engine) as connection:
+            await rewards.keep(connection, events)
+        return [None] * len(events)
+
+    return BatchConsumer(
+        topics=(CATALOG_REWARD,),
+        group=REWARDS_GROUP,
+        service="redemption",
+        read=EventReader(CATALOG_REWARD, kind=RewardChanged).read,
+        handle=handle,
+        producer=producer,
+        policy=_UNHURRIED,
+    )
+
+
+def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
+    """What the ledger took and gave back, for redemptions whose answer was lost."""
+
+    async def handle(events: Sequence[PointsPosted]) -> Sequence[Verdict]:
+        steps = [step for event in events if (step := _step_of(event)) is not None]
+        for done in await act(engine, [Work(step) for step in steps]) if steps else []:
+            # A redemption that is unknown here is none of ours, whatever it is.
+            if isinstance(done, Exception) and not isinstance(done, NotFound):
+                raise done
+        return [None] * len(events)
+
+    return BatchConsumer(
+        topics=(POINTS_REDEEMED, POINTS_ADJUSTED),
+        group=POINTS_GROUP,
+        service="redemption",
+        read=EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted).read,
+        handle=handle,
+        producer=producer,
+        policy=_UNHURRIED,
+    )
+
+
+def _step_of(event: PointsPosted) -> Confirm | FinishCancel | None:
+    """What the event says of a redemption, if it is about one."""
+    redemption_id = parse_id("rdm", event.redemption_id or "")
+    if redemption_id is None or event.reward is None:
+        return None
+    if event.type == "redeem":
+        debit = Debit(event.transaction_id, event.balance_after, event.created_at)
+        return Confirm(
+            id=redemption_id, store_id=event.store_id, reward_id=event.reward.id, debit=debit
+        )
+    if event.type == "cancel":
+        return FinishCancel(id=redemption_id, store_id=event.store_id, reward_id=event.reward.id)
+    return None

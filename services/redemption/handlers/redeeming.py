@@ -1,0 +1,204 @@
+"""Redeeming, cancelling and using. docs/rules/redemption.md.
+
+Reserve here, debit at the ledger, confirm here. A crash in between leaves a reservation, which the
+next try with the same key completes, or the sweeper settles.
+"""
+
+from typing import Final
+
+from libs.contracts.events import RewardChanged
+from libs.contracts.internal import Debited
+from libs.contracts.rewards import RedeemRequest
+from libs.kernel.clock import utc_now
+from libs.kernel.errors import NotFound, Unavailable, WhaleError
+from libs.kernel.ids import parse_id, uuid7
+from libs.persistence import idempotency
+from libs.persistence.engine import transaction
+from libs.persistence.idempotency import Claim, KeptAnswer
+from services.redemption.domain import codes
+from services.redemption.domain.desk import UnknownReward
+from services.redemption.domain.redemptions import (
+    AbandonCancel,
+    BeginCancel,
+    Confirm,
+    Debit,
+    FinishCancel,
+    Redemption,
+    Release,
+    Reserve,
+    Use,
+)
+from services.redemption.handlers import render
+from services.redemption.handlers.desk import Done, Work
+from services.redemption.handlers.resources import Resources
+from services.redemption.store import reading, rewards
+
+# A reservation that was given up while its debit was on its way is made once more.
+_TRIES: Final = 2
+_NO_REWARD: Final = "There is no such reward in this store."
+_NO_REDEMPTION: Final = "There is no such redemption in this store."
+
+
+async def redeem(
+    resources: Resources,
+    store_id: str,
+    asked: RedeemRequest,
+    claim: Claim | None,
+    request_id: str,
+) -> tuple[KeptAnswer, bool]:
+    """Redeem a reward; answers the transaction, and whether an earlier request had the key.
+
+    Raises the refusals of the API, each of which changed nothing, and Unavailable where the outcome
+    is not known yet: it is settled soon, and the same key gets it.
+    """
+    for _ in range(_TRIES):
+        done = await _reserve(resources, store_id, asked, claim)
+        redemption = done.redemption
+        # The key may stand for another kind of write, whose answer was kept.
+        if redemption is None:
+            assert done.answer is not None
+            return done.answer, True
+        if redemption.status == "reserved":
+            completed = await _complete(resources, redemption, request_id)
+            if completed is None:
+                continue
+            redemption = completed
+        return render.redeemed(redemption), done.replayed
+    raise Unavailable("The redemption could not be settled. Try again in a moment.")
+
+
+async def _reserve(
+    resources: Resources, store_id: str, asked: RedeemRequest, claim: Claim | None
+) -> Done:
+    reserve = Reserve(
+        id=uuid7(),
+        store_id=store_id,
+        customer_id=asked.customer_id,
+        reward_id=asked.reward_id,
+        points_cost=asked.points_cost,
+        code=codes.new_code(),
+        claim_key=None if claim is None else claim.key,
+        now=utc_now(),
+    )
+    try:
+        return await resources.gatherer.submit(Work(reserve, claim))
+    except UnknownReward:
+        await _learn(resources, store_id, asked.reward_id)
+        return await resources.gatherer.submit(Work(reserve, claim))
+
+
+async def _learn(resources: Resources, store_id: str, reward_id: str) -> None:
+    """Ask the catalog for a reward that was never heard of here; raises NotFound."""
+    found = await resources.peers.find_reward(store_id, reward_id)
+    if found is None:
+        raise NotFound(_NO_REWARD)
+    await keep_rewards(resources, [found])
+
+
+async def keep_rewards(resources: Resources, events: list[RewardChanged]) -> None:
+    """Keep versions of rewards, those that are new."""
+    async with transaction(resources.batches) as connection:
+        await rewards.keep(connection, events)
+
+
+async def _complete(
+    resources: Resources, redemption: Redemption, request_id: str
+) -> Redemption | None:
+    """Debit and confirm what is reserved; None where it was given up meanwhile. Raises the ledger's
+    refusal, the reservation being released."""
+    answer = await resources.peers.debit(redemption, request_id)
+    if isinstance(answer, WhaleError):
+        await _release(resources, redemption)
+        raise answer
+    return await conclude(resources, redemption, answer)
+
+
+async def conclude(
+    resources: Resources, redemption: Redemption, debited: Debited
+) -> Redemption | None:
+    """Confirm a reservation that the ledger debited; release one that it never will, which is
+    None."""
+    transaction_ = debited.transaction
+    if transaction_ is None:
+        await _release(resources, redemption)
+        return None
+    debit = Debit(transaction_.id, transaction_.balance_after, transaction_.created_at)
+    confirm = Confirm(
+        id=redemption.id,
+        store_id=redemption.store_id,
+        reward_id=redemption.reward_id,
+        debit=debit,
+    )
+    return _redemption_in(await resources.gatherer.submit(Work(confirm)))
+
+
+async def _release(resources: Resources, redemption: Redemption) -> None:
+    release = Release(
+        id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
+    )
+    await resources.gatherer.submit(Work(release))
+
+
+async def cancel(
+    resources: Resources, store_id: str, text: str, claim: Claim | None, request_id: str
+) -> tuple[KeptAnswer, bool]:
+    """Give the points back and the reward; once, however often it is asked. Raises NotFound, or
+    Conflict where its state forbids it."""
+    before = await _answer_before(resources, claim)
+    if before is not None:
+        return before, True
+    found = await _find(resources, store_id, text)
+    begin = BeginCancel(id=found.id, store_id=store_id, reward_id=found.reward_id)
+    begun = _redemption_in(await resources.gatherer.submit(Work(begin)))
+    if begun.status == "cancelling":
+        answer = await resources.peers.cancel(begun, request_id)
+        if isinstance(answer, WhaleError):
+            await resources.gatherer.submit(Work(after_cancel(begun, answer)))
+            raise answer
+    finish = FinishCancel(id=found.id, store_id=store_id, reward_id=found.reward_id)
+    done = await resources.gatherer.submit(Work(finish, claim, render.answered))
+    assert done.answer is not None
+    return done.answer, done.replayed
+
+
+def after_cancel(
+    redemption: Redemption, answer: Debited | WhaleError
+) -> FinishCancel | AbandonCancel:
+    """What follows from the ledger's answer: the points are back, or cannot be given back."""
+    kind = AbandonCancel if isinstance(answer, WhaleError) else FinishCancel
+    return kind(id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id)
+
+
+async def use(
+    resources: Resources, store_id: str, text: str, claim: Claim | None
+) -> tuple[KeptAnswer, bool]:
+    """The shop honoured it. Raises NotFound, or Conflict where its state forbids it."""
+    before = await _answer_before(resources, claim)
+    if before is not None:
+        return before, True
+    found = await _find(resources, store_id, text)
+    step = Use(id=found.id, store_id=store_id, reward_id=found.reward_id)
+    done = await resources.gatherer.submit(Work(step, claim, render.answered))
+    assert done.answer is not None
+    return done.answer, done.replayed
+
+
+async def _answer_before(resources: Resources, claim: Claim | None) -> KeptAnswer | None:
+    """What an earlier request with the key was answered; asked before anything is done."""
+    if claim is None:
+        return None
+    async with transaction(resources.batches) as connection:
+        return (await idempotency.find(connection, [claim])).answer_to(claim)
+
+
+async def _find(resources: Resources, store_id: str, text: str) -> Redemption:
+    async with transaction(resources.batches) as connection:
+        found = await reading.redemption(connection, store_id, parse_id("rdm", text))
+    if found is None:
+        raise NotFound(_NO_REDEMPTION)
+    return found
+
+
+def _redemption_in(done: Done) -> Redemption:
+    assert done.redemption is not None
+    return done.redemption
