@@ -12,6 +12,9 @@ from libs.observability import logging
 
 # Longer than any request we serve, shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS: Final = 15
+# Longer than our own clients keep an idle connection: whoever sends on one must not find that the
+# server closed it at that very moment.
+_KEEP_ALIVE_SECONDS: Final = 75
 
 
 class ServiceSettings(Protocol):
@@ -65,6 +68,7 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=2_048,
         )
     )
