@@ -51,7 +51,7 @@ class Consuming:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka)
         await admin.start()
         try:
-            offsets = await admin.list_consumer_group_offsets(self.consumer.topic)
+            offsets = await admin.list_consumer_group_offsets(self.consumer._group)
         finally:
             await admin.close()
         return sum(max(one.offset, 0) for one in offsets.values())

@@ -121,7 +121,7 @@ def test_a_second_up_says_that_it_is_up(stack: Stack) -> None:
 
 def test_status_has_a_line_per_process_with_its_address(stack: Stack) -> None:
     lines = [line.split() for line in stack.run("status").stdout.splitlines()]
-    assert {line[0] for line in lines} == {"postgres", "redis", "kafka", "earning", "gateway"}
+    assert {line[0] for line in lines} == {"postgres", "redis", "kafka", *config.SERVICES}
     assert all(line[1] == "running" and psutil.pid_exists(int(line[2])) for line in lines)
     gateway = next(line for line in lines if line[0] == "gateway")
     assert gateway[3] == stack.gateway.removeprefix("http://")
@@ -185,7 +185,7 @@ def test_two_stacks_on_the_same_servers_or_beside_each_other_and_no_process_left
     try:
         known = state.read(home)
         assert known is not None
-        assert {one.name for one in known.processes} == {"postgres", "redis", "earning", "gateway"}
+        assert {one.name for one in known.processes} == {"postgres", "redis", *config.SERVICES}
         pids = [one.pid for one in known.processes if one.pid is not None]
         os.kill(known.pid, signal.SIGKILL)
 
