@@ -1,9 +1,10 @@
-"""Earning, ending itself by SIGKILL at a named point: `python -m tests.chaos.killable POINT NTH`.
+"""A service, ending itself by SIGKILL at a named point.
 
-The points are set from outside, around functions of the service, so that the service has no switch
-for them.
+`python -m tests.chaos.killable SERVICE POINT NTH`. The points are set from outside, around functions
+of the service, so that the service has no switch for them.
 """
 
+import importlib
 import os
 import signal
 import sys
@@ -14,26 +15,44 @@ from libs.kernel.settings import load
 from libs.messaging.consumer import BatchConsumer
 from libs.messaging.relay import Relay
 from libs.observability import logging
+from libs.persistence.gatherer import Gatherer
 from libs.web.serve import serve
-from services.earning.app import build
 from services.earning.handlers import posting
-from services.earning.settings import Settings
 from services.earning.store import ledger
+from services.redemption.handlers.peers import Peers
+from services.redemption.store import desk
 
-POINTS: dict[str, tuple[Any, str, bool]] = {
-    # What is wrapped, and whether it dies before or after it ran.
-    "committed, offset not": (BatchConsumer, "_commit", False),
-    "offset committed": (BatchConsumer, "_commit", True),
-    "written, not committed": (posting.idempotency, "keep", True),
-    "locked, not written": (ledger, "write", False),
-    "published, not removed": (Relay, "_publish", True),
-    "publishing": (Relay, "_publish_to", True),
+# What is wrapped, and whether it dies before or after it ran.
+Point = tuple[Any, str, bool]
+
+POINTS: dict[str, dict[str, Point]] = {
+    "earning": {
+        "committed, offset not": (BatchConsumer, "_commit", False),
+        "offset committed": (BatchConsumer, "_commit", True),
+        "written, not committed": (posting.idempotency, "keep", True),
+        "locked, not written": (ledger, "write", False),
+        "published, not removed": (Relay, "_publish", True),
+        "publishing": (Relay, "_publish_to", True),
+    },
+    "redemption": {
+        "before it is reserved": (desk, "write", False),
+        "written, not committed": (desk, "write", True),
+        "reserved, not debited": (Peers, "debit", False),
+        "debited, not confirmed": (Peers, "debit", True),
+        "cancelling, not returned": (Peers, "cancel", False),
+        "returned, not cancelled": (Peers, "cancel", True),
+    },
+    # The same, seen from the ledger: posted, and nobody was told.
+    "earning for redemption": {
+        "debit locked, not written": (ledger, "write", False),
+        "debit committed, not answered": (Gatherer, "_settle", True),
+    },
 }
 
 
-def arm(point: str, nth: int) -> None:
+def arm(group: str, point: str, nth: int) -> None:
     """Die at the `nth` passing of `point`."""
-    owner, name, after = POINTS[point]
+    owner, name, after = POINTS[group][point]
     original: Callable[..., Any] = getattr(owner, name)
     passed = 0
 
@@ -50,8 +69,15 @@ def arm(point: str, nth: int) -> None:
     setattr(owner, name, deadly)
 
 
+def main(group: str, point: str, nth: int) -> None:
+    service = group.partition(" ")[0]
+    arm(group, point, nth)
+    app = importlib.import_module(f"services.{service}.app")
+    kind = importlib.import_module(f"services.{service}.settings").Settings
+    settings = load(kind, os.environ)
+    logging.configure(service=service, level="warning")
+    serve(app.build(settings), host="127.0.0.1", port=settings.http_port, metrics_port=0)
+
+
 if __name__ == "__main__":
-    arm(sys.argv[1], int(sys.argv[2]))
-    settings = load(Settings, os.environ)
-    logging.configure(service="earning", level="warning")
-    serve(build(settings), host="127.0.0.1", port=settings.http_port, metrics_port=0)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

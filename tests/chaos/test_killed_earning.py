@@ -1,14 +1,11 @@
 """Earning killed, frozen and replaced in the middle of its work: the books are exact after it."""
 
 import asyncio
-import contextlib
 import json
 import os
 import random
-import secrets
 import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -17,24 +14,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.testing.eventually import eventually
 from tests.bench.servers import servers
+from tests.chaos.alone import healthy, new_store, start
 from tests.chaos.killable import POINTS
-from tests.support import ROOT, Stack
+from tests.support import Stack
 from tools.demo.publish import wait_until_consumed
 from tools.ledger import verify
-from tools.stack import config, services
-from tools.stack.config import free_port
-
-PROGRAM = """
-WITH p AS (
-    INSERT INTO programs (id, store_id, version_id, created_at)
-    VALUES (gen_random_uuid(), $1, 0, now()) RETURNING id
-), v AS (
-    INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active,
-                                  tiers, created_at)
-    SELECT id, 1, 'Club', 10, 'USD', true, '[]', now() FROM p RETURNING id, program_id
-)
-SELECT id, program_id FROM v
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,38 +30,7 @@ def alone() -> Iterator[Stack]:
 
 @pytest.fixture
 async def store(alone: Stack) -> str:
-    """A store with a programme of ten points a dollar."""
-    store_id = f"store_{secrets.token_hex(5)}"
-    connection = await asyncpg.connect(alone.database("earning", owner=True))
-    version, program = await connection.fetchrow(PROGRAM, store_id)
-    await connection.execute("UPDATE programs SET version_id = $1 WHERE id = $2", version, program)
-    await connection.close()
-    return store_id
-
-
-async def start(stack: Stack, *module: str) -> asyncio.subprocess.Process:
-    """A process of earning, or of its deadly twin."""
-    settings = services.environment(
-        "earning", stack.addresses, config.stack_secrets(stack.home)
-    ) | {"WHALE_HTTP_PORT": str(free_port()), "WHALE_METRICS_PORT": "0"}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *(module or ("services.earning",))),
-        cwd=ROOT,
-        env=stack.environment | settings,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-
-
-@contextlib.asynccontextmanager
-async def healthy(stack: Stack) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that nobody kills before the end."""
-    process = await start(stack)
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+    return await new_store(alone)
 
 
 async def publish(stack: Stack, store: str, count: int, *, customers: int) -> None:
@@ -156,10 +109,10 @@ async def all_consumed(stack: Stack) -> None:
         await wait_until_consumed(stack.kafka, lambda _left: None)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", POINTS["earning"])
 async def test_killed_at_a_named_point(alone: Stack, store: str, point: str) -> None:
     await publish(alone, store, 6_000, customers=50)
-    deadly = await start(alone, "tests.chaos.killable", point, "2")
+    deadly = await start(alone, dying=("earning", point, "2"))
     await asyncio.wait_for(deadly.wait(), 60)
     assert deadly.returncode == -signal.SIGKILL
     async with healthy(alone):

@@ -15,7 +15,7 @@ import pytest
 
 from libs.testing.eventually import eventually
 from tests.support import Shop, Stack
-from tools.stack import state
+from tools.stack import config, state
 
 
 @pytest.fixture

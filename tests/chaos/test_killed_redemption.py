@@ -1,0 +1,185 @@
+"""Redemption and earning killed at each step of a redemption: settled soon, the books exact."""
+
+import asyncio
+import itertools
+import secrets
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import aiohttp
+import asyncpg
+import pytest
+
+from libs.contracts.events import RewardChanged
+from libs.persistence.engine import create_engine, transaction
+from libs.testing.eventually import eventually
+from services.redemption.store import rewards
+from tests.bench.servers import answers, servers
+from tests.chaos.alone import end, healthy, new_store, start
+from tests.chaos.killable import POINTS
+from tests.redeeming import books_are_exact
+from tests.support import Stack
+from tools.ledger import verify
+from tools.stack import config
+from tools.stack.config import free_port
+
+CUSTOMERS = 8
+STOCK = 200
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Stack]:
+    """Servers without services: these tests start and kill their own."""
+    with servers() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def store(alone: Stack) -> str:
+    """A store with a programme and a reward."""
+    store_id = await new_store(alone)
+    engine = create_engine(alone.database("redemption"), name="test", connections=1)
+    reward = RewardChanged(
+        store_id=store_id,
+        id="rwd_1",
+        version=1,
+        name="Free Shipping",
+        points_cost=500,
+        type="shipping",
+        is_active=True,
+        created_at="2026-03-10T12:00:00.000Z",
+        stock=STOCK,
+    )
+    async with transaction(engine) as connection:
+        await rewards.keep(connection, [reward])
+    await engine.dispose()
+    return store_id
+
+
+class Caller:
+    """Calls services as the gateway does, again with the same key until there is an outcome."""
+
+    def __init__(self, stack: Stack, store_id: str, session: aiohttp.ClientSession) -> None:
+        token = config.stack_secrets(stack.home).internal_token
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._store = store_id
+        self._session = session
+
+    async def until_answered(self, port: int, path: str, body: object) -> tuple[int, object]:
+        """The outcome of a write; a service that is away or not sure is asked again."""
+        headers = self._headers | {"Idempotency-Key": secrets.token_hex(8)}
+        url = f"http://127.0.0.1:{port}/v1/stores/{self._store}/{path}"
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            try:
+                async with self._session.post(url, json=body, headers=headers) as answer:
+                    if answer.status != 503:
+                        return answer.status, await answer.json(content_type=None)
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"no outcome of {path}")
+
+
+async def redeem_and_cancel(caller: Caller, port: int, customer: str, rounds: int) -> Counter[str]:
+    """What a customer does: redeem again and again, cancelling every other one."""
+    seen: Counter[str] = Counter()
+    for number in range(rounds):
+        body = {"customer_id": customer, "reward_id": "rwd_1"}
+        status, answer = await caller.until_answered(port, "loyalty/redeem", body)
+        assert status == 201, answer
+        assert isinstance(answer, dict)
+        seen["redeemed"] += 1
+        if number % 2:
+            path = f"loyalty/redemptions/{answer['redemption_id']}/cancel"
+            status, answer = await caller.until_answered(port, path, {})
+            assert status == 200, answer
+            seen["cancelled"] += 1
+    return seen
+
+
+KILLS = [
+    pytest.param(
+        group, point, nth, id=f"{group}: {point}, {nth}", marks=[pytest.mark.long] * (nth != first)
+    )
+    # Eight awards come before what the ledger does for redemptions.
+    for group, first, later in (("redemption", 1, 9), ("earning for redemption", 9, 11))
+    for point, nth in itertools.product(POINTS[group], (first, later))
+]
+
+
+@pytest.mark.parametrize(("group", "point", "nth"), KILLS)
+async def test_killed_at_a_named_point(
+    alone: Stack, store: str, group: str, point: str, nth: int
+) -> None:
+    service = group.partition(" ")[0]
+    ports = {"earning": free_port(), "redemption": free_port()}
+    settings = {
+        "WHALE_EARNING_URL": f"http://127.0.0.1:{ports['earning']}",
+    }
+    other = "earning" if service == "redemption" else "redemption"
+    async with (
+        healthy(alone, other, **settings, WHALE_HTTP_PORT=str(ports[other])),
+        aiohttp.ClientSession() as session,
+    ):
+        await eventually(
+            lambda: answers(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
+        )
+        port = {"WHALE_HTTP_PORT": str(ports[service])}
+        deadly = await start(alone, service, dying=(group, point, str(nth)), **settings, **port)
+        caller = Caller(alone, store, session)
+        customers = [f"cust_{number}" for number in range(CUSTOMERS)]
+        working = asyncio.create_task(work(caller, ports, customers))
+        await asyncio.wait_for(deadly.wait(), 60)
+        assert deadly.returncode == -signal.SIGKILL
+        again = await start(alone, service, **settings, **port)
+        try:
+            await eventually(
+                lambda: answers(f"http://127.0.0.1:{ports[service]}/health/live"), within_seconds=30
+            )
+            restarted = time.monotonic()
+            seen = await working
+            await eventually(lambda: nothing_is_open(alone, store), within_seconds=10)
+            print("settled", time.monotonic() - restarted, "s after the restart")
+            states = await books_are_exact(alone, store)
+            assert states["confirmed"] == seen["redeemed"] - seen["cancelled"]
+            assert states["cancelled"] == seen["cancelled"]
+            assert set(states) <= {"confirmed", "cancelled", "released"}
+            await ledger_is_exact(alone)
+        finally:
+            await end(again)
+
+
+async def work(caller: Caller, ports: dict[str, int], customers: list[str]) -> Counter[str]:
+    for customer in customers:
+        body = {"customer_id": customer, "points": 5_000, "reason": "for the test"}
+        status, answer = await caller.until_answered(ports["earning"], "loyalty/earn", body)
+        assert status == 201, answer
+    seen = await asyncio.gather(
+        *(redeem_and_cancel(caller, ports["redemption"], one, 4) for one in customers)
+    )
+    return sum(seen, Counter())
+
+
+async def nothing_is_open(stack: Stack, store: str) -> bool:
+    connection = await asyncpg.connect(stack.database("redemption"))
+    try:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) = 0 FROM redemptions WHERE store_id = $1 "
+                "AND status IN ('reserved', 'cancelling')",
+                store,
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def ledger_is_exact(stack: Stack) -> None:
+    connection = await asyncpg.connect(stack.database("earning", owner=True))
+    try:
+        assert [fault async for fault in verify.faults(connection, lambda _: None)] == []
+    finally:
+        await connection.close()

@@ -1,0 +1,362 @@
+"""Redeeming as shops do it: the documentation's example, each refusal, repetitions and races."""
+
+import asyncio
+import contextlib
+import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from libs.testing.eventually import eventually
+from services.redemption.domain.codes import is_code
+from tests.e2e.test_once_in_effect import audit
+from tests.redeeming import books_are_exact, give_reward, redeem, told
+from tests.support import Answer, Shop
+from tools.stack import kafka
+
+
+@pytest.fixture
+async def rich(shop: Shop) -> Shop:
+    """A store with a programme, and cust_1 with 3,500 points."""
+    await shop.program()
+    await shop.earn("cust_1", 3_500)
+    return shop
+
+
+def key(text: str) -> dict[str, str]:
+    return {"Idempotency-Key": text}
+
+
+async def test_the_documentations_example(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    answer = await redeem(rich, reward["id"])
+    assert answer.status == 201
+    redeemed = answer.json
+    assert list(redeemed) == [
+        *("id", "customer_id", "type", "points", "reward", "balance_after", "created_at"),
+        *("redemption_id", "code"),
+    ]
+    assert redeemed["id"].startswith("txn_")
+    assert (redeemed["type"], redeemed["points"], redeemed["balance_after"]) == (
+        *("redeem", -500, 3_000),
+    )
+    assert redeemed["reward"] == {"id": reward["id"], "name": "Free Shipping"}
+    assert is_code(redeemed["code"])
+    status = await rich.status()
+    assert (status["points_balance"], status["lifetime_points"]) == (3_000, 3_500)
+    newest = status["transactions"][0]
+    assert (newest["id"], newest["reason"]) == (redeemed["id"], "Free Shipping")
+    listed = await rich.call("GET", f"loyalty/transactions/{redeemed['id']}")
+    assert listed.json["reward"] == redeemed["reward"]
+    assert listed.json["redemption_id"] == redeemed["redemption_id"]
+    ((event, headers),) = await rich.read_events("points.redeemed", count=1)
+    assert (event["transaction_id"], event["redemption_id"]) == (
+        *(redeemed["id"], redeemed["redemption_id"]),
+    )
+    assert headers["ce_id"] == redeemed["id"]
+    assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 1}
+
+
+async def test_a_redemption_can_be_read_listed_used_or_cancelled(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    used, cancelled = [(await redeem(rich, reward["id"])).json for _ in range(2)]
+    path = f"loyalty/redemptions/{used['redemption_id']}"
+    shown = (await rich.call("GET", path)).json
+    assert shown == {
+        "id": used["redemption_id"],
+        "customer_id": "cust_1",
+        "reward": used["reward"],
+        "points": 500,
+        "status": "confirmed",
+        "code": used["code"],
+        "transaction_id": used["id"],
+        "created_at": shown["created_at"],
+    }
+    for _ in range(2):
+        answer = await rich.call("POST", f"{path}/use")
+        assert (answer.status, answer.json) == (200, shown | {"status": "used"})
+    other = f"loyalty/redemptions/{cancelled['redemption_id']}"
+    for _ in range(2):
+        answer = await rich.call("POST", f"{other}/cancel", {})
+        assert (answer.status, answer.json["status"]) == (200, "cancelled")
+    assert (await rich.status())["points_balance"] == 3_000
+    assert [one["type"] for one in (await rich.status())["transactions"]] == [
+        *("cancel", "redeem", "redeem", "earn"),
+    ]
+    for step in (f"{path}/cancel", f"{other}/use"):
+        answer = await rich.call("POST", step)
+        assert (answer.status, answer.json["code"]) == (409, "conflict")
+    ids = [one["id"] for one in (await rich.call("GET", "loyalty/redemptions")).json["data"]]
+    assert ids == [cancelled["redemption_id"], used["redemption_id"]]
+    page = (await rich.call("GET", f"loyalty/redemptions?limit=1&starting_after={ids[0]}")).json
+    assert ([one["id"] for one in page["data"]], page["has_more"], page["total"]) == (
+        *([ids[1]], False, 2),
+    )
+    only = (await rich.call("GET", "loyalty/redemptions?status=used&customer_id=cust_1")).json
+    assert [one["id"] for one in only["data"]] == [used["redemption_id"]]
+    await books_are_exact(rich.stack, rich.store_id)
+    await audit(rich.stack, rich.store_id)
+
+
+async def refused(shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any) -> Any:
+    """(status, code, reason) of a refusal, which leaves the balance as it was."""
+    answer = await redeem(shop, reward_id, customer_id, **more)
+    problem = answer.json
+    return answer.status, problem["code"], problem.get("reason")
+
+
+async def test_each_refusal_in_its_order(rich: Shop) -> None:
+    """Each reward has its own fault and all those that are checked after it."""
+    poor = {"points_cost": 10_000, "min_tier": "Gold"}
+    gone = await give_reward(rich, **poor)
+    await rich.call("DELETE", f"loyalty/rewards/{gone['id']}")
+    inactive = await give_reward(rich, **poor, stock=0, is_active=False)
+    early = await give_reward(rich, **poor, stock=0, starts_at="2999-01-01T00:00:00Z")
+    ended = await give_reward(rich, **poor, stock=0, ends_at="2000-01-01T00:00:00Z")
+    none_left = await give_reward(rich, **poor, stock=0)
+    plain = await give_reward(rich, **poor)
+    gold = await give_reward(rich, points_cost=10_000, min_tier="Gold")
+    dear = await give_reward(rich, points_cost=10_000)
+    once = await give_reward(rich, per_customer_limit=1, points_cost=1)
+    assert (await redeem(rich, once["id"])).status == 201
+
+    async def deleted_is_known() -> None:
+        assert await refused(rich, gone["id"]) == (404, "not_found", None)
+
+    await eventually(deleted_is_known)
+    assert await refused(rich, "rwd_nobody_made") == (404, "not_found", None)
+    unavailable = (409, "reward_unavailable")
+    assert await refused(rich, inactive["id"], "nobody") == (*unavailable, "inactive")
+    assert await refused(rich, early["id"], "nobody") == (*unavailable, "not_started")
+    assert await refused(rich, ended["id"], "nobody") == (*unavailable, "ended")
+    assert await refused(rich, once["id"]) == (*unavailable, "limit_reached")
+    assert await refused(rich, none_left["id"], "nobody", points_cost=1) == (
+        *(*unavailable, "out_of_stock"),
+    )
+    assert await refused(rich, plain["id"], "nobody", points_cost=1) == (409, "conflict", None)
+    assert await refused(rich, plain["id"], "nobody") == (404, "not_found", None)
+    assert await refused(rich, gold["id"]) == (*unavailable, "tier_required")
+    problem = (await redeem(rich, dear["id"])).json
+    assert (problem["code"], problem["balance"], problem["required"], problem["missing"]) == (
+        *("insufficient_points", 3_499, 10_000, 6_501),
+    )
+    await rich.call("PATCH", "loyalty/customers/cust_1", {"status": "suspended"})
+    assert await refused(rich, gold["id"]) == (409, "account_suspended", None)
+    (program,) = (await rich.call("GET", "loyalty-programs")).json["data"]
+    await rich.call("PATCH", f"loyalty-programs/{program['id']}", {"is_active": False})
+    assert await refused(rich, gold["id"]) == (409, "program_inactive", None)
+    assert (await rich.status())["points_balance"] == 3_499
+    assert (await books_are_exact(rich.stack, rich.store_id))["confirmed"] == 1
+
+
+async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
+    rewards = [
+        await give_reward(rich),
+        await give_reward(rich, points_cost=10_000),
+        await give_reward(rich, min_tier="Gold"),
+        await give_reward(rich, stock=1),
+        await give_reward(rich, per_customer_limit=1),
+        await give_reward(rich, is_active=False),
+        await give_reward(rich, starts_at="2999-01-01T00:00:00Z"),
+    ]
+    for one in rewards[3:5]:
+        assert (await redeem(rich, one["id"])).status == 201
+    listed = await rich.call("GET", "loyalty/rewards?customer_id=cust_1&include=all")
+    assert [one["id"] for one in listed.json["data"]] == [one["id"] for one in rewards]
+    for shown in listed.json["data"]:
+        answer = await redeem(rich, shown["id"], headers=key(f"try {shown['id']}"))
+        assert shown["available"] == (answer.status == 201), shown
+        if not shown["available"]:
+            problem = answer.json
+            assert shown["reason"] == problem.get("reason", problem["code"])
+            assert shown.get("missing") == problem.get("missing")
+    now = (await rich.call("GET", "loyalty/rewards?customer_id=cust_1")).json
+    ids = [one["id"] for one in rewards]
+    assert [one["id"] for one in now["data"]] == [*ids[:3], ids[4]]
+    unknown = await rich.call("GET", "loyalty/rewards?customer_id=nobody")
+    assert (unknown.status, unknown.json["code"]) == (404, "not_found")
+
+
+async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    answers = await asyncio.gather(
+        *(redeem(rich, reward["id"], headers=key("once")) for _ in range(32))
+    )
+    assert {(answer.status, answer.raw) for answer in answers} == {(201, answers[0].raw)}
+    assert sum("Idempotency-Hit" not in answer.headers for answer in answers) == 1
+    other = await redeem(rich, reward["id"], "cust_2", headers=key("once"))
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+    redemption = answers[0].json["redemption_id"]
+    reused = await rich.call(
+        "POST", f"loyalty/redemptions/{redemption}/cancel", headers=key("once")
+    )
+    assert reused.json["code"] == "idempotency_key_reused"
+    assert (await rich.status())["points_balance"] == 3_000
+    assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 1}
+
+
+async def test_a_refusal_leaves_its_key_free(rich: Shop) -> None:
+    reward = await give_reward(rich, points_cost=4_000)
+    first = await redeem(rich, reward["id"], headers=key("later"))
+    assert first.json["code"] == "insufficient_points"
+    await rich.earn("cust_1", 500)
+    again = await redeem(rich, reward["id"], headers=key("later"))
+    assert (again.status, again.json["balance_after"]) == (201, 0)
+    assert "Idempotency-Hit" not in again.headers
+    assert await books_are_exact(rich.stack, rich.store_id) == {"released": 1, "confirmed": 1}
+
+
+async def keys_of(shop: Shop, count: int) -> list[str]:
+    """Keys whose rates add up to what a race needs."""
+    return [await shop.stack.key(shop.store_id) for _ in range(count)]
+
+
+async def race(shop: Shop, reward_id: str, customers: list[str]) -> Counter[str]:
+    """One try for each of `customers`, all at once; the codes of what came back."""
+    keys = await keys_of(shop, 1 + len(customers) // 100)
+    answers = await asyncio.gather(
+        *(
+            redeem(shop, reward_id, customer, key=keys[number % len(keys)])
+            for number, customer in enumerate(customers)
+        )
+    )
+    return Counter(_outcome(answer) for answer in answers)
+
+
+def _outcome(answer: Answer) -> str:
+    problem = answer.json
+    return problem.get("reason") or problem.get("code", "") if answer.status != 201 else "redeemed"
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.timeout(900)
+async def test_64_clients_on_a_balance_worth_k_redeem_k(rich: Shop, rounds: int) -> None:
+    reward = await give_reward(rich)
+    for number in range(rounds):
+        customer, worth = f"cust_race_{number}", number % 7 + 1
+        await rich.call(
+            *("POST", "loyalty/adjust"),
+            {"customer_id": customer, "points": 500 * worth + 499, "reason": "race"},
+            key=await rich.stack.key(rich.store_id),
+        )
+        outcome = await race(rich, reward["id"], [customer] * 64)
+        assert outcome == {"redeemed": worth, "insufficient_points": 64 - worth}
+    await books_are_exact(rich.stack, rich.store_id)
+    await audit(rich.stack, rich.store_id)
+
+
+async def test_64_clients_on_a_stock_of_k_get_k_and_one_that_is_cancelled_comes_back(
+    rich: Shop,
+) -> None:
+    await asyncio.gather(*(rich.earn(f"cust_{n}", 1_000) for n in range(64)))
+    reward = await give_reward(rich, stock=5)
+    customers = [f"cust_{n}" for n in range(64)]
+    assert await race(rich, reward["id"], customers) == {"redeemed": 5, "out_of_stock": 59}
+    one = (await rich.call("GET", "loyalty/redemptions?status=confirmed")).json["data"][0]
+    keys = await keys_of(rich, 1)
+    await rich.call("POST", f"loyalty/redemptions/{one['id']}/cancel", key=keys[0])
+    assert await race(rich, reward["id"], customers) == {"redeemed": 1, "out_of_stock": 63}
+    assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 5, "cancelled": 1}
+
+
+async def test_a_limit_of_one_holds_under_32_tries(rich: Shop) -> None:
+    reward = await give_reward(rich, per_customer_limit=1)
+    assert await race(rich, reward["id"], ["cust_1"] * 32) == {"redeemed": 1, "limit_reached": 31}
+    assert (await rich.status())["points_balance"] == 3_000
+
+
+async def test_cancelled_32_times_at_once_the_points_come_back_once(rich: Shop) -> None:
+    reward = await give_reward(rich, stock=1)
+    redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
+    path = f"loyalty/redemptions/{redemption}/cancel"
+    answers = await asyncio.gather(*(rich.call("POST", path) for _ in range(32)))
+    assert {(answer.status, answer.json["status"]) for answer in answers} == {(200, "cancelled")}
+    assert (await rich.status())["points_balance"] == 3_500
+    assert await books_are_exact(rich.stack, rich.store_id) == {"cancelled": 1}
+
+
+async def test_of_cancelling_and_using_at_once_one_wins(rich: Shop) -> None:
+    reward = await give_reward(rich, points_cost=1)
+    for _ in range(10):
+        redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
+        path = f"loyalty/redemptions/{redemption}"
+        cancel, use = await asyncio.gather(
+            rich.call("POST", f"{path}/cancel"), rich.call("POST", f"{path}/use")
+        )
+        assert sorted((cancel.status, use.status)) == [200, 409]
+        final = (await rich.call("GET", path)).json["status"]
+        assert final == ("cancelled" if cancel.status == 200 else "used")
+    await books_are_exact(rich.stack, rich.store_id)
+
+
+async def test_the_price_reserved_is_the_price_paid(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    with frozen(rich, "earning"):
+        trying = asyncio.create_task(redeem(rich, reward["id"], headers=key("slow")))
+        await eventually(lambda: has_state(rich, "reserved"))
+        await rich.call("PATCH", f"loyalty/rewards/{reward['id']}", {"points_cost": 900})
+        await told(rich, reward["id"], 900)
+    answer = await trying
+    if answer.status != 201:
+        answer = await redeem(rich, reward["id"], headers=key("slow"))
+    assert answer.json["points"] == -500
+
+
+async def has_state(shop: Shop, status: str) -> bool:
+    found = await shop.call("GET", f"loyalty/redemptions?status={status}")
+    return bool(found.json["total"])
+
+
+@contextlib.contextmanager
+def frozen(shop: Shop, service: str) -> Any:
+    """The service does not run meanwhile."""
+    shop.stack.kill(service, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        shop.stack.kill(service, signal.SIGCONT)
+
+
+async def test_earning_away_is_503_and_the_reservation_is_settled_after_its_return(
+    rich: Shop,
+) -> None:
+    reward = await give_reward(rich, stock=1)
+    rich.stack.kill("earning")
+    answer = await redeem(rich, reward["id"], headers=key("away"))
+    assert (answer.status, answer.json["code"]) == (503, "unavailable")
+    assert "Retry-After" in answer.headers
+
+    async def is_back() -> bool:
+        return await rich.status() is not None
+
+    await eventually(is_back, within_seconds=30)
+
+    async def settled() -> None:
+        assert not await has_state(rich, "reserved")
+
+    await eventually(settled, within_seconds=10)
+    again = await redeem(rich, reward["id"], headers=key("away"))
+    assert (again.status, again.json["balance_after"]) == (201, 3_000)
+    await books_are_exact(rich.stack, rich.store_id)
+
+
+async def test_redeeming_does_without_kafka(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    rich.stack.kill("kafka")
+    answers = [await redeem(rich, reward["id"]) for _ in range(5)]
+    assert [answer.json["balance_after"] for answer in answers] == [
+        3_000,
+        2_500,
+        2_000,
+        1_500,
+        1_000,
+    ]
+    cancelled = await rich.call(
+        "POST", f"loyalty/redemptions/{answers[0].json['redemption_id']}/cancel"
+    )
+    assert cancelled.json["status"] == "cancelled"
+    await eventually(lambda: kafka.answers(rich.stack.kafka), within_seconds=60, every=0.5)
+    events = await rich.read_events("points.redeemed", count=5, seconds=60)
+    assert len({event["sequence"] for event, _ in events}) == 5
+    assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 4, "cancelled": 1}
