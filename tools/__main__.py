@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 from libs.kernel.settings import SettingsError
-from tools import order
+from tools import order, rebuild
 from tools.dead_letters import cli as dead_letters
 from tools.demo import cli as demo
 from tools.ledger import cli as ledger
@@ -13,7 +13,7 @@ from tools.stack import cli as stack
 from tools.stack.errors import StackError
 
 # Each adds its subcommands, with `run` as the default that carries one out.
-_PARTS: Final = (stack, order, demo, dead_letters, ledger)
+_PARTS: Final = (stack, order, demo, dead_letters, ledger, rebuild)
 
 
 def main(words: list[str] | None = None) -> int:

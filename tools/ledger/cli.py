@@ -1,17 +1,15 @@
-"""The commands `orders`, `verify` and `rebuild`."""
+"""The commands `orders`, `verify` and `rebuild days`."""
 
 import argparse
 import asyncio
 from typing import Any, Final
 
-import asyncpg
 from rich.console import Console
 
 from services.earning.store import days
 from tools.ledger import verify
 from tools.progress import bars
-from tools.stack import config, services
-from tools.stack.errors import StackError
+from tools.stack.databases import connected
 
 _LISTED: Final = 1_000
 
@@ -39,11 +37,11 @@ def register(commands: Any) -> None:
     orders.set_defaults(run=_run, work=_list)
     checking = commands.add_parser("verify", help="fold the whole ledger again and compare")
     checking.set_defaults(run=_run, work=_verify)
-    rebuilding = commands.add_parser("rebuild", help="make a projection anew")
-    rebuilding.add_argument(
-        "projection", choices=["days"], help="days: the summary's, of the ledger"
-    )
-    rebuilding.set_defaults(run=_run, work=_rebuild)
+
+
+def rebuild_days() -> int:
+    """Make the summary's days anew of the ledger."""
+    return asyncio.run(_rebuild())
 
 
 def _run(asked: argparse.Namespace) -> int:
@@ -51,19 +49,8 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 async def _connected(asked: argparse.Namespace) -> int:
-    settings = config.settings()
-    secrets = config.stack_secrets(settings.folder)
-    url = services.database_url(
-        services.addresses(settings, secrets), secrets, "earning", owner=True
-    )
-    try:
-        connection = await asyncpg.connect(url)
-    except OSError as error:
-        raise StackError("The database does not answer. Start the stack with `make up`.") from error
-    try:
+    async with connected("earning") as connection:
         code: int = await asked.work(connection, asked)
-    finally:
-        await connection.close()
     return code
 
 
@@ -94,8 +81,7 @@ async def _verify(connection: Any, _asked: argparse.Namespace) -> int:
     return 0
 
 
-async def _rebuild(connection: Any, _asked: argparse.Namespace) -> int:
-    async with connection.transaction():
+async def _rebuild() -> int:
+    async with connected("earning") as connection, connection.transaction():
         await days.rebuild(connection)
-    print("The days are rebuilt from the ledger.")
     return 0
