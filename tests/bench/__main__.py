@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import earning
+from tests.bench import earning, redemption
 from tests.bench.harness import Outcome, write_table
 from tests.bench.servers import servers
 
@@ -13,6 +13,10 @@ BENCHMARKS = {
     "p3": earning.p3_latency,
     "p4": earning.p4_hot_customer,
     "earn": earning.manual_earn,
+    "redeem": redemption.redeem_spread,
+    "redeem-hot-customer": redemption.redeem_hot_customer,
+    "redeem-hot-reward": redemption.redeem_hot_reward,
+    "rewards": redemption.rewards_list,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 

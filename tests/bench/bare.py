@@ -1,4 +1,4 @@
-"""A bare service to measure against: Litestar and asyncpg, one statement a request, nothing else."""
+"""A bare service to measure against: Litestar and asyncpg, one transaction a request, nothing else."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import msgspec
-from litestar import Litestar, Response, post
+from litestar import Litestar, Response, get, post
 
 from libs.kernel.ids import uuid7_text
 from libs.testing.eventually import eventually
 from libs.web.app import health_routes
 from libs.web.serve import serve
+from services.redemption.domain.codes import new_code
 from tests.bench.servers import STORE, answers
 from tests.support import ROOT
 from tools.stack.config import free_port
@@ -33,6 +35,38 @@ INSERT INTO entries (account_id, sequence, id, store_id, type, points, balance_a
 SELECT id, sequence, $4::text::uuid, $1, 'earn', $3, balance, lifetime, $5, now() FROM raised
 RETURNING balance_after
 """
+# What `make_rewards` makes: no saga, no projection, one database for everything.
+REWARDS = """
+CREATE TABLE IF NOT EXISTS bare_rewards (
+    id text PRIMARY KEY, cost bigint NOT NULL, stock bigint NOT NULL, taken bigint NOT NULL
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS bare_redemptions (
+    id uuid PRIMARY KEY, customer_id text NOT NULL, reward_id text NOT NULL, code text NOT NULL
+)
+"""
+TAKE_REWARD = """
+UPDATE bare_rewards SET taken = taken + 1 WHERE id = $1 AND taken < stock RETURNING cost
+"""
+REDEEM = """
+WITH lowered AS (
+    UPDATE accounts SET balance = balance - $3, sequence = sequence + 1
+    WHERE store_id = $1 AND customer_id = $2 AND balance >= $3
+    RETURNING id, balance, lifetime, sequence
+), noted AS (
+    INSERT INTO bare_redemptions (id, customer_id, reward_id, code)
+    VALUES ($4::text::uuid, $2, $5, $6)
+)
+INSERT INTO entries (account_id, sequence, id, store_id, type, points, balance_after, lifetime_after,
+                     reason, occurred_at, redemption_id, reward_id)
+SELECT id, sequence, $4::text::uuid, $1, 'redeem', -$3, balance, lifetime, 'Reward', now(), $4, $5
+FROM lowered
+RETURNING balance_after
+"""
+
+
+class Redeem(msgspec.Struct):
+    customer_id: str
+    reward_id: str
 
 
 class Earn(msgspec.Struct):
@@ -41,9 +75,10 @@ class Earn(msgspec.Struct):
     reason: str
 
 
-def create(url: str) -> Litestar:
-    """The app over the database at `url`."""
+def create(url: str, fixed_answer: str) -> Litestar:
+    """The app over the database at `url`; the file `fixed_answer` holds what its list answers."""
     pools: list[asyncpg.Pool] = []
+    listed = Path(fixed_answer).read_bytes() if fixed_answer else b""
 
     @post("/earn")
     async def earn(data: Earn) -> Response[dict[str, object]]:
@@ -63,21 +98,48 @@ def create(url: str) -> Litestar:
             status_code=201,
         )
 
+    @post("/redeem")
+    async def redeem(data: Redeem) -> Response[dict[str, object]]:
+        entry, code = uuid7_text(), new_code()
+        async with pools[0].acquire() as connection, connection.transaction():
+            cost = await connection.fetchval(TAKE_REWARD, data.reward_id)
+            balance = await connection.fetchval(
+                REDEEM, STORE, data.customer_id, cost, entry, data.reward_id, code
+            )
+        return Response(
+            {
+                "id": f"txn_{entry}",
+                "customer_id": data.customer_id,
+                "type": "redeem",
+                "points": -cost,
+                "reward": {"id": data.reward_id, "name": "Reward"},
+                "balance_after": balance,
+                "code": code,
+            },
+            status_code=201,
+        )
+
+    @get(f"/v1/stores/{STORE}/loyalty/rewards", sync_to_thread=False)
+    def fixed() -> Response[bytes]:
+        return Response(listed, media_type="application/json")
+
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         pools.append(await asyncpg.create_pool(url, min_size=16, max_size=16))
         yield
         await pools[0].close()
 
-    return Litestar([earn, *health_routes({})], lifespan=[running], openapi_config=None)
+    return Litestar(
+        [earn, redeem, fixed, *health_routes({})], lifespan=[running], openapi_config=None
+    )
 
 
 @contextlib.asynccontextmanager
-async def serving(url: str) -> AsyncIterator[int]:
+async def serving(url: str, fixed_answer: str = "") -> AsyncIterator[int]:
     """The bare service in a process of its own; answers its port."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.bare", url, str(port)),
+        *(sys.executable, "-m", "tests.bench.bare", url, str(port), fixed_answer),
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
@@ -90,4 +152,5 @@ async def serving(url: str) -> AsyncIterator[int]:
 
 
 if __name__ == "__main__":
-    serve(create(sys.argv[1]), host="127.0.0.1", port=int(sys.argv[2]), metrics_port=0)
+    app = create(sys.argv[1], sys.argv[3])
+    serve(app, host="127.0.0.1", port=int(sys.argv[2]), metrics_port=0)
