@@ -259,6 +259,8 @@ async def rewards_list(stack: Stack) -> list[Outcome]:
 
 
 async def _get(url: str, headers: dict[str, str]) -> bytes:
-    async with aiohttp.ClientSession(raise_for_status=True) as session:
-        async with session.get(url, headers=headers) as answer:
-            return await answer.read()
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        session.get(url, headers=headers) as answer,
+    ):
+        return await answer.read()
