@@ -6,6 +6,7 @@ from typing import Final
 # Wide enough that a total (18 digits) times a rate (13) times a multiplier (10) stays exact.
 EXACT: Final = Context(prec=60)
 MICRO: Final = Decimal("0.000001")
+_CENT: Final = Decimal("0.01")
 MAX_TOTAL: Final = Decimal(10**12)
 
 
@@ -31,3 +32,10 @@ def with_decimal(value: Decimal) -> Decimal:
     if value == value.to_integral_value():
         return value.quantize(Decimal("0.1"), context=EXACT)
     return value.normalize(EXACT)
+
+
+def money(value: Decimal) -> str:
+    """An amount as text, with at least two decimals and no zeros beyond: 25.00, 0.125."""
+    if value == value.quantize(_CENT, context=EXACT):
+        return str(value.quantize(_CENT, context=EXACT))
+    return str(value.normalize(EXACT))

@@ -26,7 +26,7 @@ def truncate(moment: datetime) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """`2026-03-10T12:00:00.000Z`; `moment` must be in UTC."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def parse_time(text: str) -> datetime:

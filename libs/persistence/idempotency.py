@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.kernel.errors import IdempotencyKeyReused
+from libs.kernel.errors import IdempotencyKeyReused, WhaleError
 from libs.observability import logging
 from libs.persistence.columns import texts
 from libs.persistence.engine import Connection, transaction
@@ -145,7 +145,8 @@ async def write_once(
     """Run `write` in a transaction, once per key; answers its answer, and whether it is a replay.
 
     `write` may raise a refusal: then nothing is written and nothing kept. A write that lost a race,
-    for the key or for what it writes (Rival), starts over.
+    for the key or for what it writes (Rival), starts over. One that is refused for what its own
+    twin did, which committed meanwhile, gets the twin's answer.
     """
     for _ in range(_ATTEMPTS):
         try:
@@ -159,7 +160,19 @@ async def write_once(
                 return answer, False
         except Rival:
             continue
+        except WhaleError:
+            twin = await _answer_of_twin(engine, claim)
+            if twin is None:
+                raise
+            return twin, True
     raise Rival
+
+
+async def _answer_of_twin(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
+    if claim is None:
+        return None
+    async with transaction(engine, readonly=True) as connection:
+        return await _answer_before(connection, claim)
 
 
 async def _answer_before(connection: Connection, claim: Claim | None) -> KeptAnswer | None:

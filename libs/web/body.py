@@ -69,18 +69,19 @@ def located(message: str) -> tuple[str, str]:
     assert match is not None
     what, pointer = match["what"], _pointer(match["path"] or "$")
     if missing := _MISSING.match(what):
-        return f"{pointer}/{_escape(missing['field'])}", "This field is required."
+        return f"{pointer}/{pointer_step(missing['field'])}", "This field is required."
     if unknown := _UNKNOWN.match(what):
-        return f"{pointer}/{_escape(unknown['field'])}", "There is no such field."
+        return f"{pointer}/{pointer_step(unknown['field'])}", "There is no such field."
     return pointer, what
 
 
 def _pointer(path: str) -> str:
     steps = [step["name"] or step["index"] or "*" for step in _STEP.finditer(path)]
-    return "#" + "".join(f"/{_escape(step)}" for step in steps)
+    return "#" + "".join(f"/{pointer_step(step)}" for step in steps)
 
 
-def _escape(step: str) -> str:
+def pointer_step(step: str) -> str:
+    """A member's name as it stands in a JSON pointer."""
     return step.replace("~", "~0").replace("/", "~1")
 
 

@@ -58,4 +58,9 @@ def kept_body(answer: KeptAnswer, *, replayed: bool) -> Body:
 
 def json_body(answer: object) -> Body:
     """An answer of 200."""
-    return Response(api.encode(answer), media_type="application/json")
+    return encoded_body(api.encode(answer))
+
+
+def encoded_body(answer: bytes) -> Body:
+    """An answer of 200 that is JSON already."""
+    return Response(answer, media_type="application/json")

@@ -1,29 +1,48 @@
-"""The composition root of catalog."""
+"""The composition root of catalog: engines, the HTTP side, consumers and relay, in one process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar
 
+from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
+from libs.persistence.idempotency import keep_purging
 from libs.web.app import create_app
+from services.catalog import consumers
+from services.catalog.api import internal, routes
+from services.catalog.handlers.listing import Listing
+from services.catalog.handlers.resources import Resources
 from services.catalog.settings import Settings
 
 
 def build(settings: Settings) -> Litestar:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
-    engine = create_engine(settings.database_url, name="catalog")
+    writes = create_engine(settings.database_url, name="catalog writes")
+    reads = create_engine(settings.database_url, name="catalog reads")
+    messaging = Messaging(
+        bootstrap=settings.kafka_url,
+        database_url=settings.database_url,
+        consumers=(partial(consumers.points, writes),) if "consumers" in settings.roles else (),
+        relay="relay" in settings.roles,
+    )
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        yield
-        await engine.dispose()
+        chore = asyncio.create_task(keep_purging(writes), name="keys")
+        async with messaging:
+            yield
+        chore.cancel()
+        await asyncio.gather(chore, return_exceptions=True)
+        await writes.dispose()
+        await reads.dispose()
 
     return create_app(
-        routes=(),
+        routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, engine)},
+        checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
-        state={},
+        state={"resources": Resources(writes, reads, Listing(reads), messaging.wake_relay)},
     )

@@ -38,6 +38,7 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
 _ME: Final = "me"
 # /v1/stores/{store_id}/…
 _STORE_SEGMENT: Final = 3
+_NO_CONTENT: Final = 204
 _PASSED_ON: Final = ("idempotency-key", "content-type")
 
 log = logging.get(__name__)
@@ -185,11 +186,11 @@ def _as_whale_error(error: Exception) -> WhaleError:
 
 
 async def _send(send: Send, upstream: Upstream, request_id: str) -> None:
-    length = str(len(upstream.body)).encode()
-    headers = [
-        *upstream.headers,
-        (b"content-length", length),
-        (b"x-request-id", request_id.encode()),
-    ]
+    headers = [*upstream.headers, (b"x-request-id", request_id.encode())]
+    if upstream.status == _NO_CONTENT:
+        # There is no body, so nothing may describe one.
+        headers = [header for header in headers if header[0] != b"content-type"]
+    else:
+        headers.append((b"content-length", str(len(upstream.body)).encode()))
     await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
     await send({"type": "http.response.body", "body": upstream.body, "more_body": False})

@@ -1,0 +1,242 @@
+"""Catalog in PostgreSQL: rewards and their changes, the pages of a store, what is in use."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from libs.messaging.outbox import EncodedEvent, pack
+from libs.persistence.engine import Connection
+from libs.persistence.statement import fetch
+from libs.web.pages import COUNT_LIMIT
+from services.catalog.domain import Reward, Value
+from services.catalog.tables import reward_uses, rewards
+
+# The one lane that this size of system needs; more lanes take a hash of the store.
+_LANE: Final = 0
+
+_RAISE_REVISION: Final = """
+INSERT INTO catalogs (store_id, revision) VALUES ($1, 1)
+ON CONFLICT (store_id) DO UPDATE SET revision = catalogs.revision + 1
+"""
+_REVISIONS: Final = "SELECT store_id, revision FROM catalogs WHERE store_id = ANY($1)"
+# The id is drawn here, after the store's lock: for each reward the order of ids is the order of
+# commits, which is the order the relay publishes in.
+_ADD_TO_OUTBOX: Final = """
+INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, 1)
+"""
+# Rows are locked in one order, so that batches of several processes cannot deadlock.
+_COUNT: Final = """
+WITH fresh AS (
+    INSERT INTO counted_transactions (store_id, transaction_id)
+    SELECT store_id, transaction_id FROM unnest($1::text[], $2::text[]) AS a (store_id, transaction_id)
+    ORDER BY 1, 2
+    ON CONFLICT DO NOTHING
+    RETURNING store_id, transaction_id
+), counted AS (
+    INSERT INTO reward_uses (store_id, reward_id, in_use)
+    SELECT store_id, reward_id, sum(change)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+         AS a (store_id, transaction_id, reward_id, change)
+    JOIN fresh USING (store_id, transaction_id)
+    GROUP BY 1, 2
+    ORDER BY 1, 2
+    ON CONFLICT (store_id, reward_id) DO UPDATE SET in_use = reward_uses.in_use + excluded.in_use
+    RETURNING store_id
+)
+INSERT INTO catalogs (store_id, revision)
+SELECT DISTINCT store_id, 1 FROM counted ORDER BY 1
+ON CONFLICT (store_id) DO UPDATE SET revision = catalogs.revision + 1
+"""
+
+_metadata_of: Final = msgspec.json.Decoder(dict[str, str])
+
+_in_use = func.coalesce(reward_uses.c.in_use, 0)
+_with_uses: Final[Select[Any]] = select(rewards, _in_use.label("in_use")).join_from(
+    rewards,
+    reward_uses,
+    (reward_uses.c.store_id == rewards.c.store_id) & (reward_uses.c.reward_id == rewards.c.id),
+    isouter=True,
+)
+
+
+class Use(Struct, frozen=True):
+    """A ledger transaction that changes by `change` how many of a reward are in use."""
+
+    store_id: str
+    transaction_id: str
+    reward_id: str
+    change: int
+
+
+class PageRead(Struct, frozen=True):
+    """A page's rewards, whether more follow, and how many match (at most COUNT_LIMIT + 1)."""
+
+    rewards: Sequence[Reward]
+    has_more: bool
+    counted: int
+
+
+async def lock(connection: Connection, store_id: str) -> None:
+    """Let no other change of the store begin before this transaction ends, and raise the store's
+    revision with it."""
+    await connection.execute(_RAISE_REVISION, store_id)
+
+
+async def find(connection: Connection, store_id: str, reward_id: str) -> Reward | None:
+    """The reward, also a deleted one, or None."""
+    asked = _with_uses.where(rewards.c.store_id == store_id, rewards.c.id == reward_id)
+    rows = await fetch(connection, asked)
+    return _reward(rows[0]) if rows else None
+
+
+async def put(connection: Connection, store_id: str, reward: Reward) -> None:
+    """Make `reward` the version in force."""
+    row = _row(store_id, reward)
+    written = insert(rewards).values(row)
+    replaced = {name: written.excluded[name] for name in row.keys() - {"store_id", "id"}}
+    await fetch(
+        connection, written.on_conflict_do_update(index_elements=["store_id", "id"], set_=replaced)
+    )
+
+
+async def add_to_outbox(connection: Connection, event: EncodedEvent) -> None:
+    """Write the event that the relay will publish."""
+    await connection.execute(_ADD_TO_OUTBOX, _LANE, pack([event]))
+
+
+async def count(connection: Connection, uses: Sequence[Use]) -> None:
+    """Count each transaction that was not counted before; no two of `uses` may be of one."""
+    await connection.execute(
+        _COUNT,
+        [use.store_id for use in uses],
+        [use.transaction_id for use in uses],
+        [use.reward_id for use in uses],
+        [use.change for use in uses],
+    )
+
+
+async def revisions(connection: Connection, store_ids: Sequence[str]) -> dict[str, int]:
+    """The stores' revisions; a store that never had a reward has none."""
+    rows = await connection.fetch(_REVISIONS, store_ids)
+    return {row["store_id"]: row["revision"] for row in rows}
+
+
+async def position(connection: Connection, store_id: str, reward_id: str) -> int | None:
+    """Where the reward stands among the store's, also a deleted one; None for an unknown one."""
+    asked = select(rewards.c.position).where(
+        rewards.c.store_id == store_id, rewards.c.id == reward_id
+    )
+    rows = await fetch(connection, asked)
+    return rows[0]["position"] if rows else None
+
+
+async def page(
+    connection: Connection, store_id: str, *, at: datetime | None, after: int | None, limit: int
+) -> PageRead:
+    """Up to `limit` of the store's rewards that can be had `at` a moment, or of all with None,
+    oldest first, behind the position `after`."""
+    matching = _with_uses.where(*_listed(store_id, at))
+    shown = matching.order_by(rewards.c.position).limit(limit + 1)
+    if after is not None:
+        shown = shown.where(rewards.c.position > after)
+    rows = await fetch(connection, shown)
+    counting = matching.with_only_columns(rewards.c.id).limit(COUNT_LIMIT + 1).subquery()
+    (counted,) = await fetch(connection, select(func.count()).select_from(counting))
+    found = [_reward(row) for row in rows[:limit]]
+    return PageRead(found, has_more=len(rows) > limit, counted=counted[0])
+
+
+async def next_change(connection: Connection, store_id: str, *, after: datetime) -> datetime | None:
+    """When time alone next changes which of the store's rewards can be had."""
+    starts, ends = rewards.c.starts_at, rewards.c.ends_at
+    asked = select(
+        func.least(
+            func.min(starts).filter(starts > after),
+            func.min(ends).filter(ends > after),
+        )
+    ).where(rewards.c.store_id == store_id, rewards.c.deleted.is_(False))
+    (row,) = await fetch(connection, asked)
+    moment: datetime | None = row[0]
+    return moment
+
+
+def _listed(store_id: str, at: datetime | None) -> list[ColumnElement[bool]]:
+    kept = [rewards.c.store_id == store_id, rewards.c.deleted.is_(False)]
+    if at is None:
+        return kept
+    return [
+        *kept,
+        rewards.c.is_active,
+        or_(rewards.c.starts_at.is_(None), rewards.c.starts_at <= at),
+        or_(rewards.c.ends_at.is_(None), rewards.c.ends_at > at),
+        or_(rewards.c.stock.is_(None), rewards.c.stock > func.greatest(_in_use, 0)),
+    ]
+
+
+def _row(store_id: str, reward: Reward) -> dict[str, object]:
+    value = reward.value or Value()
+    return {
+        "store_id": store_id,
+        "id": reward.id,
+        "version": reward.version,
+        "name": reward.name,
+        "points_cost": reward.points_cost,
+        "type": reward.type,
+        "is_active": reward.is_active,
+        "created_at": reward.created_at,
+        "description": reward.description,
+        "value_amount": value.amount,
+        "value_currency": value.currency,
+        "value_percent": value.percent,
+        "stock": reward.stock,
+        "per_customer_limit": reward.per_customer_limit,
+        "starts_at": reward.starts_at,
+        "ends_at": reward.ends_at,
+        "min_tier": reward.min_tier,
+        "image_url": reward.image_url,
+        "metadata": None
+        if reward.metadata is None
+        else msgspec.json.encode(reward.metadata).decode(),
+        "deleted": reward.deleted,
+    }
+
+
+def _reward(row: asyncpg.Record) -> Reward:
+    return Reward(
+        id=row["id"],
+        version=row["version"],
+        name=row["name"],
+        points_cost=row["points_cost"],
+        type=row["type"],
+        is_active=row["is_active"],
+        created_at=row["created_at"],
+        description=row["description"],
+        value=_value(row),
+        stock=row["stock"],
+        per_customer_limit=row["per_customer_limit"],
+        starts_at=_moment(row["starts_at"]),
+        ends_at=_moment(row["ends_at"]),
+        min_tier=row["min_tier"],
+        image_url=row["image_url"],
+        metadata=None if row["metadata"] is None else _metadata_of.decode(row["metadata"]),
+        deleted=row["deleted"],
+        in_use=row["in_use"],
+    )
+
+
+def _moment(read: datetime | None) -> datetime | None:
+    """A time of a reward, in UTC: the driver reads the earliest there is without its zone."""
+    return None if read is None else read.replace(tzinfo=UTC)
+
+
+def _value(row: asyncpg.Record) -> Value | None:
+    value = Value(
+        amount=row["value_amount"], currency=row["value_currency"], percent=row["value_percent"]
+    )
+    return None if value == Value() else value
