@@ -1,0 +1,193 @@
+"""What the locks of a batch of redemptions guard: each race is first shown to happen without its
+guard."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts.events import RewardChanged
+from libs.kernel.clock import utc_now
+from libs.kernel.ids import uuid7
+from libs.persistence.engine import create_batch_engine, transaction
+from services.redemption.domain import codes
+from services.redemption.domain.redemptions import (
+    Action,
+    BeginCancel,
+    Confirm,
+    Debit,
+    FinishCancel,
+    Redemption,
+    Release,
+    Reserve,
+    Use,
+)
+from services.redemption.handlers.desk import Done, Work, act
+from services.redemption.store import desk as store
+from services.redemption.store import rewards
+from tests.integration.conftest import empty_database
+from tests.support import Stack
+
+STORE = "store_1"
+STOCK = 3
+RIVALS = 8
+
+
+@pytest.fixture
+async def engine(stack: Stack, unique: str) -> AsyncIterator[AsyncEngine]:
+    """A database of redemption's with one reward, of which there are STOCK, and whose use has a row:
+    rivals over the first use of a reward wait for that."""
+    database = await empty_database(stack, "redemption", unique)
+    made = create_batch_engine(database.url, name="test", connections=RIVALS)
+    await offer(made, stock=STOCK)
+    (done,) = await act(made, [Work(reserve())])
+    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    await act(made, [Work(Release(**place))])
+    yield made
+    await made.dispose()
+
+
+async def offer(engine: AsyncEngine, **changes: Any) -> None:
+    reward = RewardChanged(
+        store_id=STORE,
+        id="rwd_1",
+        name="Free Shipping",
+        points_cost=500,
+        type="shipping",
+        is_active=True,
+        created_at="2026-03-10T12:00:00.000Z",
+        **({"version": 1} | changes),
+    )
+    async with transaction(engine) as connection:
+        await rewards.keep(connection, [reward])
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch takes its time between reading and writing, so that rivals read meanwhile."""
+    write = store.write
+
+    async def later(*args: Any) -> None:
+        await asyncio.sleep(0.2)
+        await write(*args)
+
+    monkeypatch.setattr(store, "write", later)
+
+
+def without_lock(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
+    text = getattr(store, statement)
+    assert "FOR NO KEY UPDATE" in text
+    monkeypatch.setattr(store, statement, text.partition("FOR NO KEY UPDATE")[0])
+
+
+def reserve(customer: str = "cust_1") -> Reserve:
+    return Reserve(
+        id=uuid7(),
+        store_id=STORE,
+        customer_id=customer,
+        reward_id="rwd_1",
+        points_cost=None,
+        code=codes.new_code(),
+        claim_key=None,
+        now=utc_now(),
+    )
+
+
+async def rivals(engine: AsyncEngine, actions: Sequence[Action]) -> Counter[str]:
+    """Each action in a transaction of its own, all at once; what came of them."""
+    outcomes = await asyncio.gather(*(act(engine, [Work(action)]) for action in actions))
+    return Counter(
+        type(done).__name__ if isinstance(done, Exception) else redemption_in(done).status
+        for (done,) in outcomes
+    )
+
+
+def redemption_in(done: Done | Exception) -> Redemption:
+    assert isinstance(done, Done), done
+    assert done.redemption is not None
+    return done.redemption
+
+
+async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
+    """What names a redemption that is confirmed."""
+    (done,) = await act(engine, [Work(reserve())])
+    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
+    await act(engine, [Work(Confirm(**place, debit=debit))])
+    return place
+
+
+async def taken(engine: AsyncEngine) -> int:
+    async with transaction(engine) as connection:
+        found: int = await connection.fetchval("SELECT taken FROM usage")
+        return found
+
+
+async def test_more_than_the_stock_is_given_away_without_the_lock(
+    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_lock(monkeypatch, "_LOCK_USAGE")
+    assert (await rivals(engine, [reserve() for _ in range(RIVALS)]))["reserved"] > STOCK
+
+
+async def test_no_more_than_the_stock_is_given_away(engine: AsyncEngine, slow: None) -> None:
+    outcome = await rivals(engine, [reserve() for _ in range(RIVALS)])
+    assert outcome == {"reserved": STOCK, "RewardUnavailable": RIVALS - STOCK}
+    assert await taken(engine) == STOCK
+
+
+async def test_a_customers_limit_is_passed_without_the_lock(
+    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await offer(engine, version=2, per_customer_limit=1)
+    without_lock(monkeypatch, "_LOCK_USAGE")
+    assert (await rivals(engine, [reserve() for _ in range(RIVALS)]))["reserved"] > 1
+
+
+async def test_a_customers_limit_holds(engine: AsyncEngine, slow: None) -> None:
+    await offer(engine, version=2, per_customer_limit=1)
+    outcome = await rivals(engine, [reserve() for _ in range(RIVALS)])
+    assert outcome == {"reserved": 1, "RewardUnavailable": RIVALS - 1}
+
+
+async def test_what_is_used_is_cancelled_as_well_without_the_lock(
+    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await confirmed(engine)
+    without_lock(monkeypatch, "_LOCK_REDEMPTIONS")
+    outcome = await rivals(engine, [Use(**place), BeginCancel(**place)])
+    assert outcome == {"used": 1, "cancelling": 1}
+
+
+async def test_of_using_and_cancelling_one_wins(engine: AsyncEngine, slow: None) -> None:
+    place = await confirmed(engine)
+    outcome = await rivals(engine, [Use(**place), BeginCancel(**place)])
+    assert outcome in ({"used": 1, "Conflict": 1}, {"cancelling": 1, "Conflict": 1})
+
+
+async def test_what_is_given_back_many_times_comes_back_once(
+    engine: AsyncEngine, slow: None
+) -> None:
+    place = await confirmed(engine)
+    await act(engine, [Work(BeginCancel(**place))])
+    await act(engine, [Work(reserve("cust_2"))])
+    assert await rivals(engine, [FinishCancel(**place)] * RIVALS) == {"cancelled": RIVALS}
+    assert await taken(engine) == 1
+
+
+async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow: None) -> None:
+    (done,) = await act(engine, [Work(reserve())])
+    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
+    outcome = await rivals(engine, [Confirm(**place, debit=debit), Release(**place)])
+    assert outcome in ({"confirmed": 2}, {"released": 2})
+    assert await taken(engine) == outcome["confirmed"] // 2
+
+
+async def test_an_older_version_of_a_reward_replaces_nothing(engine: AsyncEngine) -> None:
+    await offer(engine, version=3, stock=0)
+    await offer(engine, version=2, stock=100)
+    assert await rivals(engine, [reserve()]) == {"RewardUnavailable": 1}
