@@ -70,13 +70,22 @@ async def transaction(
     engine: AsyncEngine, *, isolation: IsolationLevel | None = None, readonly: bool = False
 ) -> AsyncIterator[Connection]:
     """A transaction on the driver's own connection: committed at the end, or rolled back whole."""
+    async with (
+        statement(engine) as connection,
+        connection.transaction(isolation=isolation, readonly=readonly),
+    ):
+        yield connection
+
+
+@asynccontextmanager
+async def statement(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """The driver's own connection for one statement, which is a transaction by itself."""
     async with engine.connect() as borrowed:
         raw = await borrowed.get_raw_connection()
         connection = raw.driver_connection
         assert isinstance(connection, asyncpg.Connection)
         try:
-            async with connection.transaction(isolation=isolation, readonly=readonly):
-                yield connection
+            yield connection
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             await borrowed.invalidate()
             raise

@@ -323,6 +323,14 @@ async def test_a_cancellation_that_is_seen_first_makes_no_stock(
     assert await left(engine) == 10
 
 
+async def test_a_cancellation_that_is_seen_first_lists_no_reward_that_is_gone(
+    resources: Resources, engine: AsyncEngine
+) -> None:
+    await carry_out(resources, new("rwd_1", stock=0))
+    await count(engine, posted(1, "cancel"))
+    assert await listing_of(engine) == []
+
+
 async def test_more_in_use_than_there_is_leaves_nothing(
     resources: Resources, engine: AsyncEngine
 ) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.kernel.clock import Clock, utc_now
 from libs.kernel.errors import Fault, InvalidRequest
-from libs.persistence.engine import Connection, snapshot, transaction
+from libs.persistence.engine import Connection, snapshot, statement
 from libs.persistence.gatherer import Gatherer
 from libs.web import pages
 from libs.web.pages import Page
@@ -70,7 +70,7 @@ class Listing:
         return rendered.body
 
     async def _read_revisions(self, store_ids: Sequence[str]) -> Sequence[int]:
-        async with transaction(self._engine, readonly=True) as connection:
+        async with statement(self._engine) as connection:
             found = await store.revisions(connection, list(set(store_ids)))
         return [found.get(store_id, 0) for store_id in store_ids]
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.events import RewardChanged
 from libs.contracts.rewards import Reward
 from libs.kernel.errors import NotFound
-from libs.persistence.engine import transaction
+from libs.persistence.engine import statement
 from services.catalog import domain, store
 from services.catalog.handlers import render
 from services.catalog.handlers.changes import NO_REWARD
@@ -25,7 +25,7 @@ async def version_in_force(engine: AsyncEngine, store_id: str, reward_id: str) -
 
 
 async def _find(engine: AsyncEngine, store_id: str, reward_id: str) -> domain.Reward:
-    async with transaction(engine, readonly=True) as connection:
+    async with statement(engine) as connection:
         found = await store.find(connection, store_id, reward_id)
     if found is None:
         raise NotFound(NO_REWARD)
