@@ -79,6 +79,8 @@ class Books:
         self._new_id = new_id
         self.entries: list[Entry] = []
         self.orders: dict[OrderKey, OrderRecord] = {}
+        # The keys of orders that were there before this batch: those it changes, not adds.
+        self.recorded = {*known.orders, *(one.key for held in known.held.values() for one in held)}
         self.refunds: dict[RefundKey, RefundRecord] = {}
         self.status_changes: list[tuple[Account, StatusChange]] = []
         self.debits: dict[str, DebitRecord] = {}
