@@ -167,8 +167,10 @@ class Books:
             award=0 if entry is None else entry.points,
             entry=entry,
         )
-        self.known.orders[order.key] = self.orders[order.key] = record
-        self.touch(account, order.occurred_at)
+        key = order.key
+        self.known.orders[key] = self.orders[key] = record
+        if entry is None:
+            self.touch(account, order.occurred_at)
         return record
 
     # -- refunds: docs/rules/refund.md

@@ -37,9 +37,10 @@ _LARGEST_BATCH: Final = 100_000
 K = TypeVar("K", bound=tuple[str, ...])
 
 _LOCK_ACCOUNTS: Final = r"""
-SELECT a.id, a.store_id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier,
-       a.member_since, a.ctid::text AS ctid
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, customer_id)
+SELECT asked.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
+       a.ctid::text AS ctid
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) WITH ORDINALITY
+  AS asked (store_id, customer_id, place)
 JOIN accounts a USING (store_id, customer_id)
 ORDER BY a.id
 FOR NO KEY UPDATE OF a
@@ -66,7 +67,7 @@ ON CONFLICT DO NOTHING
 _UPDATE_ACCOUNTS: Final = r"""
 UPDATE accounts a
 SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
-    tier = new.tier, member_since = new.member_since
+    tier = new.tier, member_since = coalesce(new.member_since, a.member_since)
 FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::bigint[], $3::text::bigint[],
             $4::text::bigint[], $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
             $7::text::timestamptz[])
@@ -171,21 +172,22 @@ async def lock_accounts(
     rows = await connection.fetch(
         _LOCK_ACCOUNTS, texts(key[0] for key in asked), texts(key[1] for key in asked)
     )
-    return {
-        (row["store_id"], row["customer_id"]): Account(
-            id=row["id"],
-            store_id=row["store_id"],
-            customer_id=row["customer_id"],
-            balance=row["balance"],
-            lifetime=row["lifetime"],
-            sequence=row["sequence"],
-            suspended=row["suspended"],
-            tier=row["tier"],
-            member_since=row["member_since"],
-            ctid=row["ctid"],
-        )
-        for row in rows
-    }
+    return {asked[row["place"] - 1]: _account(asked[row["place"] - 1], row) for row in rows}
+
+
+def _account(key: AccountKey, row: asyncpg.Record) -> Account:
+    return Account(
+        store_id=key[0],
+        customer_id=key[1],
+        id=row["id"],
+        balance=row["balance"],
+        lifetime=row["lifetime"],
+        sequence=row["sequence"],
+        suspended=row["suspended"],
+        tier=row["tier"],
+        member_since=row["member_since"],
+        ctid=row["ctid"],
+    )
 
 
 async def read_orders(
@@ -324,7 +326,9 @@ async def _update_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.sequence for account in accounts),
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
-        numbers(_moment(account.member_since) for account in accounts),
+        numbers(
+            _moment(account.member_since) if account.is_older else None for account in accounts
+        ),
     )
     _expect(status, "UPDATE", len(accounts))
 
