@@ -14,10 +14,7 @@ def fits(value: Decimal, *, low: Decimal | int, high: Decimal | int) -> bool:
     """Whether `value` is a number from `low` to `high` with at most six decimals."""
     if not value.is_finite() or not low <= value <= high:
         return False
-    exponent = value.as_tuple().exponent
-    return (isinstance(exponent, int) and exponent >= -6) or value == value.quantize(
-        MICRO, context=EXACT
-    )
+    return value == EXACT.quantize(value, MICRO)
 
 
 def plain(value: Decimal) -> Decimal:

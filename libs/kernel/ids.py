@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -43,8 +44,13 @@ def parse_id(prefix: str, text: str) -> UUID | None:
 
 def time_of(uuid7_text: str) -> datetime:
     """When a UUIDv7 was made, in UTC milliseconds."""
-    milliseconds = int(uuid7_text[:8] + uuid7_text[9:13], 16)
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _time_of(uuid7_text[:13])
+
+
+# A batch makes many ids in one millisecond.
+@lru_cache(maxsize=1_024)
+def _time_of(first_half: str) -> datetime:
+    return _EPOCH + timedelta(milliseconds=int(first_half.replace("-", ""), 16))
 
 
 def first_id_at(moment: datetime) -> UUID:

@@ -264,11 +264,10 @@ class BatchConsumer(Generic[E]):
         if consumer is None:
             return
         ours = consumer.assignment()
-        ends: dict[TopicPartition, int] = {}
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            if partition in ours:
-                ends[partition] = record.offset + 1
+        last = {(record.topic, record.partition): record.offset for record in records}
+        ends = {
+            TopicPartition(*place): offset + 1 for place, offset in last.items() if place in ours
+        }
         try:
             if ends:
                 await consumer.commit(ends)

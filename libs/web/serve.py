@@ -1,5 +1,6 @@
 """Running a service: its settings, uvicorn on uvloop, a metrics port beside it, an orderly end."""
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
@@ -12,6 +13,9 @@ from libs.observability import logging
 
 # Longer than any request we serve, shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS: Final = 15
+# A batch makes tens of thousands of objects that die with it and hold no cycles: looking through
+# them after every 700, as Python would, costs a twentieth of the work. What is loaded by the start stays.
+_YOUNG_OBJECTS: Final = 20_000
 # Longer than our own clients keep an idle connection: whoever sends on one must not find that the
 # server closed it at that very moment.
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -52,6 +56,9 @@ def main(
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished first."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
     if metrics_port:
         start_http_server(metrics_port, addr=host)
     server = uvicorn.Server(

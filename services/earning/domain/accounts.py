@@ -30,6 +30,8 @@ class Account(Struct, kw_only=True, gc=False):
     tier: str | None = None
     # Where the row stood when it was locked; the write goes straight there.
     ctid: str | None = None
+    # Whether member_since has changed since then, which it seldom does.
+    is_older: bool = False
 
     @property
     def exists(self) -> bool:
@@ -44,6 +46,7 @@ class Account(Struct, kw_only=True, gc=False):
         """The customer was there at `moment`, which may be earlier than all that is known."""
         if self.member_since is None or moment < self.member_since:
             self.member_since = moment
+            self.is_older = True
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False):

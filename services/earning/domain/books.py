@@ -79,6 +79,8 @@ class Books:
         self._new_id = new_id
         self.entries: list[Entry] = []
         self.orders: dict[OrderKey, OrderRecord] = {}
+        # The keys of orders that were there before this batch: those it changes, not adds.
+        self.recorded = {*known.orders, *(one.key for held in known.held.values() for one in held)}
         self.refunds: dict[RefundKey, RefundRecord] = {}
         self.status_changes: list[tuple[Account, StatusChange]] = []
         self.debits: dict[str, DebitRecord] = {}
@@ -165,8 +167,10 @@ class Books:
             award=0 if entry is None else entry.points,
             entry=entry,
         )
-        self.known.orders[order.key] = self.orders[order.key] = record
-        self.touch(account, order.occurred_at)
+        key = order.key
+        self.known.orders[key] = self.orders[key] = record
+        if entry is None:
+            self.touch(account, order.occurred_at)
         return record
 
     # -- refunds: docs/rules/refund.md

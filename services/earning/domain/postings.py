@@ -158,6 +158,10 @@ class OrderRecord(Struct, kw_only=True, gc=False):
     refunded_points: int = 0
     voided_points: int = 0
 
+    @property
+    def key(self) -> OrderKey:
+        return self.store_id, self.order_id
+
     def is_same(self, order: Order, account: Account) -> bool:
         """Whether `order`, of `account`, is this very order delivered again."""
         return (

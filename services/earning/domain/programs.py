@@ -78,7 +78,10 @@ class StorePrograms(Struct, frozen=True):
     @property
     def default(self) -> Program | None:
         """The oldest active one: it gives the tier a customer is shown."""
-        return next((program for program in self.all if program.is_active), None)
+        for program in self.all:
+            if program.is_active:
+                return program
+        return None
 
     def pricing(self, program_id: str | None, currency: str) -> Program | SkipReason:
         """The programme that prices an order, or why none does.

@@ -1,7 +1,8 @@
 """What the world is told of the ledger: one event per entry, and one more where the tier changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
+from uuid import UUID
 
 from libs.contracts.events import PointsPosted, TierChanged
 from libs.contracts.topics import (
@@ -25,36 +26,45 @@ _TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
 def events_of(entries: Iterable[Entry]) -> list[EncodedEvent]:
     """The events of `entries`, in their order."""
-    return [event for entry in entries for event in _events_of(entry)]
+    events: list[EncodedEvent] = []
+    for entry in entries:
+        key = record_key(entry.account.store_id, entry.account.customer_id)
+        posted = _posted(entry, format_time(time_of(entry.id)))
+        events.append(_posted_event(posted, key))
+        if entry.tier_after != entry.tier_before and entry.default_program is not None:
+            events.append(_tier_event(entry, entry.default_program, posted, key))
+    return events
 
 
-def _events_of(entry: Entry) -> Iterator[EncodedEvent]:
-    account = entry.account
-    key = record_key(account.store_id, account.customer_id)
-    posted_at = format_time(time_of(entry.id))
-    posted = _posted(entry, posted_at)
-    topic = _TOPIC_OF.get(entry.type, POINTS_ADJUSTED)
-    yield encode_event(
-        posted, topic=topic, key=key, event_id=posted.transaction_id, source=SOURCE, time=posted_at
+def _posted_event(posted: PointsPosted, key: bytes) -> EncodedEvent:
+    return encode_event(
+        posted,
+        topic=_TOPIC_OF.get(posted.type, POINTS_ADJUSTED),
+        key=key,
+        event_id=posted.transaction_id,
+        source=SOURCE,
+        time=posted.created_at,
     )
-    if entry.tier_after != entry.tier_before and entry.default_program is not None:
-        yield encode_event(
-            TierChanged(
-                store_id=account.store_id,
-                program_id=program_id(entry.default_program),
-                customer_id=account.customer_id,
-                sequence=entry.sequence,
-                lifetime_points=entry.lifetime_after,
-                occurred_at=posted.occurred_at,
-                from_=entry.tier_before,
-                to=entry.tier_after,
-            ),
-            topic=POINTS_TIER_CHANGED,
-            key=key,
-            event_id=f"{posted.transaction_id}:tier",
-            source=SOURCE,
-            time=posted_at,
-        )
+
+
+def _tier_event(entry: Entry, program: UUID, posted: PointsPosted, key: bytes) -> EncodedEvent:
+    return encode_event(
+        TierChanged(
+            store_id=posted.store_id,
+            program_id=program_id(program),
+            customer_id=posted.customer_id,
+            sequence=posted.sequence,
+            lifetime_points=posted.lifetime_after,
+            occurred_at=posted.occurred_at,
+            from_=entry.tier_before,
+            to=entry.tier_after,
+        ),
+        topic=POINTS_TIER_CHANGED,
+        key=key,
+        event_id=f"{posted.transaction_id}:tier",
+        source=SOURCE,
+        time=posted.created_at,
+    )
 
 
 def _posted(entry: Entry, posted_at: str) -> PointsPosted:

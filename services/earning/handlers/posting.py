@@ -117,34 +117,37 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
     accounts = await ledger.lock_accounts(
         connection, {(one.store_id, one.customer_id) for one in postings}
     )
+    # A batch is mostly orders; what else it holds is looked through once for each kind.
+    posting_now = {one.key for one in postings if isinstance(one, Order)}
+    others = [one for one in postings if not isinstance(one, Order)]
     # Refunds look for their orders; orders, and held ones that post now, for their refunds.
     reopened = [
         accounts[one.store_id, one.customer_id]
-        for one in postings
+        for one in others
         if isinstance(one, StatusChange)
         and not one.suspended
         and (one.store_id, one.customer_id) in accounts
     ]
     held = await ledger.read_held(connection, reopened)
     redemptions = {
-        one.redemption_id for one in postings if isinstance(one, Debit | Settlement | Cancellation)
+        one.redemption_id for one in others if isinstance(one, Debit | Settlement | Cancellation)
     }
-    resolutions = [one for one in postings if isinstance(one, Resolution)]
+    resolutions = [one for one in others if isinstance(one, Resolution)]
     awards = await debits.read_awards(
         connection,
         [(one.store_id, award) for one in resolutions for award in one.transaction_ids],
     )
-    asked = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order | Refund)}
-    asked |= {award.order for award in awards.values() if award.order is not None}
-    posting_now = {(one.store_id, one.order_id) for one in postings if isinstance(one, Order)}
-    posting_now |= {(one.store_id, one.order_id) for orders in held.values() for one in orders}
+    refunds = [one for one in others if isinstance(one, Refund)]
+    asked = posting_now.union(
+        ((one.store_id, one.order_id) for one in refunds),
+        (award.order for award in awards.values() if award.order is not None),
+    )
+    posting_now |= {one.key for orders in held.values() for one in orders}
     return Known(
         accounts=accounts,
         programs=in_force,
         orders=await ledger.read_orders(connection, asked),
-        refunds=await ledger.read_refunds(
-            connection, {one.key for one in postings if isinstance(one, Refund)}
-        ),
+        refunds=await ledger.read_refunds(connection, {one.key for one in refunds}),
         waiting=await ledger.read_waiting(connection, posting_now),
         held=held,
         debits=await debits.read_debits(connection, redemptions, accounts.values()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from services.earning.domain.accounts import Entry
 from services.earning.domain.programs import Program
 
 
+@lru_cache(maxsize=1_024)
 def program_id(program: UUID) -> str:
     return f"loy_{program}"
 

@@ -12,8 +12,9 @@ from typing import Final, TypeVar
 
 import asyncpg
 
+from libs.kernel.clock import format_time
 from libs.messaging.outbox import EncodedEvent, pack
-from libs.persistence.columns import numbers, texts
+from libs.persistence.columns import columns, copy, numbers, texts
 from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
 from services.earning.domain.accounts import Account, AccountKey, Entry
@@ -36,9 +37,10 @@ _LARGEST_BATCH: Final = 100_000
 K = TypeVar("K", bound=tuple[str, ...])
 
 _LOCK_ACCOUNTS: Final = r"""
-SELECT a.id, a.store_id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier,
-       a.member_since, a.ctid::text AS ctid
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, customer_id)
+SELECT asked.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
+       a.ctid::text AS ctid
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) WITH ORDINALITY
+  AS asked (store_id, customer_id, place)
 JOIN accounts a USING (store_id, customer_id)
 ORDER BY a.id
 FOR NO KEY UPDATE OF a
@@ -65,25 +67,18 @@ ON CONFLICT DO NOTHING
 _UPDATE_ACCOUNTS: Final = r"""
 UPDATE accounts a
 SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
-    tier = new.tier, member_since = new.member_since
+    tier = new.tier, member_since = coalesce(new.member_since, a.member_since)
 FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::bigint[], $3::text::bigint[],
             $4::text::bigint[], $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
             $7::text::timestamptz[])
   AS new (ctid, balance, lifetime, sequence, suspended, tier, member_since)
 WHERE a.ctid = new.ctid
 """
-_INSERT_ENTRIES: Final = r"""
-INSERT INTO entries (account_id, sequence, id, store_id, type, points, balance_after, lifetime_after,
-                     program_version_id, tier, reason, occurred_at, order_id, redemption_id,
-                     reward_id, reward_name)
-SELECT * FROM unnest(
-    $1::text::bigint[], $2::text::bigint[], $3::text::uuid[], string_to_array($4, E'\x1f'),
-    string_to_array($5, E'\x1f'), $6::text::bigint[], $7::text::bigint[], $8::text::bigint[],
-    $9::text::bigint[], string_to_array($10, E'\x1f', E'\x1e'), string_to_array($11, E'\x1f'),
-    $12::text::timestamptz[], string_to_array($13, E'\x1f', E'\x1e'),
-    string_to_array($14, E'\x1f', E'\x1e'), string_to_array($15, E'\x1f', E'\x1e'),
-    string_to_array($16, E'\x1f', E'\x1e'))
-"""
+_ENTRY_COLUMNS: Final = (
+    *("account_id", "sequence", "id", "store_id", "type", "points", "balance_after"),
+    *("lifetime_after", "program_version_id", "tier", "reason", "occurred_at", "order_id"),
+    *("redemption_id", "reward_id", "reward_name"),
+)
 _READ_REFUNDS: Final = r"""
 SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'))
@@ -107,19 +102,26 @@ LIMIT $2
 """
 # Drawn under the account locks, so that each account's arrivals are numbered in their order.
 _ARRIVAL: Final = "SELECT nextval('order_arrival')"
+_ORDER_COLUMNS: Final = (
+    *("store_id", "order_id", "account_id", "total", "currency", "program_id", "state"),
+    *("skip_reason", "reason", "occurred_at", "award", "entry_sequence", "refunded"),
+    *("refunded_points", "voided_points", "arrival"),
+)
 # A skipped order may be replaced, a held one posted or skipped, and a counted one refunded, each by
-# whoever holds its account; any other that is there by now was written by a rival.
-_RECORD_ORDERS: Final = r"""
+# whoever holds its account; what became of any other meanwhile was a rival's doing.
+_CHANGE_ORDERS: Final = r"""
 INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
                          skip_reason, reason, occurred_at, award, entry_sequence, refunded,
                          refunded_points, voided_points, arrival)
 SELECT * FROM unnest(
-    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), $3::text::bigint[],
-    $4::text::numeric[], string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
+    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
+    string_to_array($3, E'\x1f')::bigint[], string_to_array($4, E'\x1f')::numeric[],
+    string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
     string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'),
-    string_to_array($9, E'\x1f'), $10::text::timestamptz[], $11::text::bigint[],
-    $12::text::bigint[], $13::text::numeric[], $14::text::bigint[], $15::text::bigint[],
-    $16::text::bigint[])
+    string_to_array($9, E'\x1f'), string_to_array($10, E'\x1f')::timestamptz[],
+    string_to_array($11, E'\x1f')::bigint[], string_to_array($12, E'\x1f', E'\x1e')::bigint[],
+    string_to_array($13, E'\x1f')::numeric[], string_to_array($14, E'\x1f')::bigint[],
+    string_to_array($15, E'\x1f')::bigint[], string_to_array($16, E'\x1f', E'\x1e')::bigint[])
 ON CONFLICT (store_id, order_id) DO UPDATE
 SET account_id = excluded.account_id, total = excluded.total, currency = excluded.currency,
     program_id = excluded.program_id, state = excluded.state, skip_reason = excluded.skip_reason,
@@ -170,21 +172,22 @@ async def lock_accounts(
     rows = await connection.fetch(
         _LOCK_ACCOUNTS, texts(key[0] for key in asked), texts(key[1] for key in asked)
     )
-    return {
-        (row["store_id"], row["customer_id"]): Account(
-            id=row["id"],
-            store_id=row["store_id"],
-            customer_id=row["customer_id"],
-            balance=row["balance"],
-            lifetime=row["lifetime"],
-            sequence=row["sequence"],
-            suspended=row["suspended"],
-            tier=row["tier"],
-            member_since=row["member_since"],
-            ctid=row["ctid"],
-        )
-        for row in rows
-    }
+    return {asked[row["place"] - 1]: _account(asked[row["place"] - 1], row) for row in rows}
+
+
+def _account(key: AccountKey, row: asyncpg.Record) -> Account:
+    return Account(
+        store_id=key[0],
+        customer_id=key[1],
+        id=row["id"],
+        balance=row["balance"],
+        lifetime=row["lifetime"],
+        sequence=row["sequence"],
+        suspended=row["suspended"],
+        tier=row["tier"],
+        member_since=row["member_since"],
+        ctid=row["ctid"],
+    )
 
 
 async def read_orders(
@@ -281,7 +284,7 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await _create_accounts(connection, [account for account in touched if account.id is None])
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
     await _insert_entries(connection, books.entries)
-    await _record_orders(connection, books.orders)
+    await _record_orders(connection, books)
     await _record_refunds(connection, books.refunds)
     await debits.record_debits(connection, books.debits)
     await debits.record_resolutions(connection, books.resolutions, books.voids)
@@ -323,61 +326,77 @@ async def _update_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.sequence for account in accounts),
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
-        numbers(_moment(account.member_since) for account in accounts),
+        numbers(
+            _moment(account.member_since) if account.is_older else None for account in accounts
+        ),
     )
     _expect(status, "UPDATE", len(accounts))
 
 
 async def _insert_entries(connection: Connection, entries: Sequence[Entry]) -> None:
-    if not entries:
-        return
-    await connection.execute(
-        _INSERT_ENTRIES,
-        numbers(entry.account.id for entry in entries),
-        numbers(entry.sequence for entry in entries),
-        numbers(entry.id for entry in entries),
-        texts(entry.account.store_id for entry in entries),
-        texts(entry.type for entry in entries),
-        numbers(entry.points for entry in entries),
-        numbers(entry.balance_after for entry in entries),
-        numbers(entry.lifetime_after for entry in entries),
-        numbers(None if entry.program is None else entry.program.version_id for entry in entries),
-        texts(None if entry.tier is None else entry.tier.name for entry in entries),
-        texts(entry.reason for entry in entries),
-        numbers(entry.occurred_at.isoformat() for entry in entries),
-        texts(entry.order_id for entry in entries),
-        texts(entry.redemption_id for entry in entries),
-        texts(None if entry.reward is None else entry.reward.id for entry in entries),
-        texts(None if entry.reward is None else entry.reward.name for entry in entries),
+    if entries:
+        await copy(connection, "entries", _ENTRY_COLUMNS, map(_entry_row, entries))
+
+
+def _entry_row(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.account.id,
+        entry.sequence,
+        entry.id,
+        entry.account.store_id,
+        entry.type,
+        entry.points,
+        entry.balance_after,
+        entry.lifetime_after,
+        None if entry.program is None else entry.program.version_id,
+        None if entry.tier is None else entry.tier.name,
+        entry.reason,
+        format_time(entry.occurred_at),
+        entry.order_id,
+        entry.redemption_id,
+        None if entry.reward is None else entry.reward.id,
+        None if entry.reward is None else entry.reward.name,
     )
 
 
-async def _record_orders(connection: Connection, orders: dict[OrderKey, OrderRecord]) -> None:
-    if not orders:
-        return
-    records = [orders[key] for key in sorted(orders)]
-    held = [key for key, record in orders.items() if record.state == "held"]
+async def _record_orders(connection: Connection, books: Books) -> None:
+    """New orders and those that changed, each in the order of their keys."""
+    held = [key for key, record in books.orders.items() if record.state == "held"]
     arrivals = await _arrivals(connection, held)
-    status = await connection.execute(
-        _RECORD_ORDERS,
-        texts(record.store_id for record in records),
-        texts(record.order_id for record in records),
-        numbers(_account_id(record) for record in records),
-        numbers(record.total for record in records),
-        texts(record.currency for record in records),
-        texts(record.program_id for record in records),
-        texts(record.state for record in records),
-        texts(record.skip_reason for record in records),
-        texts(record.reason for record in records),
-        numbers(record.occurred_at.isoformat() for record in records),
-        numbers(record.award for record in records),
-        numbers(None if record.entry is None else record.entry.sequence for record in records),
-        numbers(record.refunded for record in records),
-        numbers(record.refunded_points for record in records),
-        numbers(record.voided_points for record in records),
-        numbers(arrivals.get((record.store_id, record.order_id)) for record in records),
+    new: list[tuple[object, ...]] = []
+    changed: list[tuple[object, ...]] = []
+    for key in sorted(books.orders):
+        row = _order_row(books.orders[key], arrivals.get(key))
+        (changed if key in books.recorded else new).append(row)
+    if new:
+        try:
+            await copy(connection, "orders", _ORDER_COLUMNS, new)
+        except asyncpg.UniqueViolationError as error:
+            raise Rival from error
+    if changed:
+        status = await connection.execute(_CHANGE_ORDERS, *columns(changed))
+        _expect(status, "INSERT 0", len(changed))
+
+
+def _order_row(record: OrderRecord, arrival: int | None) -> tuple[object, ...]:
+    return (
+        record.store_id,
+        record.order_id,
+        _account_id(record),
+        record.total,
+        record.currency,
+        record.program_id,
+        record.state,
+        record.skip_reason,
+        record.reason,
+        format_time(record.occurred_at),
+        record.award,
+        None if record.entry is None else record.entry.sequence,
+        record.refunded,
+        record.refunded_points,
+        record.voided_points,
+        arrival,
     )
-    _expect(status, "INSERT 0", len(records))
 
 
 async def _arrivals(connection: Connection, keys: Sequence[K]) -> dict[K, int]:
@@ -405,7 +424,7 @@ async def _record_refunds(connection: Connection, refunds: dict[RefundKey, Refun
         texts(record.detail for record in records),
         numbers(record.points for record in records),
         numbers(None if record.entry is None else record.entry.sequence for record in records),
-        numbers(record.occurred_at.isoformat() for record in records),
+        numbers(format_time(record.occurred_at) for record in records),
         numbers(arrivals[key] for key in keys),
     )
     _expect(status, "INSERT 0", len(records))
@@ -429,7 +448,10 @@ async def _insert_day_changes(connection: Connection, entries: Sequence[Entry]) 
     changes: dict[tuple[str, date], DayChange] = {}
     for entry in entries:
         key = (entry.account.store_id, entry.occurred_at.date())
-        changes.setdefault(key, DayChange()).add(entry)
+        change = changes.get(key)
+        if change is None:
+            change = changes[key] = DayChange()
+        change.add(entry)
     for (store_id, day), change in changes.items():
         await connection.execute(
             _INSERT_DAY_CHANGES,
@@ -444,7 +466,7 @@ def _account_id(record: OrderRecord | RefundRecord) -> int | None:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return None if moment is None else format_time(moment)
 
 
 def _expect(status: str, verb: str, rows: int) -> None:
