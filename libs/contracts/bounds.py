@@ -14,7 +14,6 @@ Schema = Mapping[str, Any]
 
 # Readable on one line: no control characters, and something beside blanks.
 _CONTROL: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_BLANK: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 
 _TOTAL: Final = int(MAX_TOTAL)
 
@@ -24,7 +23,7 @@ def text(longest: int) -> Schema:
     return {
         "minLength": 1,
         "maxLength": longest,
-        "pattern": f"^[^{_CONTROL}]*[^{_CONTROL}{_BLANK}][^{_CONTROL}]*$",
+        "pattern": f"^[^{_CONTROL}]*[^{_CONTROL}\\s][^{_CONTROL}]*$",
     }
 
 

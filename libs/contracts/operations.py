@@ -36,9 +36,9 @@ class Parameter(Struct, frozen=True):
 class Operation(Struct, frozen=True, kw_only=True):
     """A method of a path under /v1/stores/{store_id}; `{id}` stands for any one segment.
 
-    `request` is the body's shape (`alternatives` by media type where there are several), `answer`
-    that of `status`; a `listed` one comes in pages. `errors` are the codes beyond those that any
-    operation may answer. With the query parameter `customer_id`, `for_customer` answers instead.
+    `request` is the body's shape, `answer` that of `status`; a `listed` one comes in pages. `errors`
+    are the codes beyond those that any operation may answer. With the query parameter
+    `customer_id`, `for_customer` answers instead, in the shape `answer_for_customer`.
     """
 
     id: str
@@ -57,6 +57,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     listed: bool = False
     errors: tuple[str, ...] = ()
     for_customer: Owner | None = None
+    answer_for_customer: Any = None
 
     @property
     def is_write(self) -> bool:
@@ -294,7 +295,8 @@ OPERATIONS: Final = (
                 CUSTOMER_ID,
             ),
         ),
-        answer=rewards.Reward | rewards.RewardForCustomer,
+        answer=rewards.Reward,
+        answer_for_customer=rewards.RewardForCustomer,
         listed=True,
     ),
     Operation(

@@ -14,7 +14,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.inspect import Type
 
 from libs.contracts.api import Answer, Request
-from libs.contracts.bounds import BOUNDS
+from libs.contracts.bounds import BOUNDS, Schema
+from libs.contracts.events import Event
 
 Json: TypeAlias = dict[str, Any]
 
@@ -28,16 +29,27 @@ _PLAIN: Final[dict[type, Json]] = {
     msgspec.inspect.RawType: {},
     msgspec.inspect.DateTimeType: {"type": "string", "format": "date-time"},
 }
+_NULL: Final = {"type": "null"}
 _NUMBER: Final = {"type": "number"}
 _NUMBER_OR_TEXT: Final = {"type": ["number", "string"]}
 
 
 class Shapes:
-    """Collects the schemas of structs by name; `root` is where references point."""
+    """Collects the schemas of structs by name; `root` is where references point.
 
-    def __init__(self, root: str, overrides: Mapping[tuple[type, str], Json] | None = None) -> None:
+    `overrides` are the schemas of fields that hold raw JSON; `closed` are the structs, beside
+    requests and answers, that have no other fields than those they name.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        overrides: Mapping[tuple[type, str], Json] | None = None,
+        closed: tuple[type, ...] = (),
+    ) -> None:
         self._root = root
         self._overrides = overrides or {}
+        self._closed = (Answer, Request, *closed)
         self.found: dict[str, Json] = {}
 
     def of(self, kind: Any) -> Json:
@@ -48,31 +60,29 @@ class Shapes:
         return {"$ref": f"{self._root}{name}"}
 
     def _schema(self, info: Type, *, owner: type | None) -> Json:
+        schema: Json
         match info:
             case msgspec.inspect.Metadata():
-                return self._schema(info.type, owner=owner)
+                schema = self._schema(info.type, owner=owner)
             case msgspec.inspect.StructType():
-                return self._struct(info)
+                schema = self._struct(info)
             case msgspec.inspect.LiteralType(values=(only,)):
-                return {"type": "string", "const": only}
+                schema = {"type": "string", "const": only}
             case msgspec.inspect.LiteralType(values=values):
-                return {"type": "string", "enum": list(values)}
+                schema = {"type": "string", "enum": list(values)}
             case msgspec.inspect.DecimalType():
                 is_answer = owner is not None and issubclass(owner, Answer)
-                return dict(_NUMBER if is_answer else _NUMBER_OR_TEXT)
+                schema = dict(_NUMBER if is_answer else _NUMBER_OR_TEXT)
             case msgspec.inspect.ListType():
-                return {"type": "array", "items": self._schema(info.item_type, owner=owner)}
+                schema = {"type": "array", "items": self._schema(info.item_type, owner=owner)}
             case msgspec.inspect.DictType():
-                values = self._schema(info.value_type, owner=owner)
-                return {"type": "object", "additionalProperties": values or True}
+                held = self._schema(info.value_type, owner=owner)
+                schema = {"type": "object", "additionalProperties": held or True}
             case msgspec.inspect.UnionType():
-                return self._union(info, owner=owner)
+                schema = _either([self._schema(one, owner=owner) for one in info.types])
             case _:
-                return dict(_PLAIN[type(info)])
-
-    def _union(self, info: msgspec.inspect.UnionType, *, owner: type | None) -> Json:
-        branches = [self._schema(one, owner=owner) for one in info.types]
-        return _either(branches)
+                schema = dict(_PLAIN[type(info)])
+        return schema
 
     def _struct(self, info: msgspec.inspect.StructType) -> Json:
         kind = info.cls
@@ -91,7 +101,7 @@ class Shapes:
         required = [field.encode_name for field in info.fields if field.required]
         if required:
             schema["required"] = required
-        if issubclass(kind, Answer | Request):
+        if issubclass(kind, self._closed):
             schema["additionalProperties"] = False
         if kind.__doc__ and kind.__doc__ != _inherited(kind):
             schema["description"] = " ".join(inspect.cleandoc(kind.__doc__).split())
@@ -104,21 +114,28 @@ class Shapes:
             self._schema(one, owner=kind)
             for one in _alternatives(msgspec.inspect.type_info(_without_unset(hint)))
         ]
-        leaves_out = info_omits(kind)
-        bound = BOUNDS.get(kind, {}).get(field.name, {})
+        bound = {**BOUNDS.get(kind, {}).get(field.name, {}), **_format(kind, field.name)}
         bounded = [
-            schema if schema == {"type": "null"} else {**schema, **bound}
+            schema if schema == _NULL else _bound(schema, bound)
             for schema in schemas
-            if not (leaves_out and schema == {"type": "null"})
+            if schema != _NULL or not kind.__struct_config__.omit_defaults
         ]
         schema = _either(bounded)
         default = _default(field)
         return schema if default is None else {**schema, "default": default}
 
 
-def info_omits(kind: type[Struct]) -> bool:
-    """Whether what is written of the struct leaves out fields at their defaults."""
-    return bool(kind.__struct_config__.omit_defaults) and not issubclass(kind, Request)
+def _format(kind: type, name: str) -> Json:
+    """The form of times, which answers and events write as text."""
+    if not issubclass(kind, Answer | Event):
+        return {}
+    if name.endswith("_at") or name == "member_since":
+        return {"format": "date-time"}
+    return {"format": "date"} if name == "date" else {}
+
+
+def _bound(schema: Json, bound: Schema) -> Json:
+    return {**bound} if "anyOf" in bound else {**schema, **bound}
 
 
 def _alternatives(info: Type) -> tuple[Type, ...]:
@@ -141,11 +158,12 @@ def _without_unset(hint: Any) -> Any:
 
 def _either(branches: list[Json]) -> Json:
     """One of these: plain types that differ in nothing else are named together."""
+    branches = [one for branch in branches for one in _flat(branch)]
     if len(branches) == 1:
         return branches[0]
-    nullable = [branch for branch in branches if branch != {"type": "null"}]
-    if len(nullable) == 1 and len(branches) == 2 and isinstance(nullable[0].get("type"), str):
-        only = nullable[0]
+    values = [branch for branch in branches if branch != _NULL]
+    if len(values) == 1 and len(branches) == 2 and isinstance(values[0].get("type"), str):
+        only = values[0]
         if not {"enum", "const", "anyOf"} & set(only):
             return {**only, "type": [only["type"], "null"]}
     if all(list(branch) == ["type"] and isinstance(branch["type"], str) for branch in branches):
@@ -153,10 +171,14 @@ def _either(branches: list[Json]) -> Json:
     return {"anyOf": branches}
 
 
+def _flat(branch: Json) -> list[Json]:
+    return branch["anyOf"] if list(branch) == ["anyOf"] else [branch]
+
+
 def _default(field: msgspec.inspect.Field) -> Any:
     """The default worth telling: of null and of nothing there is nothing to tell."""
     default = field.default
-    if default in {msgspec.NODEFAULT, UNSET, None} or isinstance(default, Raw):
+    if isinstance(default, Raw) or default in {msgspec.NODEFAULT, UNSET, None}:
         return None
     return str(default) if isinstance(default, Decimal) else default
 
