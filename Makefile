@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo test test-long bench lint format requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo test test-long bench lint format docs requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -64,6 +64,9 @@ lint: $(VENV)/dev ## style, types and import rules
 format: $(VENV)/dev ## put the code in shape
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
+
+docs: $(VENV)/dev ## write the generated reference: [RECORD=1] takes its examples from the stack that is up
+	@$(TOOLS) docs $(if $(RECORD),--record)
 
 requirements: $(VENV)/dev ## choose the newest versions that fit, and pin them
 	@for set in "services" "stack --group stack" "dev --group dev"; do set -- $$set; \

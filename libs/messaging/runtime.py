@@ -3,18 +3,24 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from libs.kernel.errors import Unavailable
 from libs.messaging.backoff import delays
 from libs.messaging.broker import create_broker
+from libs.messaging.cloudevents import headers_of
 from libs.messaging.consumer import BatchConsumer, NotReady
 from libs.messaging.dead_letters import create_producer
+from libs.messaging.outbox import EncodedEvent
 from libs.messaging.relay import Relay
 from libs.observability import logging
+
+# Well within the time that a caller's gateway waits for us.
+_PUBLISH_SECONDS: Final = 8.0
 
 MakeConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
 
@@ -29,12 +35,19 @@ class Messaging:
     """
 
     def __init__(
-        self, *, bootstrap: str, database_url: str, consumers: Sequence[MakeConsumer], relay: bool
+        self,
+        *,
+        bootstrap: str,
+        database_url: str,
+        consumers: Sequence[MakeConsumer],
+        relay: bool,
+        publishes: bool = False,
     ) -> None:
         self._bootstrap = bootstrap
         self._database_url = database_url
         self._make_consumers = consumers
         self._with_relay = relay
+        self._publishes = publishes
         self._relay: Relay | None = None
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
@@ -46,6 +59,30 @@ class Messaging:
         """Something was written to the outbox."""
         if self._relay is not None:
             self._relay.wake()
+
+    async def publish(self, events: Sequence[EncodedEvent]) -> None:
+        """Put events on their topics, for one who asked from outside; what a service tells of its
+        own state goes through the outbox. Returns when the broker has them all.
+
+        Raises Unavailable while it does not take them: then some may be there all the same.
+        """
+        if not events:
+            return
+        if self._producer is None:
+            raise Unavailable("Kafka cannot be reached at the moment.")
+        try:
+            async with asyncio.timeout(_PUBLISH_SECONDS):
+                await asyncio.gather(*[await self._send(event) for event in events])
+        except (KafkaError, TimeoutError) as error:
+            log.warning("not_published", events=len(events), error=repr(error))
+            raise Unavailable("Kafka does not answer at the moment.") from error
+
+    async def _send(self, event: EncodedEvent) -> "asyncio.Future[Any]":
+        assert self._producer is not None
+        sent: asyncio.Future[Any] = await self._producer.send(
+            event.topic, key=event.key, value=event.value, headers=headers_of(event)
+        )
+        return sent
 
     async def ready(self) -> None:
         """Raise while a part cannot do its work."""
@@ -59,7 +96,7 @@ class Messaging:
             await self._relay.ready()
 
     async def __aenter__(self) -> Self:
-        if self._make_consumers or self._with_relay:
+        if self._make_consumers or self._with_relay or self._publishes:
             self._running = asyncio.create_task(self._run(), name="messaging")
         return self
 

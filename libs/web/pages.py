@@ -5,11 +5,10 @@ from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
+from libs.contracts.operations import DEFAULT_LIMIT, MAX_LIMIT, PAGE
 from libs.web.body import Query
 
-PARAMETERS: Final = frozenset({"limit", "starting_after"})
-MAX_LIMIT: Final = 100
-DEFAULT_LIMIT: Final = 20
+PARAMETERS: Final = frozenset(parameter.name for parameter in PAGE)
 
 # `total` is exact up to here; beyond, a count would cost a walk through the whole history.
 COUNT_LIMIT: Final = 10_000

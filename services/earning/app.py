@@ -14,7 +14,7 @@ from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import keep_purging
 from libs.web.app import create_app
 from services.earning import consumers
-from services.earning.api import internal, routes
+from services.earning.api import events, internal, routes
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.handlers.resources import Resources
 from services.earning.handlers.summary import Summaries, keep_folding
@@ -36,6 +36,7 @@ def build(settings: Settings) -> Litestar:
         if "consumers" in settings.roles
         else (),
         relay="relay" in settings.roles,
+        publishes="api" in settings.roles,
     )
 
     async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
@@ -61,9 +62,13 @@ def build(settings: Settings) -> Litestar:
         await reads.dispose()
 
     return create_app(
-        routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
+        routes=(*routes.ROUTES, *events.ROUTES, *internal.ROUTES)
+        if "api" in settings.roles
+        else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
-        state={"resources": Resources(batches, reads, gatherer, Summaries(reads))},
+        state={
+            "resources": Resources(batches, reads, gatherer, Summaries(reads), messaging.publish)
+        },
     )

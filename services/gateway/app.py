@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import answer_error, health_routes
 from libs.web.client import ServiceClient
-from services.gateway.api.pages import explain_problem
+from services.gateway.api.pages import documentation, explain_problem
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.limits import RateLimiter
@@ -59,6 +59,7 @@ def build(settings: Settings) -> Litestar:
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
             explain_problem,
+            *documentation(),
             *health_routes({"database": partial(ping, engine)}),
         ],
         exception_handlers={Exception: answer_error},

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Scope = Literal["read", "earn", "redeem", "manage", "admin"]
+from libs.contracts.operations import Scope
 
 SCOPES: Final[tuple[Scope, ...]] = ("read", "earn", "redeem", "manage", "admin")
 # What a key gets unless it is asked for otherwise: all that a shop's backend needs.

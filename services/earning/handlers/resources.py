@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence.gatherer import Gatherer
 from libs.web.exchange import AnyRequest
+from services.earning.handlers.intake import Publish
 from services.earning.handlers.posting import Done, Work
 from services.earning.handlers.summary import Summaries
 
@@ -17,6 +18,7 @@ class Resources(Struct, frozen=True):
     reads: AsyncEngine
     gatherer: Gatherer[Work, Done]
     summaries: Summaries
+    publish: Publish
 
 
 def resources_of(request: AnyRequest) -> Resources:

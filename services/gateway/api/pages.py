@@ -1,13 +1,22 @@
-"""The pages beside /v1: what an error code means."""
+"""The pages beside /v1: the API's documentation, and what an error code means."""
 
 from html import escape
+from pathlib import Path
 from typing import Final
 
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
 from libs.web.problems import PROBLEMS
+from services.gateway.api import docs
+
+# What `make docs` writes: the page and the document served are the ones that were reviewed.
+_DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "generated" / "openapi.json"
+# They change with a release only; a proxy may keep them for a while.
+_CACHED: Final = {"Cache-Control": "public, max-age=300"}
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -41,3 +50,19 @@ def explain_problem(code: FromPath[str]) -> Response[str]:
         explanation=escape(problem.explanation),
     )
     return Response(page, media_type="text/html")
+
+
+def documentation() -> list[ControllerRouterHandler]:
+    """`/openapi.json`: the API's document. `/docs`: the same for people."""
+    document = _DOCUMENT.read_bytes()
+    page = docs.render(msgspec.json.decode(document)).encode()
+
+    @get("/openapi.json", operation_id="getOpenApi", sync_to_thread=False)
+    def openapi() -> Response[bytes]:
+        return Response(document, media_type="application/json", headers=_CACHED)
+
+    @get("/docs", operation_id="getDocs", sync_to_thread=False)
+    def read_docs() -> Response[bytes]:
+        return Response(page, media_type="text/html; charset=utf-8", headers=_CACHED)
+
+    return [openapi, read_docs]

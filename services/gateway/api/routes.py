@@ -1,73 +1,50 @@
-"""The routes of /v1: which service owns each, the scope it needs, how large a body may be."""
+"""The routes of /v1, from the table of operations: who answers, and what a request may bring."""
 
 import re
 from typing import Final
 
 from msgspec import Struct
 
-from services.gateway.domain import Scope
+from libs.contracts.operations import OPERATIONS, Operation, Owner, Scope
 
-_BODY: Final = 64 * 1024
-_BATCH: Final = 1024 * 1024
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 
 
 class Route(Struct, frozen=True):
     """Where a method of a path goes, and what it takes."""
 
-    service: str
+    service: Owner
     scope: Scope
-    largest_body: int = _BODY
+    largest_body: int
+    media_types: tuple[str, ...]
     # The one question that another service answers: which of the rewards this customer can have.
-    for_customer: str | None = None
+    for_customer: Owner | None
 
-    def owner(self, query: bytes) -> str:
+    def owner(self, query: bytes) -> Owner:
         """The service that answers a request with this query."""
         if self.for_customer is not None and _CUSTOMER.search(query):
             return self.for_customer
         return self.service
 
 
-# Paths under /v1/stores/{store_id}; `{id}` stands for any one segment.
-_TABLE: Final = (
-    ("GET", "loyalty-programs", Route("earning", "read")),
-    ("POST", "loyalty-programs", Route("earning", "manage")),
-    ("GET", "loyalty-programs/{id}", Route("earning", "read")),
-    ("PATCH", "loyalty-programs/{id}", Route("earning", "manage")),
-    ("POST", "loyalty/earn", Route("earning", "earn")),
-    ("POST", "loyalty/earn/batch", Route("earning", "earn", _BATCH)),
-    ("POST", "loyalty/adjust", Route("earning", "manage")),
-    ("GET", "loyalty/customers", Route("earning", "read")),
-    ("GET", "loyalty/summary", Route("earning", "read")),
-    ("PATCH", "loyalty/customers/{id}", Route("earning", "manage")),
-    ("GET", "loyalty/customers/{id}", Route("earning", "read")),
-    ("GET", "loyalty/transactions", Route("earning", "read")),
-    ("GET", "loyalty/transactions/{id}", Route("earning", "read")),
-    ("GET", "loyalty/rewards", Route("catalog", "read", for_customer="redemption")),
-    ("POST", "loyalty/rewards", Route("catalog", "manage")),
-    ("GET", "loyalty/rewards/{id}", Route("catalog", "read")),
-    ("PATCH", "loyalty/rewards/{id}", Route("catalog", "manage")),
-    ("DELETE", "loyalty/rewards/{id}", Route("catalog", "manage")),
-    ("POST", "loyalty/redeem", Route("redemption", "redeem")),
-    ("GET", "loyalty/redemptions", Route("redemption", "read")),
-    ("GET", "loyalty/redemptions/{id}", Route("redemption", "read")),
-    ("POST", "loyalty/redemptions/{id}/cancel", Route("redemption", "redeem")),
-    ("POST", "loyalty/redemptions/{id}/use", Route("redemption", "redeem")),
-    ("GET", "loyalty/anomalies", Route("anomaly", "read")),
-    ("GET", "loyalty/anomalies/{id}", Route("anomaly", "read")),
-    ("PATCH", "loyalty/anomalies/{id}", Route("anomaly", "manage")),
-    ("GET", "loyalty/anomaly-settings", Route("anomaly", "read")),
-    ("PUT", "loyalty/anomaly-settings", Route("anomaly", "manage")),
-    ("POST", "loyalty/anomaly-settings/backtest", Route("anomaly", "read")),
-)
-
 Methods = dict[str, Route]
+
+
+def _route(operation: Operation) -> Route:
+    return Route(
+        service=operation.owner,
+        scope=operation.scope,
+        largest_body=operation.largest_body,
+        media_types=operation.media_types,
+        for_customer=operation.for_customer,
+    )
 
 
 def _by_path() -> dict[tuple[str, ...], Methods]:
     found: dict[tuple[str, ...], Methods] = {}
-    for method, path, route in _TABLE:
-        found.setdefault(tuple(path.split("/")), {})[method] = route
+    for operation in OPERATIONS:
+        methods = found.setdefault(tuple(operation.path.split("/")), {})
+        methods[operation.method] = _route(operation)
     return found
 
 

@@ -77,8 +77,9 @@ class V1(Struct, frozen=True):
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
         body = await _body(receive, headers, largest=route.largest_body)
-        if body and not _is_json(headers):
-            raise UnsupportedMediaType("Send the body with `Content-Type: application/json`.")
+        if body and _media_type(headers) not in route.media_types:
+            kinds = " or ".join(route.media_types)
+            raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
         return await self.services[route.owner(scope["query_string"])].send(
             scope["method"],
             _target(scope, segments, key.store_id),
@@ -134,9 +135,10 @@ async def _body(receive: Receive, headers: Headers, *, largest: int) -> bytes:
             return b"".join(parts)
 
 
-def _is_json(headers: Headers) -> bool:
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return kind == b"application/json"
+def _media_type(headers: Headers) -> str:
+    """What the body is said to be, without parameters."""
+    kind = headers.get(b"content-type", b"").partition(b";")[0]
+    return kind.strip().lower().decode("latin-1")
 
 
 def _segments(scope: HTTPScope) -> list[str]:

@@ -1,0 +1,151 @@
+"""The bounds of what callers send, as JSON Schema: what the reference shows beside each field.
+
+They document; what is enforced is written in each service's checks, which tell all faults at once.
+A test holds every field of a request to having bounds, and generated requests hold both to agree.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from libs.contracts import anomalies, api, events, intake, rewards
+from libs.contracts.numbers import MAX_TOTAL
+
+Schema = Mapping[str, Any]
+
+# Readable on one line: no control characters, and something beside blanks.
+_CONTROL: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+
+_TOTAL: Final = int(MAX_TOTAL)
+
+
+def text(longest: int) -> Schema:
+    """Readable text of up to `longest` characters."""
+    return {
+        "minLength": 1,
+        "maxLength": longest,
+        "pattern": f"^[^{_CONTROL}]*[^{_CONTROL}\\s][^{_CONTROL}]*$",
+    }
+
+
+def whole(low: int, high: int) -> Schema:
+    return {"minimum": low, "maximum": high}
+
+
+def exact(high: int, *, above: int | None = None, low: int | None = None) -> Schema:
+    """A decimal with up to six decimals, as a number or as text: over `above`, or from `low`."""
+    start = {"minimum": low} if above is None else {"exclusiveMinimum": above}
+    digits = len(str(high))
+    return {
+        "anyOf": [
+            {"type": "number", **start, "maximum": high, "multipleOf": 0.000001},
+            {"type": "string", "pattern": rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,6}})?$"},
+        ]
+    }
+
+
+CUSTOMER_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.:@+|=~-]{1,128}$"}
+STORE_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+OTHER_ID: Final[Schema] = {"type": "string", "pattern": f"^[^{_CONTROL}]{{1,128}}$"}
+
+_CURRENCY: Final[Schema] = {"pattern": "^[A-Z]{3}$"}
+_NAME: Final = text(api.MAX_NAME)
+_REASON: Final = text(api.MAX_REASON)
+_RATE: Final = exact(api.MAX_RATE, above=0)
+_MULTIPLIER: Final = exact(api.MAX_MULTIPLIER, above=0)
+_MONEY: Final = exact(_TOTAL, low=0)
+_WORTH: Final = exact(_TOTAL, above=0)
+_PERCENT: Final = exact(100, above=0)
+_TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
+_COST: Final = whole(1, rewards.MAX_COST)
+_MOMENT: Final[Schema] = {"format": "date-time"}
+_METADATA: Final[Schema] = {
+    "maxProperties": rewards.MAX_METADATA,
+    "propertyNames": {"minLength": 1, "maxLength": rewards.MAX_METADATA_KEY},
+    "additionalProperties": {"type": "string", "maxLength": rewards.MAX_METADATA_VALUE},
+}
+_PROGRAM: Final[dict[str, Schema]] = {
+    "name": _NAME,
+    "points_per_dollar": _RATE,
+    "tiers": _TIERS,
+    "currency": _CURRENCY,
+}
+_REWARD: Final[dict[str, Schema]] = {
+    "name": _NAME,
+    "points_cost": _COST,
+    "description": text(rewards.MAX_DESCRIPTION),
+    "stock": whole(0, rewards.MAX_STOCK),
+    "per_customer_limit": whole(1, rewards.MAX_PER_CUSTOMER),
+    "starts_at": _MOMENT,
+    "ends_at": _MOMENT,
+    "min_tier": _NAME,
+    "image_url": {"format": "uri", "maxLength": rewards.MAX_URL},
+    "metadata": _METADATA,
+}
+_LINE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "sku": {"type": "string"},
+        "quantity": {"type": "integer"},
+        "unit_price": {"type": ["number", "string"]},
+    },
+}
+_ORDER: Final[dict[str, Schema]] = {
+    "store_id": STORE_ID,
+    "customer_id": CUSTOMER_ID,
+    "order_id": OTHER_ID,
+}
+
+# By struct and field, what its type does not say.
+BOUNDS: Final[dict[type, dict[str, Schema]]] = {
+    api.TierInput: {
+        "name": _NAME,
+        "min_points": whole(0, api.MAX_BALANCE),
+        "multiplier": _MULTIPLIER,
+        "perks": {
+            "maxItems": api.MAX_PERKS,
+            "items": {"type": "string", **_REASON},
+        },
+    },
+    api.ProgramCreate: _PROGRAM,
+    api.ProgramPatch: _PROGRAM,
+    api.EarnRequest: {
+        "customer_id": CUSTOMER_ID,
+        "points": whole(1, api.MAX_MANUAL_POINTS),
+        "reason": _REASON,
+    },
+    api.EarnBatchRequest: {"items": {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS}},
+    api.AdjustRequest: {
+        "customer_id": CUSTOMER_ID,
+        "points": {
+            "minimum": -api.MAX_MANUAL_POINTS,
+            "maximum": api.MAX_MANUAL_POINTS,
+            "not": {"const": 0},
+        },
+        "reason": _REASON,
+    },
+    api.CustomerPatch: {"note": _REASON},
+    rewards.RewardValueInput: {"amount": _WORTH, "currency": _CURRENCY, "percent": _PERCENT},
+    rewards.RewardCreate: {"id": {"pattern": "^rwd_[A-Za-z0-9_-]{1,64}$"}, **_REWARD},
+    rewards.RewardPatch: _REWARD,
+    rewards.RedeemRequest: {
+        "customer_id": CUSTOMER_ID,
+        "reward_id": OTHER_ID,
+        "points_cost": _COST,
+    },
+    anomalies.AnomalyPatch: {"note": _REASON},
+    intake.EventEnvelope: {
+        "id": OTHER_ID,
+        "source": _REASON,
+        "time": _MOMENT,
+        "datacontenttype": {"const": "application/json"},
+        "dataschema": {"pattern": "/v1$"},
+    },
+    events.OrderCompleted: {
+        **_ORDER,
+        "total": _MONEY,
+        "currency": _CURRENCY,
+        "program_id": OTHER_ID,
+        "items": {"type": "array", "items": _LINE},
+    },
+    events.OrderRefunded: {**_ORDER, "refund_id": OTHER_ID, "amount": _MONEY},
+}

@@ -1,0 +1,168 @@
+"""Orders and refunds over REST: CloudEvents checked like a consumer would, put on their topics."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from litestar import post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from libs.contracts.events import OrderCompleted, OrderRefunded
+from libs.contracts.intake import MAX_EVENTS, EventEnvelope
+from libs.contracts.operations import CLOUD_EVENTS
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
+from libs.kernel.clock import format_time, parse_time, utc_now
+from libs.kernel.errors import InvalidRequest
+from libs.kernel.ids import OTHER_ID
+from libs.messaging.outbox import EncodedEvent
+from libs.observability import tracing
+from libs.web import checks
+from libs.web.body import Faults, decode
+from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
+from services.earning.domain.intake import OutOfBounds, order_of, refund_of
+from services.earning.handlers import intake
+from services.earning.handlers.intake import Sent
+from services.earning.handlers.resources import resources_of
+
+_MAX_SOURCE: Final = 255
+_ID_RULE: Final = "1-128 characters, none of them a control character"
+
+# An event's type, its shape, and what holds it to its bounds.
+_KINDS: Final[dict[str, tuple[Any, Callable[..., object]]]] = {
+    ORDER_COMPLETED: (OrderCompleted, order_of),
+    ORDER_REFUNDED: (OrderRefunded, refund_of),
+}
+
+
+class _Named(Struct):
+    """All that the verdict on an event needs to know of it."""
+
+    id: str | None = None
+
+
+class _Placed(Struct):
+    """The store that an event's value names, if it does."""
+
+    store_id: str | UnsetType = UNSET
+
+
+@post("/v1/stores/{store_id:str}/events", operation_id="sendEvents", status_code=202)
+async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Put events on their topics; answers once the broker has them."""
+    body = await request.body()
+    claim = claim_of(request, store_id, body)
+    reader = _Reader(store_id, tracing.traceparent(request.headers.get(tracing.HEADER)))
+    if _media_type(request) == CLOUD_EVENTS:
+        sent = [reader.judge(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
+    else:
+        event = reader.read(body, at="#")
+        sent = [Sent(event.id, event)]
+    resources = resources_of(request)
+    answer, replayed = await intake.send(
+        resources.batches, resources.publish, sent, claim, request_id_of(request)
+    )
+    return kept_body(answer, replayed=replayed)
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (send_events,)
+
+
+def _media_type(request: AnyRequest) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _split(body: bytes) -> list[Raw]:
+    """The events of a batch; raises InvalidRequest for a faulty envelope."""
+    events = decode(body, list[Raw])
+    faults = Faults()
+    if not 1 <= len(events) <= MAX_EVENTS:
+        faults.at("#", f"1-{MAX_EVENTS} events")
+    faults.raise_if_any()
+    return events
+
+
+def _id_in(raw: Raw) -> str | None:
+    """The event's id as far as it can be read."""
+    try:
+        return msgspec.json.decode(raw, type=_Named).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Reader(Struct, frozen=True):
+    """Reads the events of one request of a store's."""
+
+    store_id: str
+    traceparent: str
+
+    def judge(self, raw: Raw, *, at: str) -> Sent:
+        """An event of a batch, or what is wrong with it."""
+        try:
+            event = self.read(bytes(raw), at=at)
+        except InvalidRequest as error:
+            return Sent(_id_in(raw), error)
+        return Sent(event.id, event)
+
+    def read(self, body: bytes, *, at: str) -> EncodedEvent:
+        """The event in `body`, ready for its topic; raises InvalidRequest."""
+        now = utc_now()
+        envelope = decode(body, EventEnvelope, at=at)
+        faults = Faults()
+        _check(envelope, faults, at=at)
+        value = self._value(envelope.data, faults, at=f"{at}/data")
+        customer_id = _customer_of(envelope.type, value, faults, at=f"{at}/data", now=now)
+        faults.raise_if_any()
+        return EncodedEvent(
+            topic=envelope.type,
+            key=record_key(self.store_id, customer_id),
+            value=value,
+            id=envelope.id,
+            source=envelope.source,
+            time=envelope.time or format_time(now),
+            traceparent=self.traceparent,
+        )
+
+    def _value(self, data: Raw, faults: Faults, *, at: str) -> bytes:
+        """The event's value with its store. The shop's bytes stay as they are: spelling its numbers
+        anew might change them."""
+        value = bytes(data)
+        named = decode(value, _Placed, at=at).store_id
+        if named is UNSET:
+            rest = value.lstrip()[1:].lstrip()
+            comma = b"" if rest.startswith(b"}") else b","
+            return b'{"store_id":' + msgspec.json.encode(self.store_id) + comma + rest
+        if named != self.store_id:
+            faults.at(f"{at}/store_id", "the store that the key belongs to; it may be left out")
+        return value
+
+
+def _customer_of(kind: str, value: bytes, faults: Faults, *, at: str, now: datetime) -> str:
+    """Whose event it is, once it is held to the bounds that the consumer holds it to."""
+    shape, posting_of = _KINDS[kind]
+    event = decode(value, shape, at=at)
+    try:
+        posting_of(event, now=now)
+    except OutOfBounds as error:
+        field, _, rule = str(error).partition(": ")
+        faults.at(f"{at}/{field}", rule)
+    customer_id: str = event.customer_id
+    return customer_id
+
+
+def _check(envelope: EventEnvelope, faults: Faults, *, at: str) -> None:
+    """The bounds of what stands around the value."""
+    if not OTHER_ID.fullmatch(envelope.id):
+        faults.at(f"{at}/id", _ID_RULE)
+    checks.text(envelope.source, faults, at=f"{at}/source", longest=_MAX_SOURCE)
+    if envelope.time is not None:
+        try:
+            parse_time(envelope.time)
+        except ValueError as error:
+            faults.at(f"{at}/time", str(error))
+    if envelope.datacontenttype not in {None, "application/json"}:
+        faults.at(f"{at}/datacontenttype", "application/json")
+    if envelope.dataschema is not None and not envelope.dataschema.endswith("/v1"):
+        faults.at(f"{at}/dataschema", "a schema of version 1, ending in /v1")

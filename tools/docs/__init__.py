@@ -1,0 +1,1 @@
+"""The reference, generated: OpenAPI, AsyncAPI, event schemas, metrics and settings."""

@@ -1,0 +1,47 @@
+"""The generated files: where each is, and what it holds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tools.docs import asyncapi, events, openapi, tables
+from tools.docs.events import EVENTS, VERSION
+from tools.docs.openapi import Examples
+from tools.stack.config import ROOT
+
+FOLDER: Final = ROOT / "docs" / "generated"
+# Not generated: recorded from the running system, and frozen for ever.
+EXAMPLES: Final = FOLDER / "examples.json"
+SAMPLES: Final = FOLDER / "events" / "samples"
+
+
+def generated() -> Mapping[Path, str]:
+    """What each generated file should hold."""
+    samples = {told.topic: events.sample_of(SAMPLES, told) for told in EVENTS}
+    examples = msgspec.json.decode(EXAMPLES.read_bytes(), type=Examples)
+    return {
+        FOLDER / "openapi.json": pretty(openapi.document(examples)),
+        FOLDER / "asyncapi.json": pretty(asyncapi.document(samples)),
+        FOLDER / "metrics.md": tables.metrics(),
+        FOLDER / "settings.md": tables.settings(),
+        **{
+            FOLDER / "events" / f"{told.topic}.{VERSION}.json": pretty(events.schema_of(told))
+            for told in EVENTS
+        },
+    }
+
+
+def pretty(value: Any) -> str:
+    """JSON for people, the same whenever the value is."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+
+
+def write(path: Path, content: str) -> bool:
+    """Write the file where it differs; answers whether it did."""
+    if path.exists() and path.read_text() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return True

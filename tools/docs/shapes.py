@@ -1,0 +1,187 @@
+"""msgspec types as JSON Schema 2020-12, with the bounds that libs/contracts/bounds.py documents.
+
+msgspec's own generator stops at defaults that are Raw, writes decimals as text only, and knows
+nothing of what an answer leaves out: so the few types that contracts use are written out here.
+"""
+
+import inspect
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.inspect import Type
+
+from libs.contracts.api import Answer, Request
+from libs.contracts.bounds import BOUNDS, Schema
+from libs.contracts.events import Event
+
+Json: TypeAlias = dict[str, Any]
+
+_PLAIN: Final[dict[type, Json]] = {
+    msgspec.inspect.AnyType: {},
+    msgspec.inspect.NoneType: {"type": "null"},
+    msgspec.inspect.BoolType: {"type": "boolean"},
+    msgspec.inspect.IntType: {"type": "integer"},
+    msgspec.inspect.FloatType: {"type": "number"},
+    msgspec.inspect.StrType: {"type": "string"},
+    msgspec.inspect.RawType: {},
+    msgspec.inspect.DateTimeType: {"type": "string", "format": "date-time"},
+}
+_NULL: Final = {"type": "null"}
+_NUMBER: Final = {"type": "number"}
+_NUMBER_OR_TEXT: Final = {"type": ["number", "string"]}
+
+
+class Shapes:
+    """Collects the schemas of structs by name; `root` is where references point.
+
+    `overrides` are the schemas of fields that hold raw JSON; `closed` are the structs, beside
+    requests and answers, that have no other fields than those they name.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        overrides: Mapping[tuple[type, str], Json] | None = None,
+        closed: tuple[type, ...] = (),
+    ) -> None:
+        self._root = root
+        self._overrides = overrides or {}
+        self._closed = (Answer, Request, *closed)
+        self.found: dict[str, Json] = {}
+
+    def of(self, kind: Any) -> Json:
+        """The schema of a type: a reference where it is a struct, which is collected."""
+        return self._schema(msgspec.inspect.type_info(kind), owner=None)
+
+    def ref(self, name: str) -> Json:
+        return {"$ref": f"{self._root}{name}"}
+
+    def _schema(self, info: Type, *, owner: type | None) -> Json:
+        schema: Json
+        match info:
+            case msgspec.inspect.Metadata():
+                schema = self._schema(info.type, owner=owner)
+            case msgspec.inspect.StructType():
+                schema = self._struct(info)
+            case msgspec.inspect.LiteralType(values=(only,)):
+                schema = {"type": "string", "const": only}
+            case msgspec.inspect.LiteralType(values=values):
+                schema = {"type": "string", "enum": list(values)}
+            case msgspec.inspect.DecimalType():
+                is_answer = owner is not None and issubclass(owner, Answer)
+                schema = dict(_NUMBER if is_answer else _NUMBER_OR_TEXT)
+            case msgspec.inspect.ListType():
+                schema = {"type": "array", "items": self._schema(info.item_type, owner=owner)}
+            case msgspec.inspect.DictType():
+                held = self._schema(info.value_type, owner=owner)
+                schema = {"type": "object", "additionalProperties": held or True}
+            case msgspec.inspect.UnionType():
+                schema = _either([self._schema(one, owner=owner) for one in info.types])
+            case _:
+                schema = dict(_PLAIN[type(info)])
+        return schema
+
+    def _struct(self, info: msgspec.inspect.StructType) -> Json:
+        kind = info.cls
+        name = kind.__name__
+        if name not in self.found:
+            self.found[name] = {}
+            self.found[name] = self._object(kind, info)
+        return self.ref(name)
+
+    def _object(self, kind: type[Struct], info: msgspec.inspect.StructType) -> Json:
+        hints = get_type_hints(kind, include_extras=True)
+        fields = {
+            field.encode_name: self._field(kind, hints[field.name], field) for field in info.fields
+        }
+        schema: Json = {"type": "object", "properties": fields}
+        required = [field.encode_name for field in info.fields if field.required]
+        if required:
+            schema["required"] = required
+        if issubclass(kind, self._closed):
+            schema["additionalProperties"] = False
+        if kind.__doc__ and kind.__doc__ != _inherited(kind):
+            schema["description"] = " ".join(inspect.cleandoc(kind.__doc__).split())
+        return schema
+
+    def _field(self, kind: type[Struct], hint: Any, field: msgspec.inspect.Field) -> Json:
+        if (kind, field.name) in self._overrides:
+            return dict(self._overrides[kind, field.name])
+        schemas = [
+            self._schema(one, owner=kind)
+            for one in _alternatives(msgspec.inspect.type_info(_without_unset(hint)))
+        ]
+        bound = {**BOUNDS.get(kind, {}).get(field.name, {}), **_format(kind, field.name)}
+        bounded = [
+            schema if schema == _NULL else _bound(schema, bound)
+            for schema in schemas
+            if schema != _NULL or not kind.__struct_config__.omit_defaults
+        ]
+        schema = _either(bounded)
+        default = _default(field)
+        return schema if default is None else {**schema, "default": default}
+
+
+def _format(kind: type, name: str) -> Json:
+    """The form of times, which answers and events write as text."""
+    if not issubclass(kind, Answer | Event):
+        return {}
+    if name.endswith("_at") or name == "member_since":
+        return {"format": "date-time"}
+    return {"format": "date"} if name == "date" else {}
+
+
+def _bound(schema: Json, bound: Schema) -> Json:
+    return {**bound} if "anyOf" in bound else {**schema, **bound}
+
+
+def _alternatives(info: Type) -> tuple[Type, ...]:
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _alternatives(info.type)
+    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+
+
+def _without_unset(hint: Any) -> Any:
+    """The type without UNSET, which is never on the wire."""
+    parts = getattr(hint, "__args__", ())
+    if UnsetType not in parts:
+        return hint
+    rest = [part for part in parts if part is not UnsetType]
+    kind = rest[0]
+    for one in rest[1:]:
+        kind |= one
+    return kind
+
+
+def _either(branches: list[Json]) -> Json:
+    """One of these: plain types that differ in nothing else are named together."""
+    branches = [one for branch in branches for one in _flat(branch)]
+    if len(branches) == 1:
+        return branches[0]
+    values = [branch for branch in branches if branch != _NULL]
+    if len(values) == 1 and len(branches) == 2 and isinstance(values[0].get("type"), str):
+        only = values[0]
+        if not {"enum", "const", "anyOf"} & set(only):
+            return {**only, "type": [only["type"], "null"]}
+    if all(list(branch) == ["type"] and isinstance(branch["type"], str) for branch in branches):
+        return {"type": [branch["type"] for branch in branches]}
+    return {"anyOf": branches}
+
+
+def _flat(branch: Json) -> list[Json]:
+    return branch["anyOf"] if list(branch) == ["anyOf"] else [branch]
+
+
+def _default(field: msgspec.inspect.Field) -> Any:
+    """The default worth telling: of null and of nothing there is nothing to tell."""
+    default = field.default
+    if isinstance(default, Raw) or default in {msgspec.NODEFAULT, UNSET, None}:
+        return None
+    return str(default) if isinstance(default, Decimal) else default
+
+
+def _inherited(kind: type) -> str | None:
+    return kind.__mro__[1].__doc__
