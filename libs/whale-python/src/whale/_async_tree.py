@@ -1,0 +1,88 @@
+"""The async client's tree: which name stands for which operation."""
+
+from whale._method import AsyncResource, async_call, async_paged
+from whale._operations import accounts, anomalies, events, programs, rewards
+from whale._transport import AsyncTransport
+
+
+class AsyncCustomers(AsyncResource):
+    """The store's customers."""
+
+    list = async_paged(accounts.list_customers)
+    retrieve = async_call(accounts.get)
+    update = async_call(accounts.update_customer)
+
+
+class AsyncRewards(AsyncResource):
+    """The rewards catalog."""
+
+    list = async_paged(rewards.list_rewards)
+    create = async_call(rewards.create)
+    retrieve = async_call(rewards.retrieve)
+    update = async_call(rewards.update)
+    delete = async_call(rewards.delete)
+
+
+class AsyncTransactions(AsyncResource):
+    """The ledger's transactions."""
+
+    list = async_paged(accounts.list_transactions)
+    retrieve = async_call(accounts.retrieve_transaction)
+
+
+class AsyncAnomalies(AsyncResource):
+    """Suspicious earning, and its review."""
+
+    list = async_paged(anomalies.list_anomalies)
+    retrieve = async_call(anomalies.retrieve)
+    update = async_call(anomalies.update)
+
+
+class AsyncAnomalyDetection(AsyncResource):
+    """The detectors' settings."""
+
+    get = async_call(anomalies.get_settings)
+    update = async_call(anomalies.update_settings)
+    backtest = async_call(anomalies.backtest)
+
+
+class AsyncRedemptions(AsyncResource):
+    """What became of rewards that were redeemed."""
+
+    list = async_paged(rewards.list_redemptions)
+    retrieve = async_call(rewards.retrieve_redemption)
+    cancel = async_call(rewards.cancel)
+    use = async_call(rewards.use)
+
+
+class AsyncLoyalty(AsyncResource):
+    """Programmes, points and rewards."""
+
+    create = async_call(programs.create)
+    update = async_call(programs.update)
+    list = async_paged(programs.list_programs)
+    retrieve = async_call(programs.retrieve)
+    earn = async_call(accounts.earn)
+    earn_batch = async_call(accounts.earn_batch)
+    adjust = async_call(accounts.adjust)
+    redeem = async_call(accounts.redeem)
+    get = async_call(accounts.get)
+    summary = async_call(accounts.summary)
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        super().__init__(transport)
+        self.customers = AsyncCustomers(transport)
+        self.rewards = AsyncRewards(transport)
+        self.transactions = AsyncTransactions(transport)
+        self.anomalies = AsyncAnomalies(transport)
+        self.anomaly_settings = AsyncAnomalyDetection(transport)
+        self.redemptions = AsyncRedemptions(transport)
+
+
+class AsyncEvents(AsyncResource):
+    """A shop's events, for shops without Kafka."""
+
+    send = async_call(events.send)
+    send_batch = async_call(events.send_batch)
+    order_completed = async_call(events.order_completed)
+    order_refunded = async_call(events.order_refunded)

@@ -1,0 +1,85 @@
+"""Making methods out of operations: the same signature and documentation, sent by a client's transport.
+
+So each operation is written once, and each client's tree is a table of names.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from whale._operation import Listing, Operation
+from whale._pages import AsyncPages, Pages
+from whale._transport import AsyncTransport, Transport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Resource:
+    """A branch of the blocking client."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+
+class AsyncResource:
+    """A branch of the async client."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+
+class call(Generic[P, T]):  # noqa: N801  reads as a function where it is used
+    """A method that sends the operation and answers its result."""
+
+    def __init__(self, build: Callable[P, Operation[T]]) -> None:
+        self._build = build
+
+    def __get__(self, resource: Resource, _owner: type) -> Callable[P, T]:
+        @functools.wraps(self._build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> T:
+            return resource._transport.send(self._build(*args, **kwargs))
+
+        return method
+
+
+class paged(Generic[P, T]):  # noqa: N801
+    """A method that answers a list."""
+
+    def __init__(self, build: Callable[P, Listing[T]]) -> None:
+        self._build = build
+
+    def __get__(self, resource: Resource, _owner: type) -> Callable[P, Pages[T]]:
+        @functools.wraps(self._build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Pages[T]:
+            return Pages(self._build(*args, **kwargs), resource._transport.send)
+
+        return method
+
+
+class async_call(Generic[P, T]):  # noqa: N801
+    """A coroutine method that sends the operation and answers its result."""
+
+    def __init__(self, build: Callable[P, Operation[T]]) -> None:
+        self._build = build
+
+    def __get__(self, resource: AsyncResource, _owner: type) -> Callable[P, Coroutine[Any, Any, T]]:
+        @functools.wraps(self._build)
+        async def method(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await resource._transport.send(self._build(*args, **kwargs))
+
+        return method
+
+
+class async_paged(Generic[P, T]):  # noqa: N801
+    """A method that answers a list, to await or to iterate."""
+
+    def __init__(self, build: Callable[P, Listing[T]]) -> None:
+        self._build = build
+
+    def __get__(self, resource: AsyncResource, _owner: type) -> Callable[P, AsyncPages[T]]:
+        @functools.wraps(self._build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> AsyncPages[T]:
+            return AsyncPages(self._build(*args, **kwargs), resource._transport.send)
+
+        return method

@@ -1,0 +1,86 @@
+"""Suspicious earning: what was flagged, its review, and the detectors' settings."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from whale._operation import Listing, Operation, encode, given, listing, read, segment, write
+from whale.models import Anomaly, AnomalySettings, Deviation, RapidEarning, UnusualAmount
+
+_ANOMALIES = "loyalty/anomalies"
+_SETTINGS = "loyalty/anomaly-settings"
+
+Detector = Mapping[str, Any]
+
+
+def list_anomalies(
+    *,
+    status: str | None = None,
+    type: str | None = None,
+    customer_id: str | None = None,
+    limit: int | None = None,
+    starting_after: str | None = None,
+) -> Listing[Anomaly]:
+    """Anomalies, newest first."""
+    return listing(
+        _ANOMALIES,
+        Anomaly,
+        id_of=lambda one: one.id,
+        status=status,
+        type=type,
+        customer_id=customer_id,
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
+def retrieve(anomaly_id: str) -> Operation[Anomaly]:
+    """One anomaly."""
+    return read(f"{_ANOMALIES}/{segment(anomaly_id)}", Anomaly)
+
+
+def update(
+    anomaly_id: str,
+    *,
+    status: str,
+    resolution: str | None = None,
+    note: str | None = None,
+    idempotency_key: str | None = None,
+) -> Operation[Anomaly]:
+    """Take an anomaly `in_review`, or make it `resolved`: approved, voided or suspended, for good."""
+    body = given(
+        status=status,
+        resolution=UNSET if resolution is None else resolution,
+        note=UNSET if note is None else note,
+    )
+    path = f"{_ANOMALIES}/{segment(anomaly_id)}"
+    return write("PATCH", path, Anomaly, body=body, idempotency_key=idempotency_key)
+
+
+def get_settings() -> Operation[AnomalySettings]:
+    """The detectors' modes and parameters."""
+    return read(_SETTINGS, AnomalySettings)
+
+
+def update_settings(
+    *,
+    rapid_earning: RapidEarning | Detector | UnsetType = UNSET,
+    unusual_amount: UnusualAmount | Detector | UnsetType = UNSET,
+    deviation: Deviation | Detector | UnsetType = UNSET,
+    idempotency_key: str | None = None,
+) -> Operation[AnomalySettings]:
+    """Replace the settings: a detector or a parameter that is left out is as shipped."""
+    body = given(rapid_earning=rapid_earning, unusual_amount=unusual_amount, deviation=deviation)
+    return write("PUT", _SETTINGS, AnomalySettings, body=body, idempotency_key=idempotency_key)
+
+
+def backtest(
+    settings: AnomalySettings | Mapping[str, Any], *, from_: date | str, to: date | str
+) -> Operation[dict[str, Any]]:
+    """What other settings would have flagged in the UTC days from `from_` to `to`; changes nothing."""
+    body = {"settings": settings, "from": from_, "to": to}
+    return Operation(
+        method="POST", path=f"{_SETTINGS}/backtest", answer=dict[str, Any], body=encode(body)
+    )

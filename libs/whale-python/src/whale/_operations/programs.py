@@ -1,0 +1,70 @@
+"""Programmes: what a dollar earns, and the tiers."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from msgspec import UNSET, UnsetType
+
+from whale._operation import Listing, Operation, given, listing, read, segment, write
+from whale.models import Program, Tier, TierInput
+
+_PATH = "loyalty-programs"
+
+Number = Decimal | float | str
+Tiers = Sequence[Tier | TierInput]
+
+
+def create(
+    *,
+    name: str,
+    points_per_dollar: Number,
+    tiers: Tiers = (),
+    is_active: bool = True,
+    currency: str = "USD",
+    idempotency_key: str | None = None,
+) -> Operation[Program]:
+    """Create a programme. The store's oldest active one is its default."""
+    body = {
+        "name": name,
+        "points_per_dollar": points_per_dollar,
+        "tiers": tiers,
+        "is_active": is_active,
+        "currency": currency,
+    }
+    return write("POST", _PATH, Program, body=body, idempotency_key=idempotency_key)
+
+
+def update(
+    program_id: str,
+    *,
+    name: str | UnsetType = UNSET,
+    points_per_dollar: Number | UnsetType = UNSET,
+    tiers: Tiers | UnsetType | None = UNSET,
+    is_active: bool | UnsetType = UNSET,
+    currency: str | UnsetType = UNSET,
+    idempotency_key: str | None = None,
+) -> Operation[Program]:
+    """Change a programme; what is posted already stays as it is."""
+    body = given(
+        name=name,
+        points_per_dollar=points_per_dollar,
+        tiers=tiers,
+        is_active=is_active,
+        currency=currency,
+    )
+    path = f"{_PATH}/{segment(program_id)}"
+    return write("PATCH", path, Program, body=body, idempotency_key=idempotency_key)
+
+
+def list_programs(
+    *, limit: int | None = None, starting_after: str | None = None
+) -> Listing[Program]:
+    """The store's programmes, oldest first."""
+    return listing(
+        _PATH, Program, id_of=lambda one: one.id, limit=limit, starting_after=starting_after
+    )
+
+
+def retrieve(program_id: str) -> Operation[Program]:
+    """One programme."""
+    return read(f"{_PATH}/{segment(program_id)}", Program)

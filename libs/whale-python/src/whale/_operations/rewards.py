@@ -1,0 +1,163 @@
+"""Rewards, and what became of those that were redeemed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from whale._operation import Listing, Operation, given, listing, read, segment, write
+from whale.models import Redemption, Reward, RewardValue
+
+_REWARDS = "loyalty/rewards"
+_REDEMPTIONS = "loyalty/redemptions"
+
+Value = RewardValue | Mapping[str, Any]
+Moment = datetime | str
+
+
+def list_rewards(
+    *,
+    customer_id: str | None = None,
+    include: str | None = None,
+    limit: int | None = None,
+    starting_after: str | None = None,
+) -> Listing[Reward]:
+    """The rewards that can be had now, oldest first; `include="all"`: every one.
+
+    With `customer_id`, each says whether that customer can have it, and if not, why.
+    """
+    return listing(
+        _REWARDS,
+        Reward,
+        id_of=lambda one: one.id,
+        customer_id=customer_id,
+        include=include,
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
+def create(
+    *,
+    name: str,
+    points_cost: int,
+    type: str,
+    id: str | UnsetType | None = UNSET,
+    description: str | UnsetType | None = UNSET,
+    value: Value | UnsetType | None = UNSET,
+    stock: int | UnsetType | None = UNSET,
+    per_customer_limit: int | UnsetType | None = UNSET,
+    starts_at: Moment | UnsetType | None = UNSET,
+    ends_at: Moment | UnsetType | None = UNSET,
+    min_tier: str | UnsetType | None = UNSET,
+    image_url: str | UnsetType | None = UNSET,
+    metadata: Mapping[str, str] | UnsetType | None = UNSET,
+    is_active: bool | UnsetType = UNSET,
+    idempotency_key: str | None = None,
+) -> Operation[Reward]:
+    """Create a reward; `type` is discount, shipping, credit or perk, an `id` starts with `rwd_`."""
+    body = given(
+        id=id,
+        name=name,
+        points_cost=points_cost,
+        type=type,
+        description=description,
+        value=value,
+        stock=stock,
+        per_customer_limit=per_customer_limit,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        min_tier=min_tier,
+        image_url=image_url,
+        metadata=metadata,
+        is_active=is_active,
+    )
+    return write("POST", _REWARDS, Reward, body=body, idempotency_key=idempotency_key)
+
+
+def retrieve(reward_id: str) -> Operation[Reward]:
+    """One reward."""
+    return read(f"{_REWARDS}/{segment(reward_id)}", Reward)
+
+
+def update(
+    reward_id: str,
+    *,
+    name: str | UnsetType = UNSET,
+    points_cost: int | UnsetType = UNSET,
+    type: str | UnsetType = UNSET,
+    description: str | UnsetType | None = UNSET,
+    value: Value | UnsetType | None = UNSET,
+    stock: int | UnsetType | None = UNSET,
+    per_customer_limit: int | UnsetType | None = UNSET,
+    starts_at: Moment | UnsetType | None = UNSET,
+    ends_at: Moment | UnsetType | None = UNSET,
+    min_tier: str | UnsetType | None = UNSET,
+    image_url: str | UnsetType | None = UNSET,
+    metadata: Mapping[str, str] | UnsetType | None = UNSET,
+    is_active: bool | UnsetType = UNSET,
+    idempotency_key: str | None = None,
+) -> Operation[Reward]:
+    """Change a reward; what was redeemed keeps the name and price it had."""
+    body = given(
+        name=name,
+        points_cost=points_cost,
+        type=type,
+        description=description,
+        value=value,
+        stock=stock,
+        per_customer_limit=per_customer_limit,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        min_tier=min_tier,
+        image_url=image_url,
+        metadata=metadata,
+        is_active=is_active,
+    )
+    path = f"{_REWARDS}/{segment(reward_id)}"
+    return write("PATCH", path, Reward, body=body, idempotency_key=idempotency_key)
+
+
+def delete(reward_id: str, *, idempotency_key: str | None = None) -> Operation[None]:
+    """Take a reward out of the catalog for good; its id is never used again."""
+    path = f"{_REWARDS}/{segment(reward_id)}"
+    return Operation(
+        method="DELETE", path=path, answer=None, writes=True, idempotency_key=idempotency_key
+    )
+
+
+def list_redemptions(
+    *,
+    customer_id: str | None = None,
+    status: str | None = None,
+    limit: int | None = None,
+    starting_after: str | None = None,
+) -> Listing[Redemption]:
+    """Redemptions, newest first."""
+    return listing(
+        _REDEMPTIONS,
+        Redemption,
+        id_of=lambda one: one.id,
+        customer_id=customer_id,
+        status=status,
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
+def retrieve_redemption(redemption_id: str) -> Operation[Redemption]:
+    """One redemption."""
+    return read(f"{_REDEMPTIONS}/{segment(redemption_id)}", Redemption)
+
+
+def cancel(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
+    """Give the points and the reward back; repeated, it answers the same redemption."""
+    path = f"{_REDEMPTIONS}/{segment(redemption_id)}/cancel"
+    return write("POST", path, Redemption, idempotency_key=idempotency_key)
+
+
+def use(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
+    """Say that the shop honoured it; repeated, it answers the same redemption."""
+    path = f"{_REDEMPTIONS}/{segment(redemption_id)}/use"
+    return write("POST", path, Redemption, idempotency_key=idempotency_key)

@@ -1,0 +1,112 @@
+"""Sending calls over HTTP, blocking and async: the only modules that wait are this one's two halves."""
+
+import time
+from typing import Final, TypeVar
+
+import anyio
+import httpx
+
+from whale._call import Answer, Call, NoAnswer
+from whale._operation import Operation
+from whale._settings import ApiKey, Settings
+
+T = TypeVar("T")
+
+_AGENT: Final = "whale-python/0.1.0"
+
+
+class Transport:
+    """Sends operations, and waits for them."""
+
+    def __init__(
+        self, settings: Settings, key: ApiKey, transport: httpx.BaseTransport | None
+    ) -> None:
+        self._settings = settings
+        self._key = key
+        self._http = httpx.Client(headers=_headers(key), transport=transport)
+
+    def send(self, operation: Operation[T]) -> T:
+        """The operation's result, after as many attempts as it takes and may have."""
+        call = Call(operation, self._settings, self._key, now=time.monotonic())
+        while True:
+            wait = call.after(self._attempt(call), now=time.monotonic())
+            if wait is None:
+                return call.result()
+            time.sleep(wait)
+
+    def _attempt(self, call: Call[T]) -> Answer | NoAnswer:
+        try:
+            return self._exchange(call)
+        except httpx.RequestError as error:
+            return _no_answer(error)
+
+    def _exchange(self, call: Call[T]) -> Answer | NoAnswer:
+        """Each read has its time, and so has the whole: a body that comes drop by drop is cut off."""
+        started = time.monotonic()
+        seconds = call.attempt_seconds(started)
+        asked = call.request
+        with self._http.stream(
+            asked.method, asked.url, headers=asked.headers, content=asked.body, timeout=seconds
+        ) as answer:
+            parts = []
+            for part in answer.iter_bytes():
+                if time.monotonic() - started > seconds:
+                    return _timed_out()
+                parts.append(part)
+        return Answer(status=answer.status_code, headers=answer.headers, body=b"".join(parts))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class AsyncTransport:
+    """Sends operations, and lets others run meanwhile; on asyncio or trio."""
+
+    def __init__(
+        self, settings: Settings, key: ApiKey, transport: httpx.AsyncBaseTransport | None
+    ) -> None:
+        self._settings = settings
+        self._key = key
+        self._http = httpx.AsyncClient(headers=_headers(key), transport=transport)
+
+    async def send(self, operation: Operation[T]) -> T:
+        """The operation's result, after as many attempts as it takes and may have."""
+        call = Call(operation, self._settings, self._key, now=time.monotonic())
+        while True:
+            wait = call.after(await self._attempt(call), now=time.monotonic())
+            if wait is None:
+                return call.result()
+            await anyio.sleep(wait)
+
+    async def _attempt(self, call: Call[T]) -> Answer | NoAnswer:
+        try:
+            with anyio.fail_after(call.attempt_seconds(time.monotonic())):
+                return await self._exchange(call)
+        except TimeoutError:
+            return _timed_out()
+        except httpx.RequestError as error:
+            return _no_answer(error)
+
+    async def _exchange(self, call: Call[T]) -> Answer:
+        asked = call.request
+        answer = await self._http.request(
+            asked.method, asked.url, headers=asked.headers, content=asked.body, timeout=None
+        )
+        return Answer(status=answer.status_code, headers=answer.headers, body=answer.content)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def _headers(key: ApiKey) -> dict[str, str]:
+    return {"Authorization": key.header, "User-Agent": _AGENT}
+
+
+def _timed_out() -> NoAnswer:
+    return NoAnswer(why="no answer came in time", timed_out=True)
+
+
+def _no_answer(error: httpx.RequestError) -> NoAnswer:
+    if isinstance(error, httpx.TimeoutException):
+        return _timed_out()
+    return NoAnswer(why=f"{type(error).__name__}: {error}")

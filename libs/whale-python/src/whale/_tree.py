@@ -1,0 +1,88 @@
+"""The blocking client's tree: which name stands for which operation."""
+
+from whale._method import Resource, call, paged
+from whale._operations import accounts, anomalies, events, programs, rewards
+from whale._transport import Transport
+
+
+class Customers(Resource):
+    """The store's customers."""
+
+    list = paged(accounts.list_customers)
+    retrieve = call(accounts.get)
+    update = call(accounts.update_customer)
+
+
+class Rewards(Resource):
+    """The rewards catalog."""
+
+    list = paged(rewards.list_rewards)
+    create = call(rewards.create)
+    retrieve = call(rewards.retrieve)
+    update = call(rewards.update)
+    delete = call(rewards.delete)
+
+
+class Transactions(Resource):
+    """The ledger's transactions."""
+
+    list = paged(accounts.list_transactions)
+    retrieve = call(accounts.retrieve_transaction)
+
+
+class Anomalies(Resource):
+    """Suspicious earning, and its review."""
+
+    list = paged(anomalies.list_anomalies)
+    retrieve = call(anomalies.retrieve)
+    update = call(anomalies.update)
+
+
+class AnomalyDetection(Resource):
+    """The detectors' settings."""
+
+    get = call(anomalies.get_settings)
+    update = call(anomalies.update_settings)
+    backtest = call(anomalies.backtest)
+
+
+class Redemptions(Resource):
+    """What became of rewards that were redeemed."""
+
+    list = paged(rewards.list_redemptions)
+    retrieve = call(rewards.retrieve_redemption)
+    cancel = call(rewards.cancel)
+    use = call(rewards.use)
+
+
+class Loyalty(Resource):
+    """Programmes, points and rewards."""
+
+    create = call(programs.create)
+    update = call(programs.update)
+    list = paged(programs.list_programs)
+    retrieve = call(programs.retrieve)
+    earn = call(accounts.earn)
+    earn_batch = call(accounts.earn_batch)
+    adjust = call(accounts.adjust)
+    redeem = call(accounts.redeem)
+    get = call(accounts.get)
+    summary = call(accounts.summary)
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self.customers = Customers(transport)
+        self.rewards = Rewards(transport)
+        self.transactions = Transactions(transport)
+        self.anomalies = Anomalies(transport)
+        self.anomaly_settings = AnomalyDetection(transport)
+        self.redemptions = Redemptions(transport)
+
+
+class Events(Resource):
+    """A shop's events, for shops without Kafka."""
+
+    send = call(events.send)
+    send_batch = call(events.send_batch)
+    order_completed = call(events.order_completed)
+    order_refunded = call(events.order_refunded)
