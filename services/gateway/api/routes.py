@@ -8,6 +8,7 @@ from msgspec import Struct
 from libs.contracts.operations import OPERATIONS, Operation, Owner, Scope
 
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
+_SLASH: Final = "%2f"
 
 
 class Route(Struct, frozen=True):
@@ -53,7 +54,8 @@ _PATHS: Final = _by_path()
 
 def methods_of(segments: tuple[str, ...]) -> Methods | None:
     """The methods of the path with these segments, or None where there is no such path."""
-    if "" in segments:
+    # No id has a slash in it, and a service that decodes one would see another path than this.
+    if any(segment == "" or _SLASH in segment.lower() for segment in segments):
         return None
     return (
         _PATHS.get(segments)
