@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
@@ -101,6 +101,49 @@ async def test_rivals_over_one_order_of_two_customers_post_it_once(
         results = [one.results[0], other.results[0]]
         assert sorted(type(result).__name__ for result in results) == ["Conflict", "OrderRecord"]
     assert await query(earning_database, "SELECT count(*) FROM entries") == 20
+
+
+async def test_a_batch_may_change_some_orders_and_add_others(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    """Those that are there are written in another way than those that are new."""
+    abroad = msgspec.structs.replace(order(1), currency="EUR")
+    await post(engine, abroad, order(2))
+    done = await post(engine, order(0), order(1), order(2), order(3))
+    kinds = [type(result) for result in done.results]
+    assert kinds == [OrderRecord, OrderRecord, Repeated, OrderRecord]
+    states = "SELECT string_agg(order_id || ' ' || state, ', ' ORDER BY order_id) FROM orders"
+    assert await query(earning_database, states) == (
+        "o0 counted, o1 counted, o2 counted, o3 counted"
+    )
+    assert await query(earning_database, "SELECT balance FROM accounts") == 40
+
+
+async def test_texts_are_kept_letter_for_letter(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    """COPY has signs of its own: a backslash begins one, and a backslash with N is NULL."""
+    signs = [r"\N", r"\.", r"C:\new\table", "NULL", "None", "{}", ",", '"', "'", "ü\u00a0漢"]
+    orders = [
+        msgspec.structs.replace(order(number), order_id=sign, reason=f"Order {sign}")
+        for number, sign in enumerate(signs)
+    ]
+    await post(engine, *orders)
+    kept = "SELECT array_agg({} ORDER BY id) FROM entries"
+    assert await query(earning_database, kept.format("order_id")) == signs
+    assert await query(earning_database, kept.format("reason")) == [f"Order {s}" for s in signs]
+    done = await post(engine, *orders)
+    assert {type(result) for result in done.results} == {Repeated}
+
+
+async def test_a_customer_is_a_member_since_the_earliest_event(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    since = "SELECT member_since FROM accounts"
+    for number, days, expected in ((1, 0, 0), (2, 3, 0), (3, -2, -2), (4, -1, -2)):
+        moment = NOON + timedelta(days=days)
+        await post(engine, msgspec.structs.replace(order(number), occurred_at=moment))
+        assert await query(earning_database, since) == NOON + timedelta(days=expected)
 
 
 async def test_batches_that_touch_the_same_accounts_in_any_order_do_not_deadlock(

@@ -92,6 +92,7 @@ async def keep_folding(engine: AsyncEngine) -> None:
         except Exception as error:
             if not is_transient(error):
                 log.exception("days_not_folded")
-            more = 0
+            more = False
+        # What comes meanwhile is folded together: a customer of several batches counts once a day.
         if not more:
             await asyncio.sleep(_FOLD_SECONDS)

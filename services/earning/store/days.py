@@ -70,13 +70,13 @@ FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY step
 """
 
 
-async def fold(connection: Connection) -> int:
-    """Fold what batches left, up to a bound; answers how much it was. In one transaction, so that
-    a crash neither loses nor doubles it."""
+async def fold(connection: Connection) -> bool:
+    """Fold what batches left, up to a bound; answers whether there may be more. In one transaction,
+    so that a crash neither loses nor doubles it."""
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, 0)", _LOCK_SPACE):
-        return 0
+        return False
     taken: int = await connection.fetchval(_FOLD, _AT_ONCE)
-    return taken
+    return taken == _AT_ONCE
 
 
 async def rebuild(connection: Connection) -> None:
