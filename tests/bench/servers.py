@@ -44,8 +44,9 @@ def servers() -> Iterator[Stack]:
 
 @contextlib.asynccontextmanager
 async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[int]:
-    """One process of a service on a port of its own; answers the port once it is ready."""
-    port = free_port()
+    """One process of a service, on a port of its own unless one is given; answers the port once it
+    is ready."""
+    port = int(settings.get("WHALE_HTTP_PORT", free_port()))
     secrets_ = config.stack_secrets(stack.home)
     environment = services.environment(service, stack.addresses, secrets_)
     environment |= {"WHALE_HTTP_PORT": str(port), "WHALE_METRICS_PORT": "0"} | settings
