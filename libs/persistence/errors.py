@@ -2,6 +2,7 @@
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 # Connection faults, not enough resources, operator intervention, serialization and lock faults.
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
@@ -24,6 +25,6 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-    if isinstance(error, Rival | OSError | TimeoutError | asyncpg.InterfaceError):
+    if isinstance(error, Rival | OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
         return True
     return cause is not None and cause is not error and is_transient(cause)

@@ -132,7 +132,10 @@ async def test_killed_at_a_named_point(
         caller = Caller(alone, store, session)
         customers = [f"cust_{number}" for number in range(CUSTOMERS)]
         working = asyncio.create_task(work(caller, ports, customers))
-        await asyncio.wait_for(deadly.wait(), 60)
+        try:
+            await asyncio.wait_for(deadly.wait(), 60)
+        finally:
+            await end(deadly)
         assert deadly.returncode == -signal.SIGKILL
         again = await start(alone, service, **settings, **port)
         try:

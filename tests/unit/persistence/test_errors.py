@@ -1,0 +1,48 @@
+"""Which faults pass by themselves: those are waited for, all others are a defect."""
+
+import asyncpg
+import pytest
+from sqlalchemy import exc
+
+from libs.persistence.errors import Rival, is_transient
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(),
+        TimeoutError(),
+        exc.TimeoutError("every connection of the pool is taken"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.DeadlockDetectedError(),
+        asyncpg.LockNotAvailableError(),
+        asyncpg.TooManyConnectionsError(),
+        asyncpg.AdminShutdownError(),
+        exc.OperationalError("", None, ConnectionError()),
+        Rival(),
+        caused(RuntimeError(), ConnectionResetError()),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_that_passes(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(),
+        asyncpg.UndefinedTableError(),
+        asyncpg.UniqueViolationError(),
+        asyncpg.NumericValueOutOfRangeError(),
+        exc.ProgrammingError("", None, asyncpg.UndefinedColumnError()),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_that_stays(error: Exception) -> None:
+    assert not is_transient(error)
