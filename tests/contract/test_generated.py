@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -23,6 +24,7 @@ from libs.messaging.cloudevents import EventReader, Poison
 from services.catalog.api import routes as catalog_routes
 from services.earning.api import events as earning_events
 from services.earning.api import routes as earning_routes
+from services.gateway.api import docs
 from services.redemption.api import routes as redemption_routes
 from tests.support import Shop
 from tools.docs import events, files, story
@@ -129,6 +131,24 @@ def test_every_text_and_number_of_a_request_has_bounds(kind: type[Struct]) -> No
     }
     assert open_ended <= set(BOUNDS.get(kind, {}))
     assert set(BOUNDS.get(kind, {})) <= set(get_type_hints(kind))
+
+
+async def test_the_gateway_serves_the_document_and_a_page_of_it(shop: Shop) -> None:
+    served = await shop.page("/openapi.json")
+    assert served.headers["Content-Type"] == "application/json"
+    assert served.json == OPENAPI
+    page = await shop.page("/docs")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    text = page.raw.decode()
+    for operation in OPERATIONS:
+        assert f'<article id="{operation.id}">' in text
+
+
+def test_the_page_asks_no_other_host_for_anything() -> None:
+    page = docs.render(OPENAPI)
+    loaded = re.findall(r"(?:src|href|url|@import)[=( ]+[\"']?([^\"') >]+)", page)
+    assert loaded
+    assert all(target.startswith(("#", "/")) for target in loaded), loaded
 
 
 # -- examples
