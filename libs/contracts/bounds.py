@@ -27,20 +27,38 @@ def text(longest: int) -> Schema:
     }
 
 
+def _lines(longest: int) -> Schema:
+    """Text of several lines, or none."""
+    return {
+        "maxLength": longest,
+        "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$",
+    }
+
+
 def whole(low: int, high: int) -> Schema:
     return {"minimum": low, "maximum": high}
 
 
-def exact(high: int, *, above: int | None = None, low: int | None = None) -> Schema:
-    """A decimal with up to six decimals, as a number or as text: over `above`, or from `low`."""
-    start = {"minimum": low} if above is None else {"exclusiveMinimum": above}
-    digits = len(str(high))
+def exact(high: int, *, above: int | None = None) -> Schema:
+    """A decimal with up to six decimals, as a number or as text: over `above`, or from 0. `high` is
+    a power of ten."""
+    start = {"minimum": 0} if above is None else {"exclusiveMinimum": above}
     return {
         "anyOf": [
             {"type": "number", **start, "maximum": high, "multipleOf": 0.000001},
-            {"type": "string", "pattern": rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,6}})?$"},
+            {"type": "string", "pattern": _digits(high, zero=above is None)},
         ]
     }
+
+
+def _digits(high: int, *, zero: bool) -> str:
+    """The pattern of such a decimal as text, with or without 0."""
+    places = len(str(high)) - 1
+    whole_part = rf"[1-9][0-9]{{0,{places - 1}}}(\.[0-9]{{1,6}})?"
+    below_one = "|".join(rf"0{{{zeros}}}[1-9][0-9]{{0,{5 - zeros}}}" for zeros in range(6))
+    highest = rf"{high}(\.0{{1,6}})?"
+    alternatives = [whole_part, rf"0\.({below_one})", highest, *([r"0(\.0{1,6})?"] if zero else [])]
+    return f"^({'|'.join(alternatives)})$"
 
 
 CUSTOMER_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.:@+|=~-]{1,128}$"}
@@ -52,7 +70,7 @@ _NAME: Final = text(api.MAX_NAME)
 _REASON: Final = text(api.MAX_REASON)
 _RATE: Final = exact(api.MAX_RATE, above=0)
 _MULTIPLIER: Final = exact(api.MAX_MULTIPLIER, above=0)
-_MONEY: Final = exact(_TOTAL, low=0)
+_MONEY: Final = exact(_TOTAL)
 _WORTH: Final = exact(_TOTAL, above=0)
 _PERCENT: Final = exact(100, above=0)
 _TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
@@ -60,8 +78,8 @@ _COST: Final = whole(1, rewards.MAX_COST)
 _MOMENT: Final[Schema] = {"format": "date-time"}
 _METADATA: Final[Schema] = {
     "maxProperties": rewards.MAX_METADATA,
-    "propertyNames": {"minLength": 1, "maxLength": rewards.MAX_METADATA_KEY},
-    "additionalProperties": {"type": "string", "maxLength": rewards.MAX_METADATA_VALUE},
+    "propertyNames": text(rewards.MAX_METADATA_KEY),
+    "additionalProperties": {"type": "string", **_lines(rewards.MAX_METADATA_VALUE)},
 }
 _PROGRAM: Final[dict[str, Schema]] = {
     "name": _NAME,
@@ -72,7 +90,7 @@ _PROGRAM: Final[dict[str, Schema]] = {
 _REWARD: Final[dict[str, Schema]] = {
     "name": _NAME,
     "points_cost": _COST,
-    "description": text(rewards.MAX_DESCRIPTION),
+    "description": _lines(rewards.MAX_DESCRIPTION),
     "stock": whole(0, rewards.MAX_STOCK),
     "per_customer_limit": whole(1, rewards.MAX_PER_CUSTOMER),
     "starts_at": _MOMENT,
@@ -148,4 +166,23 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "items": {"type": "array", "items": _LINE},
     },
     events.OrderRefunded: {**_ORDER, "refund_id": OTHER_ID, "amount": _MONEY},
+}
+
+_NULL: Final[Schema] = {"type": "null"}
+_SET: Final[Schema] = {"not": _NULL}
+
+# By struct, which of its fields go together.
+TOGETHER: Final[dict[type, Schema]] = {
+    rewards.RewardValueInput: {
+        "oneOf": [
+            {
+                "required": ["amount", "currency"],
+                "properties": {"amount": _SET, "currency": _SET, "percent": _NULL},
+            },
+            {
+                "required": ["percent"],
+                "properties": {"percent": _SET, "amount": _NULL, "currency": _NULL},
+            },
+        ]
+    },
 }

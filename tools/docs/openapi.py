@@ -174,10 +174,10 @@ _PARAMETERS: Final[Json] = {
     "idempotency_key": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "1-255 printable characters, bare or in double quotes. Repeated with the same "
-        "request it gets the first answer; with another it is refused.",
+        "description": "1-255 printable characters, bare or in double quotes, such as "
+        "`birthday-2026-cust_abc123`. Repeated with the same request it gets the first answer; with "
+        "another it is refused.",
         "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
-        "example": "birthday-2026-cust_abc123",
     },
 }
 _TEXT: Final = {"type": "string"}
@@ -216,7 +216,7 @@ def _headers(*names: str) -> Json:
 
 def codes_of(operation: Operation) -> tuple[str, ...]:
     """Every error code that the operation may answer."""
-    with_body = _WITH_BODY if operation.request is not None else ()
+    with_body = _WITH_BODY if operation.method != "GET" else ()
     with_key = _WITH_KEY if operation.is_write else ()
     return (*_COMMON, *with_body, *with_key, *operation.errors)
 

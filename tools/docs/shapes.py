@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.inspect import Type
 
 from libs.contracts.api import Answer, Request
-from libs.contracts.bounds import BOUNDS, Schema
+from libs.contracts.bounds import BOUNDS, TOGETHER, Schema
 from libs.contracts.events import Event
 
 Json: TypeAlias = dict[str, Any]
@@ -97,7 +97,7 @@ class Shapes:
         fields = {
             field.encode_name: self._field(kind, hints[field.name], field) for field in info.fields
         }
-        schema: Json = {"type": "object", "properties": fields}
+        schema: Json = {"type": "object", "properties": fields, **TOGETHER.get(kind, {})}
         required = [field.encode_name for field in info.fields if field.required]
         if required:
             schema["required"] = required

@@ -12,7 +12,7 @@ from libs.contracts.operations import CLOUD_EVENTS, JSON, OPERATIONS, Owner
 from tools.docs.openapi import Example, Examples
 
 # The services whose part of the story can be told: those that answer all their operations.
-TOLD: Final[tuple[Owner, ...]] = ("earning",)
+TOLD: Final[tuple[Owner, ...]] = ("earning", "catalog", "redemption")
 
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 # Enough to use up the allowance of a key at once.
@@ -170,7 +170,7 @@ async def _catalog(teller: Teller) -> None:
     await teller.call("listRewards")
     gone = await teller.call("createReward", {**reward, "name": "Free Shipping"})
     await teller.call("deleteReward", subject=gone["id"])
-    gone = await teller.call("createReward", {**reward, "id": gone["id"]})
+    await teller.call("createReward", {**reward, "id": gone["id"]})
 
 
 async def _redemption(teller: Teller) -> None:
@@ -185,8 +185,10 @@ async def _redemption(teller: Teller) -> None:
     await teller.call("listRedemptions", query=f"?customer_id={CUSTOMER}")
     await teller.call("useRedemption", subject=first["redemption_id"])
     await teller.call("cancelRedemption", subject=second["redemption_id"])
-    await teller.call("updateReward", {"is_active": False}, subject=made["id"])
-    await teller.call("redeem", wish)
+    later = {**reward, "name": "Early Access", "starts_at": "2100-01-01T00:00:00Z"}
+    not_yet = await teller.call("createReward", later)
+    await teller.call("redeem", {**wish, "reward_id": not_yet["id"]})
+    await teller.call("redeem", {**wish, "reward_id": "rwd_none"})
 
 
 async def _anomaly(teller: Teller) -> None:

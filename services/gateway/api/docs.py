@@ -37,7 +37,7 @@ def render(document: Json) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title} API</title><style>{_STYLE.read_text()}</style></head><body>"
-        f"{_navigation(title, groups)}<main><h1>{title} API</h1>"
+        f"{_navigation(groups)}<main><h1>{title} API</h1>"
         f'<div class="about">{_prose(document["info"]["description"])}'
         '<p>The same for machines: <a href="/openapi.json">/openapi.json</a>.</p>'
         f"{_figure('For the examples below', _BEFORE)}</div>"
@@ -62,7 +62,7 @@ def _groups(document: Json) -> Groups:
     return [(tag, found[tag["name"]]) for tag in document["tags"] if tag["name"] in found]
 
 
-def _navigation(title: str, groups: Groups) -> str:
+def _navigation(groups: Groups) -> str:
     parts = []
     for tag, operations in groups:
         links = "".join(
@@ -73,7 +73,7 @@ def _navigation(title: str, groups: Groups) -> str:
         parts.append(f'<div class="tag">{escape(tag["name"])}</div><ul>{links}</ul>')
     # Open where there is room for it; on a phone it would push the page away.
     return (
-        f'<nav aria-label="Operations"><details id="contents"><summary>{title}</summary><div>'
+        f'<nav aria-label="Operations"><details id="contents"><summary>Operations</summary><div>'
         f"{''.join(parts)}</div></details></nav>"
         "<script>if (matchMedia('(min-width: 60rem)').matches)"
         " document.getElementById('contents').open = true</script>"

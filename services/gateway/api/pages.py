@@ -63,6 +63,6 @@ def documentation() -> list[ControllerRouterHandler]:
 
     @get("/docs", operation_id="getDocs", sync_to_thread=False)
     def read_docs() -> Response[bytes]:
-        return Response(page, media_type="text/html; charset=utf-8", headers=_CACHED)
+        return Response(page, media_type="text/html", headers=_CACHED)
 
     return [openapi, read_docs]

@@ -33,3 +33,21 @@ def test_an_order_is_worth_what_the_documentation_says(
     assert tier is not None
     assert f"{tier.name} ×{tier.multiplier}" == held
     assert vip.award(Decimal(total), tier) == int(points)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "held", "above", "needed"), table("tiers.md", first_heading="lifetime")
+)
+def test_a_tier_is_held_as_the_documentation_says(
+    lifetime: str, held: str, above: str, needed: str
+) -> None:
+    vip = program()
+    tier, following = vip.tier_at(int(lifetime)), vip.next_tier(int(lifetime))
+    assert tier is not None
+    assert f"{tier.name} ×{tier.multiplier}" == held
+    shown = (
+        ("–", "–")
+        if following is None
+        else (following.name, str(following.min_points - int(lifetime)))
+    )
+    assert shown == (above, needed)

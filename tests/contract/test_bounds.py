@@ -1,0 +1,155 @@
+"""The documented bounds are the enforced ones: at every edge, both say the same of each field."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from libs.contracts import api, rewards
+from libs.contracts.bounds import BOUNDS
+from libs.kernel.clock import parse_time
+from libs.kernel.errors import InvalidRequest
+from libs.web.body import Faults, decode
+from services.catalog.api import checks as catalog
+from services.earning.api import checks as earning
+from tools.docs.shapes import Shapes
+
+TIER = {"name": "Silver", "min_points": 5000, "multiplier": 1.5}
+PROGRAM = {"name": "VIP", "points_per_dollar": 10, "tiers": [TIER]}
+AWARD = {"customer_id": "cust_1", "points": 5, "reason": "Birthday"}
+REWARD = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
+
+Check = Callable[[Any, Faults], None]
+
+# A request, what checks it, and one that is right.
+REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
+    (api.ProgramCreate, earning.program_create, PROGRAM),
+    (api.ProgramPatch, earning.program_patch, {}),
+    (api.EarnRequest, earning.earn, AWARD),
+    (api.AdjustRequest, earning.adjust, AWARD),
+    (api.EarnBatchRequest, earning.batch, {"items": [AWARD]}),
+    (api.CustomerPatch, earning.customer_patch, {"status": "active"}),
+    (rewards.RewardCreate, catalog.reward_create, REWARD),
+    (rewards.RewardPatch, catalog.reward_patch, {}),
+]
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _lengths(*longest: int) -> list[str]:
+    return ["x" * length for end in longest for length in (end, end + 1)]
+
+
+def _around(*ends: float) -> list[float]:
+    return [end + step for end in ends for step in (-1, 0, 1)]
+
+
+# Values at and about every edge that any bound has, and of every other kind.
+VALUES: list[Any] = [
+    *(None, True, [], {}, "", " ", "\u00a0", "a", "a b", "a\n", "a\x00b", "a\x85b", "é", "🐋"),
+    *("usd", "USD", "USDX", "cust_1", "a@b.c|d=e~f", "rwd_1", "rwd_", "rwd_a b"),
+    *("0", "0.0", "0.000001", "0.0000001", "1.5", "-1", "100", "100.000001", "1000", "1000.1"),
+    *(
+        "1000000",
+        "1000000.1",
+        "999999.999999",
+        "1000000000000",
+        "1000000000000.1",
+        "10000000000000",
+    ),
+    *_lengths(40, 64, 120, 128, 255, 500, 1000, 2000),
+    *(f"rwd_{one}" for one in _lengths(64)),
+    *(0.5, 1.5, 1e-06, 1e-07, 1.000001, 1.0000001, 0.1, 999.999999, 999999.999999),
+    *_around(0, 100, 1000, 10**6, 10**9, -(10**9), 10**12, 9 * 10**15),
+    *("2026-03-10T12:00:00Z", "2026-03-10T12:00:00", "yesterday", "https://shop.example/a.png"),
+    *({"a": "b"}, {"": "b"}, {"a": 1}, {"k" * 40: "v"}, {"k" * 41: "v"}, {"a": "v" * 501}),
+    *({"a\nb": "v"}, {"a": "v\nv"}, {f"k{n}": "v" for n in range(50)}),
+    {f"k{n}": "v" for n in range(51)},
+    *([f"perk {n}" for n in range(count)] for count in (1, 50, 51)),
+    *([one] for one in ("", "x" * 255, "x" * 256, 5)),
+    *([{"name": f"T{n}", "min_points": n, "multiplier": 1} for n in range(c)] for c in (50, 51)),
+    *([AWARD] * count for count in (1, 500, 501)),
+]
+
+
+def _fields() -> list[Any]:
+    """Each bounded field of each request, and of what stands inside it."""
+    found = [
+        pytest.param(kind, check, right, (name,), id=f"{kind.__name__}.{name}")
+        for kind, check, right in REQUESTS
+        for name in BOUNDS[kind]
+    ]
+    for name in BOUNDS[api.TierInput]:
+        where = ("tiers", 0, name)
+        found.append(
+            pytest.param(
+                api.ProgramCreate, earning.program_create, PROGRAM, where, id=f"Tier.{name}"
+            )
+        )
+    for name, right in (
+        ("amount", {"amount": "5", "currency": "USD"}),
+        ("currency", {"amount": "5", "currency": "USD"}),
+        ("percent", {"percent": 10}),
+    ):
+        worth = {**REWARD, "value": right}
+        found.append(
+            pytest.param(
+                rewards.RewardCreate,
+                catalog.reward_create,
+                worth,
+                ("value", name),
+                id=f"RewardValue.{name}",
+            )
+        )
+    return found
+
+
+@pytest.mark.parametrize(("kind", "check", "right", "where"), _fields())
+def test_a_value_is_taken_just_where_the_documentation_says(
+    kind: type[msgspec.Struct], check: Check, right: dict[str, Any], where: tuple[Any, ...]
+) -> None:
+    shapes = Shapes("#/$defs/", {(api.EarnBatchRequest, "items"): _batch()})
+    schema = {**shapes.of(kind), "$defs": shapes.found}
+    documented = jsonschema_rs.Draft202012Validator(
+        schema, validate_formats=True, formats={"date-time": _is_time, "uri": catalog.is_url}
+    )
+    taken = refused = 0
+    for value in VALUES:
+        body = _with(right, where, value)
+        accepted = _is_accepted(kind, check, body)
+        assert documented.is_valid(body) == accepted, (where, value)
+        taken += accepted
+        refused += not accepted
+    assert taken
+    assert refused
+
+
+def _batch() -> dict[str, Any]:
+    return {"type": "array", **BOUNDS[api.EarnBatchRequest]["items"]}
+
+
+def _with(right: dict[str, Any], where: tuple[Any, ...], value: Any) -> Any:
+    """The right request with one value replaced."""
+    body = msgspec.json.decode(msgspec.json.encode(right))
+    inner = body
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = value
+    return body
+
+
+def _is_accepted(kind: type[msgspec.Struct], check: Check, body: Any) -> bool:
+    faults = Faults()
+    try:
+        check(decode(msgspec.json.encode(body), kind), faults)
+    except InvalidRequest:
+        return False
+    return not faults.found
