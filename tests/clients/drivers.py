@@ -62,12 +62,13 @@ class Driver(Protocol):
         self,
         settings: Settings,
         name: str,
+        /,
         *args: Any,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Outcome: ...
 
-    async def walk(self, settings: Settings, name: str, **fields: Any) -> Outcome:
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         """Go through a list to its end; the value is all of it."""
         ...
 
@@ -81,6 +82,7 @@ class PythonDriver:
         self,
         settings: Settings,
         name: str,
+        /,
         *args: Any,
         idempotency_key: str | None = None,
         **fields: Any,
@@ -91,7 +93,7 @@ class PythonDriver:
             self._run, settings, lambda whale: _plain(_method(whale, name)(*args, **fields))
         )
 
-    async def walk(self, settings: Settings, name: str, **fields: Any) -> Outcome:
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         return await asyncio.to_thread(
             self._run,
             settings,
@@ -118,6 +120,7 @@ class AsyncPythonDriver:
         self,
         settings: Settings,
         name: str,
+        /,
         *args: Any,
         idempotency_key: str | None = None,
         **fields: Any,
@@ -130,7 +133,7 @@ class AsyncPythonDriver:
 
         return await self._run(settings, work)
 
-    async def walk(self, settings: Settings, name: str, **fields: Any) -> Outcome:
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         async def work(whale: AsyncWhaleClient) -> Any:
             return [msgspec.to_builtins(one) async for one in _method(whale, name)(**fields)]
 
@@ -159,6 +162,7 @@ class NodeDriver:
         self,
         settings: Settings,
         name: str,
+        /,
         *args: Any,
         idempotency_key: str | None = None,
         **fields: Any,
@@ -168,7 +172,7 @@ class NodeDriver:
             arguments.append({"idempotencyKey": idempotency_key})
         return await self._run(settings, {"name": _camel(name), "args": arguments})
 
-    async def walk(self, settings: Settings, name: str, **fields: Any) -> Outcome:
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         return await self._run(settings, {"name": _camel(name), "args": [fields], "walk": True})
 
     async def _run(self, settings: Settings, asked: dict[str, Any]) -> Outcome:
