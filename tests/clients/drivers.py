@@ -170,10 +170,10 @@ class NodeDriver:
         arguments = [*args, *([fields] if fields else [])]
         if idempotency_key is not None:
             arguments.append({"idempotencyKey": idempotency_key})
-        return await self._run(settings, {"name": _camel(name), "args": arguments})
+        return await self._run(settings, {"name": camel(name), "args": arguments})
 
     async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
-        return await self._run(settings, {"name": _camel(name), "args": [fields], "walk": True})
+        return await self._run(settings, {"name": camel(name), "args": [fields], "walk": True})
 
     async def _run(self, settings: Settings, asked: dict[str, Any]) -> Outcome:
         options = {
@@ -238,5 +238,5 @@ def _is_ours(filename: str) -> bool:
     return Path(filename).is_relative_to(ROOT / "tests")
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
