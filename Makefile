@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo test test-long bench lint format docs requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench lint format docs requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -9,6 +9,10 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := $(PY) -m tools
+
+# The JavaScript client is built and tested where there is a node; without one the rest goes on.
+JS := libs/whale-js
+JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
 
 help:
 	@echo "Whale Loyalty"
@@ -46,7 +50,12 @@ demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the po
 	@$(TOOLS) up
 	@$(TOOLS) demo $(if $(N),-n $(N))
 
-test: $(VENV)/dev ## every test, on real servers
+clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to install in your shop
+	@$(VENV)/bin/uv build --quiet --wheel --out-dir dist libs/whale-python --no-build-isolation --python $(PY)
+	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
+	@ls dist/whale-*
+
+test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers
 	@$(PY) -m pytest $(T)
 
 test-long: $(VENV)/dev ## the tests that take minutes each
@@ -87,6 +96,15 @@ $(VENV)/stack $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "Installing the packages of requirements/$*.txt, once …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
 		{ echo "The packages could not be installed: check the network and run it again."; exit 1; }
+	@touch $@
+
+$(JS)/node_modules: $(JS)/package-lock.json
+	@echo "Installing what builds the JavaScript client, once …"
+	@cd $(JS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(JS)/dist: $(JS)/node_modules $(wildcard $(JS)/src/*.ts) $(wildcard $(JS)/tsconfig*.json) $(JS)/package.json
+	@cd $(JS) && rm -rf dist && npm run --silent build
 	@touch $@
 
 $(VENV)/demo: requirements/demo.txt $(VENV)/stack

@@ -39,7 +39,9 @@ _WORTH_ANOTHER: Final = frozenset({429, 502, 503, 504})
 # So much of a body that is not ours is shown.
 _SHOWN: Final = 200
 
+_HEADERS_READ: Final = ("content-type", "date", "retry-after")
 _PROBLEM: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _SECONDS: Final = re.compile(r"\d{1,9}")
 
 
@@ -53,7 +55,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What came back."""
+    """What came back, as `Call.received` reads it."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,14 +89,18 @@ class Call(Generic[T]):
         self._attempts = 0
         self._outcome: Answer | NoAnswer = NoAnswer(why="nothing was sent")
         self._request_id = f"req_{uuid.uuid4()}"
-        self._idempotency_key = (
-            (operation.idempotency_key or str(uuid.uuid4())) if operation.writes else None
-        )
+        self._idempotency_key = _key_of(operation) if operation.writes else None
         self.request: Final = self._request_of(operation)
 
     def attempt_seconds(self, now: float) -> float:
         """How long the next attempt may take."""
         return max(min(self._settings.timeout_seconds, self._deadline - now), 0.001)
+
+    def received(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        """An answer without the API key, in case that a server repeats what it was sent: what is kept
+        may be shown."""
+        kept = {name: self._key.redacted(headers.get(name, "")) for name in _HEADERS_READ}
+        return Answer(status=status, headers=kept, body=self._key.redacted_bytes(body))
 
     def after(self, outcome: Answer | NoAnswer, *, now: float) -> float | None:
         """The seconds to wait before the next attempt, or None where the call is at its end."""
@@ -134,7 +140,7 @@ class Call(Generic[T]):
         raise self._unexpected(answer, f"the answer cannot be read: {fault}")
 
     def _error(self, answer: Answer) -> WhaleError:
-        problem = _problem_in(self._key.redacted(answer.body))
+        problem = _problem_in(answer.body)
         if problem is None:
             return self._unexpected(answer, "not an error of this API")
         code = problem["code"]
@@ -148,8 +154,8 @@ class Call(Generic[T]):
         )
 
     def _unexpected(self, answer: Answer, what: str) -> UnexpectedAnswer:
-        kind = answer.headers.get("content-type", "no content type")
-        shown = self._key.redacted(answer.body)[:_SHOWN].decode(errors="replace")
+        kind = answer.headers["content-type"] or "no content type"
+        shown = answer.body[:_SHOWN].decode(errors="replace")
         return UnexpectedAnswer(
             f"{what}; {kind[:_SHOWN]}: {shown!r}",
             status=answer.status,
@@ -166,6 +172,16 @@ class Call(Generic[T]):
         base, store = self._settings.base_url, self._settings.store
         url = f"{base}/v1/stores/{store}/{operation.target}"
         return Request(method=operation.method, url=url, headers=headers, body=operation.body)
+
+
+def _key_of(write: Operation[Any]) -> str:
+    """The caller's idempotency key, or a new one; ValueError for one that no header can carry."""
+    key = write.idempotency_key
+    if key is None:
+        return str(uuid.uuid4())
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise ValueError("An idempotency_key is 1-255 printable ASCII characters.")
+    return key
 
 
 def _is_worth_another(outcome: Answer | NoAnswer) -> bool:
@@ -193,13 +209,13 @@ def _asked_wait(outcome: Answer | NoAnswer) -> float:
     """The seconds that the server asks to wait: Retry-After, in seconds or as a date."""
     if isinstance(outcome, NoAnswer):
         return 0.0
-    asked = outcome.headers.get("retry-after", "").strip()
+    asked = outcome.headers["retry-after"].strip()
     if _SECONDS.fullmatch(asked):
         return float(asked)
     try:
         # The server's own clock on both sides, so that a wrong one of ours makes no difference.
         until = parsedate_to_datetime(asked)
-        wait = until - parsedate_to_datetime(outcome.headers.get("date", ""))
+        wait = until - parsedate_to_datetime(outcome.headers["date"])
     except (ValueError, TypeError):
         return 0.0
     return max(wait.total_seconds(), 0.0)

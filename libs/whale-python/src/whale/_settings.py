@@ -30,8 +30,12 @@ class ApiKey:
         """The value of the Authorization header."""
         return f"Bearer {self.__key}"
 
-    def redacted(self, text: bytes) -> bytes:
-        """`text` without the key, in case that a server repeats what it was sent."""
+    def redacted(self, text: str) -> str:
+        """`text` without the key."""
+        return text.replace(self.__key, "[key]")
+
+    def redacted_bytes(self, text: bytes) -> bytes:
+        """The same of bytes."""
         return text.replace(self.__key.encode(), b"[key]")
 
     def __repr__(self) -> str:

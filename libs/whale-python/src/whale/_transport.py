@@ -53,7 +53,7 @@ class Transport:
                 if time.monotonic() - started > seconds:
                     return _timed_out()
                 parts.append(part)
-        return Answer(status=answer.status_code, headers=answer.headers, body=b"".join(parts))
+        return call.received(answer.status_code, answer.headers, b"".join(parts))
 
     def close(self) -> None:
         self._http.close()
@@ -92,7 +92,7 @@ class AsyncTransport:
         answer = await self._http.request(
             asked.method, asked.url, headers=asked.headers, content=asked.body, timeout=None
         )
-        return Answer(status=answer.status_code, headers=answer.headers, body=answer.content)
+        return call.received(answer.status_code, answer.headers, answer.content)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -1,0 +1,47 @@
+/** Lists as callers hold them. */
+
+import type { Page } from "./types.js";
+
+/**
+ * A list: awaited, it is the page asked for; `for await` goes on through the pages after it, each
+ * fetched when it is reached. Nothing is asked before either.
+ */
+export class Listing<T> implements PromiseLike<Page<T>>, AsyncIterable<T> {
+  readonly #fetch: (after?: string) => Promise<Page<T>>;
+  readonly #idOf: (item: T) => string;
+  #first: Promise<Page<T>> | undefined;
+
+  constructor(fetch: (after?: string) => Promise<Page<T>>, idOf: (item: T) => string) {
+    this.#fetch = fetch;
+    this.#idOf = idOf;
+  }
+
+  then<A = Page<T>, B = never>(
+    fulfilled?: ((page: Page<T>) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#page().then(fulfilled, rejected);
+  }
+
+  catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Page<T> | B> {
+    return this.#page().catch(rejected);
+  }
+
+  finally(done?: (() => void) | null): Promise<Page<T>> {
+    return this.#page().finally(done);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    let page = await this.#page();
+    for (;;) {
+      yield* page.data;
+      const last = page.data.at(-1);
+      if (!page.has_more || last === undefined) return;
+      page = await this.#fetch(this.#idOf(last));
+    }
+  }
+
+  #page(): Promise<Page<T>> {
+    return (this.#first ??= this.#fetch());
+  }
+}

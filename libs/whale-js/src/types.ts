@@ -1,0 +1,356 @@
+/**
+ * The API's own shapes, as it sends and takes them.
+ *
+ * Points are integers, rates and multipliers are numbers, money is text, times are RFC 3339 text in UTC.
+ * A member with `?` is left out while it is unset. Texts that may get more values stay open to them.
+ */
+
+type Open<Known extends string> = Known | (string & {});
+
+export type TransactionType = Open<
+  "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire"
+>;
+export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
+export type RedemptionStatus = Open<
+  "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
+>;
+export type AnomalyType = Open<"rapid_earning" | "unusual_amount" | "deviation">;
+export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
+export type Resolution = Open<"approved" | "voided" | "suspended">;
+export type AccountStatus = Open<"active" | "suspended">;
+export type Mode = Open<"off" | "shadow" | "review">;
+
+/** A moment: RFC 3339 text with an offset, or a Date. */
+export type Moment = string | Date;
+/** Money, a rate or a multiplier as it may be sent; text is exact. */
+export type Decimal = string | number;
+
+/** A part of a list; `total` counts the whole of it, or with `total_more` at least so many. */
+export interface Page<T> {
+  data: T[];
+  total: number;
+  has_more: boolean;
+  total_more?: boolean;
+}
+
+export interface PageQuery {
+  /** 1–100, 20 unless told. */
+  limit?: number;
+  /** The id of the last item seen. */
+  starting_after?: string;
+}
+
+export interface Tier {
+  name: string;
+  min_points: number;
+  multiplier: number;
+  perks?: string[];
+}
+
+export interface TierInput extends Omit<Tier, "multiplier" | "perks"> {
+  multiplier: Decimal;
+  perks?: string[] | null;
+}
+
+/** `points_per_dollar` is points per unit of `currency`. */
+export interface Program {
+  id: string;
+  name: string;
+  points_per_dollar: number;
+  tiers: Tier[];
+  is_active: boolean;
+  created_at: string;
+  currency: string;
+}
+
+export interface ProgramInput {
+  name: string;
+  points_per_dollar: Decimal;
+  tiers?: TierInput[];
+  is_active?: boolean;
+  currency?: string;
+}
+
+/** What is left out stays as it is. */
+export interface ProgramChanges extends Partial<Omit<ProgramInput, "tiers">> {
+  tiers?: TierInput[] | null;
+}
+
+export interface RewardRef {
+  id: string;
+  name: string;
+}
+
+/** A ledger entry; `points` is signed, `balance_after` is the balance it left. */
+export interface Transaction {
+  id: string;
+  customer_id: string;
+  type: TransactionType;
+  points: number;
+  reason: string;
+  balance_after: number;
+  created_at: string;
+  reward?: RewardRef;
+  order_id?: string;
+  redemption_id?: string;
+  occurred_at?: string;
+}
+
+/** The transaction of a redemption; `code` is what the shop honours, where the reward has one. */
+export interface Redeemed {
+  id: string;
+  customer_id: string;
+  type: "redeem";
+  points: number;
+  reward: RewardRef;
+  balance_after: number;
+  created_at: string;
+  redemption_id: string;
+  code?: string;
+}
+
+/** `reason` is 1–255 characters. */
+export interface PointsInput {
+  points: number;
+  reason: string;
+}
+
+export interface AwardInput extends PointsInput {
+  customer_id: string;
+}
+
+/** What became of one award of a batch: the `transaction` of a 201, the `problem` of the rest. */
+export interface Verdict {
+  status: number;
+  transaction?: Transaction;
+  problem?: Problem;
+}
+
+export interface BatchAnswer {
+  data: Verdict[];
+}
+
+/** An error as the API writes it (RFC 9457), with the members that its code carries. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  instance: string;
+  code: string;
+  [member: string]: unknown;
+}
+
+/** `tier` is null while none is held, `next_tier` at the top; lists leave the transactions out. */
+export interface CustomerStatus {
+  customer_id: string;
+  points_balance: number;
+  lifetime_points: number;
+  tier: {
+    name: string;
+    multiplier: number;
+    next_tier: { name: string; points_needed: number } | null;
+  } | null;
+  transactions?: Pick<Transaction, "id" | "type" | "points" | "reason" | "created_at">[];
+  member_since: string;
+  status: AccountStatus;
+}
+
+export interface CustomerChanges {
+  status: AccountStatus;
+  note?: string;
+}
+
+export interface CustomerQuery extends PageQuery {
+  /** How the id starts. */
+  query?: string;
+  tier?: string;
+  status?: AccountStatus;
+}
+
+export interface TransactionQuery extends PageQuery {
+  customer_id?: string;
+  type?: TransactionType;
+  created_after?: Moment;
+  created_before?: Moment;
+}
+
+/** UTC days, inclusive: `2026-03-10`. */
+export interface Days {
+  from?: string;
+  to?: string;
+}
+
+/** At most five seconds behind; days without postings are left out, all amounts are positive. */
+export interface Summary {
+  days: {
+    date: string;
+    issued: number;
+    redeemed: number;
+    taken_back: number;
+    expired: number;
+    active_customers: number;
+  }[];
+  points_outstanding: number;
+  customers: number;
+  tiers: { name: string; customers: number }[];
+}
+
+/** `amount` of money in `currency`, or `percent` off. */
+export interface RewardValue {
+  amount?: string;
+  currency?: string;
+  percent?: number;
+}
+
+/** `available`, `reason` and `missing` are there in a list for a customer. */
+export interface Reward {
+  id: string;
+  name: string;
+  points_cost: number;
+  type: RewardType;
+  description?: string;
+  value?: RewardValue;
+  stock?: number;
+  stock_left?: number;
+  per_customer_limit?: number;
+  starts_at?: string;
+  ends_at?: string;
+  min_tier?: string;
+  image_url?: string;
+  metadata?: Record<string, string>;
+  is_active: boolean;
+  created_at: string;
+  available?: boolean;
+  reason?: string;
+  missing?: number;
+}
+
+export interface RewardInput {
+  /** `rwd_` and 1–64 of `A-Za-z0-9_-`; made where it is left out. */
+  id?: string | null;
+  name: string;
+  points_cost: number;
+  type: RewardType;
+  description?: string | null;
+  value?: { amount?: Decimal; currency?: string; percent?: Decimal } | null;
+  stock?: number | null;
+  per_customer_limit?: number | null;
+  starts_at?: Moment | null;
+  ends_at?: Moment | null;
+  min_tier?: string | null;
+  image_url?: string | null;
+  metadata?: Record<string, string> | null;
+  is_active?: boolean;
+}
+
+/** What is left out stays as it is, null removes an optional member. */
+export type RewardChanges = Partial<Omit<RewardInput, "id">>;
+
+export interface RewardQuery extends PageQuery {
+  /** Say of each reward whether this customer can have it now. */
+  customer_id?: string;
+  /** Every reward, also those that cannot be had now. */
+  include?: "all";
+}
+
+/** `points` is what it took, positive. */
+export interface Redemption {
+  id: string;
+  customer_id: string;
+  reward: RewardRef;
+  points: number;
+  status: RedemptionStatus;
+  code?: string;
+  transaction_id?: string;
+  created_at: string;
+}
+
+export interface RedemptionQuery extends PageQuery {
+  customer_id?: string;
+  status?: RedemptionStatus;
+}
+
+/** Suspicious earning; `evidence` holds the numbers it was judged by. */
+export interface Anomaly {
+  id: string;
+  customer_id: string;
+  type: AnomalyType;
+  description: string;
+  points_involved: number;
+  status: AnomalyStatus;
+  flagged_at: string;
+  transaction_ids: string[];
+  evidence: Record<string, unknown>;
+  resolution?: Resolution;
+  note?: string;
+  reviewed_by?: string;
+  resolved_at?: string;
+}
+
+/** `resolved` needs a resolution and is final. */
+export interface AnomalyChanges {
+  status: AnomalyStatus;
+  resolution?: Resolution;
+  note?: string;
+}
+
+export interface AnomalyQuery extends PageQuery {
+  status?: AnomalyStatus;
+  type?: AnomalyType;
+  customer_id?: string;
+}
+
+export interface AnomalySettings {
+  rapid_earning: { mode: Mode; count: number; window_seconds: number };
+  unusual_amount: { mode: Mode; factor: number; min_history: number; min_points: number };
+  deviation: { mode: Mode; score: number; min_days: number };
+}
+
+/** A detector or a parameter that is left out is as shipped. */
+export type AnomalySettingsInput = {
+  [Detector in keyof AnomalySettings]?: Partial<AnomalySettings[Detector]>;
+};
+
+/** What other settings would have flagged in these UTC days, inclusive. */
+export interface Backtest {
+  settings: AnomalySettingsInput;
+  from: string;
+  to: string;
+}
+
+/** An event; an `id`, the `source` and the `time` are made where they are left out. */
+export interface EventInput {
+  type: string;
+  data: object;
+  id?: string;
+  source?: string;
+  time?: Moment;
+}
+
+/** `total` is money in `currency`, exact as text. */
+export interface OrderCompleted {
+  order_id: string;
+  customer_id: string;
+  total: Decimal;
+  currency: string;
+  completed_at: Moment;
+  /** What people call the order; the order's id unless told. */
+  order_number?: string | number;
+  program_id?: string;
+  items?: object[];
+}
+
+/** Without `amount`, all that is left of the order is refunded. */
+export interface OrderRefunded {
+  order_id: string;
+  customer_id: string;
+  refund_id: string;
+  refunded_at: Moment;
+  amount?: Decimal;
+}
+
+/** What became of each event, in order: taken (202), or refused (400) with the `problem`. */
+export interface EventsAnswer {
+  data: { id: string | null; status: number; problem?: Problem }[];
+}

@@ -1,0 +1,133 @@
+// What the fault tests cannot see from outside: settings, waits, laziness, aborting.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ConfigurationError, InvalidRequest, WhaleClient } from "../dist/esm/index.js";
+import { uniqueId } from "../dist/esm/operation.js";
+import { askedWaitMs, isWorthAnother, waitAfter } from "../dist/esm/retry.js";
+
+const apiKey = "wk_live_x";
+const answer = (status, headers = {}, body = "") => ({ status, headers: new Headers(headers), body });
+
+function client(answers, options = {}) {
+  const sent = [];
+  const fetch = async (url, init) => {
+    sent.push({ url, ...init });
+    const next = answers.shift();
+    return next instanceof Response ? next : Response.json(next);
+  };
+  return { whale: new WhaleClient({ apiKey, fetch, ...options }), sent };
+}
+
+test("waits double up to a bound and are drawn from all of their range", () => {
+  const longest = [1, 2, 3, 4, 5, 6, 7].map((attempts) => waitAfter(attempts, 0, 1));
+  assert.deepEqual(longest, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+  assert.equal(waitAfter(3, 0, 0), 0);
+  assert.equal(waitAfter(3, 0, 0.5), 500);
+});
+
+test("what the server asks is waited, and jitter comes on top", () => {
+  assert.equal(waitAfter(1, askedWaitMs(answer(503, { "retry-after": "3" })), 1), 3250);
+});
+
+for (const asked of ["", "soon", "-1", "1.5", "9".repeat(5000), "Mon, 01 Jan 2001 00:00:01 GMT"]) {
+  test(`a faulty Retry-After asks for nothing: ${asked.slice(0, 30)}`, () => {
+    assert.equal(askedWaitMs(answer(503, { "retry-after": asked })), 0);
+  });
+}
+
+test("only what may be answered otherwise in a moment is worth another attempt", () => {
+  const problem = (code) => JSON.stringify({ code });
+  assert.ok([429, 502, 503, 504].every((status) => isWorthAnother(answer(status))));
+  assert.ok(![200, 400, 404, 422, 500].some((status) => isWorthAnother(answer(status))));
+  assert.ok(isWorthAnother(answer(409, {}, problem("idempotency_in_flight"))));
+  assert.ok(!isWorthAnother(answer(409, {}, problem("conflict"))));
+});
+
+test("an id is unique and a UUID, with crypto and without", () => {
+  const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+  const crypto = Object.getOwnPropertyDescriptor(globalThis, "crypto");
+  const withCrypto = uniqueId();
+  Object.defineProperty(globalThis, "crypto", { value: undefined, configurable: true });
+  try {
+    const made = [withCrypto, ...Array.from({ length: 1000 }, uniqueId)];
+    for (const id of made) assert.match(id, pattern);
+    assert.equal(new Set(made).size, made.length);
+  } finally {
+    Object.defineProperty(globalThis, "crypto", crypto);
+  }
+});
+
+test("a list asks for nothing until it is awaited or gone through, and then once", async () => {
+  const { whale, sent } = client([{ data: [{ id: "a" }], total: 1, has_more: false }]);
+  const list = whale.loyalty.list();
+  assert.equal(sent.length, 0);
+  assert.equal((await list).total, 1);
+  for await (const program of list) assert.equal(program.id, "a");
+  assert.equal(sent.length, 1);
+});
+
+test("null removes and undefined stays: only null is sent", async () => {
+  const { whale, sent } = client([{ id: "rwd_1" }]);
+  await whale.loyalty.rewards.update("rwd_1", { stock: null, name: undefined });
+  assert.equal(sent[0].body, '{"stock":null}');
+});
+
+test("a Date is sent as a time in UTC", async () => {
+  const { whale, sent } = client([{ data: [], total: 0, has_more: false }]);
+  await whale.loyalty.transactions.list({ created_after: new Date(0), type: undefined });
+  assert.match(sent[0].url, /\?created_after=1970-01-01T00%3A00%3A00.000Z$/);
+});
+
+test("a deletion answers nothing", async () => {
+  const { whale } = client([new Response(null, { status: 204 })]);
+  assert.equal(await whale.loyalty.rewards.delete("rwd_1"), undefined);
+});
+
+test("a signal ends a call before it is sent, and while it waits", async () => {
+  const before = client([]);
+  await assert.rejects(
+    before.whale.loyalty.get("cust_1", { signal: AbortSignal.abort(new Error("enough")) }),
+    /enough/,
+  );
+  assert.equal(before.sent.length, 0);
+  const busy = Response.json({ code: "rate_limited" }, { status: 429, headers: { "Retry-After": "30" } });
+  const waiting = client([busy]);
+  const signal = AbortSignal.timeout(50);
+  await assert.rejects(waiting.whale.loyalty.get("cust_1", { signal }), { name: "TimeoutError" });
+  assert.equal(waiting.sent.length, 1);
+});
+
+test("an error is an Error with its class's name and its members", async () => {
+  const problem = { code: "invalid_request", detail: "Faulty.", errors: [{ pointer: "#/points", detail: "1 or more" }] };
+  const { whale } = client([Response.json(problem, { status: 400 })]);
+  await assert.rejects(whale.loyalty.earn("c", { points: 0, reason: "x" }), (error) => {
+    assert.ok(error instanceof InvalidRequest && error instanceof Error);
+    assert.equal(error.name, "InvalidRequest");
+    assert.deepEqual(error.errors, problem.errors);
+    return true;
+  });
+});
+
+for (const faulty of [
+  { baseUrl: "ftp://x" },
+  { baseUrl: "points.example" },
+  { baseUrl: "http://user:secret@x" },
+  { baseUrl: "http://x/?a=secret" },
+  { store: "a/b" },
+  { store: "" },
+  { timeoutMs: 0 },
+  { timeoutMs: Infinity },
+  { deadlineMs: NaN },
+  { maxRetries: -1 },
+  { maxRetries: 0.5 },
+  { apiKey: "" },
+]) {
+  test(`settings that cannot be are refused: ${JSON.stringify(faulty)}`, () => {
+    assert.throws(() => new WhaleClient({ apiKey, ...faulty }), (error) => {
+      assert.ok(error instanceof ConfigurationError);
+      assert.ok(!error.message.includes("secret"));
+      return true;
+    });
+  });
+}

@@ -1,0 +1,61 @@
+"""The clients to test: both of Python's, and JavaScript's where there is a node to run it."""
+
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.clients.drivers import AsyncPythonDriver, Driver, NodeDriver, PythonDriver
+from tests.clients.misbehaving import Misbehaving
+from tests.support import ROOT
+
+JS = ROOT / "libs/whale-js"
+
+
+@pytest.fixture(scope="session")
+def js_package() -> Path:
+    """The folder of the JavaScript client, built; the one place that decides whether it can be."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("The JavaScript client is not tested: there is no node and npm on the PATH.")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.removeprefix("v").partition(".")[0]) < 18:
+        pytest.skip(f"The JavaScript client is not tested: it needs node 18, this is {version}.")
+    built = subprocess.run(
+        ["make", "--silent", "libs/whale-js/dist"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return JS
+
+
+@pytest.fixture(scope="session")
+def js_module(js_package: Path) -> Path:
+    """The module that `import … from 'whale'` finds."""
+    return js_package / "dist/esm/index.js"
+
+
+@pytest.fixture(params=["python", "python async", "js"])
+def client(request: pytest.FixtureRequest) -> Driver:
+    """Each of the clients."""
+    match request.param:
+        case "python":
+            return PythonDriver()
+        case "python async":
+            return AsyncPythonDriver()
+        case _:
+            return NodeDriver(request.getfixturevalue("js_module"))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Misbehaving]:
+    """A server that does what it is told to."""
+    misbehaving = Misbehaving()
+    runner = await misbehaving.start()
+    yield misbehaving
+    await runner.cleanup()

@@ -1,0 +1,242 @@
+"""The three clients behind one face, so that one test says what holds for all of them."""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from tests.support import ROOT
+from whale import ApiError, AsyncWhaleClient, WhaleClient
+
+KEY = "wk_live_the_key_that_nobody_may_see"
+
+_DRIVER = Path(__file__).with_name("driver.mjs")
+
+
+class Failure(Struct, frozen=True):
+    """An error as its catcher sees it: its classes from the bottom up, its members, all it shows."""
+
+    kinds: list[str]
+    members: dict[str, Any]
+    message: str
+    shown: str
+    code: str | None = None
+    status: int | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a call: a value or an error, how long it took, and what the client shows."""
+
+    seconds: float
+    client: str
+    value: Any = None
+    error: Failure | None = None
+
+
+class Settings(Struct, frozen=True):
+    """The settings of a client that the tests turn."""
+
+    base_url: str
+    api_key: str = KEY
+    timeout_seconds: float = 5.0
+    deadline_seconds: float = 20.0
+    max_retries: int = 5
+
+
+class Driver(Protocol):
+    """Makes a call of the client's: `loyalty.earn`, its arguments, and its fields by name."""
+
+    source: str
+
+    async def call(
+        self,
+        settings: Settings,
+        name: str,
+        /,
+        *args: Any,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Outcome: ...
+
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
+        """Go through a list to its end; the value is all of it."""
+        ...
+
+
+class PythonDriver:
+    """The blocking client, in a thread of its own."""
+
+    source = "/clients/python"
+
+    async def call(
+        self,
+        settings: Settings,
+        name: str,
+        /,
+        *args: Any,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Outcome:
+        if idempotency_key is not None:
+            fields["idempotency_key"] = idempotency_key
+        return await asyncio.to_thread(
+            self._run, settings, lambda whale: _plain(_method(whale, name)(*args, **fields))
+        )
+
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
+        return await asyncio.to_thread(
+            self._run,
+            settings,
+            lambda whale: [msgspec.to_builtins(one) for one in _method(whale, name)(**fields)],
+        )
+
+    def _run(self, settings: Settings, work: Callable[[WhaleClient], Any]) -> Outcome:
+        started = time.monotonic()
+        with WhaleClient(**msgspec.structs.asdict(settings)) as whale:
+            try:
+                value = work(whale)
+            except Exception as error:  # noqa: BLE001  the tests look at it
+                seconds = time.monotonic() - started
+                return Outcome(seconds, _shown(whale), error=_failure(error))
+            return Outcome(time.monotonic() - started, _shown(whale), value)
+
+
+class AsyncPythonDriver:
+    """The async client."""
+
+    source = "/clients/python"
+
+    async def call(
+        self,
+        settings: Settings,
+        name: str,
+        /,
+        *args: Any,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Outcome:
+        if idempotency_key is not None:
+            fields["idempotency_key"] = idempotency_key
+
+        async def work(whale: AsyncWhaleClient) -> Any:
+            return _plain(await _method(whale, name)(*args, **fields))
+
+        return await self._run(settings, work)
+
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
+        async def work(whale: AsyncWhaleClient) -> Any:
+            return [msgspec.to_builtins(one) async for one in _method(whale, name)(**fields)]
+
+        return await self._run(settings, work)
+
+    async def _run(self, settings: Settings, work: Callable[[AsyncWhaleClient], Any]) -> Outcome:
+        started = time.monotonic()
+        async with AsyncWhaleClient(**msgspec.structs.asdict(settings)) as whale:
+            try:
+                value = await work(whale)
+            except Exception as error:  # noqa: BLE001
+                seconds = time.monotonic() - started
+                return Outcome(seconds, _shown(whale), error=_failure(error))
+            return Outcome(time.monotonic() - started, _shown(whale), value)
+
+
+class NodeDriver:
+    """The JavaScript client, in a node of its own."""
+
+    source = "/clients/js"
+
+    def __init__(self, module: Path) -> None:
+        self._module = module
+
+    async def call(
+        self,
+        settings: Settings,
+        name: str,
+        /,
+        *args: Any,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Outcome:
+        arguments = [*args, *([fields] if fields else [])]
+        if idempotency_key is not None:
+            arguments.append({"idempotencyKey": idempotency_key})
+        return await self._run(settings, {"name": camel(name), "args": arguments})
+
+    async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
+        return await self._run(settings, {"name": camel(name), "args": [fields], "walk": True})
+
+    async def _run(self, settings: Settings, asked: dict[str, Any]) -> Outcome:
+        options = {
+            "apiKey": settings.api_key,
+            "baseUrl": settings.base_url,
+            "timeoutMs": settings.timeout_seconds * 1_000,
+            "deadlineMs": settings.deadline_seconds * 1_000,
+            "maxRetries": settings.max_retries,
+        }
+        node = shutil.which("node")
+        assert node is not None
+        process = await asyncio.create_subprocess_exec(
+            *(node, _DRIVER, self._module.as_uri()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate(json.dumps({"options": options, **asked}).encode())
+        return msgspec.json.decode(out, type=Outcome)
+
+
+def _method(client: object, name: str) -> Any:
+    for step in name.split("."):
+        client = getattr(client, step)
+    return client
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; of a list, its page."""
+    return msgspec.to_builtins(getattr(value, "page", value))
+
+
+def _failure(error: Exception) -> Failure:
+    extra = error.extra if isinstance(error, ApiError) else {}
+    return Failure(
+        kinds=[kind.__name__ for kind in type(error).__mro__],
+        code=getattr(error, "code", None),
+        status=getattr(error, "status", None),
+        request_id=getattr(error, "request_id", None),
+        idempotency_key=getattr(error, "idempotency_key", None),
+        members={name: getattr(error, name, None) for name in extra},
+        message=str(error),
+        shown=_shown(error) + _traces(error),
+    )
+
+
+def _shown(thing: object) -> str:
+    """All that a log, a debugger or an error report shows of a thing."""
+    return "\n".join([repr(thing), str(thing), repr(vars(thing))])
+
+
+def _traces(error: BaseException | None) -> str:
+    """The stacks of an error and of all behind it, with the locals of every frame but the tests'."""
+    shown = ""
+    while error is not None:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        shown += "".join(repr(frame.locals) for frame in told.stack if not _is_ours(frame.filename))
+        error = error.__cause__ or error.__context__
+    return shown
+
+
+def _is_ours(filename: str) -> bool:
+    return Path(filename).is_relative_to(ROOT / "tests")
+
+
+def camel(name: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)

@@ -1,0 +1,195 @@
+"""Each client on the real stack: rewards, redemptions, anomalies, events."""
+
+from typing import Any
+
+import pytest
+
+from libs.testing.eventually import eventually
+from tests.clients.drivers import Driver
+from tests.clients.test_real_stack import Caller, award
+from tests.support import PROGRAM, Shop
+
+SHIPPING = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
+ORDER = {
+    "customer_id": "cust_1",
+    "total": "50.00",
+    "currency": "USD",
+    "completed_at": "2026-03-10T12:00:00Z",
+}
+
+
+@pytest.fixture
+async def whale(client: Driver, shop: Shop) -> Caller:
+    """A client whose store has a programme."""
+    caller = Caller(client, shop)
+    await caller("loyalty.create", **PROGRAM)
+    return caller
+
+
+async def test_a_reward_is_created_changed_listed_read_and_deleted(whale: Caller) -> None:
+    made = await whale("loyalty.rewards.create", **SHIPPING, id="rwd_002", stock=3)
+    assert (made["id"], made["stock_left"]) == ("rwd_002", 3)
+    changed = await whale("loyalty.rewards.update", "rwd_002", points_cost=600, stock=None)
+    assert changed["points_cost"] == 600
+    assert "stock" not in changed
+    assert await whale("loyalty.rewards.retrieve", "rwd_002") == changed
+    page = await whale("loyalty.rewards.list")
+    assert (page["data"], page["total"]) == ([changed], 1)
+    assert await whale("loyalty.rewards.delete", "rwd_002") is None
+    assert (await whale.refused("loyalty.rewards.retrieve", "rwd_002")).kinds[0] == "NotFound"
+
+
+async def test_a_reward_that_cannot_be_had_now_is_listed_among_all(whale: Caller) -> None:
+    await whale("loyalty.rewards.create", **SHIPPING, is_active=False)
+    assert (await whale("loyalty.rewards.list"))["data"] == []
+    assert len(await whale.walk("loyalty.rewards.list", include="all")) == 1
+
+
+async def test_rewards_are_listed_for_a_customer(whale: Caller) -> None:
+    await whale("loyalty.rewards.create", **SHIPPING)
+    await award(whale, "cust_1", 300)
+
+    async def look() -> Any:
+        page = await whale("loyalty.rewards.list", customer_id="cust_1")
+        assert page["total"] == 1
+        return page["data"][0]
+
+    reward = await eventually(look)
+    assert reward["available"] is False
+    assert (reward["reason"], reward["missing"]) == ("insufficient_points", 200)
+
+
+async def test_a_redemption_is_made_read_used_and_then_not_cancelled(whale: Caller) -> None:
+    reward = await whale("loyalty.rewards.create", **SHIPPING)
+    await award(whale, "cust_1", 800)
+    redeemed = await whale("loyalty.redeem", "cust_1", reward["id"])
+    assert (redeemed["type"], redeemed["points"], redeemed["balance_after"]) == (
+        "redeem",
+        -500,
+        300,
+    )
+    assert redeemed["reward"] == {"id": reward["id"], "name": "Free Shipping"}
+    name = redeemed["redemption_id"]
+    read = await whale("loyalty.redemptions.retrieve", name)
+    assert (read["transaction_id"], read["code"]) == (redeemed["id"], redeemed["code"])
+    used = await whale("loyalty.redemptions.use", name)
+    assert used["status"] == "used"
+    assert await whale("loyalty.redemptions.use", name) == used
+    assert (await whale.refused("loyalty.redemptions.cancel", name)).kinds[0] == "Conflict"
+    listed = await whale("loyalty.redemptions.list", customer_id="cust_1", status="used")
+    assert listed["data"] == [used]
+
+
+async def test_a_cancelled_redemption_gives_the_points_back(whale: Caller) -> None:
+    reward = await whale("loyalty.rewards.create", **SHIPPING)
+    await award(whale, "cust_1", 800)
+    redeemed = await whale("loyalty.redeem", "cust_1", reward["id"], points_cost=500)
+    await whale("loyalty.redemptions.cancel", redeemed["redemption_id"])
+
+    async def is_returned() -> bool:
+        return (await whale("loyalty.get", "cust_1"))["points_balance"] == 800
+
+    await eventually(is_returned)
+
+
+async def test_a_refused_redemption_says_why(whale: Caller) -> None:
+    reward = await whale("loyalty.rewards.create", **SHIPPING)
+    ended = await whale("loyalty.rewards.create", **SHIPPING, ends_at="2020-01-01T00:00:00Z")
+    await award(whale, "cust_1", 300)
+    lacking = await whale.refused("loyalty.redeem", "cust_1", reward["id"])
+    assert lacking.kinds[0] == "InsufficientPoints"
+    assert lacking.members == {"balance": 300, "required": 500, "missing": 200}
+    late = await whale.refused("loyalty.redeem", "cust_1", ended["id"])
+    assert (late.kinds[0], late.members) == ("RewardUnavailable", {"reason": "ended"})
+    price = await whale.refused("loyalty.redeem", "cust_1", reward["id"], points_cost=1)
+    assert price.kinds[0] == "Conflict"
+
+
+async def test_an_anomaly_is_flagged_reviewed_and_resolved(whale: Caller, shop: Shop) -> None:
+    for _ in range(10):
+        await shop.earn("cust_1", 500)
+
+    async def look() -> Any:
+        page = await whale("loyalty.anomalies.list", customer_id="cust_1", type="rapid_earning")
+        assert page["total"] == 1
+        return page["data"][0]
+
+    anomaly = await eventually(look)
+    assert anomaly["status"] == "pending_review"
+    assert (await whale("loyalty.anomalies.retrieve", anomaly["id"]))["id"] == anomaly["id"]
+    await whale("loyalty.anomalies.update", anomaly["id"], status="in_review")
+    resolved = await whale(
+        *("loyalty.anomalies.update", anomaly["id"]),
+        status="resolved",
+        resolution="approved",
+        note="A birthday party",
+    )
+    assert (resolved["status"], resolved["resolution"]) == ("resolved", "approved")
+    again = await whale.refused(
+        "loyalty.anomalies.update", anomaly["id"], status="resolved", resolution="voided"
+    )
+    assert again.kinds[0] == "Conflict"
+
+
+async def test_the_detectors_settings_are_read_replaced_and_tried_on_history(
+    whale: Caller,
+) -> None:
+    settings = await whale("loyalty.anomaly_settings.get")
+    assert settings["rapid_earning"] == {"mode": "review", "count": 10, "window_seconds": 120}
+    stricter = {"rapid_earning": {"mode": "shadow", "count": 5, "window_seconds": 60}}
+    replaced = await whale("loyalty.anomaly_settings.update", **stricter)
+    assert replaced["rapid_earning"] == stricter["rapid_earning"]
+    assert replaced["deviation"] == settings["deviation"]
+
+
+async def test_other_settings_are_tried_on_history(client: Driver, whale: Caller) -> None:
+    stricter = {"rapid_earning": {"mode": "review", "count": 5, "window_seconds": 60}}
+    days = {"from": "2026-03-01", "to": "2026-03-31"}
+    if client.source == "/clients/js":
+        found = await whale("loyalty.anomaly_settings.backtest", settings=stricter, **days)
+    else:
+        found = await whale(
+            "loyalty.anomaly_settings.backtest", stricter, from_=days["from"], to=days["to"]
+        )
+    assert isinstance(found, dict)
+
+
+async def test_an_order_over_rest_earns_once_and_its_refund_takes_back(
+    whale: Caller, shop: Shop
+) -> None:
+    for _ in range(2):
+        answer = await whale("events.order_completed", order_id="o1", order_number=1042, **ORDER)
+        assert [one["status"] for one in answer["data"]] == [202]
+    status = await shop.balance_becomes(500)
+    assert status["transactions"][0]["reason"] == "Order #1042"
+    await whale(
+        "events.order_refunded",
+        order_id="o1",
+        customer_id="cust_1",
+        refund_id="r1",
+        amount="20.00",
+        refunded_at="2026-03-11T12:00:00Z",
+    )
+    await shop.balance_becomes(300)
+
+
+async def test_a_batch_of_events_has_a_verdict_for_each(whale: Caller, shop: Shop) -> None:
+    answer = await whale(
+        "events.send_batch",
+        [
+            {"type": "order.completed", "data": {"order_id": "o1", **ORDER}, "id": "evt-1"},
+            {"type": "order.completed", "data": {"order_id": "o2"}, "id": "evt-2"},
+        ],
+    )
+    first, second = answer["data"]
+    assert (first["id"], first["status"]) == ("evt-1", 202)
+    assert (second["id"], second["status"]) == ("evt-2", 400)
+    assert second["problem"]["code"] == "invalid_request"
+    await shop.balance_becomes(500)
+
+
+async def test_a_faulty_event_is_an_error_that_names_the_place(whale: Caller) -> None:
+    faulty = {**ORDER, "order_id": "o1", "total": "-1"}
+    error = await whale.refused("events.order_completed", **faulty)
+    assert error.kinds[0] == "InvalidRequest"
+    assert error.members["errors"][0]["pointer"] == "#/data/total"

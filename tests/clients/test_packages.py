@@ -1,0 +1,160 @@
+"""The packages as a shop gets them: packed, installed into an empty project, used."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.clients.drivers import KEY
+from tests.clients.misbehaving import Misbehaving
+from tests.support import ROOT
+
+ESM = """
+import { NotFound, WhaleClient } from "whale";
+const whale = new WhaleClient();
+const earning = await whale.loyalty.earn("cust_1", { points: 500, reason: "Birthday bonus" });
+console.log(earning.id, new NotFound({ status: 404, code: "not_found", detail: "", extra: {} }).code);
+"""
+CJS = """
+const { NotFound, WhaleClient } = require("whale");
+const whale = new WhaleClient();
+whale.loyalty.earn("cust_1", { points: 500, reason: "Birthday bonus" }).then((earning) =>
+  console.log(earning.id, new NotFound({ status: 404, code: "not_found", detail: "", extra: {} }).code));
+"""
+TYPED = """
+import { InsufficientPoints, WhaleClient, type Page, type Program, type Transaction } from "whale";
+const whale = new WhaleClient({ apiKey: "wk_live_…" });
+export async function run(): Promise<number> {
+  const earning: Transaction = await whale.loyalty.earn("cust_1", { points: 500, reason: "x" });
+  const page: Page<Program> = await whale.loyalty.list({ limit: 2 });
+  for await (const program of whale.loyalty.list()) console.log(program.points_per_dollar);
+  try {
+    await whale.loyalty.redeem("cust_1", "rwd_002");
+  } catch (error) {
+    if (error instanceof InsufficientPoints) return error.missing;
+  }
+  // @ts-expect-error a reason is required
+  await whale.loyalty.earn("cust_1", { points: 500 });
+  return earning.balance_after + page.total;
+}
+"""
+PYTHON = """
+import whale
+from whale.errors import NotFound
+with whale.WhaleClient() as client:
+    earning = client.loyalty.earn("cust_1", points=500, reason="Birthday bonus")
+print(earning.id, NotFound("").code)
+"""
+PYTHON_TYPED = """
+from whale import WhaleClient
+earning: str = WhaleClient().loyalty.earn("cust_1", points=500, reason="x")
+"""
+
+
+def run(*words: str | Path, cwd: Path) -> str:
+    outcome = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+async def use(*words: str | Path, cwd: Path, server: Misbehaving) -> str:
+    """What a program of the project's prints, with the server as its API."""
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        cwd=cwd,
+        env={"WHALE_API_KEY": KEY, "WHALE_BASE_URL": server.url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode().strip()
+
+
+@pytest.fixture(scope="module")
+def js_project(js_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty project with the packed JavaScript client; nothing is asked of a registry."""
+    project = tmp_path_factory.mktemp("js")
+    npm = str(shutil.which("npm"))
+    packed = run(npm, "pack", "--silent", "--pack-destination", project, cwd=js_package).strip()
+    (project / "package.json").write_text('{ "private": true }')
+    run(npm, "install", "--offline", "--no-audit", "--no-fund", f"./{packed}", cwd=project)
+    return project
+
+
+@pytest.mark.parametrize(("name", "source"), [("use.mjs", ESM), ("use.cjs", CJS)])
+async def test_the_npm_package_is_imported_and_required(
+    js_project: Path, server: Misbehaving, name: str, source: str
+) -> None:
+    (js_project / name).write_text(source)
+    node = str(shutil.which("node"))
+    assert await use(node, name, cwd=js_project, server=server) == "txn_0 not_found"
+
+
+@pytest.mark.parametrize("name", ["use.mts", "use.cts"])
+def test_the_npm_package_brings_its_types(js_project: Path, js_package: Path, name: str) -> None:
+    (js_project / name).write_text(TYPED)
+    tsc = js_package / "node_modules/.bin/tsc"
+    run(tsc, "--noEmit", "--strict", "--module", "nodenext", "--types", "", name, cwd=js_project)
+
+
+def test_the_npm_package_needs_nothing_and_holds_what_it_should(js_project: Path) -> None:
+    assert [one.name for one in (js_project / "node_modules").glob("[!.]*")] == ["whale"]
+    package = js_project / "node_modules/whale"
+    assert {one.name for one in package.iterdir()} == {"package.json", "README.md", "dist"}
+
+
+@pytest.fixture(scope="module")
+def python_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty environment with the wheel. Of what the wheel needs it sees ours, so that nothing is
+    asked of a registry."""
+    project = tmp_path_factory.mktemp("python")
+    source = project / "source"
+    shutil.copytree(
+        ROOT / "libs/whale-python", source, ignore=shutil.ignore_patterns("*.egg-info", "build")
+    )
+    uv = Path(sys.executable).parent / "uv"
+    python = project / "venv/bin/python"
+    venv.create(project / "venv", symlinks=True)
+    build = (
+        "build",
+        "--quiet",
+        "--wheel",
+        "--no-build-isolation",
+        "--offline",
+        "--out-dir",
+        project,
+    )
+    run(uv, *build, "--python", sys.executable, source, cwd=project)
+    (wheel,) = project.glob("whale-*.whl")
+    run(uv, "pip", "install", "--offline", "--no-deps", "--python", python, wheel, cwd=project)
+    site = next((project / "venv/lib").glob("python*/site-packages"))
+    (site / "ours.pth").write_text(str(Path(httpx.__file__).parents[1]))
+    return project
+
+
+async def test_the_wheel_is_imported_and_used(python_project: Path, server: Misbehaving) -> None:
+    python = python_project / "venv/bin/python"
+    out = await use(python, "-I", "-c", PYTHON, cwd=python_project, server=server)
+    assert out == "txn_0 not_found"
+
+
+async def test_the_wheel_says_what_it_needs(python_project: Path, server: Misbehaving) -> None:
+    python = python_project / "venv/bin/python"
+    asked = "from importlib.metadata import requires; print(requires('whale'))"
+    out = await use(python, "-I", "-c", asked, cwd=python_project, server=server)
+    assert out == "['anyio>=4.4', 'httpx<1,>=0.27', 'msgspec>=0.19']"
+
+
+def test_the_wheel_brings_its_types(python_project: Path) -> None:
+    (python_project / "use.py").write_text(PYTHON_TYPED)
+    mypy = Path(sys.executable).parent / "mypy"
+    words = (mypy, "--strict", "--python-executable", python_project / "venv/bin/python", "use.py")
+    outcome = subprocess.run(words, cwd=python_project, capture_output=True, text=True, check=False)
+    assert 'has type "Transaction"' in outcome.stdout, outcome.stdout
+    assert "Found 1 error" in outcome.stdout
