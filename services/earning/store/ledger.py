@@ -3,7 +3,7 @@
 Everything is set-based, whatever the size of the batch. Locks are taken in one order: the stores'
 programmes, the accounts by id, and then, by writing them, the natural keys in sorted order; so
 batches wait for each other and never deadlock. A natural key that a rival wrote meanwhile shows as
-a row too few, and the batch starts over and finds it.
+a row too few or as a key that exists, and the batch starts over and finds it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -360,7 +360,8 @@ def _entry_row(entry: Entry) -> tuple[object, ...]:
 
 
 async def _record_orders(connection: Connection, books: Books) -> None:
-    """New orders and those that changed, each in the order of their keys."""
+    """New orders and those that changed, each in the order of their keys. New ones first: who waits
+    for a rival's new order holds no changed one that the rival may wait for."""
     held = [key for key, record in books.orders.items() if record.state == "held"]
     arrivals = await _arrivals(connection, held)
     new: list[tuple[object, ...]] = []
