@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from services.earning.domain import books
+from services.earning.domain import corrections
 from services.earning.domain.postings import Repeated, StatusChange, StatusChanged
 from tests.integration.conftest import Database
 from tests.integration.test_posting import STORE, award, engine, order, post, query
@@ -22,7 +22,7 @@ async def test_held_orders_post_in_bounded_batches_before_the_account_is_active(
     run = lambda *postings: post(engine, *postings)  # noqa: E731
     await run(award(1))
     await run(change(suspended=True))
-    total = books.HELD_AT_ONCE + 5
+    total = corrections.HELD_AT_ONCE + 5
     for start in range(0, total, 500):
         await run(*(order(number) for number in range(start, min(start + 500, total))))
     assert (

@@ -1,9 +1,5 @@
 """Debits for rewards: judged, taken, settled and given back. docs/rules/redemption.md."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from libs.kernel.errors import (
     AccountSuspended,
     Conflict,
@@ -14,11 +10,9 @@ from libs.kernel.errors import (
     WhaleError,
 )
 from services.earning.domain.accounts import Account
+from services.earning.domain.books import Books
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
 from services.earning.domain.programs import StorePrograms
-
-if TYPE_CHECKING:
-    from services.earning.domain.books import Books
 
 
 def refusal(

@@ -1,10 +1,80 @@
-"""What a refund takes back of an order's award. docs/rules/refund.md."""
+"""Refunds: what they take back of an order's award, and those that wait. docs/rules/refund.md."""
 
 from decimal import Decimal
 
 from libs.contracts.numbers import EXACT
 from libs.kernel.errors import Conflict
-from services.earning.domain.postings import OrderRecord
+from services.earning.domain.accounts import Account
+from services.earning.domain.books import Books
+from services.earning.domain.postings import OrderRecord, Refund, RefundRecord, Repeated
+
+
+def post_refund(books: Books, refund: Refund) -> RefundRecord | Repeated:
+    account = books.account(refund.store_id, refund.customer_id)
+    known = books.known.refunds.get(refund.key)
+    if known is not None:
+        if known.is_same(refund, account):
+            return Repeated()
+        raise Conflict(
+            f"The refund {refund.refund_id} of order {refund.order_id} is recorded with "
+            "another amount or customer."
+        )
+    order = books.known.orders.get((refund.store_id, refund.order_id))
+    if order is not None and order.state != "skipped" and not order.belongs_to(account):
+        raise Conflict(f"The order {refund.order_id} is another customer's.")
+    record = RefundRecord(
+        store_id=refund.store_id,
+        order_id=refund.order_id,
+        refund_id=refund.refund_id,
+        account=account,
+        account_id=account.id,
+        amount=refund.amount,
+        state="waiting",
+        occurred_at=refund.occurred_at,
+    )
+    if order is not None and order.state == "counted":
+        _count_refund(books, record, order, account)
+    else:
+        books.known.waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
+    books.known.refunds[refund.key] = books.refunds[refund.key] = record
+    # Locked and written even where it waits: so its order cannot pass it by unseen.
+    books.touch(account)
+    return record
+
+
+def settle_waiting(
+    books: Books, waiting: RefundRecord, order: OrderRecord, account: Account
+) -> None:
+    """Count a refund that waited; one that contradicts its order is kept and told."""
+    if not waiting.belongs_to(account):
+        waiting.state = "conflict"
+        waiting.detail = f"The order {order.order_id} is another customer's."
+    else:
+        try:
+            _count_refund(books, waiting, order, account)
+        except Conflict as conflict:
+            waiting.state, waiting.detail = "conflict", conflict.detail
+    key = (waiting.store_id, waiting.order_id, waiting.refund_id)
+    books.known.refunds[key] = books.refunds[key] = waiting
+
+
+def _count_refund(books: Books, record: RefundRecord, order: OrderRecord, account: Account) -> None:
+    money = money_of(order, record.amount)
+    points = points_of(order, money)
+    if points:
+        record.entry = books.enter(
+            account,
+            type_="refund",
+            points=-points,
+            lifetime_change=-points,
+            reason=f"Refund of {order.reason[0].lower()}{order.reason[1:]}",
+            occurred_at=record.occurred_at,
+            order_id=order.order_id,
+        )
+    record.state, record.points = "counted", points
+    order.refunded += money
+    order.refunded_points += points
+    books.orders[order.store_id, order.order_id] = order
 
 
 def money_of(order: OrderRecord, amount: Decimal | None) -> Decimal:

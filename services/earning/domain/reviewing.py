@@ -1,11 +1,8 @@
 """What is done about an anomaly that people have judged. docs/rules/anomaly.md."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from libs.kernel.errors import NotFound
 from services.earning.domain.accounts import Account, Entry
+from services.earning.domain.books import Books
 from services.earning.domain.postings import (
     AwardRecord,
     Repeated,
@@ -13,9 +10,6 @@ from services.earning.domain.postings import (
     Resolved,
     StatusChange,
 )
-
-if TYPE_CHECKING:
-    from services.earning.domain.books import Books
 
 
 def resolve(books: Books, posting: Resolution) -> Resolved | Repeated:
@@ -44,14 +38,16 @@ def resolve(books: Books, posting: Resolution) -> Resolved | Repeated:
 def _void(books: Books, posting: Resolution, account: Account) -> Entry | None:
     """One posting takes back what is left of the awards; what was taken before is not taken again,
     whichever anomaly or refund took it."""
-    left = 0
-    for transaction_id in dict.fromkeys(posting.transaction_ids):
-        award = books.known.awards.get(transaction_id)
-        if award is not None and award.account_id == account.id:
-            left += _take_back(books, award, posting.anomaly_id)
+    awards = [
+        award
+        for transaction_id in dict.fromkeys(posting.transaction_ids)
+        if (award := books.known.awards.get(transaction_id)) is not None
+        and award.account_id == account.id
+    ]
+    left = sum(_left(books, award) for award in awards)
     if left == 0:
         return None
-    return books.enter(
+    entry = books.enter(
         account,
         type_="void",
         points=-left,
@@ -59,21 +55,27 @@ def _void(books: Books, posting: Resolution, account: Account) -> Entry | None:
         reason=posting.reason,
         occurred_at=posting.occurred_at,
     )
+    for award in awards:
+        _take_back(books, award, posting.anomaly_id)
+    return entry
 
 
-def _take_back(books: Books, award: AwardRecord, anomaly_id: str) -> int:
-    """The points that are left of the award, which are none from now on."""
+def _left(books: Books, award: AwardRecord) -> int:
+    """The points of the award that nobody has taken back yet."""
+    if award.order is not None:
+        return books.known.orders[award.order].remainder
+    return 0 if award.voided else award.points
+
+
+def _take_back(books: Books, award: AwardRecord, anomaly_id: str) -> None:
+    """Nothing is left of the award from now on."""
     if award.order is not None:
         order = books.known.orders[award.order]
-        left = order.remainder
-        order.voided_points += left
+        order.voided_points += order.remainder
         books.orders[award.order] = order
-        return left
-    if award.voided:
-        return 0
-    award.voided = True
-    books.voids.append((award, anomaly_id))
-    return award.points
+    elif not award.voided:
+        award.voided = True
+        books.voids.append((award, anomaly_id))
 
 
 def _suspend(books: Books, posting: Resolution, account: Account) -> None:

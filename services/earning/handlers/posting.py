@@ -13,6 +13,7 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, Kept, KeptAnswer
 from services.earning.domain.books import Books, Known
+from services.earning.domain.posting import post
 from services.earning.domain.postings import (
     Cancellation,
     Debit,
@@ -184,6 +185,6 @@ def _fold(
 
 def _post(books: Books, posting: Posting) -> Result:
     try:
-        return books.post(posting)
+        return post(books, posting)
     except WhaleError as refusal:
         return refusal

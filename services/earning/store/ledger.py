@@ -18,7 +18,8 @@ from libs.persistence.columns import columns, copy, numbers, texts
 from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
 from services.earning.domain.accounts import Account, AccountKey, Entry
-from services.earning.domain.books import HELD_AT_ONCE, Books
+from services.earning.domain.books import Books
+from services.earning.domain.corrections import HELD_AT_ONCE
 from services.earning.domain.days import DayChange
 from services.earning.domain.postings import (
     OrderKey,

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
 from services.earning.domain.books import Books, Known
-from services.earning.domain.postings import Award, Order
+from services.earning.domain.posting import post
+from services.earning.domain.postings import Award, Order, Outcome, Posting
 from services.earning.domain.programs import Program, StorePrograms
 from tests.unit.earning.test_programs import program
 
@@ -13,10 +14,17 @@ STORE = "store_1"
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def books(*programs: Program) -> Books:
+class Ledger(Books):
+    """Books to which a test posts one posting after the other."""
+
+    def post(self, posting: Posting) -> Outcome:
+        return post(self, posting)
+
+
+def books(*programs: Program) -> Ledger:
     """Empty books of a store with these programmes, or with the usual one."""
     known = Known(programs={STORE: StorePrograms(programs or (program(),))})
-    return Books(known, new_id=uuid7_text)
+    return Ledger(known, new_id=uuid7_text)
 
 
 def order(

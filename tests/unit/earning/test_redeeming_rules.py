@@ -7,7 +7,6 @@ import pytest
 
 from libs.contracts.events import RewardRef
 from libs.kernel.errors import Conflict, WhaleError
-from services.earning.domain.books import Books
 from services.earning.domain.postings import (
     Cancellation,
     Debit,
@@ -15,7 +14,7 @@ from services.earning.domain.postings import (
     Settlement,
     StatusChange,
 )
-from tests.unit.earning.books import NOON, STORE, award, books
+from tests.unit.earning.books import NOON, STORE, Ledger, award, books
 from tests.unit.earning.test_programs import program
 
 REWARD = RewardRef("rwd_1", "Free Shipping")
@@ -47,13 +46,13 @@ def cancellation(redemption: str = "rdm_1") -> Cancellation:
     )
 
 
-def rich(points: int = 1_000) -> Books:
+def rich(points: int = 1_000) -> Ledger:
     ledger = books()
     ledger.post(award(points))
     return ledger
 
 
-def record(ledger: Books, posting: Debit | Settlement | Cancellation) -> DebitRecord:
+def record(ledger: Ledger, posting: Debit | Settlement | Cancellation) -> DebitRecord:
     outcome = ledger.post(posting)
     assert isinstance(outcome, DebitRecord)
     return outcome

@@ -7,7 +7,6 @@ import pytest
 
 from libs.kernel.errors import NotFound
 from services.earning.domain.accounts import Entry
-from services.earning.domain.books import Books
 from services.earning.domain.postings import (
     AwardRecord,
     Order,
@@ -17,7 +16,7 @@ from services.earning.domain.postings import (
     Resolution,
     Resolved,
 )
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from tests.unit.earning.books import NOON, STORE, Ledger, award, books, order
 
 
 def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
@@ -35,8 +34,8 @@ def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
     return Resolution(**(plain | changes))
 
 
-def ledger_of(*awards: int | Order) -> Books:
-    """Books with these awards, an order being one too, all of them known as a batch reads them."""
+def ledger_of(*awards: int | Order) -> Ledger:
+    """Ledger with these awards, an order being one too, all of them known as a batch reads them."""
     ledger = books()
     for number, one in enumerate(awards):
         ledger.post(award(one) if isinstance(one, int) else one)
@@ -49,7 +48,7 @@ def ledger_of(*awards: int | Order) -> Books:
     return ledger
 
 
-def void(ledger: Books, posting: Resolution) -> Entry | None:
+def void(ledger: Ledger, posting: Resolution) -> Entry | None:
     outcome = ledger.post(posting)
     assert isinstance(outcome, Resolved)
     return outcome.entry
