@@ -1,5 +1,6 @@
 """The REST shapes of anomalies and their settings. The fields that clients rely on come first."""
 
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import UNSET, Raw, UnsetType
@@ -36,3 +37,84 @@ class AnomalyPatch(Request, frozen=True, kw_only=True):
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None = None
     note: str | None = None
+
+
+class RapidEarning(Request, frozen=True, kw_only=True):
+    """`count` or more earnings of a customer within `window_seconds`, both ends included."""
+
+    mode: Mode = "review"
+    count: int = 10
+    window_seconds: int = 120
+
+
+class UnusualAmount(Request, frozen=True, kw_only=True):
+    """One earning of at least `factor` times the median of the customer's earlier ones, and of
+    `min_points`. A customer with fewer than `min_history` of them is held to the store's median."""
+
+    mode: Mode = "review"
+    factor: Decimal = Decimal(10)
+    min_history: int = 5
+    min_points: int = 1_000
+
+
+class Deviation(Request, frozen=True, kw_only=True):
+    """A UTC day's points whose robust score against the customer's earlier days reaches `score`;
+    judged from `min_days` earlier days with earnings on."""
+
+    mode: Mode = "review"
+    score: Decimal = Decimal(6)
+    min_days: int = 14
+
+
+class AnomalySettings(Request, frozen=True, kw_only=True):
+    """A store's detectors; what is left out is as shipped."""
+
+    rapid_earning: RapidEarning = RapidEarning()
+    unusual_amount: UnusualAmount = UnusualAmount()
+    deviation: Deviation = Deviation()
+
+
+class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Settings to try on the recorded history of the UTC days `from` to `to`, both included."""
+
+    from_: str
+    to: str
+    settings: AnomalySettings = AnomalySettings()
+
+
+class Recall(Answer, frozen=True, kw_only=True):
+    """Of the anomalies that people resolved in one way: how many there are, and how many of them
+    the tried settings would have flagged too."""
+
+    total: int
+    flagged: int
+
+
+class BacktestDay(Answer, frozen=True, kw_only=True):
+    """What would have been flagged for a day's earnings, by the last earning of each."""
+
+    date: str
+    flagged: int
+    points_involved: int
+
+
+class BacktestDetector(Answer, frozen=True, kw_only=True):
+    """One detector on the tried history; days without a flag are left out."""
+
+    type: AnomalyType
+    flagged: int
+    customers: int
+    points_involved: int
+    days: list[BacktestDay]
+    voided: Recall
+    suspended: Recall
+    approved: Recall
+
+
+class BacktestAnswer(Answer, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """What the tried settings would have flagged; `earnings` is how many were looked at."""
+
+    from_: str
+    to: str
+    earnings: int
+    detectors: list[BacktestDetector]
