@@ -1,7 +1,7 @@
 """The REST shapes of anomalies and their settings. The fields that clients rely on come first."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import UNSET, Raw, UnsetType
 
@@ -11,6 +11,12 @@ AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
 AnomalyStatus = Literal["pending_review", "in_review", "resolved"]
 Resolution = Literal["approved", "voided", "suspended"]
 Mode = Literal["off", "shadow", "review"]
+
+MAX_COUNT: Final = 1_000
+MAX_WINDOW_SECONDS: Final = 86_400
+MAX_FACTOR: Final = 10**6
+MAX_HISTORY: Final = 1_000
+MAX_DAYS: Final = 365
 
 
 class Anomaly(Answer, frozen=True, kw_only=True):

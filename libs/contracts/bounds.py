@@ -76,6 +76,7 @@ _PERCENT: Final = exact(100, above=0)
 _TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
 _COST: Final = whole(1, rewards.MAX_COST)
 _MOMENT: Final[Schema] = {"format": "date-time"}
+_DAY: Final[Schema] = {"format": "date"}
 _METADATA: Final[Schema] = {
     "maxProperties": rewards.MAX_METADATA,
     "propertyNames": text(rewards.MAX_METADATA_KEY),
@@ -151,6 +152,20 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "points_cost": _COST,
     },
     anomalies.AnomalyPatch: {"note": _REASON},
+    anomalies.RapidEarning: {
+        "count": whole(2, anomalies.MAX_COUNT),
+        "window_seconds": whole(1, anomalies.MAX_WINDOW_SECONDS),
+    },
+    anomalies.UnusualAmount: {
+        "factor": exact(anomalies.MAX_FACTOR, above=1),
+        "min_history": whole(1, anomalies.MAX_HISTORY),
+        "min_points": whole(1, api.MAX_ORDER_POINTS),
+    },
+    anomalies.Deviation: {
+        "score": exact(anomalies.MAX_FACTOR, above=0),
+        "min_days": whole(2, anomalies.MAX_DAYS),
+    },
+    anomalies.BacktestRequest: {"from_": _DAY, "to": _DAY},
     intake.EventEnvelope: {
         "id": OTHER_ID,
         "source": _REASON,

@@ -128,7 +128,11 @@ class RewardWorth(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AnomalyChanged(Event, frozen=True, kw_only=True):
-    """A version of an anomaly: anomaly.flagged while it grows, anomaly.resolved once it is final."""
+    """A version of an anomaly: anomaly.flagged while it grows, anomaly.resolved once it is final.
+
+    One that is `withdrawn` is shown no more: it is part of the anomaly `merged_into`, or late
+    earnings made it normal.
+    """
 
     id: str
     version: int
@@ -144,3 +148,5 @@ class AnomalyChanged(Event, frozen=True, kw_only=True):
     note: str | None = None
     reviewed_by: str | None = None
     resolved_at: str | None = None
+    withdrawn: bool = False
+    merged_into: str | None = None

@@ -4,7 +4,6 @@ The gateway routes by it and the reference is generated from it. A new operation
 and one function in its owner's `api`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -456,7 +455,7 @@ OPERATIONS: Final = (
         owner="anomaly",
         scope="read",
         summary="Get the detectors' modes and parameters.",
-        answer=Mapping[str, Any],
+        answer=anomalies.AnomalySettings,
     ),
     Operation(
         id="updateAnomalySettings",
@@ -465,8 +464,8 @@ OPERATIONS: Final = (
         owner="anomaly",
         scope="manage",
         summary="Replace the detectors' modes and parameters; what is left out is as shipped.",
-        request=Mapping[str, Any],
-        answer=Mapping[str, Any],
+        request=anomalies.AnomalySettings,
+        answer=anomalies.AnomalySettings,
     ),
     Operation(
         id="backtestAnomalySettings",
@@ -475,7 +474,7 @@ OPERATIONS: Final = (
         owner="anomaly",
         scope="read",
         summary="Tell what other settings would have flagged; changes nothing.",
-        request=Mapping[str, Any],
-        answer=Mapping[str, Any],
+        request=anomalies.BacktestRequest,
+        answer=anomalies.BacktestAnswer,
     ),
 )

@@ -56,6 +56,13 @@ RATE_LIMITED: Final = Counter(
 LIMITS_UNENFORCED: Final = Counter(
     "whale_rate_limits_unenforced_total", "Requests let through because the limits' store was away."
 )
+WINDOWS_AWAY: Final = Counter(
+    "whale_anomaly_windows_away_total",
+    "Batches of earnings judged without the windows in Redis, which was away.",
+)
+ANOMALIES_FLAGGED: Final = Counter(
+    "whale_anomalies_flagged_total", "Anomalies found, by type and mode.", ["type", "mode"]
+)
 UPSTREAM_FAILURES: Final = Counter(
     "whale_upstream_failures_total",
     "Requests that a service did not answer, by service.",

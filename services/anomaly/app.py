@@ -1,29 +1,70 @@
-"""The composition root of anomaly."""
+"""The composition root of anomaly: engines, the HTTP side, consumers and relay, in one process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from aiokafka import AIOKafkaProducer
 from litestar import Litestar
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
-from libs.persistence.engine import create_engine, ping
+from libs.messaging.consumer import BatchConsumer
+from libs.messaging.runtime import Messaging
+from libs.persistence.engine import create_batch_engine, create_engine, ping
+from libs.persistence.idempotency import keep_purging
 from libs.web.app import create_app
+from services.anomaly import consumers
+from services.anomaly.api.routes import ROUTES
+from services.anomaly.handlers.resources import Resources
 from services.anomaly.settings import Settings
+from services.anomaly.store.earnings import Earning
+from services.anomaly.store.windows import Windows
+
+# A batch's windows take milliseconds; who waits longer is better served by PostgreSQL.
+_REDIS_SECONDS = 1.0
 
 
 def build(settings: Settings) -> Litestar:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
-    engine = create_engine(settings.database_url, name="anomaly")
+    batches = create_batch_engine(settings.database_url, name="anomaly batches")
+    reads = create_engine(settings.database_url, name="anomaly reads")
+    redis = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        # A lost connection may mean another server: it is told, not hidden by trying again.
+        retry=Retry(NoBackoff(), 0),
+    )
+    windows = Windows(redis)
+
+    def points_posted(producer: AIOKafkaProducer) -> BatchConsumer[Earning | None]:
+        return consumers.points_posted(batches, windows, messaging.wake_relay, producer)
+
+    messaging = Messaging(
+        bootstrap=settings.kafka_url,
+        database_url=settings.database_url,
+        consumers=(points_posted,) if "consumers" in settings.roles else (),
+        relay="relay" in settings.roles,
+    )
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
-        yield
-        await engine.dispose()
+        chore = asyncio.create_task(keep_purging(batches), name="keys")
+        async with messaging:
+            yield
+        chore.cancel()
+        await asyncio.gather(chore, return_exceptions=True)
+        await redis.aclose()
+        await batches.dispose()
+        await reads.dispose()
 
     return create_app(
-        routes=(),
+        routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, engine)},
+        checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
-        state={},
+        state={"resources": Resources(batches, reads, messaging.wake_relay)},
     )

@@ -1,0 +1,130 @@
+"""The routes of anomaly, in the shapes of /v1."""
+
+from typing import Final, get_args
+
+from litestar import get, patch, post, put
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from libs.contracts.anomalies import (
+    AnomalyPatch,
+    AnomalySettings,
+    AnomalyStatus,
+    AnomalyType,
+    BacktestRequest,
+)
+from libs.kernel.ids import CUSTOMER_ID
+from libs.web import pages
+from libs.web.body import Faults, decode
+from libs.web.checks import CUSTOMER_ID_RULE
+from libs.web.exchange import (
+    AnyRequest,
+    Body,
+    claim_of,
+    json_body,
+    kept_body,
+    key_name_of,
+    no_query,
+    query_of,
+)
+from services.anomaly.api import checks
+from services.anomaly.domain.anomalies import Review
+from services.anomaly.handlers import backtesting, reading, reviewing
+from services.anomaly.handlers.resources import resources_of
+from services.anomaly.store.anomalies import AnomalyFilter
+
+_STORE: Final = "/v1/stores/{store_id:str}"
+_ANOMALY: Final = f"{_STORE}/loyalty/anomalies/{{anomaly_id:str}}"
+_SETTINGS: Final = f"{_STORE}/loyalty/anomaly-settings"
+_LIST_PARAMETERS: Final = pages.PARAMETERS | {"status", "type", "customer_id"}
+_STATUSES: Final[tuple[str, ...]] = get_args(AnomalyStatus)
+_TYPES: Final[tuple[str, ...]] = get_args(AnomalyType)
+
+
+@get(f"{_STORE}/loyalty/anomalies", operation_id="listAnomalies")
+async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Suspicious earning, newest first."""
+    faults = Faults()
+    query = query_of(request, faults, known=_LIST_PARAMETERS)
+    page = pages.page_of(query)
+    wanted = AnomalyFilter(
+        store_id=store_id,
+        status=query.one_of("status", _STATUSES),
+        type=query.one_of("type", _TYPES),
+        customer_id=query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE),
+    )
+    faults.raise_if_any()
+    found = await reading.list_anomalies(resources_of(request).reads, wanted, page)
+    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+
+
+@get(_ANOMALY, operation_id="getAnomaly")
+async def get_anomaly(
+    request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
+) -> Body:
+    no_query(request)
+    return json_body(await reading.get_anomaly(resources_of(request).reads, store_id, anomaly_id))
+
+
+@patch(_ANOMALY, operation_id="updateAnomaly")
+async def update_anomaly(
+    request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
+) -> Body:
+    """Take it into review, or resolve it for good."""
+    body = await request.body()
+    claim = claim_of(request, store_id, body)
+    asked = decode(body, AnomalyPatch)
+    faults = Faults()
+    checks.patch(asked, faults)
+    faults.raise_if_any()
+    decided = Review(
+        status=asked.status,
+        resolution=asked.resolution,
+        note=asked.note,
+        reviewed_by=key_name_of(request),
+    )
+    answer, replayed = await reviewing.review(
+        resources_of(request), store_id, anomaly_id, decided, claim
+    )
+    return kept_body(answer, replayed=replayed)
+
+
+@get(_SETTINGS, operation_id="getAnomalySettings")
+async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    no_query(request)
+    return json_body(await reading.get_settings(resources_of(request).reads, store_id))
+
+
+@put(_SETTINGS, operation_id="updateAnomalySettings")
+async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Replace the settings; what is left out is as shipped."""
+    body = await request.body()
+    claim = claim_of(request, store_id, body)
+    asked = decode(body, AnomalySettings)
+    faults = Faults()
+    checks.settings(asked, faults)
+    faults.raise_if_any()
+    answer, replayed = await reviewing.put_settings(resources_of(request), store_id, asked, claim)
+    return kept_body(answer, replayed=replayed)
+
+
+@post(f"{_SETTINGS}/backtest", operation_id="backtestAnomalySettings", status_code=200)
+async def backtest(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """What other settings would have flagged; changes nothing."""
+    no_query(request)
+    asked = decode(await request.body(), BacktestRequest)
+    first, last = checks.backtest(asked, Faults())
+    engine = resources_of(request).reads
+    return json_body(
+        await backtesting.backtest(engine, store_id, asked.settings, first=first, last=last)
+    )
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    list_anomalies,
+    get_anomaly,
+    update_anomaly,
+    get_settings,
+    put_settings,
+    backtest,
+)
