@@ -35,9 +35,10 @@ async function outcome() {
     const value = await make(whale, asked);
     return { value: value ?? null, seconds: (performance.now() - started) / 1000, client: shown(whale) };
   } catch (error) {
-    const { code, status, request_id, idempotency_key, message } = error;
+    const { code, status, request_id, idempotency_key, message, extra = {} } = error;
+    const members = Object.fromEntries(Object.keys(extra).map((name) => [name, error[name]]));
     return {
-      error: { kinds: kinds(error), code, status, request_id, idempotency_key, message, members: { ...error }, shown: shown(error) },
+      error: { kinds: kinds(error), code, status, request_id, idempotency_key, message, members, shown: shown(error) },
       seconds: (performance.now() - started) / 1000,
       client: shown(whale),
     };

@@ -1,5 +1,6 @@
 """The API key goes into one header of each request, and is seen nowhere else."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.clients.misbehaving import (
     slow,
 )
 from whale import AsyncWhaleClient, WhaleClient
-from whale.errors import ConfigurationError
+from whale.errors import ConfigurationError, ConnectionFailed
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,19 @@ async def test_the_key_is_in_no_repr_no_log_no_stack_and_no_error(
         assert error.shown
         shown += error.shown + error.message + repr(error.members)
     assert KEY not in shown
+
+
+async def test_an_error_has_none_of_the_http_librarys_behind_it(server: Misbehaving) -> None:
+    """Their frames hold the headers as they are sent."""
+    server.always(cut_before)
+    with WhaleClient(KEY, base_url=server.url, max_retries=0) as whale:
+        with pytest.raises(ConnectionFailed) as caught:
+            await asyncio.to_thread(whale.loyalty.get, "cust_1")
+        assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    async with AsyncWhaleClient(KEY, base_url=server.url, max_retries=0) as second:
+        with pytest.raises(ConnectionFailed) as caught:
+            await second.loyalty.get("cust_1")
+        assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
 FAULTY_KEYS = [f"{KEY}\n", f"{KEY} ", f"ü{KEY}"]

@@ -52,7 +52,9 @@ class paged(Generic[P, T]):  # noqa: N801
     def __get__(self, resource: Resource, _owner: type) -> Callable[P, Pages[T]]:
         @functools.wraps(self._build)
         def method(*args: P.args, **kwargs: P.kwargs) -> Pages[T]:
-            return Pages(self._build(*args, **kwargs), resource._transport.send)
+            listing = self._build(*args, **kwargs)
+            send = resource._transport.send
+            return Pages(send(listing.first), listing, send)
 
         return method
 

@@ -13,10 +13,12 @@ class Pages(Generic[T]):
     """A list: `page`, `data`, `total` and `has_more` are those of the page asked for; iterating goes
     on through the pages after it, each fetched when it is reached."""
 
-    def __init__(self, listing: Listing[T], fetch: Callable[[Operation[Page[T]]], Page[T]]) -> None:
+    def __init__(
+        self, page: Page[T], listing: Listing[T], fetch: Callable[[Operation[Page[T]]], Page[T]]
+    ) -> None:
+        self.page = page
         self._listing = listing
         self._fetch = fetch
-        self.page = fetch(listing.first)
 
     @property
     def data(self) -> list[T]:
