@@ -25,6 +25,14 @@ _BATCHES: Final = {
 }
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
 
+# After any of these a connection is not to be used again.
+_LOST: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 IsolationLevel = Literal["read_committed", "repeatable_read", "serializable"]
 
 if TYPE_CHECKING:
@@ -86,7 +94,7 @@ async def statement(engine: AsyncEngine) -> AsyncIterator[Connection]:
         assert isinstance(connection, asyncpg.Connection)
         try:
             yield connection
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+        except _LOST:
             await borrowed.invalidate()
             raise
 

@@ -13,6 +13,17 @@ class Rival(Exception):
     """Another transaction wrote the same key first: nothing of ours holds, start over."""
 
 
+# A driver that lost its place in the protocol has lost its connection, and takes a new one.
+_PASSING = (
+    Rival,
+    OSError,
+    TimeoutError,
+    PoolTimeout,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without anybody changing it.
 
@@ -25,6 +36,6 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-    if isinstance(error, Rival | OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
+    if isinstance(error, _PASSING):
         return True
     return cause is not None and cause is not error and is_transient(cause)

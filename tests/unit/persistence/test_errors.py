@@ -19,6 +19,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         TimeoutError(),
         exc.TimeoutError("every connection of the pool is taken"),
         asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 15"),
         asyncpg.DeadlockDetectedError(),
         asyncpg.LockNotAvailableError(),
         asyncpg.TooManyConnectionsError(),
