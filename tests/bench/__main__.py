@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import earning, redemption
+from tests.bench import anomaly, earning, redemption
 from tests.bench.harness import Outcome, write_table
 from tests.bench.servers import servers
 
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "redeem-hot-customer": redemption.redeem_hot_customer,
     "redeem-hot-reward": redemption.redeem_hot_reward,
     "rewards": redemption.rewards_list,
+    "anomaly": anomaly.detection,
 }
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 

@@ -39,11 +39,13 @@ def summary(seconds: list[float], *, dropped: int = 0) -> Found:
     )
 
 
-async def open_loop(send: Callable[[int, float], Awaitable[None]]) -> None:
-    """Send RATE a second, whatever the answers do."""
+async def open_loop(
+    send: Callable[[int, float], Awaitable[None]], *, rate: int = RATE, seconds: int = SECONDS
+) -> None:
+    """Send `rate` a second, whatever the answers do."""
     started = time.perf_counter()
-    for number in range(RATE * SECONDS):
-        due = started + number / RATE
+    for number in range(rate * seconds):
+        due = started + number / rate
         delay = due - time.perf_counter()
         if delay > 0:
             await asyncio.sleep(delay)

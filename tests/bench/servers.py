@@ -90,7 +90,9 @@ async def publish_orders(stack: Stack, count: int, *, customers: int) -> None:
             await asyncio.gather(*sent)
 
 
-def order_value(order_id: str, customer_id: str) -> bytes:
+def order_value(
+    order_id: str, customer_id: str, *, completed_at: str = "2026-03-10T12:00:00Z"
+) -> bytes:
     return msgspec.json.encode(
         {
             "store_id": STORE,
@@ -99,25 +101,28 @@ def order_value(order_id: str, customer_id: str) -> bytes:
             "customer_id": customer_id,
             "total": "19.99",
             "currency": "USD",
-            "completed_at": "2026-03-10T12:00:00Z",
+            "completed_at": completed_at,
         }
     )
 
 
 class Lag:
-    """How much of the orders' topic is not committed yet."""
+    """How much of a topic, as it is on entering, a group has not committed yet; as a rule of the
+    orders' topic and earning."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *, topic: str = ORDER_COMPLETED, group: str = GROUP) -> None:
+        self._topic = topic
+        self._group = group
         self._admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
         self._kafka = stack.kafka
         self._ends: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> "Lag":
         await self._admin.start()
-        async with AIOKafkaConsumer(ORDER_COMPLETED, bootstrap_servers=self._kafka) as consumer:
+        async with AIOKafkaConsumer(self._topic, bootstrap_servers=self._kafka) as consumer:
             places = [
-                TopicPartition(ORDER_COMPLETED, one)
-                for one in consumer.partitions_for_topic(ORDER_COMPLETED) or ()
+                TopicPartition(self._topic, one)
+                for one in consumer.partitions_for_topic(self._topic) or ()
             ]
             self._ends = await consumer.end_offsets(places)
         return self
@@ -127,7 +132,7 @@ class Lag:
 
     async def __call__(self) -> int:
         try:
-            committed = await self._admin.list_consumer_group_offsets(GROUP)
+            committed = await self._admin.list_consumer_group_offsets(self._group)
         except GroupCoordinatorNotAvailableError:
             # Kafka makes the topic of offsets when the first member joins.
             committed = {}

@@ -17,6 +17,8 @@ from libs.messaging.relay import Relay
 from libs.observability import logging
 from libs.persistence.gatherer import Gatherer
 from libs.web.serve import serve
+from services.anomaly.store import anomalies, earnings
+from services.anomaly.store.windows import Windows
 from services.earning.handlers import posting
 from services.earning.store import ledger
 from services.redemption.handlers.peers import Peers
@@ -41,6 +43,14 @@ POINTS: dict[str, dict[str, Point]] = {
         "debited, not confirmed": (Peers, "debit", True),
         "cancelling, not returned": (Peers, "cancel", False),
         "returned, not cancelled": (Peers, "cancel", True),
+    },
+    "anomaly": {
+        "in windows, not recorded": (Windows, "suspect", True),
+        "recorded, not judged": (earnings, "add", True),
+        "judged, not committed": (anomalies, "add_to_outbox", True),
+        "committed, offset not": (BatchConsumer, "_commit", False),
+        "offset committed": (BatchConsumer, "_commit", True),
+        "published, not removed": (Relay, "_publish", True),
     },
     # The same, seen from the ledger: posted, and nobody was told.
     "earning for redemption": {

@@ -1,0 +1,170 @@
+"""The benchmarks of anomaly: what detection costs, and how soon it flags."""
+
+import asyncio
+import random
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import asyncpg
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from libs.contracts.events import PointsPosted
+from libs.contracts.topics import ORDER_COMPLETED, POINTS_EARNED, record_key
+from libs.kernel.clock import format_time, utc_now
+from libs.kernel.ids import new_id
+from libs.testing.eventually import eventually
+from tests.bench.earning import CUSTOMERS, ORDERS, ROUNDS, give_programme, tidy
+from tests.bench.harness import Outcome, alternate, at_least, at_most
+from tests.bench.latency import open_loop, producer, summary
+from tests.bench.servers import STORE, Lag, order_value, process, steady_rate
+from tests.support import Stack
+from tools.stack import config
+
+GROUP = "anomaly"
+DAYS = 30
+RATE = 500
+SECONDS = 20
+# Of five events one belongs to a burst of ten, whose last one is watched.
+EVERY = 5
+BURST = 10
+
+
+async def detection(stack: Stack) -> list[Outcome]:
+    """P1 with detection beside it against P1 without, and from earned to flagged."""
+    await give_programme(stack)
+    behind: list[float] = []
+
+    async def ours() -> float:
+        await catch_up(stack)
+        async with process(stack, "anomaly"):
+            return await backlog_rate(stack, behind)
+
+    async def limit() -> float:
+        return await backlog_rate(stack, None)
+
+    # The first round of each makes the accounts; it is not counted.
+    await limit()
+    await ours()
+    behind.clear()
+    figures = await alternate("detection", ours, limit, rounds=ROUNDS)
+    await catch_up(stack)
+    return [
+        at_least("detection", figures, unit="orders/s", goal=0.75),
+        at_most("detection behind", ours=max(behind), limit=5, unit="s", goal=1.0),
+        at_most("flagged", ours=await earned_to_flagged(stack), limit=1_000, unit="ms", goal=1.0),
+    ]
+
+
+async def catch_up(stack: Stack) -> None:
+    """Let anomaly process what was earned without it."""
+    async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as left:
+        if await left():
+            async with process(stack, "anomaly"):
+                while await left():
+                    await asyncio.sleep(0.2)
+
+
+async def backlog_rate(stack: Stack, behind: list[float] | None) -> float:
+    """Orders a second from a backlog in Kafka to committed entries, with the relay on; tells
+    `behind` how many seconds after the last earning was told anomaly had processed it."""
+    await publish_orders(stack)
+    await tidy(stack.database("earning", owner=True))
+    async with AsyncExitStack() as running, Lag(stack) as left:
+        for _ in range(2):
+            await running.enter_async_context(
+                process(stack, "earning", WHALE_ROLES="consumers,relay")
+            )
+        rate = await steady_rate(left, ORDERS)
+        await eventually(lambda: all_is_told(stack), within_seconds=120)
+    if behind is not None:
+        told = time.perf_counter()
+        async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as not_judged:
+            while await not_judged():
+                await asyncio.sleep(0.05)
+        behind.append(time.perf_counter() - told)
+    return rate
+
+
+async def all_is_told(stack: Stack) -> bool:
+    connection = await asyncpg.connect(stack.database("earning"))
+    try:
+        return bool(await connection.fetchval("SELECT count(*) = 0 FROM outbox"))
+    finally:
+        await connection.close()
+
+
+async def publish_orders(stack: Stack) -> None:
+    """A backlog of orders nobody has seen, over many customers and the last thirty days."""
+    run = new_id("run")
+    now = datetime.now(UTC)
+    async with AIOKafkaProducer(
+        bootstrap_servers=stack.kafka, linger_ms=20, max_batch_size=262_144
+    ) as sending:
+        for start in range(0, ORDERS, 10_000):
+            sent = []
+            for number in range(start, min(start + 10_000, ORDERS)):
+                customer = f"cust_{number * 7919 % CUSTOMERS}"
+                at = now - timedelta(days=DAYS) * (1 - number / ORDERS)
+                value = order_value(f"{run}-{number}", customer, completed_at=format_time(at))
+                key = record_key(STORE, customer)
+                sent.append(await sending.send(ORDER_COMPLETED, key=key, value=value))
+            await asyncio.gather(*sent)
+
+
+async def earned_to_flagged(stack: Stack) -> float:
+    """Milliseconds, the 99th of a hundred, from when an earning was due on the topic to when the
+    list of anomalies shows its burst; open loop."""
+    run = f"l{random.randrange(10**9)}"
+    token = config.stack_secrets(stack.home).internal_token
+    seen: list[float] = []
+    watching: list[asyncio.Task[None]] = []
+    async with (
+        process(stack, "anomaly") as port,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+        producer(stack) as sending,
+    ):
+        url = f"http://127.0.0.1:{port}/v1/stores/{STORE}/loyalty/anomalies"
+
+        async def watch(customer: str, due: float) -> None:
+            while True:
+                async with session.get(f"{url}?customer_id={customer}") as answer:
+                    if (await answer.json())["data"]:
+                        seen.append(time.perf_counter() - due)
+                        return
+                await asyncio.sleep(0.01)
+
+        async def send(number: int, due: float) -> None:
+            burst, nth = divmod(number // EVERY, BURST)
+            in_burst = number % EVERY == 0
+            customer = f"{run}-b{burst}" if in_burst else f"{run}-{number % 50_000}"
+            await sending.send(
+                POINTS_EARNED, key=record_key(STORE, customer), value=earned(customer)
+            )
+            if in_burst and nth == BURST - 1:
+                watching.append(asyncio.create_task(watch(customer, due)))
+
+        await asyncio.sleep(2)
+        await open_loop(send, rate=RATE, seconds=SECONDS)
+        await asyncio.wait_for(asyncio.gather(*watching), 30)
+    return summary(seen).p99 * 1_000
+
+
+def earned(customer_id: str) -> bytes:
+    now = format_time(utc_now())
+    event = PointsPosted(
+        store_id=STORE,
+        transaction_id=new_id("txn"),
+        customer_id=customer_id,
+        sequence=1,
+        type="earn",
+        points=100,
+        balance_after=100,
+        lifetime_after=100,
+        reason="Order #1",
+        occurred_at=now,
+        created_at=now,
+    )
+    return msgspec.json.encode(event)
