@@ -51,7 +51,7 @@ demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the po
 	@$(TOOLS) demo $(if $(N),-n $(N))
 
 clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to install in your shop
-	@$(VENV)/bin/uv build --quiet --wheel --out-dir dist libs/whale-python --no-build-isolation --python $(PY)
+	@$(VENV)/bin/uv build --quiet --out-dir dist libs/whale-python --no-build-isolation --python $(PY)
 	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
 	@ls dist/whale-*
 
