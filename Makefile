@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench lint format docs requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench quality lint format docs requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -64,6 +64,9 @@ test-long: $(VENV)/dev ## the tests that take minutes each
 bench: $(VENV)/dev ## ratios against limits measured in the same run: [B=p1]
 	@$(PY) -m tests.bench $(B)
 
+quality: $(VENV)/quality ## precision and recall of the anomaly detectors, beside rivals
+	@$(TOOLS) anomaly-quality
+
 lint: $(VENV)/dev ## style, types and import rules
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -78,7 +81,7 @@ docs: $(VENV)/dev ## write the generated reference: [RECORD=1] takes its example
 	@$(TOOLS) docs $(if $(RECORD),--record)
 
 requirements: $(VENV)/dev ## choose the newest versions that fit, and pin them
-	@for set in "services" "stack --group stack" "dev --group dev"; do set -- $$set; \
+	@for set in "services" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality"; do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
@@ -92,7 +95,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 # A stamp per set of packages: installed once, and again when its pins change.
-$(VENV)/stack $(VENV)/dev: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
+$(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "Installing the packages of requirements/$*.txt, once …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
 		{ echo "The packages could not be installed: check the network and run it again."; exit 1; }
@@ -106,6 +109,8 @@ $(JS)/node_modules: $(JS)/package-lock.json
 $(JS)/dist: $(JS)/node_modules $(wildcard $(JS)/src/*.ts) $(wildcard $(JS)/tsconfig*.json) $(JS)/package.json
 	@cd $(JS) && rm -rf dist && npm run --silent build
 	@touch $@
+
+$(VENV)/quality: $(VENV)/stack
 
 $(VENV)/demo: requirements/demo.txt $(VENV)/stack
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< || \

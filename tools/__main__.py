@@ -10,11 +10,12 @@ from tools.dead_letters import cli as dead_letters
 from tools.demo import cli as demo
 from tools.docs import cli as docs
 from tools.ledger import cli as ledger
+from tools.quality import cli as quality
 from tools.stack import cli as stack
 from tools.stack.errors import StackError
 
 # Each adds its subcommands, with `run` as the default that carries one out.
-_PARTS: Final = (stack, order, demo, dead_letters, ledger, rebuild, docs)
+_PARTS: Final = (stack, order, demo, dead_letters, ledger, rebuild, docs, quality)
 
 
 def main(words: list[str] | None = None) -> int:
