@@ -94,7 +94,9 @@ test("a signal ends a call before it is sent, and while it waits", async () => {
   const busy = Response.json({ code: "rate_limited" }, { status: 429, headers: { "Retry-After": "30" } });
   const waiting = client([busy]);
   const signal = AbortSignal.timeout(50);
+  const started = performance.now();
   await assert.rejects(waiting.whale.loyalty.get("cust_1", { signal }), { name: "TimeoutError" });
+  assert.ok(performance.now() - started < 5_000);
   assert.equal(waiting.sent.length, 1);
 });
 
