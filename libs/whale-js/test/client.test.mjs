@@ -54,7 +54,8 @@ test("an id is unique and a UUID, with crypto and without", () => {
     for (const id of made) assert.match(id, pattern);
     assert.equal(new Set(made).size, made.length);
   } finally {
-    Object.defineProperty(globalThis, "crypto", crypto);
+    if (crypto) Object.defineProperty(globalThis, "crypto", crypto);
+    else delete globalThis.crypto;
   }
 });
 
