@@ -180,6 +180,6 @@ const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
 
 /** The error that `said` is, by its code. */
 export function errorOf(said: Said, origin: Origin): ApiError {
-  const kind = BY_CODE[said.code];
+  const kind = Object.hasOwn(BY_CODE, said.code) ? BY_CODE[said.code] : undefined;
   return new (kind ?? ApiError)(said, origin);
 }

@@ -11,6 +11,7 @@ import type {
   AnomalySettingsInput,
   AwardInput,
   Backtest,
+  BacktestInput,
   BatchAnswer,
   CustomerChanges,
   CustomerQuery,
@@ -155,7 +156,7 @@ export class AnomalyDetection extends Resource {
   }
 
   /** What other settings would have flagged; changes nothing. */
-  async backtest(asked: Backtest, options?: RequestOptions): Promise<Record<string, unknown>> {
+  async backtest(asked: BacktestInput, options?: RequestOptions): Promise<Backtest> {
     return this.transport.send({
       ...read("loyalty/anomaly-settings/backtest", {}, options),
       method: "POST",

@@ -312,11 +312,34 @@ export type AnomalySettingsInput = {
   [Detector in keyof AnomalySettings]?: Partial<AnomalySettings[Detector]>;
 };
 
-/** What other settings would have flagged in these UTC days, inclusive. */
-export interface Backtest {
-  settings: AnomalySettingsInput;
+/** Settings to try on the recorded history of these UTC days, inclusive. */
+export interface BacktestInput {
+  settings?: AnomalySettingsInput;
   from: string;
   to: string;
+}
+
+/** Of the anomalies that people resolved in one way, how many the tried settings flag too. */
+export interface Recall {
+  total: number;
+  flagged: number;
+}
+
+/** What the tried settings would have flagged; `earnings` is how many were looked at. */
+export interface Backtest {
+  from: string;
+  to: string;
+  earnings: number;
+  detectors: {
+    type: AnomalyType;
+    flagged: number;
+    customers: number;
+    points_involved: number;
+    days: { date: string; flagged: number; points_involved: number }[];
+    voided: Recall;
+    suspended: Recall;
+    approved: Recall;
+  }[];
 }
 
 /** An event; an `id`, the `source` and the `time` are made where they are left out. */

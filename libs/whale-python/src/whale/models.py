@@ -273,6 +273,43 @@ class AnomalySettings(Model, frozen=True, kw_only=True):
     deviation: Deviation
 
 
+class Recall(Model, frozen=True, kw_only=True):
+    """Of the anomalies that people resolved in one way, how many the tried settings flag too."""
+
+    total: int
+    flagged: int
+
+
+class BacktestDay(Model, frozen=True, kw_only=True):
+    """What would have been flagged for a day's earnings."""
+
+    date: date
+    flagged: int
+    points_involved: int
+
+
+class BacktestDetector(Model, frozen=True, kw_only=True):
+    """One detector on the tried history; days without a flag are left out."""
+
+    type: str
+    flagged: int
+    customers: int
+    points_involved: int
+    days: list[BacktestDay]
+    voided: Recall
+    suspended: Recall
+    approved: Recall
+
+
+class Backtest(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """What the tried settings would have flagged; `earnings` is how many were looked at."""
+
+    from_: date
+    to: date
+    earnings: int
+    detectors: list[BacktestDetector]
+
+
 class EventVerdict(Model, frozen=True, kw_only=True):
     """What became of one event: taken (202), or refused (400) with the `problem`.
 

@@ -7,7 +7,14 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from whale._operation import Listing, Operation, encode, given, listing, read, segment, write
-from whale.models import Anomaly, AnomalySettings, Deviation, RapidEarning, UnusualAmount
+from whale.models import (
+    Anomaly,
+    AnomalySettings,
+    Backtest,
+    Deviation,
+    RapidEarning,
+    UnusualAmount,
+)
 
 _ANOMALIES = "loyalty/anomalies"
 _SETTINGS = "loyalty/anomaly-settings"
@@ -78,9 +85,9 @@ def update_settings(
 
 def backtest(
     settings: AnomalySettings | Mapping[str, Any], *, from_: date | str, to: date | str
-) -> Operation[dict[str, Any]]:
+) -> Operation[Backtest]:
     """What other settings would have flagged in the UTC days from `from_` to `to`; changes nothing."""
     body = {"settings": settings, "from": from_, "to": to}
     return Operation(
-        method="POST", path=f"{_SETTINGS}/backtest", answer=dict[str, Any], body=encode(body)
+        method="POST", path=f"{_SETTINGS}/backtest", answer=Backtest, body=encode(body)
     )
