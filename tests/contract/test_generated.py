@@ -39,6 +39,7 @@ EXAMPLES = msgspec.json.decode(files.EXAMPLES.read_bytes(), type=Examples)
 # another file beside it.
 FROZEN = {
     "anomaly.flagged.v1.json": "ef817c8cb8a44b44",
+    "anomaly.flagged.v1.withdrawn.json": "c14b4bfde512fc87",
     "anomaly.resolved.v1.json": "f0e936c467e1e921",
     "catalog.reward.v1.json": "f0d45be7e2ecc0a1",
     "order.completed.v1.json": "f414c2ea15d6c82c",
@@ -304,8 +305,9 @@ def test_an_older_event_lacks_a_field_and_a_newer_one_has_one_more(told: Told, p
 @by_topic
 def test_the_samples_show_every_field(told: Told) -> None:
     """One of an event's topics shows each field, so that none can be dropped unseen."""
-    kin = [one for one in EVENTS if one.kind is told.kind]
-    shown = {name for one in kin for name in events.sample_of(files.SAMPLES, one).value}
+    kin = tuple(f"{one.topic}." for one in EVENTS if one.kind is told.kind)
+    samples = [path for path in files.SAMPLES.iterdir() if path.name.startswith(kin)]
+    shown = {name for path in samples for name in json.loads(path.read_bytes())["value"]}
     assert shown == set(events.schema_of(told)["properties"])
 
 

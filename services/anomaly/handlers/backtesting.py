@@ -52,7 +52,7 @@ async def backtest(
     engine: AsyncEngine, store_id: str, settings: AnomalySettings, *, first: date, last: date
 ) -> BacktestAnswer:
     """Judge the earnings of the UTC days `first` to `last`, both included, as if `settings` had
-    always been in force and only what people approved had been taken for normal."""
+    always been in force and nobody had reviewed anything."""
     flagged = {kind: _Flagged() for kind in DETECTORS}
     async with snapshot(engine) as connection:
         customers, count = await earnings.customers_between(

@@ -8,7 +8,7 @@
 --            limit   from so many points on, that day may deviate
 -- ARGV[1]  the milliseconds that an untouched window lives
 -- ARGV[2]  per customer: { rapid count, window in milliseconds, earnings { at, id, points }, and for
---          a window that is to be made { floor, day, points, limit, { at, id } } }; in msgpack
+--          a window that is to be made { floor, day, points, limit, { at, id, at, id … } } }; in msgpack
 -- Answers per customer: 0 nothing to see · 1 look closely · 2 there is no window, or none of that
 -- day: nothing was added.
 
@@ -23,8 +23,10 @@ local function judge(key, asked)
   local count, window, earnings, made = asked[1], asked[2], asked[3], asked[4]
   if made and made ~= cmsgpack.null then
     redis.call('ZADD', key, -made[1], 'floor', -made[2], 'day', -made[3], 'points', -made[4], 'limit')
-    for _, known in ipairs(made[5]) do
-      redis.call('ZADD', key, known[1], known[2])
+    -- Times and ids in turn; Lua passes only so many values at once.
+    local known = made[5]
+    for start = 1, #known, 1000 do
+      redis.call('ZADD', key, unpack(known, start, math.min(start + 999, #known)))
     end
   end
   local held = redis.call('ZMSCORE', key, 'floor', 'day', 'points', 'limit')

@@ -124,7 +124,7 @@ def _packed(asked: Asked) -> list[Any]:
     earnings = [(one.at, _member(one.transaction_id), one.points) for one in asked.earnings]
     if made is None:
         return [asked.count, asked.window_ms, earnings]
-    known = [(at, _member(id_)) for at, id_ in made.known]
+    known = [part for at, id_ in made.known for part in (at, _member(id_))]
     limit = _NEVER if made.limit is None else made.limit
     return [
         asked.count,
