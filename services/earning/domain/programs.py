@@ -54,7 +54,7 @@ class Program(Struct, frozen=True):
     def span(self, name: str) -> tuple[int, int | None] | None:
         """The lifetime points that hold the tier `name`: from, and up to but without (None at the
         top). None where there is no such tier."""
-        for tier, above in zip(self.tiers, (*self.tiers[1:], None), strict=True):
+        for tier, above in zip(self.tiers, (*self.tiers[1:], None), strict=False):
             if tier.name == name:
                 return tier.min_points, None if above is None else above.min_points
         return None

@@ -62,7 +62,8 @@ async def list_customers(
     """
     async with snapshot(engine) as connection:
         if starting_after is not None and (
-            await reading.account(connection, wanted.store_id, starting_after) is None
+            not CUSTOMER_ID.fullmatch(starting_after)
+            or await reading.account(connection, wanted.store_id, starting_after) is None
         ):
             raise _unknown_cursor("customer")
         default = await _default(connection, wanted.store_id)
