@@ -153,7 +153,7 @@ def _event_in(record: Any) -> dict[str, Any]:
     """The event in a record; what other tests broke is none."""
     try:
         found = json.loads(record.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
