@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -466,6 +467,23 @@ async def test_redis_away_loses_nothing(shop: Shop) -> None:
     await eventually(back, within_seconds=15)
     await tell(shop, told(shop, "cust_2", 100, 9))
     await eventually(lambda: burst_of_ten(shop, "cust_2"), within_seconds=10)
+
+
+async def test_what_a_hanging_redis_was_not_told_counts_all_the_same(shop: Shop) -> None:
+    """Its windows are there again, without what came meanwhile: they are not used any more."""
+    await tell(shop, *(told(shop, "cust_1", 100, n) for n in range(3)))
+    await heard(shop)
+    shop.stack.kill("redis", signal.SIGSTOP)
+    try:
+        await heard(shop)
+        await tell(shop, *(told(shop, "cust_1", 100, 3 + n) for n in range(4)))
+        await heard(shop)
+    finally:
+        shop.stack.kill("redis", signal.SIGCONT)
+    # Longer than Redis is left alone after a failure, so that windows are asked again.
+    await asyncio.sleep(1.5)
+    await tell(shop, *(told(shop, "cust_1", 100, 7 + n) for n in range(3)))
+    await eventually(lambda: burst_of_ten(shop, "cust_1"), within_seconds=10)
 
 
 async def burst_of_ten(shop: Shop, customer: str) -> None:
