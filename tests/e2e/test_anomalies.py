@@ -189,6 +189,67 @@ async def test_a_replayed_topic_flags_nothing_new(shop: Shop) -> None:
     assert await of(shop, "cust_3") == []
 
 
+async def test_a_replay_withdraws_nothing_that_later_earnings_joined(shop: Shop) -> None:
+    """The burst takes the five small ones out of the baseline, but only after they were it."""
+    points = [200] * 5 + [2_500] + [200] * 4
+    events = [told(shop, "cust_1", one, n) for n, one in enumerate(points)]
+    wanted = [
+        ("rapid_earning", "10 point transactions in 1 minute", 4_300, 10),
+        ("unusual_amount", "Single earning of 2,500 points (12x normal)", 2_500, 1),
+    ]
+    # In order, all once more, and another customer's with the large one last.
+    await tell(shop, *events[:6])
+    await heard(shop)
+    await tell(shop, *events[6:], *events)
+    other = [told(shop, "cust_2", one, n) for n, one in enumerate(points)]
+    await tell(shop, *other[:5], *other[6:], other[5])
+    await heard(shop)
+    assert await of(shop, "cust_1") == wanted
+    assert await of(shop, "cust_2") == wanted
+
+
+async def test_a_late_earning_of_anybody_counts_for_the_stores_baseline(shop: Shop) -> None:
+    """A first earning is measured by the store's, of which some came after it."""
+    await tell(shop, told(shop, "cust_new", 5_000, 3_600))
+    await heard(shop)
+    assert await of(shop, "cust_new") == []
+    await tell(shop, *(told(shop, f"cust_{n}", 100, n) for n in range(5)))
+    await heard(shop)
+    found = [("unusual_amount", "Single earning of 5,000 points (50x normal)", 5_000, 1)]
+    assert await of(shop, "cust_new") == found
+
+
+async def test_a_late_small_earning_of_the_same_day_counts_for_the_customers_own(
+    shop: Shop,
+) -> None:
+    await tell(shop, *(told(shop, "cust_1", one, n * 600) for n, one in enumerate([100, 100])))
+    await tell(shop, *(told(shop, "cust_1", 300, 2_000 + n * 600) for n in range(3)))
+    await tell(shop, told(shop, "cust_1", 2_000, 9_000))
+    await heard(shop)
+    assert await of(shop, "cust_1") == []
+    await tell(shop, *(told(shop, "cust_1", 100, 5_000 + n * 600) for n in range(2)))
+    await heard(shop)
+    found = [("unusual_amount", "Single earning of 2,000 points (20x normal)", 2_000, 1)]
+    assert await of(shop, "cust_1") == found
+
+
+async def test_a_replay_after_a_review_changes_nothing(shop: Shop) -> None:
+    """What was approved is normal from then on, and only for what comes from then on."""
+    events = [told(shop, "cust_1", 500, n * 600) for n in range(5)]
+    events += [told(shop, "cust_1", 9_000, 4_000 + n * 600) for n in range(7)]
+    await tell(shop, *events)
+    await heard(shop)
+    found = await listed(shop, "&customer_id=cust_1")
+    assert len(found) == 7
+    for one in found[1:]:
+        answer = await patch(shop, one, {"status": "resolved", "resolution": "approved"})
+        assert answer.status == 200
+    before = await listed(shop, "&customer_id=cust_1")
+    await tell(shop, *events)
+    await heard(shop)
+    assert await listed(shop, "&customer_id=cust_1") == before
+
+
 def story(shop: Shop, customer: str) -> list[Told]:
     """A customer's earnings that make each of the three detectors find something, in order."""
     day = 86_400

@@ -77,14 +77,15 @@ class Review(Struct, frozen=True, kw_only=True):
 
 class Era(Struct, frozen=True, kw_only=True):
     """What a customer's findings are taken into account with: `since` is the time from which all
-    that a judgement needs is known, `new` are the earnings that came now."""
+    that a judgement needs is known, `earliest` the place of the first earning that is judged now:
+    what was flagged before it stands."""
 
     store_id: str
     customer_id: str
     revision: int
     mode: dict[AnomalyType, Mode]
     since: int
-    new: Sequence[Award]
+    earliest: tuple[int, str]
     current: frozenset[str]
     now: datetime
 
@@ -125,7 +126,6 @@ def marked(awards: Iterable[Award], known: Sequence[Anomaly], era: Era) -> list[
 
 def reconcile(known: Sequence[Anomaly], findings: Sequence[Finding], era: Era) -> list[Anomaly]:
     """The anomalies that are new or changed by what was found; what is not changed is left out."""
-    earliest = min(award.order for award in era.new)
     live = sorted((one for one in known if era.is_live(one)), key=_precedence)
     changes: list[Anomaly] = []
     found: set[UUID] = set()
@@ -140,12 +140,12 @@ def reconcile(known: Sequence[Anomaly], findings: Sequence[Finding], era: Era) -
         ]
         found.update(one.id for one in same)
         if not same:
-            if finding.awards[-1].order >= earliest and not ids.isdisjoint(era.current):
+            if finding.awards[-1].order >= era.earliest and not ids.isdisjoint(era.current):
                 changes.append(_new(finding, era))
             continue
         keeper, *others = same
         # Earnings that came late before it change the numbers it is judged by.
-        retold = finding.awards[-1].order >= earliest and finding.evidence != keeper.evidence
+        retold = finding.awards[-1].order >= era.earliest and finding.evidence != keeper.evidence
         if retold or ids - set(keeper.transaction_ids):
             changes.append(_grown(keeper, finding))
         changes += [
@@ -157,7 +157,7 @@ def reconcile(known: Sequence[Anomaly], findings: Sequence[Finding], era: Era) -
     changes += [
         one.changed(status="withdrawn")
         for one in live
-        if one.id not in found and one.status == "pending_review" and one.last_at >= earliest[0]
+        if one.id not in found and one.status == "pending_review" and one.last_at >= era.earliest[0]
     ]
     return changes
 

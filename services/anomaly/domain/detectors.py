@@ -1,25 +1,23 @@
 """The detectors, and judging a customer's earnings with all of them.
 
-A new detector is a module with `TYPE` and `find`, its settings in libs/contracts/anomalies.py, and
+A new detector is a module with `TYPE` and `Detector`, its settings in libs/contracts/anomalies.py, and
 a line here.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
 from libs.contracts.anomalies import AnomalySettings, AnomalyType, Mode
 from services.anomaly.domain import deviation, rapid_earning, unusual_amount
-from services.anomaly.domain.awards import Award, Baseline, Finding, History, in_order
+from services.anomaly.domain.awards import Award, Baseline, Detector, Finding, Past, in_order
 
-Find = Callable[[Any, History], Iterator[Finding]]
-
-# In this order: what one has flagged is out of the baselines of those that follow.
-DETECTORS: Final[Mapping[AnomalyType, Find]] = {
-    rapid_earning.TYPE: rapid_earning.find,
-    unusual_amount.TYPE: unusual_amount.find,
-    deviation.TYPE: deviation.find,
+# Each is made of its own part of the settings.
+DETECTORS: Final[Mapping[AnomalyType, Callable[[Any], Detector]]] = {
+    rapid_earning.TYPE: rapid_earning.Detector,
+    unusual_amount.TYPE: unusual_amount.Detector,
+    deviation.TYPE: deviation.Detector,
 }
 
 
@@ -35,23 +33,31 @@ def judge(
     settings: AnomalySettings,
     store_before: Mapping[str, Baseline] | None = None,
 ) -> Judgement:
-    """Judge all earnings of one customer, whatever order they come in.
+    """Judge all earnings of one customer, whatever order they come in, as if each had been judged
+    at its own time: by what was known of the ones before it, and nothing after.
 
     `store_before` has the store's baseline before an earning, by its id. What a detector in review
-    flags stays out of the baselines of later earnings; one in shadow changes nothing for others.
+    flags is out of the baselines from that earning on; one in shadow changes nothing.
     """
     known = store_before or {}
-    history = History(awards=in_order(awards), store_before=lambda award: known.get(award.id))
-    findings: list[Finding] = []
-    for kind, find in DETECTORS.items():
-        chosen = getattr(settings, kind)
-        if chosen.mode == "off":
-            continue
-        found = list(find(chosen, history))
-        findings += found
-        if chosen.mode == "review":
-            history.flagged |= {award.id for one in found for award in one.awards}
-    return Judgement(findings, history.asked)
+    past = Past(lambda award: known.get(award.id))
+    detectors = {
+        kind: make(getattr(settings, kind))
+        for kind, make in DETECTORS.items()
+        if mode_of(settings, kind) != "off"
+    }
+    for award in in_order(awards):
+        suspicious: list[Award] = []
+        for kind, detector in detectors.items():
+            if kind in award.settled_for:
+                continue
+            found = detector.judge(award, past)
+            if mode_of(settings, kind) == "review":
+                suspicious += found
+        past.take_out(suspicious)
+        past.add(award)
+    findings = [one for detector in detectors.values() for one in detector.findings()]
+    return Judgement(findings, past.asked)
 
 
 def mode_of(settings: AnomalySettings, kind: AnomalyType) -> Mode:

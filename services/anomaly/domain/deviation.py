@@ -1,10 +1,8 @@
 """A day unlike the customer's earlier days. docs/rules/anomaly.md."""
 
-from bisect import insort
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
@@ -15,7 +13,7 @@ from services.anomaly.domain.awards import (
     MS_A_SECOND,
     Award,
     Finding,
-    History,
+    Past,
     as_number,
     median,
 )
@@ -56,35 +54,46 @@ def spread_of(ordered: Sequence[int]) -> Spread | None:
     return Spread(middle, max(mad, _LEAST_MAD * middle), len(ordered))
 
 
-def find(settings: Deviation, history: History) -> Iterator[Finding]:
-    """Every day whose score reaches `score` against the days with earnings before it."""
-    normal: list[int] = []
-    for _, group in groupby(history.awards, key=lambda award: award.day):
-        awards = list(group)
-        judged = [award for award in awards if TYPE not in award.settled_for]
-        finding = _judge(settings, judged, normal)
-        flagged: set[str] = set()
-        if finding is not None:
-            yield finding
-            flagged = {award.id for award in finding.awards}
-        kept = [one.points for one in awards if history.is_normal(one) and one.id not in flagged]
-        if kept:
-            insort(normal, sum(kept))
+class Detector:
+    """Finds every day whose score reaches `score` against the days with earnings before it, and
+    keeps it with all of the day's earnings."""
+
+    def __init__(self, settings: Deviation) -> None:
+        self._settings = settings
+        self._today: list[Award] = []
+        self._points = 0
+        self._found: dict[int, Finding] = {}
+
+    def judge(self, award: Award, past: Past) -> Sequence[Award]:
+        if self._today and self._today[-1].day != award.day:
+            self._today, self._points = [], 0
+        self._today.append(award)
+        self._points += award.points
+        spread = self._strange(past.days_before(award.day))
+        if spread is None:
+            return ()
+        suspicious = (award,) if award.day in self._found else tuple(self._today)
+        self._found[award.day] = _finding(self._settings, self._today, spread)
+        return suspicious
+
+    def _strange(self, normal: Sequence[int]) -> Spread | None:
+        """What is normal, where today's points are not."""
+        score = self._settings.score
+        if len(normal) < self._settings.min_days:
+            return None
+        # With the least MAD there can be, most days are told apart without a look at all the others.
+        middle = median(normal)
+        if Spread(middle, _LEAST_MAD * middle, len(normal)).score(self._points) < score:
+            return None
+        spread = spread_of(normal)
+        return None if spread is None or spread.score(self._points) < score else spread
+
+    def findings(self) -> Iterator[Finding]:
+        return iter(self._found.values())
 
 
-def _judge(settings: Deviation, awards: Sequence[Award], normal: list[int]) -> Finding | None:
-    if not awards or len(normal) < settings.min_days:
-        return None
+def _finding(settings: Deviation, awards: Sequence[Award], spread: Spread) -> Finding:
     points = sum(award.points for award in awards)
-    # With the least MAD there can be, most days are told apart without looking at all the others.
-    middle = median(normal)
-    if Spread(middle, _LEAST_MAD * middle, len(normal)).score(points) < settings.score:
-        return None
-    spread = spread_of(normal)
-    assert spread is not None
-    score = spread.score(points)
-    if score < settings.score:
-        return None
     day = datetime.fromtimestamp(awards[0].day * MS_A_DAY / MS_A_SECOND, UTC).date()
     return Finding(
         type=TYPE,
@@ -96,7 +105,7 @@ def _judge(settings: Deviation, awards: Sequence[Award], normal: list[int]) -> F
             "median": as_number(spread.median),
             "mad": as_number(spread.mad),
             "days": spread.days,
-            "score": round(float(score), 2),
+            "score": round(float(spread.score(points)), 2),
             "threshold": as_number(settings.score),
         },
     )

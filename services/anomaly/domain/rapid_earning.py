@@ -1,37 +1,43 @@
 """Many earnings of one customer within a short time. docs/rules/anomaly.md."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Final
 
 from libs.contracts.anomalies import AnomalyType, RapidEarning
-from services.anomaly.domain.awards import MS_A_MINUTE, MS_A_SECOND, Award, Finding, History
+from services.anomaly.domain.awards import MS_A_MINUTE, MS_A_SECOND, Award, Finding, Past
 
 TYPE: Final[AnomalyType] = "rapid_earning"
 
 
-def find(settings: RapidEarning, history: History) -> Iterator[Finding]:
-    """Every burst: the earnings of all windows that hold `count` or more, windows that share an
-    earning taken together."""
-    awards = list(history.counting_for(TYPE))
-    for first, last in _bursts(awards, settings.count, settings.window_seconds * MS_A_SECOND):
-        yield _finding(settings, awards[first : last + 1])
+class Detector:
+    """Finds every burst: the earnings of all windows that hold `count` or more, both ends included,
+    windows that share an earning taken together."""
 
+    def __init__(self, settings: RapidEarning) -> None:
+        self._settings = settings
+        self._window: deque[Award] = deque()
+        self._bursts: list[list[Award]] = []
 
-def _bursts(awards: Sequence[Award], count: int, window: int) -> Iterator[tuple[int, int]]:
-    """The first and last place of each burst; `window` in milliseconds, both ends included."""
-    burst: tuple[int, int] | None = None
-    first = 0
-    for last, award in enumerate(awards):
-        while award.at - awards[first].at > window:
-            first += 1
-        if last - first + 1 < count:
-            continue
-        if burst is not None and first > burst[1]:
-            yield burst
-            burst = None
-        burst = (first if burst is None else burst[0], last)
-    if burst is not None:
-        yield burst
+    def judge(self, award: Award, past: Past) -> Sequence[Award]:
+        del past
+        window = self._window
+        window.append(award)
+        while award.at - window[0].at > self._settings.window_seconds * MS_A_SECOND:
+            window.popleft()
+        if len(window) < self._settings.count:
+            return ()
+        last = self._bursts[-1][-1].order if self._bursts else None
+        if last is None or last < window[0].order:
+            self._bursts.append(list(window))
+            return tuple(window)
+        joining = list(takewhile(lambda one: one.order > last, reversed(window)))[::-1]
+        self._bursts[-1] += joining
+        return joining
+
+    def findings(self) -> Iterator[Finding]:
+        return (_finding(self._settings, burst) for burst in self._bursts)
 
 
 def _finding(settings: RapidEarning, awards: Sequence[Award]) -> Finding:

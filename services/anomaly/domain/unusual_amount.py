@@ -1,51 +1,44 @@
 """A single earning far above what is normal. docs/rules/anomaly.md."""
 
-from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 from libs.contracts.anomalies import AnomalyType, UnusualAmount
-from services.anomaly.domain.awards import Award, Baseline, Finding, History, as_number, median
+from services.anomaly.domain.awards import Award, Baseline, Finding, Past, as_number, median
 
 TYPE: Final[AnomalyType] = "unusual_amount"
 
 Whose = Literal["customer", "store"]
 
 
-def find(settings: UnusualAmount, history: History) -> Iterator[Finding]:
-    """Every earning of `factor` times the baseline before it: the customer's own, or the store's
-    while the customer's is short."""
-    normal: list[int] = []
-    for award in history.awards:
-        finding = _judge(settings, history, award, normal)
-        if finding is not None:
-            yield finding
-        elif history.is_normal(award):
-            insort(normal, award.points)
+class Detector:
+    """Finds every earning of `factor` times the baseline before it: the customer's own, or the
+    store's while the customer's is short."""
 
+    def __init__(self, settings: UnusualAmount) -> None:
+        self._settings = settings
+        self._found: list[Finding] = []
 
-def _judge(
-    settings: UnusualAmount, history: History, award: Award, normal: list[int]
-) -> Finding | None:
-    if award.points < settings.min_points or TYPE in award.settled_for:
-        return None
-    whose: Whose = "customer"
-    baseline: Baseline | None
-    if len(normal) >= settings.min_history:
-        baseline = Baseline(median(normal), len(normal))
-    else:
-        whose = "store"
-        baseline = history.store_before(award)
-        if baseline is None:
-            history.asked.append(award)
-    if (
-        baseline is None
-        or baseline.size < settings.min_history
-        or not baseline.median
-        or award.points < settings.factor * baseline.median
-    ):
-        return None
-    return _finding(settings, award, baseline, whose)
+    def judge(self, award: Award, past: Past) -> Sequence[Award]:
+        settings = self._settings
+        if award.points < settings.min_points:
+            return ()
+        amounts = past.amounts()
+        whose: Whose = "customer" if len(amounts) >= settings.min_history else "store"
+        own = whose == "customer"
+        baseline = Baseline(median(amounts), len(amounts)) if own else past.store_before(award)
+        if (
+            baseline is None
+            or baseline.size < settings.min_history
+            or not baseline.median
+            or award.points < settings.factor * baseline.median
+        ):
+            return ()
+        self._found.append(_finding(settings, award, baseline, whose))
+        return (award,)
+
+    def findings(self) -> Iterator[Finding]:
+        return iter(self._found)
 
 
 def _finding(settings: UnusualAmount, award: Award, baseline: Baseline, whose: Whose) -> Finding:

@@ -1,6 +1,6 @@
 """Earnings as they come: recorded, judged, and what is suspicious flagged; each batch at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -33,6 +33,9 @@ from services.anomaly.store.windows import (
 _LOOKED_AT: Final = 100
 
 Chosen = Mapping[str, StoreSettings]
+# An earning's place among a customer's, and from which place on whom to judge.
+Place = tuple[int, str]
+Places = dict[Customer, Place]
 
 
 class _Batch(Struct, frozen=True):
@@ -60,10 +63,13 @@ async def detect(engine: AsyncEngine, windows: Windows, told: Sequence[Earning])
         except RedisAway:
             suspects, in_windows = list(batch.earnings), False
         revisions = [chosen[one.store_id].revision for one in fresh.values()]
-        await earnings.add(connection, list(fresh.values()), revisions)
-        changed = await _look_at(connection, suspects, batch)
+        new = await earnings.add(connection, list(fresh.values()), revisions)
+        places = _to_judge(new, suspects)
+        for customer, place in (await _later_by_store(connection, new)).items():
+            places[customer] = min(place, places.get(customer, place))
+        changed = await _look_at(connection, places, batch)
         if in_windows:
-            in_windows = await _forget(windows, _stale(batch, suspects, changed))
+            in_windows = await _forget(windows, _stale(batch, list(places), changed))
         if not in_windows:
             await stores.next_epoch(connection, chosen)
     for one in changed:
@@ -139,19 +145,38 @@ def _limit(chosen: Deviation, history: Sequence[Seen], day: int) -> int | None:
     if len(days) < chosen.min_days:
         return None
     spread = deviation.spread_of(sorted(days.values()))
-    # What is flagged in shadow is out of no baseline but its own, which is not recorded.
-    if spread is None or chosen.mode == "shadow":
-        return 0
-    return spread.reaches(chosen.score)
+    return 0 if spread is None else spread.reaches(chosen.score)
+
+
+def _to_judge(new: Sequence[Earning], suspects: Iterable[Customer]) -> Places:
+    """The suspects who have something new, each with the place of the earliest of it."""
+    wanted = set(suspects)
+    places: Places = {}
+    for one in new:
+        if one.customer in wanted:
+            place = (one.at, one.transaction_id)
+            places[one.customer] = min(place, places.get(one.customer, place))
+    return places
+
+
+async def _later_by_store(connection: Connection, new: Sequence[Earning]) -> Places:
+    """Whoever was judged by a baseline of the store that lacked one of the new earnings."""
+    times: dict[str, list[int]] = {}
+    for one in new:
+        times.setdefault(one.store_id, []).append(one.at)
+    found: dict[Customer, Award] = {}
+    for store_id, at in times.items():
+        found |= await earnings.later_by_store(connection, store_id, first=min(at), last=max(at))
+    return {customer: award.order for customer, award in found.items()}
 
 
 # -- looking closely
 
 
-async def _look_at(
-    connection: Connection, suspects: Sequence[Customer], batch: _Batch
-) -> list[Anomaly]:
-    """Judge the suspects' whole histories, and write what changed of their anomalies."""
+async def _look_at(connection: Connection, places: Places, batch: _Batch) -> list[Anomaly]:
+    """Judge the customers' whole histories, and write what changed of their anomalies from their
+    places on."""
+    suspects = list(places)
     await earnings.lock(connection, suspects)
     changed: list[Anomaly] = []
     for start in range(0, len(suspects), _LOOKED_AT):
@@ -159,37 +184,45 @@ async def _look_at(
         since = [history[0].award.at for history in histories.values()]
         known = await anomalies.of_customers(connection, list(histories), since)
         for customer, history in histories.items():
-            changed += await _judge(connection, batch, customer, history, known[customer])
+            era = _era(customer, batch.of(customer), history, places[customer])
+            changed += await _judge(connection, batch, era, history, known[customer])
     events = [render.event(one, ANOMALY_FLAGGED) for one in changed if one.is_shown]
     await anomalies.put(connection, changed)
     await anomalies.add_to_outbox(connection, events)
     return changed
 
 
-async def _judge(
-    connection: Connection,
-    batch: _Batch,
-    customer: Customer,
-    history: Sequence[Seen],
-    known: Sequence[Anomaly],
-) -> list[Anomaly]:
-    chosen = batch.of(customer)
-    era = Era(
+def _era(
+    customer: Customer, chosen: StoreSettings, history: Sequence[Seen], earliest: Place
+) -> Era:
+    return Era(
         store_id=customer[0],
         customer_id=customer[1],
         revision=chosen.revision,
         mode={kind: mode_of(chosen.settings, kind) for kind in DETECTORS},
         since=0 if len(history) < HISTORY else history[HISTORY // 2].award.at,
-        new=[Award(one.transaction_id, one.points, one.at) for one in batch.earnings[customer]],
+        earliest=earliest,
         current=frozenset(one.award.id for one in history if one.revision == chosen.revision),
         now=utc_now(),
     )
+
+
+async def _judge(
+    connection: Connection,
+    batch: _Batch,
+    era: Era,
+    history: Sequence[Seen],
+    known: Sequence[Anomaly],
+) -> list[Anomaly]:
+    customer = (era.store_id, era.customer_id)
+    settings = batch.of(customer).settings
     awards = marked([one.award for one in history], known, era)
     store: dict[str, Baseline] = {}
-    judgement = judge(awards, chosen.settings, store)
+    judgement = judge(awards, settings, store)
     while judgement.asked:
         store |= await earnings.store_before(connection, customer[0], judgement.asked)
-        judgement = judge(awards, chosen.settings, store)
+        judgement = judge(awards, settings, store)
+    await earnings.mark_by_store(connection, customer, [one for one in awards if one.id in store])
     changes = reconcile(known, judgement.findings, era)
     if changes:
         after = {one.id: one for one in (*known, *changes)}
@@ -216,7 +249,7 @@ def _stale(
     today = int(utc_now().timestamp()) * MS_A_SECOND // MS_A_DAY
     for customer in suspects:
         if customer in flagged or any(
-            one.at // MS_A_DAY < today for one in batch.earnings[customer]
+            one.at // MS_A_DAY < today for one in batch.earnings.get(customer, ())
         ):
             yield customer, batch.of(customer).epoch
 

@@ -1,6 +1,6 @@
 """The earnings seen: the truth that windows are rebuilt, baselines made and backtests run from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -18,6 +18,10 @@ ID_PREFIX: Final = "txn_"
 # the older half of a history that was cut are there for the baselines of the others.
 HISTORY: Final = 4_000
 _STORE_HISTORY: Final = 1_000
+# How much later an earning may be, and how many such customers, for an earning that came late to
+# have them judged again by the store's baseline.
+_LATER: Final = timedelta(hours=2)
+_JUDGED_AGAIN: Final = 200
 
 Customer = tuple[str, str]
 
@@ -28,6 +32,7 @@ SELECT * FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
                      $6::text::integer[])
 ORDER BY 1, 2, 3, 4
 ON CONFLICT DO NOTHING
+RETURNING store_id, id
 """
 _LOCK: Final = """
 WITH made AS (
@@ -67,6 +72,22 @@ UPDATE earnings e SET normal = m.normal
 FROM unnest($3::timestamptz[], $4::uuid[], $5::boolean[]) AS m (occurred_at, id, normal)
 WHERE e.store_id = $1 AND e.customer_id = $2 AND e.occurred_at = m.occurred_at AND e.id = m.id
 """
+_MARK_BY_STORE: Final = """
+UPDATE earnings e SET by_store = true
+FROM unnest($3::timestamptz[], $4::uuid[]) AS m (occurred_at, id)
+WHERE e.store_id = $1 AND e.customer_id = $2 AND e.occurred_at = m.occurred_at AND e.id = m.id
+  AND NOT e.by_store
+"""
+_LATER_BY_STORE: Final = """
+SELECT DISTINCT ON (customer_id) customer_id, id,
+       (extract(epoch FROM occurred_at) * 1000)::bigint AS at
+FROM (
+    SELECT customer_id, occurred_at, id FROM earnings
+    WHERE store_id = $1 AND by_store AND occurred_at > $2 AND occurred_at <= $3
+    ORDER BY occurred_at LIMIT $4
+) later
+ORDER BY customer_id, occurred_at, id
+"""
 _CUSTOMERS_BETWEEN: Final = """
 SELECT DISTINCT customer_id FROM earnings
 WHERE store_id = $1 AND occurred_at >= $2 AND occurred_at < $3
@@ -102,9 +123,9 @@ class Seen(Struct, frozen=True):
 
 async def add(
     connection: Connection, earnings: Sequence[Earning], revisions: Sequence[int]
-) -> None:
-    """Record earnings; those that are recorded already stay as they are."""
-    await connection.execute(
+) -> list[Earning]:
+    """Record earnings, and answer those that are new; the others stay as they are."""
+    rows = await connection.fetch(
         _ADD,
         texts(one.store_id for one in earnings),
         texts(one.customer_id for one in earnings),
@@ -113,6 +134,8 @@ async def add(
         numbers(one.points for one in earnings),
         numbers(revisions),
     )
+    new = {(row["store_id"], f"{ID_PREFIX}{row['id']}") for row in rows}
+    return [one for one in earnings if (one.store_id, one.transaction_id) in new]
 
 
 async def lock(connection: Connection, customers: Sequence[Customer]) -> None:
@@ -160,6 +183,34 @@ async def mark(connection: Connection, customer: Customer, changes: dict[Award, 
             [one.id.removeprefix(ID_PREFIX) for one in changes],
             list(changes.values()),
         )
+
+
+async def mark_by_store(
+    connection: Connection, customer: Customer, awards: Iterable[Award]
+) -> None:
+    """Remember which of a customer's earnings the store's baseline was asked for."""
+    asked = list(awards)
+    if asked:
+        await connection.execute(
+            _MARK_BY_STORE,
+            *customer,
+            [moment(one.at) for one in asked],
+            [one.id.removeprefix(ID_PREFIX) for one in asked],
+        )
+
+
+async def later_by_store(
+    connection: Connection, store_id: str, *, first: int, last: int
+) -> dict[Customer, Award]:
+    """The customers with earnings that the store's baseline was asked for, and that new ones from
+    `first` to `last` came before: each with the earliest of them, as to its place."""
+    rows = await connection.fetch(
+        _LATER_BY_STORE, store_id, moment(first), moment(last) + _LATER, _JUDGED_AGAIN
+    )
+    return {
+        (store_id, row["customer_id"]): Award(f"{ID_PREFIX}{row['id']}", 0, row["at"])
+        for row in rows
+    }
 
 
 async def customers_between(

@@ -46,6 +46,10 @@ local function judge(key, asked)
     if math.floor(at / DAY) < day or at - window < floor then
       -- Later days are judged by this one, or something that belongs to it may be missing here.
       verdict = LOOK
+    elseif is_new and redis.call('ZCOUNT', key, at, '+inf') > 1 then
+      -- It came late: those after it were judged without it.
+      points = points + one[3]
+      verdict = LOOK
     elseif is_new then
       points = points + one[3]
     end
