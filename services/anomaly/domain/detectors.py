@@ -46,13 +46,14 @@ def judge(
         for kind, make in DETECTORS.items()
         if mode_of(settings, kind) != "off"
     }
+    in_review = {kind for kind in detectors if mode_of(settings, kind) == "review"}
     for award in in_order(awards):
         suspicious: list[Award] = []
         for kind, detector in detectors.items():
             if kind in award.settled_for:
                 continue
             found = detector.judge(award, past)
-            if mode_of(settings, kind) == "review":
+            if kind in in_review:
                 suspicious += found
         past.take_out(suspicious)
         past.add(award)
