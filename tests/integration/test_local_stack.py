@@ -212,5 +212,5 @@ async def test_only_the_gateway_may_call_a_service(stack: Stack) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(url) as answer:
             assert answer.status == 401
-        async with session.get(f"http://{address}/health/ready") as answer:
+        async with session.get(f"http://{address}/health/live") as answer:
             assert answer.status == 200

@@ -1,5 +1,6 @@
 """Where the stack lives and what it listens on: from the environment, and from its own folder."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 LOOPBACK: Final = "127.0.0.1"
 DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 DEMO_STORE: Final = "store_demo"
+_FREE_FROM, _FREE_COUNT = 20_000, 12_000
 
 # The services in the order they start, each with a database of its own.
 SERVICES: Final = ("earning", "catalog", "redemption", "anomaly", "gateway")
@@ -80,11 +82,13 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, and below those that the system gives to outgoing connections:
+    one of these could be taken before it is listened on."""
+    while True:
+        port = _FREE_FROM + secrets.randbelow(_FREE_COUNT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def check_free(port: int, *, name: str, variable: str) -> None:
