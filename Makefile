@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench quality lint format docs requirements clean
+.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -66,6 +66,9 @@ bench: $(VENV)/dev ## ratios against limits measured in the same run: [B=p1]
 
 quality: $(VENV)/quality ## precision and recall of the anomaly detectors, beside rivals
 	@$(TOOLS) anomaly-quality
+
+quality-fit: $(VENV)/demo ## fit honest shopping to the order history again, and print the figures
+	@$(TOOLS) anomaly-quality --fit
 
 lint: $(VENV)/dev ## style, types and import rules
 	@$(VENV)/bin/ruff check .

@@ -24,7 +24,11 @@ def balances(purchases: Iterable[Purchase]) -> dict[str, int]:
     points: dict[str, int] = {}
     for purchase in purchases:
         before = points.get(purchase.customer_id, 0)
-        factor = next(factor for start, _, factor in STEPS if before >= start)
-        worth = (purchase.dollars * RATE * factor).to_integral_value(ROUND_FLOOR)
-        points[purchase.customer_id] = before + int(worth)
+        points[purchase.customer_id] = before + worth(purchase.dollars, before)
     return points
+
+
+def worth(dollars: Decimal, before: int) -> int:
+    """The points of a purchase by a customer who earned `before` in all until then."""
+    factor = next(factor for start, _, factor in STEPS if before >= start)
+    return int((dollars * RATE * factor).to_integral_value(ROUND_FLOOR))
