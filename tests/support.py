@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,9 @@ class DeadLetter(msgspec.Struct, frozen=True):
     headers: dict[str, bytes]
 
 
-async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncIterator[Any]:
-    """Every record of a topic from its beginning, and what comes within `seconds`."""
+async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGenerator[Any, None]:
+    """Every record of a topic from its beginning, and what comes within `seconds`. Whoever may stop
+    before the end closes it."""
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
@@ -268,18 +270,19 @@ class Shop:
     async def dead_letter(self, place: Any) -> "DeadLetter":
         """Wait for the dead letter of the record that lies at `place`."""
         topic = dead_letter_topic(place.topic)
-        async for record in follow(self.stack.kafka, topic):
-            headers = dict(record.headers)
-            origin = (int(headers["dlq-partition"]), int(headers["dlq-offset"]))
-            if origin == (place.partition, place.offset):
-                return DeadLetter(
-                    record.topic,
-                    record.partition,
-                    record.offset,
-                    record.key,
-                    record.value,
-                    headers,
-                )
+        async with aclosing(follow(self.stack.kafka, topic)) as records:
+            async for record in records:
+                headers = dict(record.headers)
+                origin = (int(headers["dlq-partition"]), int(headers["dlq-offset"]))
+                if origin == (place.partition, place.offset):
+                    return DeadLetter(
+                        record.topic,
+                        record.partition,
+                        record.offset,
+                        record.key,
+                        record.value,
+                        headers,
+                    )
         raise AssertionError(f"no dead letter came for {place}")
 
     async def read_events(
@@ -287,13 +290,14 @@ class Shop:
     ) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
         found: list[tuple[Any, dict[str, str]]] = []
-        async for record in follow(self.stack.kafka, topic, seconds=seconds):
-            event = _event_in(record)
-            if event.get("store_id") == self.store_id:
-                headers = {name: value.decode() for name, value in record.headers}
-                found.append((event, headers))
-            if len(found) == count:
-                return found
+        async with aclosing(follow(self.stack.kafka, topic, seconds=seconds)) as records:
+            async for record in records:
+                event = _event_in(record)
+                if event.get("store_id") == self.store_id:
+                    headers = {name: value.decode() for name, value in record.headers}
+                    found.append((event, headers))
+                if len(found) == count:
+                    return found
         raise AssertionError(f"{len(found)} of {count} events came on {topic}: {found}")
 
     async def status(self, customer_id: str = "cust_1") -> Any:

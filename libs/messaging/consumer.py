@@ -148,6 +148,11 @@ class BatchConsumer(Generic[E]):
         """Stop consuming. Leaving from inside the loop that runs us would wait for ourselves."""
         self._stopping = asyncio.create_task(self._subscriber.stop())
 
+    async def left(self) -> None:
+        """Wait for the end of leaving, where the brake made it leave."""
+        if self._stopping is not None:
+            await self._stopping
+
     # -- one batch
 
     async def _settle(self, records: Sequence[Record]) -> list[DeadLetter]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from msgspec import Struct
 
-from libs.contracts.topics import MAX_MESSAGE_BYTES, dead_letter_topic
+from libs.contracts.topics import dead_letter_topic
 from libs.kernel.clock import format_time, utc_now
 from libs.messaging.cloudevents import Headers, Poison
 from libs.observability import metrics
@@ -23,18 +23,6 @@ class DeadLetter(Struct, frozen=True):
 
     record: Any
     poison: Poison
-
-
-def create_producer(bootstrap: str) -> AIOKafkaProducer:
-    """A producer that neither loses nor reorders, and takes the largest record."""
-    return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        enable_idempotence=True,
-        linger_ms=5,
-        max_batch_size=131_072,
-        max_request_size=MAX_MESSAGE_BYTES + 65_536,
-        request_timeout_ms=10_000,
-    )
 
 
 async def send(producer: AIOKafkaProducer, letters: Sequence[DeadLetter], *, service: str) -> None:

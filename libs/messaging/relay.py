@@ -19,6 +19,7 @@ from aiokafka.partitioner import murmur2
 from libs.messaging.backoff import delays
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.outbox import EncodedEvent, unpack
+from libs.messaging.producer import producing
 from libs.observability import logging, metrics
 from libs.persistence.errors import is_transient
 
@@ -31,6 +32,8 @@ _ROWS: Final = 20
 _POLL_SECONDS: Final = 0.05
 # How often a relay without the lock looks whether the holder is gone.
 _STANDBY_SECONDS: Final = 1.0
+
+_CONNECTING: Final = "the relay is connecting"
 
 _LOCK: Final = "SELECT pg_try_advisory_lock($1, $2)"
 _TAKE: Final = """
@@ -45,14 +48,15 @@ Partition = tuple[str, int]
 
 
 class Relay:
-    """Publishes one lane of the outbox at `url` with `producer`, while `run` runs."""
+    """Publishes one lane of the outbox at `url` to the Kafka at `bootstrap`, while `run` runs."""
 
-    def __init__(self, url: str, producer: AIOKafkaProducer, *, lane: int = 0) -> None:
+    def __init__(self, url: str, bootstrap: str, *, lane: int = 0) -> None:
         self._url = url
-        self._producer = producer
+        self._bootstrap = bootstrap
         self._lane = lane
         self._wake = asyncio.Event()
-        self._trouble: str | None = None
+        self._trouble: str | None = _CONNECTING
+        self._delays = delays()
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -64,35 +68,56 @@ class Relay:
             raise ConnectionError(self._trouble)
 
     async def run(self) -> None:
-        """Relay until cancelled. A store or broker that is away is waited for."""
-        waiting = delays()
+        """Relay until cancelled. A store or broker that is away is waited for; so is whoever mends
+        what else fails: nothing but being cancelled may end this.
+
+        The producer is made anew after a failure of its own, so that it cannot stay broken.
+        """
+        while True:
+            try:
+                async with producing(self._bootstrap) as producer:
+                    await self._relay_with(producer)
+            except Exception as error:  # noqa: BLE001  an ended relay would be silent
+                await self._wait(error)
+
+    async def _relay_with(self, producer: AIOKafkaProducer) -> None:
+        """Relay until Kafka fails. Raises KafkaError."""
         while True:
             try:
                 async with _session(self._url) as connection:
                     await self._hold_lane(connection)
-                    waiting = delays()
-                    await self._relay(connection)
-            except (KafkaError, asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as error:
-                if not isinstance(error, KafkaError) and not is_transient(error):
-                    log.exception("relay_fault", lane=self._lane)
-                elif self._trouble is None:
-                    log.warning("relay_waits", lane=self._lane, error=repr(error))
-                self._trouble = f"events are not published: {error!r}"
-                await asyncio.sleep(next(waiting))
+                    await self._relay(connection, producer)
+            except KafkaError:
+                raise
+            except Exception as error:  # noqa: BLE001  an ended relay would be silent
+                await self._wait(error)
+
+    async def _wait(self, error: Exception) -> None:
+        if not isinstance(error, KafkaError) and not is_transient(error):
+            log.error("relay_fault", lane=self._lane, exc_info=error)
+        elif self._trouble in {None, _CONNECTING}:
+            log.warning("relay_waits", lane=self._lane, error=repr(error))
+        if self._trouble is None:
+            self._delays = delays()
+        self._trouble = f"events are not published: {error!r}"
+        await asyncio.sleep(next(self._delays))
 
     async def _hold_lane(self, connection: "asyncpg.Connection[Any]") -> None:
         while not await connection.fetchval(_LOCK, _LOCK_SPACE, self._lane):
             self._trouble = None
             await asyncio.sleep(_STANDBY_SECONDS)
 
-    async def _relay(self, connection: "asyncpg.Connection[Any]") -> None:
+    async def _relay(
+        self, connection: "asyncpg.Connection[Any]", producer: AIOKafkaProducer
+    ) -> None:
         while True:
             self._wake.clear()
             rows = await connection.fetch(_TAKE, self._lane, _ROWS)
             metrics.OUTBOX_ROWS.set(len(rows))
             metrics.OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0)
             if rows:
-                await self._publish([event for row in rows for event in unpack(row["payload"])])
+                events = [event for row in rows for event in unpack(row["payload"])]
+                await _publish(producer, events)
                 await connection.execute(_REMOVE, [row["id"] for row in rows])
             self._trouble = None
             if len(rows) < _ROWS:
@@ -100,43 +125,48 @@ class Relay:
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()
 
-    async def _publish(self, events: Sequence[EncodedEvent]) -> None:
-        queues: dict[Partition, list[EncodedEvent]] = {}
-        for event in events:
-            queues.setdefault(await self._partition(event), []).append(event)
-        # All are waited for, also after a failure: nothing of ours may be on its way when the rows
-        # are taken again.
-        outcomes = await asyncio.gather(
-            *(self._publish_to(place, queue) for place, queue in queues.items()),
-            return_exceptions=True,
-        )
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
-        for (topic, _), queue in queues.items():
-            metrics.RELAY_PUBLISHED.labels(topic).inc(len(queue))
 
-    async def _partition(self, event: EncodedEvent) -> Partition:
-        """The partition that every client's default partitioner chooses for the key."""
-        partitions = await self._producer.partitions_for(event.topic)
-        return event.topic, (murmur2(event.key) & 0x7FFFFFFF) % len(partitions)
+async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -> None:
+    queues: dict[Partition, list[EncodedEvent]] = {}
+    for event in events:
+        queues.setdefault(await _partition(producer, event), []).append(event)
+    # All are waited for, also after a failure: nothing of ours may be on its way when the rows
+    # are taken again.
+    outcomes = await asyncio.gather(
+        *(_publish_to(producer, place, queue) for place, queue in queues.items()),
+        return_exceptions=True,
+    )
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome
+    for (topic, _), queue in queues.items():
+        metrics.RELAY_PUBLISHED.labels(topic).inc(len(queue))
 
-    async def _publish_to(self, place: Partition, events: Sequence[EncodedEvent]) -> None:
-        topic, partition = place
-        batch = self._producer.create_batch()
-        for event in events:
-            if not self._append(batch, event):
-                await (await self._producer.send_batch(batch, topic, partition=partition))
-                batch = self._producer.create_batch()
-                assert self._append(batch, event), f"{event.id} is larger than a whole batch"
-        await (await self._producer.send_batch(batch, topic, partition=partition))
 
-    @staticmethod
-    def _append(batch: Any, event: EncodedEvent) -> bool:
-        appended = batch.append(
-            key=event.key, value=event.value, timestamp=None, headers=headers_of(event)
-        )
-        return appended is not None
+async def _partition(producer: AIOKafkaProducer, event: EncodedEvent) -> Partition:
+    """The partition that every client's default partitioner chooses for the key."""
+    partitions = await producer.partitions_for(event.topic)
+    return event.topic, (murmur2(event.key) & 0x7FFFFFFF) % len(partitions)
+
+
+async def _publish_to(
+    producer: AIOKafkaProducer, place: Partition, events: Sequence[EncodedEvent]
+) -> None:
+    topic, partition = place
+    batch = producer.create_batch()
+    for event in events:
+        if not _append(batch, event):
+            await (await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            assert _append(batch, event), f"{event.id} is larger than a whole batch"
+    await (await producer.send_batch(batch, topic, partition=partition))
+
+
+def _append(batch: Any, event: EncodedEvent) -> bool:
+    appended = batch.append(
+        key=event.key, value=event.value, timestamp=None, headers=headers_of(event)
+    )
+    return appended is not None
 
 
 @contextlib.asynccontextmanager

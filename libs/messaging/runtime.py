@@ -1,7 +1,6 @@
 """A service's side of Kafka, started and stopped as one: consumers, their dead letters, the relay."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
@@ -14,8 +13,8 @@ from libs.messaging.backoff import delays
 from libs.messaging.broker import create_broker
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.consumer import BatchConsumer, NotReady
-from libs.messaging.dead_letters import create_producer
 from libs.messaging.outbox import EncodedEvent
+from libs.messaging.producer import create_producer
 from libs.messaging.relay import Relay
 from libs.observability import logging
 
@@ -44,15 +43,13 @@ class Messaging:
         publishes: bool = False,
     ) -> None:
         self._bootstrap = bootstrap
-        self._database_url = database_url
         self._make_consumers = consumers
-        self._with_relay = relay
         self._publishes = publishes
-        self._relay: Relay | None = None
+        self._relay = Relay(database_url, bootstrap) if relay else None
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
-        self._running: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
         self._trouble: str | None = "connecting to Kafka"
 
     def wake_relay(self) -> None:
@@ -86,9 +83,7 @@ class Messaging:
 
     async def ready(self) -> None:
         """Raise while a part cannot do its work."""
-        if not self._make_consumers and not self._with_relay:
-            return
-        if self._trouble is not None:
+        if self._make_consumers and self._trouble is not None:
             raise NotReady(self._trouble)
         for consumer in self._consumers:
             await consumer.ready()
@@ -96,29 +91,28 @@ class Messaging:
             await self._relay.ready()
 
     async def __aenter__(self) -> Self:
-        if self._make_consumers or self._with_relay or self._publishes:
-            self._running = asyncio.create_task(self._run(), name="messaging")
+        if self._make_consumers or self._publishes:
+            self._running.append(asyncio.create_task(self._start(), name="messaging"))
+        if self._relay is not None:
+            self._running.append(asyncio.create_task(self._relay.run(), name="relay"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._broker is not None:
             await self._broker.stop()
-        if self._running is not None:
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+        for consumer in self._consumers:
+            await consumer.left()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
         if self._producer is not None:
             await self._producer.stop()
 
-    async def _run(self) -> None:
+    async def _start(self) -> None:
         self._producer = await self._connect()
-        if self._with_relay:
-            self._relay = Relay(self._database_url, self._producer)
         if self._make_consumers:
             self._broker = await self._start_consumers(self._producer)
         self._trouble = None
-        if self._relay is not None:
-            await self._relay.run()
 
     async def _start_consumers(self, producer: AIOKafkaProducer) -> KafkaBroker:
         """The consumers, started as soon as Kafka lets them."""
@@ -127,7 +121,7 @@ class Messaging:
             broker = create_broker(self._bootstrap, self._consumers)
             try:
                 await broker.start()
-            except (KafkaError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  without them nothing would ever be consumed
                 await broker.stop()
                 self._trouble = f"the consumers cannot start: {error!r}"
                 log.warning("consumers_wait", error=repr(error))
@@ -142,7 +136,7 @@ class Messaging:
             producer = create_producer(self._bootstrap)
             try:
                 await producer.start()
-            except (KafkaError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  it is tried until it works
                 await producer.stop()
                 self._trouble = f"Kafka is away: {error!r}"
                 log.warning("kafka_away", error=repr(error))

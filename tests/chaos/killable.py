@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from libs.kernel.settings import load
+from libs.messaging import relay
 from libs.messaging.consumer import BatchConsumer
-from libs.messaging.relay import Relay
 from libs.observability import logging
 from libs.persistence.gatherer import Gatherer
 from libs.web.serve import serve
@@ -33,8 +33,8 @@ POINTS: dict[str, dict[str, Point]] = {
         "offset committed": (BatchConsumer, "_commit", True),
         "written, not committed": (posting.idempotency, "keep", True),
         "locked, not written": (ledger, "write", False),
-        "published, not removed": (Relay, "_publish", True),
-        "publishing": (Relay, "_publish_to", True),
+        "published, not removed": (relay, "_publish", True),
+        "publishing": (relay, "_publish_to", True),
     },
     "redemption": {
         "before it is reserved": (desk, "write", False),
@@ -50,7 +50,7 @@ POINTS: dict[str, dict[str, Point]] = {
         "judged, not committed": (anomalies, "add_to_outbox", True),
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
-        "published, not removed": (Relay, "_publish", True),
+        "published, not removed": (relay, "_publish", True),
     },
     # The same, seen from the ledger: posted, and nobody was told.
     "earning for redemption": {

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import signal
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,16 +160,17 @@ async def test_a_burst_is_flagged_while_it_grows(shop: Shop) -> None:
 async def versions(shop: Shop, anomaly_id: str, last: list[str]) -> list[Any]:
     """Every version of an anomaly that was told, up to the one with the transactions `last`."""
     found = []
-    async for record in follow(shop.stack.kafka, ANOMALY_FLAGGED):
-        event = json.loads(record.value)
-        if event["id"] != anomaly_id:
-            continue
-        headers = dict(record.headers)
-        assert headers["ce_id"].decode() == f"{anomaly_id}:{event['version']}"
-        assert record.key == record_key(shop.store_id, event["customer_id"])
-        found.append(event)
-        if event["transaction_ids"] == last:
-            return found
+    async with aclosing(follow(shop.stack.kafka, ANOMALY_FLAGGED)) as records:
+        async for record in records:
+            event = json.loads(record.value)
+            if event["id"] != anomaly_id:
+                continue
+            headers = dict(record.headers)
+            assert headers["ce_id"].decode() == f"{anomaly_id}:{event['version']}"
+            assert record.key == record_key(shop.store_id, event["customer_id"])
+            found.append(event)
+            if event["transaction_ids"] == last:
+                return found
     raise AssertionError(f"the last version never came: {found}")
 
 

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Struct
 
-from libs.messaging.dead_letters import create_producer
+from libs.messaging.producer import producing
 from libs.persistence.migrate import upgrade
 from tests.support import Stack
 from tools.stack import config, postgres
@@ -52,7 +52,5 @@ async def topic(stack: Stack) -> str:
 @pytest.fixture
 async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
     """A producer on the session's broker."""
-    made = create_producer(stack.kafka)
-    await made.start()
-    yield made
-    await made.stop()
+    async with producing(stack.kafka) as made:
+        yield made

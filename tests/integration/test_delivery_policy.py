@@ -80,6 +80,7 @@ async def consuming(
         yield Consuming(consumer, handler, stack.kafka)
     finally:
         await broker.stop()
+        await consumer.left()
 
 
 async def send(producer: AIOKafkaProducer, topic: str, *values: bytes | None) -> None:
@@ -99,10 +100,11 @@ async def test_every_record_is_handled_or_a_dead_letter_and_then_committed(
         await eventually(all_committed, within_seconds=20)
         assert run.handler.seen == ["a", "conflict", "b"]
     letters = []
-    async for record in follow(stack.kafka, f"{topic}.dlq"):
-        letters.append((record.value, dict(record.headers)["dlq-code"]))
-        if len(letters) == 3:
-            break
+    async with contextlib.aclosing(follow(stack.kafka, f"{topic}.dlq")) as records:
+        async for record in records:
+            letters.append((record.value, dict(record.headers)["dlq-code"]))
+            if len(letters) == 3:
+                break
     assert sorted(letters, key=lambda one: one[0] or b"") == [
         (None, b"malformed"),
         (b"bad 1", b"malformed"),

@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import AsyncIterator
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import MessageSizeTooLargeError
 
 from libs.messaging.outbox import EncodedEvent, pack, unpack
+from libs.messaging.producer import producing
 from libs.messaging.relay import Relay
 from libs.testing.eventually import eventually
 from tests.integration.conftest import Database
@@ -45,8 +49,8 @@ async def waiting_rows(url: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def relaying(url: str, producer: AIOKafkaProducer) -> AsyncIterator[Relay]:
-    relay = Relay(url, producer)
+async def relaying(stack: Stack, url: str) -> AsyncIterator[Relay]:
+    relay = Relay(url, stack.kafka)
     task = asyncio.create_task(relay.run())
     try:
         yield relay
@@ -58,10 +62,11 @@ async def relaying(url: str, producer: AIOKafkaProducer) -> AsyncIterator[Relay]
 
 async def published(stack: Stack, topic: str, count: int) -> list[tuple[str, int]]:
     found = []
-    async for record in follow(stack.kafka, topic):
-        found.append((record.key.decode(), json.loads(record.value)))
-        if len(found) >= count:
-            break
+    async with contextlib.aclosing(follow(stack.kafka, topic)) as records:
+        async for record in records:
+            found.append((record.key.decode(), json.loads(record.value)))
+            if len(found) >= count:
+                break
     return found
 
 
@@ -71,11 +76,11 @@ def test_what_is_packed_is_unpacked() -> None:
 
 
 async def test_events_of_a_key_are_published_in_the_order_they_were_written(
-    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+    stack: Stack, earning_database: Database, topic: str
 ) -> None:
     rows = [[event(topic, f"k{n % 7}", n) for n in range(r * 50, r * 50 + 50)] for r in range(60)]
     await write(earning_database.url, rows)
-    async with relaying(earning_database.url, producer):
+    async with relaying(stack, earning_database.url):
         found = await published(stack, topic, 3_000)
     for key in {key for key, _ in found}:
         numbers = [number for one, number in found if one == key]
@@ -84,9 +89,9 @@ async def test_events_of_a_key_are_published_in_the_order_they_were_written(
 
 
 async def test_what_is_published_is_removed_and_a_new_row_is_published_soon(
-    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+    stack: Stack, earning_database: Database, topic: str
 ) -> None:
-    async with relaying(earning_database.url, producer):
+    async with relaying(stack, earning_database.url):
         await write(earning_database.url, [[event(topic, "k", 1)]])
         assert await published(stack, topic, 1) == [("k", 1)]
 
@@ -97,13 +102,13 @@ async def test_what_is_published_is_removed_and_a_new_row_is_published_soon(
 
 
 async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
-    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+    stack: Stack, earning_database: Database, topic: str
 ) -> None:
     url = earning_database.url
-    async with relaying(url, producer):
+    async with relaying(stack, url):
         await write(url, [[event(topic, "k", 1)]])
         await published(stack, topic, 1)
-        async with relaying(url, producer):
+        async with relaying(stack, url):
             await write(url, [[event(topic, "k", 2)]])
             found = await published(stack, topic, 2)
             assert found == [("k", 1), ("k", 2)]
@@ -118,14 +123,14 @@ async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
 
 
 async def test_a_row_whose_id_commits_late_is_not_passed_over(
-    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+    stack: Stack, earning_database: Database, topic: str
 ) -> None:
     url = earning_database.url
     late = await asyncpg.connect(url)
     transaction = late.transaction()
     await transaction.start()
     await late.execute(WRITE, pack([event(topic, "late", 1)]), 1)
-    async with relaying(url, producer):
+    async with relaying(stack, url):
         await write(url, [[event(topic, "early", 2)]])
         assert await published(stack, topic, 1) == [("early", 2)]
         await transaction.commit()
@@ -134,19 +139,19 @@ async def test_a_row_whose_id_commits_late_is_not_passed_over(
 
 
 async def test_rows_wait_while_the_relay_is_killed_between_publishing_and_removing(
-    stack: Stack, earning_database: Database, topic: str, producer: AIOKafkaProducer
+    stack: Stack, earning_database: Database, topic: str
 ) -> None:
     """What was published but not removed is published again: at least once."""
     url = earning_database.url
     await write(url, [[event(topic, "k", 1), event(topic, "k", 2)]])
     owner = await asyncpg.connect(earning_database.owner_url)
     await owner.execute("REVOKE DELETE ON outbox FROM earning")
-    async with relaying(url, producer):
+    async with relaying(stack, url):
         await published(stack, topic, 2)
     assert await waiting_rows(url) == 1
     await owner.execute("GRANT DELETE ON outbox TO earning")
     await owner.close()
-    async with relaying(url, producer):
+    async with relaying(stack, url):
 
         async def nothing_waits() -> bool:
             return await waiting_rows(url) == 0
@@ -154,3 +159,65 @@ async def test_rows_wait_while_the_relay_is_killed_between_publishing_and_removi
         await eventually(nothing_waits)
     again = await published(stack, topic, 4)
     assert again[:2] == again[2:4] == [("k", 1), ("k", 2)]
+
+
+async def test_a_fault_nobody_thought_of_is_told_and_outlived(
+    stack: Stack, earning_database: Database, topic: str
+) -> None:
+    url = earning_database.url
+    connection = await asyncpg.connect(url)
+    await connection.execute(WRITE, b"no events", 1)
+    async with relaying(stack, url) as relay:
+
+        async def is_told() -> None:
+            with pytest.raises(ConnectionError, match="events are not published"):
+                await relay.ready()
+
+        await eventually(is_told)
+        await write(url, [[event(topic, "k", 1)]])
+        await connection.execute("DELETE FROM outbox WHERE payload = $1", b"no events")
+        assert await published(stack, topic, 1) == [("k", 1)]
+
+        async def is_ready() -> bool:
+            with contextlib.suppress(ConnectionError):
+                await relay.ready()
+                return True
+            return False
+
+        await eventually(is_ready)
+    await connection.close()
+
+
+async def test_the_lane_goes_on_when_its_connection_is_cut(
+    stack: Stack, earning_database: Database, topic: str
+) -> None:
+    async with relaying(stack, earning_database.url):
+        await write(earning_database.url, [[event(topic, "k", 1)]])
+
+        async def nothing_waits() -> bool:
+            return await waiting_rows(earning_database.url) == 0
+
+        await eventually(nothing_waits)
+        connection = await asyncpg.connect(earning_database.url)
+        cut = await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE application_name = 'relay' AND datname = current_database()"
+        )
+        await connection.close()
+        assert cut == 1
+        await write(earning_database.url, [[event(topic, "k", 2)]])
+        assert await published(stack, topic, 2) == [("k", 1), ("k", 2)]
+
+
+async def test_a_record_that_the_broker_refuses_costs_the_next_ones_nothing(stack: Stack) -> None:
+    name = f"test.{secrets.token_hex(6)}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs={"max.message.bytes": "1000"})])
+    await admin.close()
+    async with producing(stack.kafka) as producer:
+        await producer.send_and_wait(name, b"first")
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait(name, b"x" * 5_000)
+        for offset in (1, 2):
+            assert (await producer.send_and_wait(name, b"next")).offset == offset

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.clock import format_time, utc_now
-from libs.messaging.dead_letters import PREFIX, create_producer
+from libs.messaging.dead_letters import PREFIX
+from libs.messaging.producer import producing
 
 _POLL_MS: Final = 500
 _CHUNK: Final = 1_000
@@ -102,7 +103,7 @@ class Desk:
 @asynccontextmanager
 async def open_desk(bootstrap: str) -> AsyncIterator[Desk]:
     """A desk at the broker."""
-    async with create_producer(bootstrap) as producer:
+    async with producing(bootstrap) as producer:
         yield Desk(bootstrap, producer)
 
 

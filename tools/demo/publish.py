@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time
+from libs.messaging.producer import producing
 from tools.demo.history import Purchase
 
 STORE: Final = "store_cdnow"
@@ -24,9 +25,7 @@ async def publish(
     bootstrap: str, purchases: Sequence[Purchase], advance: Callable[[int], None]
 ) -> None:
     """Publish them in order; returns when the broker has them all."""
-    async with AIOKafkaProducer(
-        bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=20, max_batch_size=131_072
-    ) as producer:
+    async with producing(bootstrap) as producer:
         for start in range(0, len(purchases), _IN_FLIGHT):
             chunk = purchases[start : start + _IN_FLIGHT]
             sent = [
