@@ -55,3 +55,12 @@ async def test_postgres_killed_under_load_loses_and_doubles_nothing(shop: Shop) 
     await eventually(all_posted, within_seconds=60, every=0.3)
     await shop.stack.drained()
     await audit(shop.stack, shop.store_id)
+
+    async def all_told() -> bool:
+        connection = await asyncpg.connect(shop.stack.database("earning"))
+        try:
+            return bool(await connection.fetchval("SELECT count(*) = 0 FROM outbox"))
+        finally:
+            await connection.close()
+
+    await eventually(all_told, within_seconds=30, every=0.3)
