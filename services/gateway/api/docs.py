@@ -174,7 +174,7 @@ def _field(document: Json, name: str, schema: Json, *, mark: str, place: str = "
         f'<div class="field"><code class="name">{escape(name)}</code> '
         + (f'<span class="must">{mark}</span> ' if mark else "")
         + f'<span class="type">{escape(notes)}</span>'
-        + (f"<p>{_inline(told)}</p>" if told else "")
+        + (f"<p>{inline(told)}</p>" if told else "")
         + "</div>"
     )
 
@@ -313,9 +313,10 @@ def _name(identifier: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in text.strip().split("\n\n"))
+    return "".join(f"<p>{inline(paragraph)}</p>" for paragraph in text.strip().split("\n\n"))
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """Text with `code` and **weight** in it, as HTML."""
     shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", shown)

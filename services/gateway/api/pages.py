@@ -40,16 +40,20 @@ _PAGE: Final = """<!doctype html>
 @get("/problems/{code:str}", operation_id="explainProblem", sync_to_thread=False)
 def explain_problem(code: FromPath[str]) -> Response[str]:
     """The page that a problem's `type` points at."""
-    problem = PROBLEMS.get(code)
-    if problem is None:
+    if code not in PROBLEMS:
         raise NotFound("There is no such error code.")
-    page = _PAGE.format(
+    return Response(problem_page(code), media_type="text/html")
+
+
+def problem_page(code: str) -> str:
+    """What the code means, for a person."""
+    problem = PROBLEMS[code]
+    return _PAGE.format(
         code=escape(code),
         status=problem.status,
         title=escape(problem.title),
-        explanation=escape(problem.explanation),
+        explanation=docs.inline(problem.explanation),
     )
-    return Response(page, media_type="text/html")
 
 
 def documentation() -> list[ControllerRouterHandler]:
