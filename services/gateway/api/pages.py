@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
+from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
@@ -56,8 +57,14 @@ def problem_page(code: str) -> str:
     )
 
 
+@get("/", operation_id="frontDoor", sync_to_thread=False)
+def front_door() -> Redirect:
+    """Who opens the bare address wants to know what is here."""
+    return Redirect("/docs")
+
+
 def documentation() -> list[ControllerRouterHandler]:
-    """`/openapi.json`: the API's document. `/docs`: the same for people."""
+    """`/` leads to the docs. `/openapi.json`: the API's document. `/docs`: the same for people."""
     document = _DOCUMENT.read_bytes()
     page = docs.render(msgspec.json.decode(document)).encode()
 
@@ -69,4 +76,4 @@ def documentation() -> list[ControllerRouterHandler]:
     def read_docs() -> Response[bytes]:
         return Response(page, media_type="text/html", headers=_CACHED)
 
-    return [openapi, read_docs]
+    return [front_door, openapi, read_docs]
