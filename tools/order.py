@@ -45,8 +45,8 @@ def run(asked: argparse.Namespace) -> int:
         "completed_at": format_time(utc_now()),
     }
     value = msgspec.json.encode({name: one for name, one in order.items() if one is not None})
-    where = services.addresses(settings, config.stack_secrets(settings.folder))
-    asyncio.run(_publish(where.kafka, record_key(asked.store, asked.customer), value))
+    bootstrap = services.kafka_address(settings)
+    asyncio.run(_publish(bootstrap, record_key(asked.store, asked.customer), value))
     print(f"{ORDER_COMPLETED} ← {value.decode()}")
     return 0
 

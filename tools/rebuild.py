@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from libs.contracts.events import RewardChanged
@@ -15,9 +14,8 @@ from libs.persistence.engine import create_engine, transaction
 from services.redemption.store import rewards
 from tools.ledger.cli import rebuild_days
 from tools.progress import bars
-from tools.stack import config, services
-from tools.stack.databases import database_url
-from tools.stack.errors import StackError
+from tools.stack import config, kafka, services
+from tools.stack.databases import database_url, reached
 
 
 def register(commands: Any) -> None:
@@ -38,10 +36,7 @@ def _days() -> int:
 
 
 def _redemption() -> int:
-    try:
-        kept = asyncio.run(_rebuild_rewards())
-    except (KafkaError, OSError) as error:
-        raise StackError(f"Kafka or the database does not answer: {error}") from error
+    kept = asyncio.run(_rebuild_rewards())
     print(f"{kept:,} rewards are rebuilt from {CATALOG_REWARD}.")
     return 0
 
@@ -50,25 +45,23 @@ async def _rebuild_rewards() -> int:
     """Redemption may run meanwhile: newer versions that it hears of win, and what is in use of each
     reward stands elsewhere."""
     newest = await _newest_versions()
-    engine = create_engine(database_url("redemption"), name="rebuild", connections=1)
-    try:
-        async with transaction(engine) as connection:
-            await rewards.forget(connection)
-            await rewards.keep(connection, newest)
-    finally:
-        await engine.dispose()
+    with reached():
+        engine = create_engine(database_url("redemption"), name="rebuild", connections=1)
+        try:
+            async with transaction(engine) as connection:
+                await rewards.forget(connection)
+                await rewards.keep(connection, newest)
+        finally:
+            await engine.dispose()
     return len(newest)
 
 
 async def _newest_versions() -> list[RewardChanged]:
     """The last version of every reward that the topic tells of, up to its present end."""
-    settings = config.settings()
-    where = services.addresses(settings, config.stack_secrets(settings.folder))
+    bootstrap = services.kafka_address(config.settings())
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
     found: dict[tuple[str, str], RewardChanged] = {}
-    async with AIOKafkaConsumer(
-        CATALOG_REWARD, bootstrap_servers=where.kafka, auto_offset_reset="earliest"
-    ) as consumer:
+    async with kafka.reading(bootstrap, CATALOG_REWARD) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         with bars(Console(highlight=False)) as progress:
             bar = progress.add_task("versions", total=sum(ends.values()))

@@ -1,14 +1,15 @@
 """Reading requests: every fault is told with its place, and as many at once as can be seen."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
+from libs.web.wording import must_be_one_of, wrong_value
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        pointer, what = located(str(error))
+        pointer, what = located(str(error), kind)
         raise _invalid(at + pointer.removeprefix("#"), what) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = "The body is empty." if not body.strip() else f"The body is not JSON: {error}"
@@ -63,20 +64,23 @@ def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
         raise _invalid(at, "The body is nested too deeply.") from error
 
 
-def located(message: str) -> tuple[str, str]:
-    """(JSON pointer, what is wrong) of one of msgspec's messages."""
+def located(message: str, kind: Any) -> tuple[str, str]:
+    """(JSON pointer, what is wrong) of one of msgspec's messages about a `kind`."""
     match = _PLACE.match(message)
     assert match is not None
-    what, pointer = match["what"], _pointer(match["path"] or "$")
+    what, steps = match["what"], _steps(match["path"] or "$")
     if missing := _MISSING.match(what):
-        return f"{pointer}/{pointer_step(missing['field'])}", "This field is required."
+        return _pointer([*steps, missing["field"]]), "This field is required."
     if unknown := _UNKNOWN.match(what):
-        return f"{pointer}/{pointer_step(unknown['field'])}", "There is no such field."
-    return pointer, what
+        return _pointer([*steps, unknown["field"]]), "There is no such field."
+    return _pointer(steps), wrong_value(what, kind, steps)
 
 
-def _pointer(path: str) -> str:
-    steps = [step["name"] or step["index"] or "*" for step in _STEP.finditer(path)]
+def _steps(path: str) -> list[str]:
+    return [step["name"] or step["index"] or "*" for step in _STEP.finditer(path)]
+
+
+def _pointer(steps: Sequence[str]) -> str:
     return "#" + "".join(f"/{pointer_step(step)}" for step in steps)
 
 
@@ -120,7 +124,7 @@ class Query:
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str | None:
         value = self._values.get(name)
         if value is not None and value not in allowed:
-            self._faults.parameter(name, "One of " + ", ".join(allowed) + ".")
+            self._faults.parameter(name, must_be_one_of(allowed))
             return None
         return value
 

@@ -22,6 +22,8 @@ SHORTEST_PREFIX: Final = 12
 DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 
 _FORM: Final = re.compile(r"wk_(live|test)_[A-Za-z0-9_-]{20,128}")
+# The same for people.
+KEY_RULE: Final = "It begins with wk_live_ or wk_test_, and at least 20 characters follow."
 _KEY_BYTES: Final = 32
 
 

@@ -139,7 +139,9 @@ async def test_nobody_there_is_a_clear_error(client: Driver) -> None:
     assert error.code == "connection_failed"
     assert error.request_id
     assert error.request_id in error.message
+    assert f"GET {settings.base_url}/v1/stores/me/loyalty/customers/cust_1" in error.message
     assert "attempts: 2" in error.message
+    assert "WHALE_BASE_URL" not in error.message
 
 
 @pytest.mark.parametrize(

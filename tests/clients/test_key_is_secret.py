@@ -50,6 +50,18 @@ async def test_the_key_is_in_no_repr_no_log_no_stack_and_no_error(
     assert KEY not in shown
 
 
+@pytest.mark.parametrize("manner", [cut_before, slow(5)], ids=["cut", "too slow"])
+async def test_a_key_in_the_place_of_an_id_is_not_in_the_address_that_is_told(
+    client: Driver, server: Misbehaving, manner: Any
+) -> None:
+    server.always(manner)
+    settings = Settings(server.url, timeout_seconds=0.3, max_retries=0)
+    error = (await client.call(settings, "loyalty.get", KEY)).error
+    assert error is not None
+    assert f"GET {server.url}/v1/stores/me/loyalty/customers/[key]" in error.message
+    assert KEY not in error.message
+
+
 async def test_an_error_has_none_of_the_http_librarys_behind_it(server: Misbehaving) -> None:
     """Their frames hold the headers as they are sent."""
     server.always(cut_before)

@@ -145,6 +145,10 @@ async def test_the_gateway_serves_the_document_and_a_page_of_it(shop: Shop) -> N
         assert f'<article id="{operation.id}">' in text
 
 
+async def test_the_bare_address_leads_to_the_page(shop: Shop) -> None:
+    assert (await shop.page("/")).raw == (await shop.page("/docs")).raw
+
+
 def test_the_page_asks_no_other_host_for_anything() -> None:
     page = docs.render(OPENAPI)
     loaded = re.findall(r"(?:\b(?:src|href)=|\burl\(|@import )[\"']?([^\"') >]+)", page)

@@ -24,15 +24,23 @@ def pointers(answer: Answer) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "key",
-    ["", "wk_live_x", "wk_test_" + "x" * 43, "Basic abc", "wk_test_\u00fc" + "x" * 42],
-    ids=["empty", "too short", "unknown", "another scheme", "no ASCII"],
+    ("header", "told"),
+    [
+        pytest.param("Bearer ", "No API key was sent", id="empty"),
+        pytest.param("Bearer wk_live_x", "not an API key", id="too short"),
+        pytest.param("Bearer wk_test_\u00fc" + "x" * 42, "not an API key", id="no ASCII"),
+        pytest.param("Basic abc", "does not begin with `Bearer`", id="another scheme"),
+        pytest.param("Bearer wk_test_" + "x" * 43, "unknown or revoked", id="unknown"),
+    ],
 )
-async def test_an_unknown_key_is_401(shop: Shop, key: str) -> None:
-    header = {"Authorization": f"Bearer {key}".encode().decode("latin-1")}
-    answer = await shop.call("GET", "loyalty-programs", headers=header)
+async def test_a_key_that_opens_nothing_is_401_and_says_why(
+    shop: Shop, header: str, told: str
+) -> None:
+    headers = {"Authorization": header.encode().decode("latin-1")}
+    answer = await shop.call("GET", "loyalty-programs", headers=headers)
     assert_problem(answer, 401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert told in answer.json["detail"]
 
 
 async def test_another_store_is_404_before_the_scope_is_looked_at(shop: Shop) -> None:

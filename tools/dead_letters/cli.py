@@ -45,10 +45,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    settings = config.settings()
-    secrets = config.stack_secrets(settings.folder)
-    bootstrap = services.addresses(settings, secrets).kafka
-    return asyncio.run(_at_desk(bootstrap, asked))
+    return asyncio.run(_at_desk(services.kafka_address(config.settings()), asked))
 
 
 async def _at_desk(bootstrap: str, asked: argparse.Namespace) -> int:

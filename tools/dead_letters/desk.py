@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.clock import format_time, utc_now
 from libs.messaging.dead_letters import PREFIX
 from libs.messaging.producer import producing
+from tools.stack import kafka
 
 _POLL_MS: Final = 500
 _CHUNK: Final = 1_000
@@ -85,12 +86,7 @@ class Desk:
 
     async def _all(self, topic: str) -> AsyncIterator[Any]:
         """Every record that the topic has now."""
-        async with AIOKafkaConsumer(
-            topic,
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        ) as consumer:
+        async with kafka.reading(self._bootstrap, topic) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
             left = {place for place in ends if await consumer.position(place) < ends[place]}
             while left:

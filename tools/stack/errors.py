@@ -7,6 +7,13 @@ class StackError(Exception):
     """The message is all a user is shown."""
 
 
+def away(server: str, variable: str) -> StackError:
+    """A server that a command needs does not answer; `variable` names one that runs elsewhere."""
+    return StackError(
+        f"{server} does not answer: start the stack with `make up`, or check {variable}."
+    )
+
+
 def explain(error: BaseException) -> str:
     """One sentence for whatever stopped a start."""
     if isinstance(error, StackError):

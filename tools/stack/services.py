@@ -28,11 +28,16 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
     return Addresses(
         postgres_admin=settings.postgres_url
         or f"postgresql://postgres:{password}@{LOOPBACK}:{settings.postgres_port}/postgres",
-        kafka=(settings.kafka_url or f"{LOOPBACK}:{settings.kafka_port}").removeprefix("kafka://"),
+        kafka=kafka_address(settings),
         redis=settings.redis_url or f"redis://{LOOPBACK}:{settings.redis_port}/0",
         http=ports,
         metrics={name: free_port() for name in SERVICES},
     )
+
+
+def kafka_address(settings: Settings) -> str:
+    """The broker to begin with, `host:port`."""
+    return (settings.kafka_url or f"{LOOPBACK}:{settings.kafka_port}").removeprefix("kafka://")
 
 
 def database_url(where: Addresses, secrets: Secrets, service: str, *, owner: bool = False) -> str:

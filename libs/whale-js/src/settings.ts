@@ -29,7 +29,7 @@ export interface Settings {
   readonly maxRetries: number;
 }
 
-const DEFAULT_BASE_URL = "http://127.0.0.1:8080";
+export const DEFAULT_BASE_URL = "http://127.0.0.1:8080";
 // A little over what the service takes before it says that it is away.
 const TIMEOUT_MS = 20_000;
 const DEADLINE_MS = 60_000;

@@ -3,7 +3,7 @@
 import { ConnectionFailed, errorOf, type Origin, TimedOut, UnexpectedAnswer } from "./errors.js";
 import { type Operation, uniqueId } from "./operation.js";
 import { type Answer, askedWaitMs, isWorthAnother, problemIn, waitAfter } from "./retry.js";
-import type { Fetch, Settings } from "./settings.js";
+import { DEFAULT_BASE_URL, type Fetch, type Settings } from "./settings.js";
 
 /** Nothing came back, or only a part. */
 interface NoAnswer {
@@ -42,7 +42,7 @@ export class Transport {
       const wait = waitAfter(attempts, isAnswer ? askedWaitMs(outcome) : 0, Math.random());
       if (attempts > maxRetries || now() + wait >= deadline) {
         if (isAnswer) throw this.#error(outcome, origin);
-        throw failure(outcome, attempts, origin);
+        throw this.#failure(operation, outcome, attempts, origin);
       }
       await sleep(wait, operation.signal);
     }
@@ -72,9 +72,8 @@ export class Transport {
   }
 
   async #exchange(operation: Operation, requestId: string, signal: AbortSignal): Promise<Answer> {
-    const { baseUrl, store } = this.#settings;
     const fetch = this.#fetch;
-    const response = await fetch(`${baseUrl}/v1/stores/${store}/${operation.target}`, {
+    const response = await fetch(this.#urlOf(operation), {
       method: operation.method,
       headers: this.#headers(operation, requestId),
       // Redirects are not the API's: followed, they might act elsewhere.
@@ -83,6 +82,11 @@ export class Transport {
       ...(operation.body === undefined ? {} : { body: operation.body }),
     });
     return { status: response.status, headers: response.headers, body: await response.text() };
+  }
+
+  #urlOf(operation: Operation): string {
+    const { baseUrl, store } = this.#settings;
+    return `${baseUrl}/v1/stores/${store}/${operation.target}`;
   }
 
   #headers(operation: Operation, requestId: string): Record<string, string> {
@@ -131,15 +135,27 @@ export class Transport {
     return new UnexpectedAnswer({ ...said, detail: `${what}; ${shown}` }, origin);
   }
 
+  /** That nothing came, and from where; without the key, in case that it stands where an id should. */
+  #failure(operation: Operation, outcome: NoAnswer, attempts: number, origin: Origin): Error {
+    const tried = `${operation.method} ${this.#urlOf(operation)}`;
+    const told = this.#redacted(`${outcome.why} (${tried}, attempts: ${attempts})`);
+    const { timedOut, cause } = outcome;
+    return timedOut
+      ? new TimedOut(told, { ...origin, cause })
+      : new ConnectionFailed(told + this.#hint(), { ...origin, cause });
+  }
+
+  /** Whoever gave no address may not know that there is one to give. */
+  #hint(): string {
+    return this.#settings.baseUrl === DEFAULT_BASE_URL
+      ? ". This is the default address; for another, set WHALE_BASE_URL or give a baseUrl"
+      : "";
+  }
+
   /** `text` without the key, in case that a server repeats what it was sent. */
   #redacted(text: string): string {
     return text.replaceAll(this.#key, "[key]");
   }
-}
-
-function failure(outcome: NoAnswer, attempts: number, origin: Origin): Error {
-  const kind = outcome.timedOut ? TimedOut : ConnectionFailed;
-  return new kind(`${outcome.why} (attempts: ${attempts})`, { ...origin, cause: outcome.cause });
 }
 
 /** What fetch says of a broken connection, with what it says underneath. */

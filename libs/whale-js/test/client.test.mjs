@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ConfigurationError, InvalidRequest, WhaleClient } from "../dist/esm/index.js";
+import { ConfigurationError, ConnectionFailed, InvalidRequest, WhaleClient } from "../dist/esm/index.js";
 import { uniqueId } from "../dist/esm/operation.js";
 import { askedWaitMs, isWorthAnother, waitAfter } from "../dist/esm/retry.js";
 
@@ -111,6 +111,21 @@ test("an error is an Error with its class's name and its members", async () => {
     return true;
   });
 });
+
+for (const [baseUrl, hinted] of [["http://127.0.0.1:8080", true], ["http://x", false]]) {
+  test(`the address is told, and where it is the default, that another can be given: ${baseUrl}`, async () => {
+    const fetch = async () => {
+      throw new TypeError("fetch failed");
+    };
+    const whale = new WhaleClient({ apiKey, fetch, baseUrl, maxRetries: 0 });
+    await assert.rejects(whale.loyalty.get("cust_1"), (error) => {
+      assert.ok(error instanceof ConnectionFailed);
+      assert.ok(error.message.includes(`GET ${baseUrl}/v1/stores/me/loyalty/customers/cust_1`));
+      assert.equal(error.message.includes("WHALE_BASE_URL"), hinted);
+      return true;
+    });
+  });
+}
 
 for (const faulty of [
   { baseUrl: "ftp://x" },

@@ -20,8 +20,12 @@ _DEPTH: Final = 3
 _LONGEST_PATTERN: Final = 40
 
 _BEFORE: Final = """\
-export WHALE=http://127.0.0.1:8080
+export WHALE=<span id="address">http://127.0.0.1:8080</span>
 export WHALE_API_KEY=wk_test_demo_key_for_local_use_only"""
+# The address by which the reader came here: a proxy or another port is not known when it is made.
+_ADDRESS: Final = (
+    "<script>document.getElementById('address').textContent = location.origin</script>"
+)
 
 _TOKEN: Final = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<other>-?\d[\d.eE+-]*|true|false|null)'
@@ -40,7 +44,7 @@ def render(document: Json) -> str:
         f"{_navigation(groups)}<main><h1>{title} API</h1>"
         f'<div class="about">{_prose(document["info"]["description"])}'
         '<p>The same for machines: <a href="/openapi.json">/openapi.json</a>.</p>'
-        f"{_figure('For the examples below', _BEFORE)}</div>"
+        f"{_figure('For the examples below', _BEFORE)}{_ADDRESS}</div>"
         f"{body}</main></body></html>"
     )
 
@@ -174,7 +178,7 @@ def _field(document: Json, name: str, schema: Json, *, mark: str, place: str = "
         f'<div class="field"><code class="name">{escape(name)}</code> '
         + (f'<span class="must">{mark}</span> ' if mark else "")
         + f'<span class="type">{escape(notes)}</span>'
-        + (f"<p>{_inline(told)}</p>" if told else "")
+        + (f"<p>{inline(told)}</p>" if told else "")
         + "</div>"
     )
 
@@ -313,9 +317,10 @@ def _name(identifier: str) -> str:
 
 
 def _prose(text: str) -> str:
-    return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in text.strip().split("\n\n"))
+    return "".join(f"<p>{inline(paragraph)}</p>" for paragraph in text.strip().split("\n\n"))
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """Text with `code` and **weight** in it, as HTML."""
     shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
     return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", shown)

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath
+from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
@@ -40,20 +41,30 @@ _PAGE: Final = """<!doctype html>
 @get("/problems/{code:str}", operation_id="explainProblem", sync_to_thread=False)
 def explain_problem(code: FromPath[str]) -> Response[str]:
     """The page that a problem's `type` points at."""
-    problem = PROBLEMS.get(code)
-    if problem is None:
+    if code not in PROBLEMS:
         raise NotFound("There is no such error code.")
-    page = _PAGE.format(
+    return Response(problem_page(code), media_type="text/html")
+
+
+def problem_page(code: str) -> str:
+    """What the code means, for a person."""
+    problem = PROBLEMS[code]
+    return _PAGE.format(
         code=escape(code),
         status=problem.status,
         title=escape(problem.title),
-        explanation=escape(problem.explanation),
+        explanation=docs.inline(problem.explanation),
     )
-    return Response(page, media_type="text/html")
+
+
+@get("/", operation_id="frontDoor", sync_to_thread=False)
+def front_door() -> Redirect:
+    """Who opens the bare address wants to know what is here."""
+    return Redirect("/docs")
 
 
 def documentation() -> list[ControllerRouterHandler]:
-    """`/openapi.json`: the API's document. `/docs`: the same for people."""
+    """`/` leads to the docs. `/openapi.json`: the API's document. `/docs`: the same for people."""
     document = _DOCUMENT.read_bytes()
     page = docs.render(msgspec.json.decode(document)).encode()
 
@@ -65,4 +76,4 @@ def documentation() -> list[ControllerRouterHandler]:
     def read_docs() -> Response[bytes]:
         return Response(page, media_type="text/html", headers=_CACHED)
 
-    return [openapi, read_docs]
+    return [front_door, openapi, read_docs]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Unauthenticated
 from services.gateway import store
-from services.gateway.domain import DEMO_KEY, ApiKey, digest_of, is_key
+from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
 
 # A revoked key is refused within five seconds by every process.
 _FRESH_SECONDS: Final = 4.0
@@ -16,6 +16,22 @@ _FRESH_SECONDS: Final = 4.0
 _REMEMBERED: Final = 20_000
 # Bounds how many look-ups strangers can have under way; known keys are not looked up.
 _LOOK_UPS: Final = 4
+
+_HOW: Final = "Send your API key as `Authorization: Bearer wk_live_…`."
+
+
+def sent_key(header: bytes | None) -> str:
+    """The key that the header carries; raises Unauthenticated, and says whether there was none, or
+    something else than a key. What was sent is not repeated: it may be another secret."""
+    scheme, _, key = (header or b"").decode("latin-1").strip().partition(" ")
+    key = key.strip()
+    if not scheme or (scheme.lower() == "bearer" and not key):
+        raise Unauthenticated(f"No API key was sent. {_HOW}")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated(f"The Authorization header does not begin with `Bearer`. {_HOW}")
+    if not is_key(key):
+        raise Unauthenticated(f"What was sent is not an API key. {KEY_RULE}")
+    return key
 
 
 class Authenticator:
@@ -30,11 +46,7 @@ class Authenticator:
 
     async def authenticate(self, header: bytes | None) -> ApiKey:
         """The key of `Bearer wk_…`; raises Unauthenticated, and what the database raises."""
-        text = (header or b"").decode("latin-1")
-        scheme, _, key = text.partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not is_key(key):
-            raise Unauthenticated("Send your API key as `Authorization: Bearer wk_live_…`.")
+        key = sent_key(header)
         if key == DEMO_KEY and not self._local:
             raise Unauthenticated("The demo key is for local use only.")
         found = self._remembered(key)

@@ -4,18 +4,18 @@ import pytest
 
 from whale._call import Answer, Call, NoAnswer
 from whale._operation import read
-from whale._settings import ApiKey, Settings
-from whale.errors import ConnectionFailed, Unavailable
+from whale._settings import DEFAULT_BASE_URL, ApiKey, Settings
+from whale.errors import ConnectionFailed, TimedOut, Unavailable
 from whale.models import Program
 
 BROKEN = NoAnswer(why="cut")
 
 
-def call(*, draw: float = 1.0, **changes: float) -> Call[Program]:
+def call(*, draw: float = 1.0, base_url: str = "http://x", **changes: float) -> Call[Program]:
     settings = {"timeout_seconds": 20.0, "deadline_seconds": 60.0, "max_retries": 9, **changes}
     return Call(
         read("loyalty-programs/loy_1", Program),
-        Settings(base_url="http://x", store="me", **settings),  # type: ignore[arg-type]
+        Settings(base_url=base_url, store="me", **settings),  # type: ignore[arg-type]
         ApiKey("wk_live_x"),
         now=100.0,
         draw=lambda: draw,
@@ -77,3 +77,24 @@ def test_after_its_retries_a_call_ends_with_what_came_last() -> None:
 def test_an_answer_ends_the_call() -> None:
     one = call()
     assert one.after(one.received(404, {}, b'{"code": "not_found"}'), now=100.0) is None
+
+
+@pytest.mark.parametrize(("base_url", "hinted"), [(DEFAULT_BASE_URL, True), ("http://x", False)])
+def test_the_address_is_told_and_that_another_can_be_given_where_none_was(
+    base_url: str, hinted: bool
+) -> None:
+    one = call(base_url=base_url, max_retries=0)
+    assert one.after(BROKEN, now=100.0) is None
+    with pytest.raises(ConnectionFailed) as caught:
+        one.result()
+    assert f"GET {base_url}/v1/stores/me/loyalty-programs/loy_1" in caught.value.detail
+    assert ("WHALE_BASE_URL" in caught.value.detail) is hinted
+
+
+def test_an_answer_that_is_late_is_no_sign_of_another_address() -> None:
+    one = call(base_url=DEFAULT_BASE_URL, max_retries=0)
+    assert one.after(NoAnswer(why="late", timed_out=True), now=100.0) is None
+    with pytest.raises(TimedOut) as caught:
+        one.result()
+    assert DEFAULT_BASE_URL in caught.value.detail
+    assert "WHALE_BASE_URL" not in caught.value.detail

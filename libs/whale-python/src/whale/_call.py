@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from whale._operation import Operation
-from whale._settings import ApiKey, Settings
+from whale._settings import DEFAULT_BASE_URL, ApiKey, Settings
 from whale.errors import (
     BY_CODE,
     ApiError,
@@ -118,7 +118,7 @@ class Call(Generic[T]):
             case NoAnswer(why=why, timed_out=timed_out):
                 kind = TimedOut if timed_out else ConnectionFailed
                 raise kind(
-                    f"{why} (attempts: {self._attempts})",
+                    self._told_of(why) + ("" if timed_out else self._hint()),
                     request_id=self._request_id,
                     idempotency_key=self._idempotency_key,
                 )
@@ -126,6 +126,17 @@ class Call(Generic[T]):
                 return self._read(answer)
             case answer:
                 raise self._error(answer)
+
+    def _told_of(self, why: str) -> str:
+        """What was tried in vain; without the key, in case that it stands where an id should."""
+        tried = f"{self.request.method} {self.request.url}"
+        return self._key.redacted(f"{why} ({tried}, attempts: {self._attempts})")
+
+    def _hint(self) -> str:
+        """Whoever gave no address may not know that there is one to give."""
+        if self._settings.base_url != DEFAULT_BASE_URL:
+            return ""
+        return ". This is the default address; for another, set WHALE_BASE_URL or give a base_url"
 
     def _read(self, answer: Answer) -> T:
         if self._answer_type is None:

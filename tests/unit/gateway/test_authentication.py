@@ -1,0 +1,44 @@
+"""What a caller without a usable key is told."""
+
+import pytest
+
+from libs.kernel.errors import Unauthenticated
+from services.gateway.domain import DEMO_KEY, new_key
+from services.gateway.handlers.authentication import sent_key
+
+NONE = "No API key was sent."
+NO_BEARER = "The Authorization header does not begin with `Bearer`."
+NO_KEY = "What was sent is not an API key."
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        pytest.param(None, NONE, id="no header"),
+        pytest.param(b"", NONE, id="an empty header"),
+        pytest.param(b"Bearer", NONE, id="the scheme alone"),
+        pytest.param(b"Bearer  ", NONE, id="a blank key"),
+        pytest.param(DEMO_KEY.encode(), NO_BEARER, id="a bare key"),
+        pytest.param(b"Basic YTpi", NO_BEARER, id="another scheme"),
+        pytest.param(b"Bearer abc", NO_KEY, id="anything"),
+        pytest.param(b"Bearer " + new_key().encode()[:20], NO_KEY, id="a truncated key"),
+        pytest.param(b"Bearer sk_live_" + b"x" * 43, NO_KEY, id="the key of another API"),
+        pytest.param(b"Bearer wk_test_\xff" + b"x" * 42, NO_KEY, id="no ASCII"),
+    ],
+)
+def test_each_way_to_send_no_key_is_told_apart(header: bytes | None, told: str) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        sent_key(header)
+    assert caught.value.detail.startswith(told)
+
+
+def test_what_was_sent_is_not_repeated() -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        sent_key(b"Bearer a-password-of-something-else")
+    assert "password" not in caught.value.detail
+
+
+@pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER  "])
+def test_a_key_is_read_whatever_the_case_of_the_scheme(scheme: bytes) -> None:
+    key = new_key("test")
+    assert sent_key(scheme + key.encode()) == key
