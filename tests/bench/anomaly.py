@@ -1,6 +1,7 @@
 """The benchmarks of anomaly: what detection costs, and how soon it flags."""
 
 import asyncio
+import itertools
 import random
 import time
 from contextlib import AsyncExitStack
@@ -25,6 +26,9 @@ from tools.stack import config
 
 GROUP = "anomaly"
 DAYS = 30
+# Early enough for every backlog to lie in the past.
+BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
+_runs = itertools.count()
 RATE = 500
 SECONDS = 20
 # Of five events one belongs to a burst of ten, whose last one is watched.
@@ -97,9 +101,10 @@ async def all_is_told(stack: Stack) -> bool:
 
 
 async def publish_orders(stack: Stack) -> None:
-    """A backlog of orders nobody has seen, over many customers and the last thirty days."""
-    run = new_id("run")
-    now = datetime.now(UTC)
+    """A backlog of orders nobody has seen, over many customers and the thirty days after those of
+    the backlog before: a shop's time goes on."""
+    run = next(_runs)
+    start_ = BEGIN + run * timedelta(days=DAYS)
     async with AIOKafkaProducer(
         bootstrap_servers=stack.kafka, linger_ms=20, max_batch_size=262_144
     ) as sending:
@@ -107,8 +112,8 @@ async def publish_orders(stack: Stack) -> None:
             sent = []
             for number in range(start, min(start + 10_000, ORDERS)):
                 customer = f"cust_{number * 7919 % CUSTOMERS}"
-                at = now - timedelta(days=DAYS) * (1 - number / ORDERS)
-                value = order_value(f"{run}-{number}", customer, completed_at=format_time(at))
+                at = start_ + timedelta(days=DAYS) * number / ORDERS
+                value = order_value(f"d{run}-{number}", customer, completed_at=format_time(at))
                 key = record_key(STORE, customer)
                 sent.append(await sending.send(ORDER_COMPLETED, key=key, value=value))
             await asyncio.gather(*sent)

@@ -235,6 +235,18 @@ async def test_a_late_small_earning_of_the_same_day_counts_for_the_customers_own
     assert await of(shop, "cust_1") == found
 
 
+async def test_late_earnings_before_midnight_join_one_after_it(shop: Shop) -> None:
+    midnight = -43_200
+    await tell(shop, *(told(shop, "cust_1", 5, midnight - 40_000 + n * 600) for n in range(2)))
+    await heard(shop)
+    await tell(shop, told(shop, "cust_1", 5, midnight + 10))
+    await heard(shop)
+    await tell(shop, *(told(shop, "cust_1", 5, midnight - 30 + n) for n in range(9)))
+    await heard(shop)
+    found = [("rapid_earning", "10 point transactions in 1 minute", 50, 10)]
+    assert await of(shop, "cust_1") == found
+
+
 async def test_a_replay_after_a_review_changes_nothing(shop: Shop) -> None:
     """What was approved is normal from then on, and only for what comes from then on."""
     events = [told(shop, "cust_1", 500, n * 600) for n in range(5)]

@@ -88,13 +88,31 @@ async def _suspects(connection: Connection, windows: Windows, batch: _Batch) -> 
     missing = [customer for customer, verdict in verdicts.items() if verdict == MISSING]
     if missing:
         histories = await earnings.histories(connection, missing)
-        made = [_asked(batch, customer, history) for customer, history in histories.items()]
-        verdicts |= zip(missing, await windows.suspect(made), strict=True)
+        busy = [one for one in missing if not _is_calm(batch, one, histories[one])]
+        made = [_asked(batch, customer, histories[customer]) for customer in busy]
+        verdicts |= zip(busy, await windows.suspect(made), strict=True)
     return [
         customer
         for customer, verdict in verdicts.items()
         if verdict == LOOK or _has_large_amount(batch, customer)
     ]
+
+
+def _is_calm(batch: _Batch, customer: Customer, history: Sequence[Seen]) -> bool:
+    """Whether it is one earning, further than a window from all before it, on a day of its own and
+    below that day's limit. Most customers come like this: there is nothing to see, and a window
+    would have to be made anew before it is ever of use."""
+    (first, *others), chosen = batch.earnings[customer], batch.of(customer).settings
+    if others:
+        return False
+    day = first.at // MS_A_DAY
+    if history:
+        last = history[-1].award
+        window_ms = chosen.rapid_earning.window_seconds * MS_A_SECOND
+        if last.day == day or first.at <= last.at + window_ms:
+            return False
+    limit = _limit(chosen.deviation, history, day)
+    return limit is None or first.points < limit
 
 
 def _has_large_amount(batch: _Batch, customer: Customer) -> bool:

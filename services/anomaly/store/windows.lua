@@ -36,6 +36,8 @@ local function judge(key, asked)
   local floor, day, points, limit = number(held[1]), number(held[2]), number(held[3]), number(held[4])
   for _, one in ipairs(earnings) do
     if math.floor(one[1] / DAY) > day then
+      -- Whoever asks may do without another one: this must not be there for what comes later.
+      redis.call('DEL', key)
       return MISSING
     end
   end

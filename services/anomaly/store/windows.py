@@ -78,6 +78,8 @@ class Windows:
 
     async def suspect(self, asked: Sequence[Asked]) -> list[Verdict]:
         """Add the earnings to their windows; answers a verdict for each customer. Raises RedisAway."""
+        if not asked:
+            return []
         if self._away_until > time.monotonic():
             metrics.WINDOWS_AWAY.inc()
             raise RedisAway
