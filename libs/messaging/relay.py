@@ -28,8 +28,11 @@ _LOCK_SPACE: Final = 2
 
 # Rows hold up to a thousand events each; a few keep the broker busy without filling memory.
 _ROWS: Final = 20
-# How late an event may be that another process wrote; our own wake us at once.
+# How late an event may be that another process wrote; our own wake us.
 _POLL_SECONDS: Final = 0.05
+# What is written within so short a time goes together: a round costs the store and the broker more
+# than its events do.
+_PACE_SECONDS: Final = 0.02
 # How often a relay without the lock looks whether the holder is gone.
 _STANDBY_SECONDS: Final = 1.0
 
@@ -121,6 +124,8 @@ class Relay:
                 await connection.execute(_REMOVE, [row["id"] for row in rows])
             self._trouble = None
             if len(rows) < _ROWS:
+                if rows:
+                    await asyncio.sleep(_PACE_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import asyncpg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 # No statement of ours is meant to take longer; a lock is waited for less long than a caller waits.
@@ -58,19 +59,27 @@ def create_batch_engine(url: str, *, name: str, connections: int = 4) -> AsyncEn
 
 
 def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         driver_url(url),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=5,
         pool_use_lifo=True,
-        # One round trip a transaction, so that a database that came back is noticed by nobody.
-        pool_pre_ping=True,
         connect_args={
             "timeout": _CONNECT_TIMEOUT_SECONDS,
             "server_settings": settings | {"application_name": name},
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """The pool takes another connection in place of one that the server closed, so that a database
+    that came back is noticed by nobody. The driver knows by itself; a ping would be three round
+    trips for every transaction."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @asynccontextmanager

@@ -233,7 +233,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def milliseconds(moment: datetime) -> int:
     """A time as milliseconds since 1970."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000 + since.microseconds // 1_000
 
 
 def span(first: date, last: date) -> tuple[datetime, datetime]:

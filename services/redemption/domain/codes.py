@@ -5,6 +5,7 @@ from typing import Final
 
 # Crockford's symbols: no I, L, O or U, which people misread.
 _SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BITS: Final = 5
 # 75 random bits: a billion codes later, a guess still finds one in 38 trillion tries.
 _RANDOM: Final = 15
 _GROUP: Final = 4
@@ -12,7 +13,9 @@ _GROUP: Final = 4
 
 def new_code() -> str:
     """`XXXX-XXXX-XXXX-XXXX`, its last symbol the check."""
-    drawn = "".join(secrets.choice(_SYMBOLS) for _ in range(_RANDOM))
+    number = secrets.randbits(_RANDOM * _BITS)
+    places = range(0, _RANDOM * _BITS, _BITS)
+    drawn = "".join(_SYMBOLS[number >> place & len(_SYMBOLS) - 1] for place in places)
     whole = drawn + _check_symbol(drawn)
     return "-".join(whole[at : at + _GROUP] for at in range(0, len(whole), _GROUP))
 

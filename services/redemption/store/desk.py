@@ -87,10 +87,7 @@ async def read(
     counting = [step for step in steps if isinstance(step, Release | FinishCancel)]
     keys = sorted({one.reward_key for one in (*reserves, *counting)})
     usage = await _lock_usage(connection, keys)
-    redemptions = {
-        row["id"]: redemption_of(row)
-        for row in await connection.fetch(_LOCK_REDEMPTIONS, [*(step.id for step in steps), *named])
-    }
+    redemptions = await _lock_redemptions(connection, [*(step.id for step in steps), *named])
     known = await rewards.read(connection, {one.reward_key for one in reserves})
     return Known(
         rewards=known,
@@ -110,10 +107,19 @@ def _limited(reserves: Sequence[Reserve], known: dict[RewardKey, Reward]) -> set
 
 
 async def _lock_usage(connection: Connection, keys: Sequence[RewardKey]) -> dict[RewardKey, int]:
+    if not keys:
+        return {}
     stores, ids = [key[0] for key in keys], [key[1] for key in keys]
     await connection.execute(_MAKE_USAGE, stores, ids)
     rows = await connection.fetch(_LOCK_USAGE, stores, ids)
     return {(row["store_id"], row["reward_id"]): row["taken"] for row in rows}
+
+
+async def _lock_redemptions(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Redemption]:
+    if not ids:
+        return {}
+    rows = await connection.fetch(_LOCK_REDEMPTIONS, ids)
+    return {row["id"]: redemption_of(row) for row in rows}
 
 
 async def by_customer(
