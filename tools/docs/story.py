@@ -1,22 +1,22 @@
 """The examples of the reference: a story told to the running system, and what it answered."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.operations import CLOUD_EVENTS, JSON, OPERATIONS, Owner
+from libs.contracts.operations import CLOUD_EVENTS, JSON, OPERATIONS
+from libs.kernel.clock import utc_now
 from tools.docs.openapi import Example, Examples
-
-# The services whose part of the story can be told: those that answer all their operations.
-TOLD: Final[tuple[Owner, ...]] = ("earning", "catalog", "redemption")
 
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 # Enough to use up the allowance of a key at once.
 _TOO_MANY: Final = 300
+_BURST: Final = 15
 
 CUSTOMER: Final = "cust_abc123"
 _PROGRAM: Final = {
@@ -86,8 +86,8 @@ class Teller:
 
 async def tell(teller: Teller) -> Examples:
     """Tell the story; the store must be fresh."""
-    for owner in TOLD:
-        await _STORIES[owner](teller)
+    for story in (_earning, _catalog, _redemption, _anomaly):
+        await story(teller)
     return Examples(dict(sorted(teller.operations.items())), dict(sorted(teller.problems.items())))
 
 
@@ -193,23 +193,24 @@ async def _redemption(teller: Teller) -> None:
 
 async def _anomaly(teller: Teller) -> None:
     award = {"customer_id": "cust_xyz789", "points": 500, "reason": "Referral"}
-    for _ in range(15):
+    for _ in range(_BURST):
         await teller.call("earn", award)
-    found = await _until(teller, "listAnomalies", lambda told: bool(told["data"]))
+    found = await _until(
+        teller,
+        "listAnomalies",
+        lambda told: [len(one["transaction_ids"]) for one in told["data"]] == [_BURST],
+    )
     subject = found["data"][0]["id"]
     await teller.call("getAnomaly", subject=subject)
+    settings = await teller.call("getAnomalySettings")
+    stricter = {**settings, "rapid_earning": {**settings["rapid_earning"], "count": 5}}
+    await teller.call("updateAnomalySettings", stricter)
+    today = utc_now().date()
+    days = {"from": str(today - timedelta(days=1)), "to": str(today)}
+    await teller.call("backtestAnomalySettings", {"settings": settings, **days})
     settled = {"status": "resolved", "resolution": "approved", "note": "A campaign of ours"}
     await teller.call("updateAnomaly", settled, subject=subject)
-    settings = await teller.call("getAnomalySettings")
-    await teller.call("updateAnomalySettings", settings)
-
-
-_STORIES: Final[dict[Owner, Callable[[Teller], Awaitable[None]]]] = {
-    "earning": _earning,
-    "catalog": _catalog,
-    "redemption": _redemption,
-    "anomaly": _anomaly,
-}
+    await teller.call("updateAnomaly", settled, subject=subject)
 
 
 async def _until(teller: Teller, name: str, holds: Callable[[Any], bool], query: str = "") -> Any:
