@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +46,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return tuple(name for name in SERVICES if name in self.services)
 
     @property
+    def ports(self) -> frozenset[int]:
+        """The ports that the stack was given."""
+        return frozenset({self.gateway_port, self.kafka_port, self.postgres_port, self.redis_port})
+
+    @property
     def folder(self) -> Path:
         path = Path(self.home)
         return path if path.is_absolute() else ROOT / path
@@ -81,13 +86,20 @@ def write_private(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def free_port() -> int:
-    """A port nobody listens on now, and below those that the system gives to outgoing connections:
-    one of these could be taken before it is listened on."""
+# What was drawn here before may be listened on only later.
+_drawn: Final[set[int]] = set()
+
+
+def free_port(*, apart_from: Container[int] = ()) -> int:
+    """A port nobody listens on now, nor is to listen on, and below those that the system gives to
+    outgoing connections: one of these could be taken before it is listened on."""
     while True:
         port = _FREE_FROM + secrets.randbelow(_FREE_COUNT)
+        if port in _drawn or port in apart_from:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
+            _drawn.add(port)
             return port
 
 

@@ -23,15 +23,15 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
     """Servers as the settings name them, services on free ports, the gateway on its own."""
-    ports = {name: free_port() for name in SERVICES} | {"gateway": settings.gateway_port}
+    drawn = {name: free_port(apart_from=settings.ports) for name in SERVICES}
     password = secrets.database_password
     return Addresses(
         postgres_admin=settings.postgres_url
         or f"postgresql://postgres:{password}@{LOOPBACK}:{settings.postgres_port}/postgres",
         kafka=kafka_address(settings),
         redis=settings.redis_url or f"redis://{LOOPBACK}:{settings.redis_port}/0",
-        http=ports,
-        metrics={name: free_port() for name in SERVICES},
+        http=drawn | {"gateway": settings.gateway_port},
+        metrics={name: free_port(apart_from=settings.ports) for name in SERVICES},
     )
 
 

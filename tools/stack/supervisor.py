@@ -109,7 +109,9 @@ class Supervisor:
                     await kafka.download()
             folder = services.data_folder(self._settings, "kafka")
             port = self._settings.kafka_port
-            await kafka.prepare(folder, port=port, controller=config.free_port())
+            await kafka.prepare(
+                folder, port=port, controller=config.free_port(apart_from=self._settings.ports)
+            )
             await self._launch(kafka.program(folder, port))
             await self._await("kafka", lambda: kafka.answers(bootstrap))
         async with self._step("topics"):
