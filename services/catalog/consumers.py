@@ -10,13 +10,11 @@ from libs.contracts.events import PointsPosted
 from libs.contracts.topics import POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.kernel.ids import OTHER_ID, STORE_ID
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import UNHURRIED, BatchConsumer, Record, Verdict
 from services.catalog.handlers import stock
 from services.catalog.store import Use
 
 POINTS_GROUP: Final = "catalog.points"
-# What is left of a stock is shown, not decided, here: a fifth of a second late is soon enough.
-_POLICY: Final = Policy(poll_timeout_ms=200)
 
 
 def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use | None]:
@@ -40,7 +38,8 @@ def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use
         read=read,
         handle=handle,
         producer=producer,
-        policy=_POLICY,
+        # What is left of a stock is shown, not decided, here.
+        policy=UNHURRIED,
     )
 
 

@@ -11,7 +11,7 @@ from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUN
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import UNHURRIED, BatchConsumer, Policy, Record, Verdict
 from services.earning.domain.intake import OutOfBounds, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
 from services.earning.handlers import reviews
@@ -21,9 +21,6 @@ from services.earning.handlers.posting import Done, Result, Work, post_batch
 ORDERS_GROUP = "earning"
 REFUNDS_GROUP = "earning.refunds"
 RESOLUTIONS_GROUP = "earning.resolutions"
-
-# Nobody waits for these, and every empty poll costs the broker as much as ten orders.
-_UNHURRIED = Policy(poll_timeout_ms=100)
 
 P = TypeVar("P", Order, Refund)
 
@@ -53,7 +50,7 @@ def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=_UNHURRIED)
+    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=UNHURRIED)
 
 
 def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
@@ -74,7 +71,7 @@ def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCo
         read=read,
         handle=handle,
         producer=producer,
-        policy=_UNHURRIED,
+        policy=UNHURRIED,
     )
 
 

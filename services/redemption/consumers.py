@@ -10,7 +10,7 @@ from libs.contracts.topics import CATALOG_REWARD, POINTS_ADJUSTED, POINTS_REDEEM
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
 from libs.messaging.cloudevents import EventReader
-from libs.messaging.consumer import BatchConsumer, Policy, Verdict
+from libs.messaging.consumer import UNHURRIED, BatchConsumer, Verdict
 from libs.persistence.engine import transaction
 from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
 from services.redemption.handlers.desk import Work, act
@@ -18,9 +18,6 @@ from services.redemption.store import rewards
 
 REWARDS_GROUP = "redemption.rewards"
 POINTS_GROUP = "redemption.points"
-
-# Requests have their answers without these; within a fraction of a second is soon enough.
-_UNHURRIED = Policy(poll_timeout_ms=100)
 
 
 def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[RewardChanged]:
@@ -38,7 +35,7 @@ def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         read=EventReader(CATALOG_REWARD, kind=RewardChanged).read,
         handle=handle,
         producer=producer,
-        policy=_UNHURRIED,
+        policy=UNHURRIED,
     )
 
 
@@ -60,7 +57,7 @@ def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsu
         read=EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted).read,
         handle=handle,
         producer=producer,
-        policy=_UNHURRIED,
+        policy=UNHURRIED,
     )
 
 
