@@ -235,6 +235,19 @@ async def test_a_late_small_earning_of_the_same_day_counts_for_the_customers_own
     assert await of(shop, "cust_1") == found
 
 
+async def test_a_single_earning_can_make_a_day_unlike_the_others(shop: Shop) -> None:
+    day = 86_400
+    await tell(shop, *(told(shop, "cust_1", 100, (n - 16) * day) for n in range(14)))
+    await tell(shop, told(shop, "cust_1", 188, -2 * day))
+    await heard(shop)
+    assert await of(shop, "cust_1") == []
+    # A score of 6: 100 + 6 × 10 ÷ 0.6745 = 188.96.
+    await tell(shop, told(shop, "cust_1", 189, -day))
+    await heard(shop)
+    ((kind, _, points, earnings),) = await of(shop, "cust_1")
+    assert (kind, points, earnings) == ("deviation", 189, 1)
+
+
 async def test_late_earnings_before_midnight_join_one_after_it(shop: Shop) -> None:
     midnight = -43_200
     await tell(shop, *(told(shop, "cust_1", 5, midnight - 40_000 + n * 600) for n in range(2)))

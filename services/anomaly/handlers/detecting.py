@@ -17,7 +17,7 @@ from services.anomaly.domain.awards import MS_A_DAY, MS_A_SECOND, Award, Baselin
 from services.anomaly.domain.detectors import DETECTORS, judge, mode_of
 from services.anomaly.handlers import render
 from services.anomaly.store import anomalies, earnings, stores
-from services.anomaly.store.earnings import HISTORY, Customer, Earning, Seen
+from services.anomaly.store.earnings import HISTORY, Customer, Digest, Earning, Seen
 from services.anomaly.store.stores import StoreSettings
 from services.anomaly.store.windows import (
     LOOK,
@@ -87,9 +87,10 @@ async def _suspects(connection: Connection, windows: Windows, batch: _Batch) -> 
     verdicts = dict(zip(batch.earnings, await windows.suspect(asked), strict=True))
     missing = [customer for customer, verdict in verdicts.items() if verdict == MISSING]
     if missing:
-        histories = await earnings.histories(connection, missing)
-        busy = [one for one in missing if not _is_calm(batch, one, histories[one])]
-        made = [_asked(batch, customer, histories[customer]) for customer in busy]
+        digests = await earnings.digests(connection, missing)
+        busy = [one for one in missing if not _is_calm(batch, one, digests[one])]
+        histories = await earnings.histories(connection, busy)
+        made = [_asked(batch, customer, history) for customer, history in histories.items()]
         verdicts |= zip(busy, await windows.suspect(made), strict=True)
     return [
         customer
@@ -98,7 +99,7 @@ async def _suspects(connection: Connection, windows: Windows, batch: _Batch) -> 
     ]
 
 
-def _is_calm(batch: _Batch, customer: Customer, history: Sequence[Seen]) -> bool:
+def _is_calm(batch: _Batch, customer: Customer, known: Digest) -> bool:
     """Whether it is one earning, further than a window from all before it, on a day of its own and
     below that day's limit. Most customers come like this: there is nothing to see, and a window
     would have to be made anew before it is ever of use."""
@@ -106,12 +107,11 @@ def _is_calm(batch: _Batch, customer: Customer, history: Sequence[Seen]) -> bool
     if others:
         return False
     day = first.at // MS_A_DAY
-    if history:
-        last = history[-1].award
+    if known.latest is not None:
         window_ms = chosen.rapid_earning.window_seconds * MS_A_SECOND
-        if last.day == day or first.at <= last.at + window_ms:
+        if known.latest // MS_A_DAY == day or first.at <= known.latest + window_ms:
             return False
-    limit = _limit(chosen.deviation, history, day)
+    limit = _limit(chosen.deviation, known.days, day)
     return limit is None or first.points < limit
 
 
@@ -147,22 +147,28 @@ def _made(batch: _Batch, customer: Customer, history: Sequence[Seen]) -> Made:
         floor=0 if is_whole else latest[0].award.at + 1,
         day=day,
         points=sum(one.award.points for one in history if one.award.day == day),
-        limit=_limit(chosen.deviation, history, day),
+        limit=_limit(chosen.deviation, _days(history), day),
         known=[(one.award.at, one.award.id) for one in latest],
     )
 
 
-def _limit(chosen: Deviation, history: Sequence[Seen], day: int) -> int | None:
+def _days(history: Sequence[Seen]) -> dict[int, int]:
+    """The points of each day, of those earnings that are in the baselines."""
+    days: dict[int, int] = {}
+    for one in history:
+        if one.normal:
+            days[one.award.day] = days.get(one.award.day, 0) + one.award.points
+    return days
+
+
+def _limit(chosen: Deviation, days: Mapping[int, int], day: int) -> int | None:
     """From so many points on, the day may be one to flag."""
     if chosen.mode == "off":
         return None
-    days: dict[int, int] = {}
-    for one in history:
-        if one.award.day < day and one.normal:
-            days[one.award.day] = days.get(one.award.day, 0) + one.award.points
-    if len(days) < chosen.min_days:
+    before = sorted(points for one, points in days.items() if one < day)
+    if len(before) < chosen.min_days:
         return None
-    spread = deviation.spread_of(sorted(days.values()))
+    spread = deviation.spread_of(before)
     return 0 if spread is None else spread.reaches(chosen.score)
 
 

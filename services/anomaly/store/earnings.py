@@ -1,6 +1,6 @@
 """The earnings seen: the truth that windows are rebuilt, baselines made and backtests run from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -54,6 +54,23 @@ CROSS JOIN LATERAL (
     ORDER BY e.occurred_at DESC, e.id DESC LIMIT $3
 ) e
 ORDER BY a.nth, e.occurred_at, e.id
+"""
+# A row for each customer, since most are done with it: thousands of small rows cost more than they say.
+_DIGESTS: Final = r"""
+SELECT a.nth, e.*
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'))
+     WITH ORDINALITY AS a (store_id, customer_id, nth)
+CROSS JOIN LATERAL (
+    SELECT max(occurred_at) AS latest,
+           array_agg(points) FILTER (WHERE normal) AS points,
+           array_agg((occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01')
+               FILTER (WHERE normal) AS days
+    FROM (
+        SELECT points, occurred_at, normal FROM earnings e
+        WHERE e.store_id = a.store_id AND e.customer_id = a.customer_id
+        ORDER BY e.occurred_at DESC, e.id DESC LIMIT $3
+    ) known
+) e
 """
 _STORE_BEFORE: Final = """
 SELECT a.nth, b.size, b.median
@@ -121,6 +138,14 @@ class Seen(Struct, frozen=True):
     normal: bool
 
 
+class Digest(Struct, frozen=True):
+    """A customer's latest earnings in short: when the last was, in milliseconds since 1970, or None
+    without any, and the points of each UTC day, counted from 1970, of those in the baselines."""
+
+    latest: int | None
+    days: Mapping[int, int]
+
+
 async def add(
     connection: Connection, earnings: Sequence[Earning], revisions: Sequence[int]
 ) -> list[Earning]:
@@ -158,6 +183,17 @@ async def histories(
         for row in rows:
             found[customers[row["nth"] - 1]].append(_seen(row))
     return found
+
+
+async def digests(connection: Connection, customers: Sequence[Customer]) -> dict[Customer, Digest]:
+    """The customers' histories, as long as `histories` has them, in short."""
+    rows = await connection.fetch(
+        _DIGESTS,
+        texts(one[0] for one in customers),
+        texts(one[1] for one in customers),
+        HISTORY,
+    )
+    return {customers[row["nth"] - 1]: _digest(row) for row in rows}
 
 
 async def store_before(
@@ -241,6 +277,13 @@ def span(first: date, last: date) -> tuple[datetime, datetime]:
     """From the start of the UTC day `first` to the end of `last`."""
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)
     return start, datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _digest(row: asyncpg.Record) -> Digest:
+    days: dict[int, int] = {}
+    for day, points in zip(row["days"] or (), row["points"] or (), strict=True):
+        days[day] = days.get(day, 0) + points
+    return Digest(None if row["latest"] is None else milliseconds(row["latest"]), days)
 
 
 def _seen(row: asyncpg.Record) -> Seen:
