@@ -24,7 +24,6 @@ from services.gateway import keys
 from services.gateway.settings import KeySettings
 from tools.demo.publish import wait_until_consumed
 from tools.stack import config, services, state
-from tools.stack.config import free_port
 from tools.stack.services import Addresses
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +44,8 @@ PROGRAM = {
 def free_ports() -> dict[str, str]:
     """Settings that put a stack on ports nobody uses."""
     names = ("GATEWAY", "KAFKA", "POSTGRES", "REDIS")
-    return {f"WHALE_{name}_PORT": str(free_port()) for name in names}
+    ports = config.free_ports(len(names))
+    return {f"WHALE_{name}_PORT": str(port) for name, port in zip(names, ports, strict=True)}
 
 
 class Stack:

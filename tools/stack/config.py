@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -86,21 +86,27 @@ def write_private(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-# What was drawn here before may be listened on only later.
-_drawn: Final[set[int]] = set()
-
-
 def free_port(*, apart_from: Container[int] = ()) -> int:
-    """A port nobody listens on now, nor is to listen on, and below those that the system gives to
-    outgoing connections: one of these could be taken before it is listened on."""
+    """A port nobody listens on now, and below those that the system gives to outgoing connections:
+    one of these could be taken before it is listened on. Nor one of `apart_from`, which others are
+    to listen on."""
     while True:
         port = _FREE_FROM + secrets.randbelow(_FREE_COUNT)
-        if port in _drawn or port in apart_from:
+        if port in apart_from:
             continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
-            _drawn.add(port)
             return port
+
+
+def free_ports(count: int, *, apart_from: Iterable[int] = ()) -> list[int]:
+    """So many ports, each another one."""
+    taken = set(apart_from)
+    drawn: list[int] = []
+    for _ in range(count):
+        drawn.append(free_port(apart_from=taken))
+        taken.add(drawn[-1])
+    return drawn
 
 
 def check_free(port: int, *, name: str, variable: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tools.stack import postgres
-from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_port
+from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_ports
 from tools.stack.process import Program
 
 
@@ -23,15 +23,16 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
     """Servers as the settings name them, services on free ports, the gateway on its own."""
-    drawn = {name: free_port(apart_from=settings.ports) for name in SERVICES}
+    drawn = free_ports(2 * len(SERVICES), apart_from=settings.ports)
+    http, metrics = drawn[: len(SERVICES)], drawn[len(SERVICES) :]
     password = secrets.database_password
     return Addresses(
         postgres_admin=settings.postgres_url
         or f"postgresql://postgres:{password}@{LOOPBACK}:{settings.postgres_port}/postgres",
         kafka=kafka_address(settings),
         redis=settings.redis_url or f"redis://{LOOPBACK}:{settings.redis_port}/0",
-        http=drawn | {"gateway": settings.gateway_port},
-        metrics={name: free_port(apart_from=settings.ports) for name in SERVICES},
+        http=dict(zip(SERVICES, http, strict=True)) | {"gateway": settings.gateway_port},
+        metrics=dict(zip(SERVICES, metrics, strict=True)),
     )
 
 

@@ -109,9 +109,9 @@ class Supervisor:
                     await kafka.download()
             folder = services.data_folder(self._settings, "kafka")
             port = self._settings.kafka_port
-            await kafka.prepare(
-                folder, port=port, controller=config.free_port(apart_from=self._settings.ports)
-            )
+            others = {*self._where.http.values(), *self._where.metrics.values()}
+            controller = config.free_port(apart_from=self._settings.ports | others)
+            await kafka.prepare(folder, port=port, controller=controller)
             await self._launch(kafka.program(folder, port))
             await self._await("kafka", lambda: kafka.answers(bootstrap))
         async with self._step("topics"):

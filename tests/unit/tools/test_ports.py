@@ -7,8 +7,7 @@ from tools.stack import config
 
 def test_no_port_is_drawn_twice_nor_one_that_is_spoken_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "_FREE_COUNT", 200)
-    monkeypatch.setattr(config, "_drawn", set())
     spoken_for = range(config._FREE_FROM, config._FREE_FROM + 100)
-    drawn = [config.free_port(apart_from=spoken_for) for _ in range(40)]
+    drawn = config.free_ports(40, apart_from=spoken_for)
     assert len(set(drawn)) == len(drawn)
     assert set(drawn).isdisjoint(spoken_for)
