@@ -157,6 +157,10 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
     for victim in victims:
         shop.stack.kill(victim)
 
+    async def flagged_are_listed() -> None:
+        page = await shop.call("GET", "loyalty/anomalies")
+        assert page.status == 200, page.raw
+
     async def once() -> None:
         for resolution, (balance, status, _) in AFTER.items():
             seen = await shop.status(resolution)
@@ -169,3 +173,5 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
     await eventually(once, within_seconds=60, every=0.2)
     await asyncio.sleep(1)
     await once()
+    # Whoever comes next finds everything running.
+    await eventually(flagged_are_listed, within_seconds=60, every=0.2)

@@ -91,7 +91,12 @@ class StoreMachine(RuleBasedStateMachine):
             {"name": name, "min_points": points, "multiplier": float(multiplier)}
             for name, points, multiplier in TIERS
         ]
-        self.program = self.run(self.shop.program(points_per_dollar=float(rate), tiers=tiers))
+
+        async def program() -> Any:
+            return await self.shop.program(points_per_dollar=float(rate), tiers=tiers)
+
+        # The run before may have killed the service at its end.
+        self.program = self.run(eventually(program, within_seconds=60, every=0.3))
         self.model = Store(Fraction(rate))
         self.sent: list[tuple[str, dict[str, object]]] = []
         self.answered: list[tuple[str, object, str, Answer]] = []
