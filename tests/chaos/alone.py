@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import signal
 import sys
 from collections.abc import AsyncIterator
 
@@ -64,6 +65,15 @@ async def healthy(
         yield process
     finally:
         await end(process)
+
+
+async def dies(process: asyncio.subprocess.Process, *, within_seconds: float = 60) -> None:
+    """Wait until a twin that dies has killed itself; it never outlives the test."""
+    try:
+        await asyncio.wait_for(process.wait(), within_seconds)
+    finally:
+        await end(process)
+    assert process.returncode == -signal.SIGKILL
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

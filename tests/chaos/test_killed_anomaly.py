@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +15,7 @@ from libs.kernel.clock import format_time
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
 from tests.bench.servers import servers
-from tests.chaos.alone import healthy, start
+from tests.chaos.alone import dies, healthy, start
 from tests.chaos.killable import POINTS
 from tests.support import Stack, follow
 
@@ -108,9 +107,7 @@ async def test_killed_at_a_named_point(alone: Stack, point: str) -> None:
     store = f"store_{secrets.token_hex(5)}"
     await publish(alone, store)
     nth = "1" if point == "published, not removed" else "2"
-    deadly = await start(alone, "anomaly", dying=("anomaly", point, nth))
-    await asyncio.wait_for(deadly.wait(), 90)
-    assert deadly.returncode == -signal.SIGKILL
+    await dies(await start(alone, "anomaly", dying=("anomaly", point, nth)), within_seconds=90)
     assert not await flagged_once(alone, store), "it was killed after its work"
     async with healthy(alone, "anomaly"):
         await eventually(lambda: flagged_once(alone, store), within_seconds=60)

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.testing.eventually import eventually
 from tests.bench.servers import servers
-from tests.chaos.alone import end, healthy, new_store, start
+from tests.chaos.alone import dies, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.support import Stack
 from tools.demo.publish import wait_until_consumed
@@ -112,12 +112,7 @@ async def all_consumed(stack: Stack) -> None:
 @pytest.mark.parametrize("point", POINTS["earning"])
 async def test_killed_at_a_named_point(alone: Stack, store: str, point: str) -> None:
     await publish(alone, store, 6_000, customers=50)
-    deadly = await start(alone, dying=("earning", point, "2"))
-    try:
-        await asyncio.wait_for(deadly.wait(), 60)
-    finally:
-        await end(deadly)
-    assert deadly.returncode == -signal.SIGKILL
+    await dies(await start(alone, dying=("earning", point, "2")))
     async with healthy(alone):
         await all_consumed(alone)
         await books_are_exact(alone, store, 6_000)

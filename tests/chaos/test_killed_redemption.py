@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import secrets
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from libs.persistence.engine import create_engine, transaction
 from libs.testing.eventually import eventually
 from services.redemption.store import rewards
 from tests.bench.servers import answers, servers
-from tests.chaos.alone import end, healthy, new_store, start
+from tests.chaos.alone import dies, end, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.redeeming import books_are_exact
 from tests.support import Stack
@@ -132,11 +131,7 @@ async def test_killed_at_a_named_point(
         caller = Caller(alone, store, session)
         customers = [f"cust_{number}" for number in range(CUSTOMERS)]
         working = asyncio.create_task(work(caller, ports, customers))
-        try:
-            await asyncio.wait_for(deadly.wait(), 60)
-        finally:
-            await end(deadly)
-        assert deadly.returncode == -signal.SIGKILL
+        await dies(deadly)
         again = await start(alone, service, **settings, **port)
         try:
             await eventually(

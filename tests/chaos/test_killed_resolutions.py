@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 from collections.abc import Iterator
 
 import asyncpg
@@ -12,8 +11,9 @@ from aiokafka import AIOKafkaProducer
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, record_key
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
-from tests.bench.servers import servers
-from tests.chaos.alone import end, healthy, new_store, start
+from services.earning.consumers import RESOLUTIONS_GROUP
+from tests.bench.servers import Lag, servers
+from tests.chaos.alone import dies, healthy, new_store, start
 from tests.support import Shop, Stack
 from tools.ledger import verify
 
@@ -120,16 +120,16 @@ async def test_earning_killed_at_a_named_point(alone: Stack, point: str) -> None
     store = await new_store(alone)
     await give_awards(alone, store)
     await tell_resolutions(alone, store)
-    deadly = await start(alone, dying=("earning", point, "1"))
-    try:
-        await asyncio.wait_for(deadly.wait(), 60)
-    finally:
-        await end(deadly)
-    assert deadly.returncode == -signal.SIGKILL
+    await dies(await start(alone, dying=("earning", point, "1")))
     async with healthy(alone):
         await eventually(lambda: carried_out(alone, store), within_seconds=30, every=0.2)
-        # Whatever comes again has come by then, and changed nothing.
-        await asyncio.sleep(2)
+        # All that came again was known, and passed.
+        async with Lag(alone, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as left:
+
+            async def nothing_is_left() -> bool:
+                return await left() == 0
+
+            await eventually(nothing_is_left, within_seconds=30, every=0.2)
         await carried_out(alone, store)
     connection = await asyncpg.connect(alone.database("earning", owner=True))
     faults = [fault async for fault in verify.faults(connection, lambda _: None)]
