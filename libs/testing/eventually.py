@@ -12,9 +12,10 @@ T = TypeVar("T")
 async def eventually(
     look: Callable[[], Awaitable[T] | T], *, within_seconds: float = 10.0, every: float = 0.05
 ) -> T:
-    """Call `look` until it neither raises an AssertionError nor answers False.
+    """Call `look` until it neither raises nor answers False; answers what it answered.
 
-    Answers what it answered; raises its last AssertionError, or TimeoutError, after the deadline.
+    After the deadline it raises what `look` raised last, or TimeoutError. Whatever it raises is
+    waited over, not assertions alone: what is not there yet shows as a missing key just as well.
     """
     until = time.monotonic() + within_seconds
     while True:
@@ -24,7 +25,7 @@ async def eventually(
             if result is not False:
                 return result
             failure: Exception = TimeoutError(f"still not after {within_seconds} s")
-        except AssertionError as error:
+        except Exception as error:  # noqa: BLE001  it is raised after the deadline
             failure = error
         if time.monotonic() > until:
             raise failure
