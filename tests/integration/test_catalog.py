@@ -108,15 +108,23 @@ async def test_32_patches_at_once_make_32_versions_told_in_their_order(
 async def test_without_the_stores_lock_versions_are_lost(
     resources: Resources, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The race that the lock is there for does happen."""
+    """The race that the lock is there for: two have read before either writes."""
+    await carry_out(resources, new("rwd_1"))
+    both_have_read = asyncio.Barrier(2)
+    find = store.find
 
     async def no_lock(_connection: object, _store_id: str) -> None:
         await asyncio.sleep(0)
 
+    async def find_together(*asked: Any) -> Any:
+        found = await find(*asked)
+        await both_have_read.wait()
+        return found
+
     monkeypatch.setattr(store, "lock", no_lock)
-    await patch_three_rewards_at_once(resources)
-    versions = versions_by_reward(await told(database))
-    assert list(versions.values()) != [list(range(1, 34))] * 3
+    monkeypatch.setattr(store, "find", find_together)
+    await asyncio.gather(*(carry_out(resources, renamed("rwd_1", name)) for name in ("A", "B")))
+    assert [event.version for event in await told(database)] == [1, 2, 2]
 
 
 async def test_one_key_among_rivals_acts_once(resources: Resources, database: Database) -> None:
