@@ -53,8 +53,11 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_records: int = 2_000
     # Also how long the loop sleeps after an empty poll, so it bounds the latency of a quiet topic.
     poll_timeout_ms: int = 10
-    # Who is in no hurry lets the broker gather so many bytes, for as long as a poll takes: an answer
-    # costs the broker the same for one record as for many, and its batch a transaction here.
+    # How long the broker holds an empty fetch open. It responds immediately once it has
+    # `fetch_min_bytes`, so a long wait costs no latency and saves it most of the empty fetches.
+    fetch_max_wait_ms: int = 500
+    # A consumer that no request waits for lets the broker collect this many bytes, for at most
+    # `fetch_max_wait_ms`: one response costs the same for one record as for many.
     fetch_min_bytes: int = 1
     max_poll_interval_ms: int = 300_000
     session_timeout_ms: int = 10_000
@@ -63,7 +66,7 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 
 # For consumers that no request waits for; every empty poll costs the broker as much as ten orders.
-UNHURRIED: Final = Policy(poll_timeout_ms=100, fetch_min_bytes=65_536)
+UNHURRIED: Final = Policy(poll_timeout_ms=100, fetch_max_wait_ms=100, fetch_min_bytes=65_536)
 
 
 class Braked(Exception):
@@ -119,7 +122,7 @@ class BatchConsumer(Generic[E]):
             max_poll_interval_ms=self._policy.max_poll_interval_ms,
             session_timeout_ms=self._policy.session_timeout_ms,
             heartbeat_interval_ms=self._policy.session_timeout_ms // 4,
-            fetch_max_wait_ms=self._policy.poll_timeout_ms,
+            fetch_max_wait_ms=self._policy.fetch_max_wait_ms,
             fetch_min_bytes=self._policy.fetch_min_bytes,
             parser=_parse,
             decoder=_decode,
