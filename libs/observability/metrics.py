@@ -35,7 +35,7 @@ BATCH_RECORDS: Final = Histogram(
 )
 CONSUMER_RETRIES: Final = Counter(
     "whale_consumer_retries_total",
-    "Batches tried again, because the store was away (transient) or for a fault of ours.",
+    "Attempts that failed, because the store was unavailable (transient) or for a defect of ours.",
     ["group", "cause"],
 )
 DEAD_LETTERS: Final = Counter(

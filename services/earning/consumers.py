@@ -11,7 +11,7 @@ from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUN
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import UNHURRIED, BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Policy, Record, Verdict
 from services.earning.domain.intake import OutOfBounds, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
 from services.earning.handlers import reviews
@@ -50,7 +50,7 @@ def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=UNHURRIED)
+    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=BACKGROUND)
 
 
 def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
@@ -71,7 +71,7 @@ def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCo
         read=read,
         handle=handle,
         producer=producer,
-        policy=UNHURRIED,
+        policy=BACKGROUND,
     )
 
 

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Struct
 
+from libs.contracts.topics import Topic
 from libs.messaging.producer import producing
 from libs.persistence.migrate import upgrade
 from tests.support import Stack
@@ -44,7 +45,13 @@ async def topic(stack: Stack) -> str:
     name = f"test.{secrets.token_hex(6)}"
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()
-    await admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}.dlq", 1, 1)])
+    made = Topic(name, 2)
+    await admin.create_topics(
+        [
+            NewTopic(one.name, one.partitions, 1, topic_configs=one.config)
+            for one in (made, made.dead_letter_topic)
+        ]
+    )
     await admin.close()
     return name
 
