@@ -51,6 +51,8 @@ def create_broker(bootstrap: str, consumers: list[BatchConsumer[object]]) -> Kaf
         # Its own producer and admin client would only keep connections open.
         consumer_only=True,
         allow_auto_create_topics=False,
+        # How soon a topic that was deleted and created again is consumed again.
+        metadata_max_age_ms=10_000,
         logger=_logger,
         graceful_timeout=10.0,
     )

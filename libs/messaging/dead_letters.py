@@ -140,7 +140,7 @@ def _stub(letter: DeadLetter, service: str, now: str) -> _Message:
     record: ConsumerRecord[Any, Any] = letter.record
     value = record.value or b""
     kept = [
-        (name[:_STUB_HEADER_BYTES], (content or b"")[:_STUB_HEADER_BYTES])
+        (_written(name), (content or b"")[:_STUB_HEADER_BYTES])
         for name, content in (record.headers or ())[:_STUB_HEADERS]
     ]
     about = {
@@ -153,6 +153,11 @@ def _stub(letter: DeadLetter, service: str, now: str) -> _Message:
         value=bytes(value[:STUB_VALUE_BYTES]),
         headers=[*kept, *_reasons(letter, service, now), *_headers(about)],
     )
+
+
+def _written(name: str) -> str:
+    """A header's name as a producer can write it."""
+    return name.encode(errors="backslashreplace").decode()[:_STUB_HEADER_BYTES]
 
 
 def place_of(record: Any) -> str:

@@ -110,6 +110,7 @@ class Delivery(Generic[E]):
         pending = self._read_all(records, letters)
         for delay in delays(longest=self._longest_delay_seconds):
             failed = await self._apply(pending, letters)
+            self._report(failed)
             self._stop_where_systematic(failed, stopped)
             failed = [one for one in failed if one.partition not in stopped]
             pending = self._without_quarantined(failed, letters)
@@ -144,7 +145,7 @@ class Delivery(Generic[E]):
         except Poison:
             raise
         except Exception as error:
-            log.exception("record_not_readable", record=place_of(record))
+            log.warning("record_not_readable", record=place_of(record), error=repr(error))
             raise Poison("malformed", f"the record cannot be read: {error!r}") from error
 
     # -- one attempt
@@ -199,16 +200,22 @@ class Delivery(Generic[E]):
         one.failures += 1
         one.error = error
         metrics.CONSUMER_RETRIES.labels(self._group, "defect").inc()
-        log.error(
-            "record_failed",
-            record=place_of(one.record),
-            group=self._group,
-            attempt=one.failures,
-            exc_info=error,
-        )
         return [one]
 
     # -- after an attempt
+
+    def _report(self, failed: Sequence[_Pending[E]]) -> None:
+        """Log the first failure; thousands of tracebacks would tell no more, and cost a batch."""
+        first = next((one for one in failed if one.error is not None), None)
+        if first is not None:
+            log.error(
+                "records_failed",
+                group=self._group,
+                records=sum(one.error is not None for one in failed),
+                first=place_of(first.record),
+                attempt=first.failures,
+                exc_info=first.error,
+            )
 
     def _stop_where_systematic(
         self, failed: Sequence[_Pending[E]], stopped: dict[TopicPartition, str]

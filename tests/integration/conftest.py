@@ -43,17 +43,22 @@ async def earning_database(stack: Stack, unique: str) -> Database:
 async def topic(stack: Stack) -> str:
     """A topic with its dead letters, empty, of two partitions."""
     name = f"test.{secrets.token_hex(6)}"
+    await create_topic(stack, name, dead_letters=True)
+    return name
+
+
+async def create_topic(stack: Stack, name: str, *, dead_letters: bool = False) -> None:
+    """Create a topic of two partitions."""
+    made = Topic(name, 2)
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()
-    made = Topic(name, 2)
     await admin.create_topics(
         [
             NewTopic(one.name, one.partitions, 1, topic_configs=one.config)
-            for one in (made, made.dead_letter_topic)
+            for one in ((made, made.dead_letter_topic) if dead_letters else (made,))
         ]
     )
     await admin.close()
-    return name
 
 
 @pytest.fixture
