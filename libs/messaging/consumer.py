@@ -21,6 +21,7 @@ from libs.messaging import dead_letters
 from libs.messaging.backoff import delays
 from libs.messaging.dead_letters import DeadLetter
 from libs.messaging.delivery import Delivery, Record, Verdict
+from libs.messaging.look_ahead import LookAhead
 from libs.observability import logging, metrics
 
 __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Verdict"]
@@ -90,12 +91,14 @@ class BatchConsumer(Generic[E]):
         handle: Callable[[Sequence[E]], Awaitable[Sequence[Verdict]]],
         producer: AIOKafkaProducer,
         policy: Policy | None = None,
+        look_ahead: LookAhead[E] | None = None,
     ) -> None:
         self._topics = tuple(topics)
         self._group = group
         self._service = service
         self._producer = producer
         self._policy = policy or Policy()
+        self._look_ahead = look_ahead
         self._delivery = Delivery(
             group=group,
             read=read,
@@ -319,6 +322,17 @@ class BatchConsumer(Generic[E]):
                 lag[place.topic] += max((self._consumer.highwater(place) or 0) - done, 0)
         for topic, records in lag.items():
             metrics.CONSUMER_LAG.labels(topic, self._group).set(records)
+        if self._look_ahead is not None:
+            places = self._done.keys() & ours
+            self._look_ahead.update(
+                {place: self._done[place] for place in places},
+                {place: self._consumer.highwater(place) or 0 for place in places},
+            )
+
+    async def close(self) -> None:
+        """End what runs beside the loop; the broker ends the loop."""
+        if self._look_ahead is not None:
+            await self._look_ahead.stop()
 
 
 def _place(record: Record) -> TopicPartition:

@@ -100,6 +100,8 @@ class Messaging:
     async def __aexit__(self, *_: object) -> None:
         if self._broker is not None:
             await self._broker.stop()
+        for consumer in self._consumers:
+            await consumer.close()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

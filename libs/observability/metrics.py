@@ -24,6 +24,11 @@ CONSUMER_LAG: Final = Gauge(
     "Records of a topic that a consumer group has not processed yet, as of its last poll.",
     ["topic", "group"],
 )
+LOOKED_AHEAD: Final = Counter(
+    "whale_consumer_looked_ahead_total",
+    "Records handled ahead of another store's backlog.",
+    ["group"],
+)
 BATCH_SECONDS: Final = Histogram(
     "whale_consumer_batch_seconds",
     "Time to process a batch of records, until its offsets are committed.",
