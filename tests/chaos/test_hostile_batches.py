@@ -104,7 +104,7 @@ async def test_a_transaction_s_marker_at_the_end_of_a_topic_is_no_lag(
             value = good(shop, ORDERS, number).value
             await producer.send_and_wait(ORDERS.name, value, key=b"k", partition=0)
         await finish(producer)
-    await caught_up(shop.stack)
+    await caught_up(shop.stack, ORDERS)
 
 
 @pytest.mark.long
@@ -125,7 +125,7 @@ async def test_memory_stays_bounded_under_hostile_compressed_batches(shop: Shop)
             if number % _BOMB_EVERY == 0:
                 places.append(await producer.send(ORDERS.name, number % 6, bomb))
         await count(shop, ORDERS, _BACKLOG, within_seconds=600)
-        await caught_up(shop.stack)
+        await caught_up(shop.stack, ORDERS)
     print("grew by", growth() // _MB, "MB")
     assert growth() < _GROWTH_BYTES
     for place in places:
