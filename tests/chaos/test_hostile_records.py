@@ -47,7 +47,7 @@ class Size(Struct, frozen=True):
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(Size(each=250, heavy=len(HEAVY), seconds=40), id="250"),
+        pytest.param(Size(each=250, heavy=len(HEAVY), seconds=60), id="250"),
         pytest.param(
             Size(each=10_000, heavy=100, seconds=600),
             id="10,000",
