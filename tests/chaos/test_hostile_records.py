@@ -47,7 +47,10 @@ class Size(Struct, frozen=True):
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(Size(each=250, heavy=len(HEAVY), seconds=60), id="250"),
+        # The timeout includes the start of the stack.
+        pytest.param(
+            Size(each=250, heavy=len(HEAVY), seconds=60), id="250", marks=pytest.mark.timeout(600)
+        ),
         pytest.param(
             Size(each=10_000, heavy=100, seconds=600),
             id="10,000",
