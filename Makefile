@@ -53,7 +53,7 @@ demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the po
 clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to install in your shop
 	@$(VENV)/bin/uv build --quiet --out-dir dist libs/whale-python --no-build-isolation --python $(PY)
 	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
-	@ls dist/whale-*
+	@ls dist/whale-loyalty-*.tgz dist/whale_loyalty-*
 
 test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers
 	@$(PY) -m pytest $(T)

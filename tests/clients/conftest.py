@@ -36,7 +36,7 @@ def js_package() -> Path:
 
 @pytest.fixture(scope="session")
 def js_module(js_package: Path) -> Path:
-    """The module that `import … from 'whale'` finds."""
+    """The module that `import … from 'whale-loyalty'` finds."""
     return js_package / "dist/esm/index.js"
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from tests.support import ROOT
-from whale import ApiError, AsyncWhaleClient, WhaleClient
+from whale_loyalty import ApiError, AsyncWhaleClient, WhaleClient
 
 KEY = "wk_live_the_key_that_nobody_may_see"
 

@@ -18,8 +18,8 @@ from tests.clients.misbehaving import (
     refuse,
     slow,
 )
-from whale import AsyncWhaleClient, WhaleClient
-from whale.errors import ConfigurationError, ConnectionFailed
+from whale_loyalty import AsyncWhaleClient, WhaleClient
+from whale_loyalty.errors import ConfigurationError, ConnectionFailed
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,19 @@ from tests.clients.misbehaving import Misbehaving
 from tests.support import ROOT
 
 ESM = """
-import { NotFound, WhaleClient } from "whale";
+import { NotFound, WhaleClient } from "whale-loyalty";
 const whale = new WhaleClient();
 const earning = await whale.loyalty.earn("cust_1", { points: 500, reason: "Birthday bonus" });
 console.log(earning.id, new NotFound({ status: 404, code: "not_found", detail: "", extra: {} }).code);
 """
 CJS = """
-const { NotFound, WhaleClient } = require("whale");
+const { NotFound, WhaleClient } = require("whale-loyalty");
 const whale = new WhaleClient();
 whale.loyalty.earn("cust_1", { points: 500, reason: "Birthday bonus" }).then((earning) =>
   console.log(earning.id, new NotFound({ status: 404, code: "not_found", detail: "", extra: {} }).code));
 """
 TYPED = """
-import { InsufficientPoints, WhaleClient, type Page, type Program, type Transaction } from "whale";
+import { InsufficientPoints, WhaleClient, type Page, type Program, type Transaction } from "whale-loyalty";
 const whale = new WhaleClient({ apiKey: "wk_live_…" });
 export async function run(): Promise<number> {
   const earning: Transaction = await whale.loyalty.earn("cust_1", { points: 500, reason: "x" });
@@ -44,14 +44,14 @@ export async function run(): Promise<number> {
 }
 """
 PYTHON = """
-import whale
-from whale.errors import NotFound
-with whale.WhaleClient() as client:
+import whale_loyalty
+from whale_loyalty.errors import NotFound
+with whale_loyalty.WhaleClient() as client:
     earning = client.loyalty.earn("cust_1", points=500, reason="Birthday bonus")
 print(earning.id, NotFound("").code)
 """
 PYTHON_TYPED = """
-from whale import WhaleClient
+from whale_loyalty import WhaleClient
 earning: str = WhaleClient().loyalty.earn("cust_1", points=500, reason="x")
 """
 
@@ -104,8 +104,8 @@ def test_the_npm_package_brings_its_types(js_project: Path, js_package: Path, na
 
 
 def test_the_npm_package_needs_nothing_and_holds_what_it_should(js_project: Path) -> None:
-    assert [one.name for one in (js_project / "node_modules").glob("[!.]*")] == ["whale"]
-    package = js_project / "node_modules/whale"
+    assert [one.name for one in (js_project / "node_modules").glob("[!.]*")] == ["whale-loyalty"]
+    package = js_project / "node_modules/whale-loyalty"
     assert {one.name for one in package.iterdir()} == {"package.json", "README.md", "dist"}
 
 
@@ -131,7 +131,7 @@ def python_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project,
     )
     run(uv, *build, "--python", sys.executable, source, cwd=project)
-    (wheel,) = project.glob("whale-*.whl")
+    (wheel,) = project.glob("whale_loyalty-*.whl")
     run(uv, "pip", "install", "--offline", "--no-deps", "--python", python, wheel, cwd=project)
     site = next((project / "venv/lib").glob("python*/site-packages"))
     (site / "ours.pth").write_text(str(Path(httpx.__file__).parents[1]))
@@ -146,7 +146,7 @@ async def test_the_wheel_is_imported_and_used(python_project: Path, server: Misb
 
 async def test_the_wheel_says_what_it_needs(python_project: Path, server: Misbehaving) -> None:
     python = python_project / "venv/bin/python"
-    asked = "from importlib.metadata import requires; print(requires('whale'))"
+    asked = "from importlib.metadata import requires; print(requires('whale-loyalty'))"
     out = await use(python, "-I", "-c", asked, cwd=python_project, server=server)
     assert out == "['anyio>=4.4', 'httpx<1,>=0.27', 'msgspec>=0.19']"
 

@@ -72,7 +72,7 @@ async def test_python(mine: Shop, tmp_path: Path) -> None:
 
 async def test_javascript(mine: Shop, js_package: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").mkdir()
-    (tmp_path / "node_modules/whale").symlink_to(js_package)
+    (tmp_path / "node_modules/whale-loyalty").symlink_to(js_package)
 
     async def lists_the_reward() -> None:
         # A new reward is on offer a moment after it was made.

@@ -12,7 +12,7 @@ from libs.testing.eventually import eventually
 from tests.clients.source_page import PAGE, Section, differences, sections
 from tests.support import Shop
 
-IMPORT = 'import { WhaleClient } from "whale";\n'
+IMPORT = 'import { WhaleClient } from "whale-loyalty";\n'
 REWARDS = [
     {"id": "rwd_001", "name": "10% Off Next Order", "points_cost": 1000, "type": "discount"},
     {"id": "rwd_002", "name": "Free Shipping", "points_cost": 500, "type": "shipping"},
@@ -34,7 +34,7 @@ def project(js_package: Path, tmp_path: Path) -> Path:
     """An empty project that has the client."""
     modules = tmp_path / "node_modules"
     modules.mkdir()
-    (modules / "whale").symlink_to(js_package)
+    (modules / "whale-loyalty").symlink_to(js_package)
     return tmp_path
 
 

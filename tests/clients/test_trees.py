@@ -14,9 +14,9 @@ import pytest
 
 from libs.contracts.operations import OPERATIONS
 from tests.clients.drivers import KEY, camel
-from whale import AsyncWhaleClient, WhaleClient
-from whale._method import AsyncResource, Resource
-from whale.errors import UnexpectedAnswer
+from whale_loyalty import AsyncWhaleClient, WhaleClient
+from whale_loyalty._method import AsyncResource, Resource
+from whale_loyalty.errors import UnexpectedAnswer
 
 PREFIX = "/v1/stores/me/"
 EVENTS: dict[str, Any] = {"events.send": {"event": {}}, "events.send_batch": {"events": []}}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from whale._call import Answer, Call, NoAnswer
-from whale._operation import read
-from whale._settings import DEFAULT_BASE_URL, ApiKey, Settings
-from whale.errors import ConnectionFailed, TimedOut, Unavailable
-from whale.models import Program
+from whale_loyalty._call import Answer, Call, NoAnswer
+from whale_loyalty._operation import read
+from whale_loyalty._settings import DEFAULT_BASE_URL, ApiKey, Settings
+from whale_loyalty.errors import ConnectionFailed, TimedOut, Unavailable
+from whale_loyalty.models import Program
 
 BROKEN = NoAnswer(why="cut")
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from libs.web.problems import PROBLEMS
-from whale import WhaleClient, errors, models
-from whale.errors import BY_CODE, ApiError, ConfigurationError, WhaleError
+from whale_loyalty import WhaleClient, errors, models
+from whale_loyalty.errors import BY_CODE, ApiError, ConfigurationError, WhaleError
 
 
 def test_the_key_and_the_address_may_stand_in_the_environment(

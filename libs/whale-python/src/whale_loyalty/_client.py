@@ -5,10 +5,10 @@ from typing import Final, Self
 
 import httpx
 
-from whale._async_tree import AsyncEvents, AsyncLoyalty
-from whale._settings import Settings, key_of, settings_of
-from whale._transport import AsyncTransport, Transport
-from whale._tree import Events, Loyalty
+from whale_loyalty._async_tree import AsyncEvents, AsyncLoyalty
+from whale_loyalty._settings import Settings, key_of, settings_of
+from whale_loyalty._transport import AsyncTransport, Transport
+from whale_loyalty._tree import Events, Loyalty
 
 # A little over what the service takes before it says that it is away.
 _TIMEOUT_SECONDS: Final = 20.0

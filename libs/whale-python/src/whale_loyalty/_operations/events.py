@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
-from whale._operation import Operation, given, write
-from whale.models import EventInput, EventsAnswer
+from whale_loyalty._operation import Operation, given, write
+from whale_loyalty.models import EventInput, EventsAnswer
 
 _ONE: Final = "application/cloudevents+json"
 _MANY: Final = "application/cloudevents-batch+json"

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import UNSET, Struct
 
-from whale.models import Page
+from whale_loyalty.models import Page
 
 T = TypeVar("T")
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Generic, TypeVar
 
-from whale._operation import Listing, Operation
-from whale.models import Page
+from whale_loyalty._operation import Listing, Operation
+from whale_loyalty.models import Page
 
 T = TypeVar("T")
 

@@ -1,8 +1,8 @@
 """The async client's tree: which name stands for which operation."""
 
-from whale._method import AsyncResource, async_call, async_paged
-from whale._operations import accounts, anomalies, events, programs, rewards
-from whale._transport import AsyncTransport
+from whale_loyalty._method import AsyncResource, async_call, async_paged
+from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._transport import AsyncTransport
 
 
 class AsyncCustomers(AsyncResource):

@@ -14,9 +14,9 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from whale._operation import Operation
-from whale._settings import DEFAULT_BASE_URL, ApiKey, Settings
-from whale.errors import (
+from whale_loyalty._operation import Operation
+from whale_loyalty._settings import DEFAULT_BASE_URL, ApiKey, Settings
+from whale_loyalty.errors import (
     BY_CODE,
     ApiError,
     ConnectionFailed,

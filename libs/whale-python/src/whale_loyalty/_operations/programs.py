@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
 
-from whale._operation import Listing, Operation, given, listing, read, segment, write
-from whale.models import Program, Tier, TierInput
+from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty.models import Program, Tier, TierInput
 
 _PATH = "loyalty-programs"
 

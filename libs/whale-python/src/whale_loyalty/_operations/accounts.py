@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from msgspec import UNSET
 
-from whale._operation import Listing, Operation, given, listing, read, segment, write
-from whale.models import (
+from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty.models import (
     AwardInput,
     BatchAnswer,
     CustomerStatus,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from whale.errors import ConfigurationError
+from whale_loyalty.errors import ConfigurationError
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8080"
 

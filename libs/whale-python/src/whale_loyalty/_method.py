@@ -7,9 +7,9 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from whale._operation import Listing, Operation
-from whale._pages import AsyncPages, Pages
-from whale._transport import AsyncTransport, Transport
+from whale_loyalty._operation import Listing, Operation
+from whale_loyalty._pages import AsyncPages, Pages
+from whale_loyalty._transport import AsyncTransport, Transport
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from whale._operation import Listing, Operation, given, listing, read, segment, write
-from whale.models import Redemption, Reward, RewardValue
+from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty.models import Redemption, Reward, RewardValue
 
 _REWARDS = "loyalty/rewards"
 _REDEMPTIONS = "loyalty/redemptions"

@@ -6,13 +6,13 @@ from typing import Final, TypeVar
 import anyio
 import httpx
 
-from whale._call import Answer, Call, NoAnswer
-from whale._operation import Operation
-from whale._settings import ApiKey, Settings
+from whale_loyalty._call import Answer, Call, NoAnswer
+from whale_loyalty._operation import Operation
+from whale_loyalty._settings import ApiKey, Settings
 
 T = TypeVar("T")
 
-_AGENT: Final = "whale-python/0.1.0"
+_AGENT: Final = "whale-loyalty-python/0.1.0"
 
 
 class Transport:

@@ -6,8 +6,17 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from whale._operation import Listing, Operation, encode, given, listing, read, segment, write
-from whale.models import (
+from whale_loyalty._operation import (
+    Listing,
+    Operation,
+    encode,
+    given,
+    listing,
+    read,
+    segment,
+    write,
+)
+from whale_loyalty.models import (
     Anomaly,
     AnomalySettings,
     Backtest,

@@ -1,8 +1,8 @@
 """The blocking client's tree: which name stands for which operation."""
 
-from whale._method import Resource, call, paged
-from whale._operations import accounts, anomalies, events, programs, rewards
-from whale._transport import Transport
+from whale_loyalty._method import Resource, call, paged
+from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._transport import Transport
 
 
 class Customers(Resource):
