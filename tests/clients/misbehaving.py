@@ -29,11 +29,13 @@ class Seen(Struct, frozen=True):
 
 
 class Misbehaving:
-    """The server; `seen` is what came in, `effects` what it did, by idempotency key."""
+    """The server; `seen` is what came in, `effects` what it did, by idempotency key, `connections`
+    over which connections it came."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.effects: dict[str, dict[str, Any]] = {}
+        self.connections: set[object] = set()
         self._manners: list[Manner] = []
         self._default: Manner = behave
         self._port = 0
@@ -61,6 +63,7 @@ class Misbehaving:
         return runner
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.connections.add(request.transport)
         body = await request.read()
         seen = Seen(request.method, request.path_qs, request.headers, body, time.monotonic())
         self.seen.append(seen)

@@ -4,6 +4,8 @@ The tree::
 
     WhaleError
      ├── ConfigurationError       no key, or a setting that cannot be
+     ├── InvalidArgument          a value that cannot be sent; a ValueError too
+     ├── ClientClosed             the client was closed before the call
      ├── ConnectionFailed         no answer came, whatever was tried
      ├── TimedOut                 no answer came in time
      └── ApiError                 the API refused; `status`, and a stable `code`
@@ -59,6 +61,18 @@ class ConfigurationError(WhaleError):
     """The client cannot be made with these settings."""
 
     code = "configuration_error"
+
+
+class InvalidArgument(WhaleError, ValueError):
+    """A value that no request can carry: the call was refused before anything was sent."""
+
+    code = "invalid_argument"
+
+
+class ClientClosed(WhaleError):
+    """The client was closed: nothing is sent anymore."""
+
+    code = "client_closed"
 
 
 class ConnectionFailed(WhaleError):
