@@ -3,6 +3,7 @@
  *
  *     WhaleError
  *      ├── ConfigurationError       no key, or a setting that cannot be
+ *      ├── InvalidArgument          a value that cannot be sent
  *      ├── ConnectionFailed         no answer came, whatever was tried
  *      ├── TimedOut                 no answer came in time
  *      └── ApiError                 the API refused; `status`, and a stable `code`
@@ -27,7 +28,12 @@
  *           └── UnexpectedAnswer         not an answer of this API: broken JSON, a proxy's page
  *
  * A code that this version does not know is an ApiError. No error ever holds the API key.
+ *
+ * An application may load this package twice, as an ES module and as CommonJS. `instanceof` holds across
+ * both: each class's prototype bears a registered symbol, which is the same in every copy.
  */
+
+const MARKS = new Map<unknown, symbol>();
 
 /** Which call an error belongs to. */
 export interface Origin {
@@ -52,12 +58,26 @@ export class WhaleError extends Error {
     this.request_id = origin.request_id;
     this.idempotency_key = origin.idempotency_key;
   }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const mark = MARKS.get(this);
+    // A class that an application derived from one of these has no mark.
+    if (mark === undefined) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && mark in value;
+  }
 }
 
 /** The client cannot be made with these settings. */
 export class ConfigurationError extends WhaleError {
   constructor(message: string) {
     super("configuration_error", message);
+  }
+}
+
+/** A value that no request can carry: the call was refused before anything was sent. */
+export class InvalidArgument extends WhaleError {
+  constructor(message: string, cause?: unknown) {
+    super("invalid_argument", message, cause === undefined ? {} : { cause });
   }
 }
 
@@ -182,4 +202,39 @@ const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
 export function errorOf(said: Said, origin: Origin): ApiError {
   const kind = Object.hasOwn(BY_CODE, said.code) ? BY_CODE[said.code] : undefined;
   return new (kind ?? ApiError)(said, origin);
+}
+
+// By name in an object, since a minifier shortens the classes' own names.
+const CLASSES = {
+  WhaleError,
+  ConfigurationError,
+  InvalidArgument,
+  ConnectionFailed,
+  TimedOut,
+  ApiError,
+  Unauthenticated,
+  InsufficientScope,
+  NotFound,
+  RateLimited,
+  MethodNotAllowed,
+  TooLarge,
+  UnsupportedMediaType,
+  InvalidRequest,
+  IdempotencyKeyReused,
+  IdempotencyInFlight,
+  Refused,
+  RewardUnavailable,
+  Conflict,
+  ProgramInactive,
+  AccountSuspended,
+  InsufficientPoints,
+  Unavailable,
+  InternalError,
+  UnexpectedAnswer,
+};
+
+for (const [name, kind] of Object.entries(CLASSES)) {
+  const mark = Symbol.for(`whale-loyalty.${name}`);
+  MARKS.set(kind, mark);
+  Object.defineProperty(kind.prototype, mark, { value: true });
 }

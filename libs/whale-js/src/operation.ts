@@ -1,5 +1,7 @@
 /** A request to the API as a value. */
 
+import { InvalidArgument } from "./errors.js";
+
 /** What any call may be told. */
 export interface RequestOptions {
   /** For a write: acts once, however often it is sent. Made where it is left out. */
@@ -24,7 +26,7 @@ export function read(path: string, query: object = {}, options: RequestOptions =
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || value === null) continue;
-    parameters.set(name, value instanceof Date ? value.toISOString() : String(value));
+    parameters.set(name, parameterText(name, value));
   }
   const text = parameters.toString();
   return { method: "GET", target: text ? `${path}?${text}` : path, signal: options.signal };
@@ -38,26 +40,64 @@ export function write(
   options: RequestOptions = {},
   contentType = "application/json",
 ): Operation {
-  const idempotencyKey = options.idempotencyKey ?? uniqueId();
-  if (!/^[\x20-\x7e]{1,255}$/.test(idempotencyKey)) {
-    throw new TypeError("An idempotencyKey is 1-255 printable ASCII characters.");
-  }
   return {
     method,
     target: path,
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: body === undefined ? undefined : encode(body),
     contentType,
-    idempotencyKey,
+    idempotencyKey: checkedKey(options.idempotencyKey ?? uniqueId()),
     signal: options.signal,
   };
 }
 
+/** The body as JSON; throws InvalidArgument for what JSON cannot hold. */
+export function encode(body: unknown): string {
+  try {
+    return JSON.stringify(body, (name, value) => wholeText(name, value));
+  } catch (error) {
+    if (error instanceof InvalidArgument) throw error;
+    const why = (error as Error).message;
+    throw new InvalidArgument(`The request cannot be written as JSON: ${why}`, error);
+  }
+}
+
+/** The key, unless no header can carry it: fetch cuts blanks off, and the server keeps another key. */
+function checkedKey(key: unknown): string {
+  if (typeof key !== "string" || !/^(?! )[\x20-\x7e]{1,255}(?<! )$/.test(key)) {
+    throw new InvalidArgument(
+      "An idempotencyKey is a string of 1-255 printable ASCII characters, without blanks at its ends," +
+        ` not ${shown(key)}`,
+    );
+  }
+  return key;
+}
+
+function parameterText(name: string, value: unknown): string {
+  if (!(value instanceof Date)) return wholeText(name, String(value));
+  if (Number.isNaN(value.getTime())) throw new InvalidArgument(`${name} is an invalid Date.`);
+  return value.toISOString();
+}
+
+/** The value, unless it is text with half a surrogate pair, which no encoding can carry. */
+function wholeText<T>(name: string, value: T): T {
+  if (typeof value === "string" && /\p{Surrogate}/u.test(value)) {
+    throw new InvalidArgument(`${name || "A value"} is not valid text: ${shown(value)}`);
+  }
+  return value;
+}
+
+/** A value as an error shows it. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : `${String(value)} (${typeof value})`;
+}
+
 /** An id as one segment of a path. */
 export function segment(id: string): string {
-  if (typeof id !== "string" || ["", ".", ".."].includes(id)) {
-    throw new TypeError(`${JSON.stringify(id)} is not the id of anything.`);
+  if (typeof id !== "string") throw new InvalidArgument(`An id is a string, not ${shown(id)}`);
+  if (["", ".", ".."].includes(id)) {
+    throw new InvalidArgument(`${shown(id)} is not the id of anything.`);
   }
-  return encodeURIComponent(id);
+  return encodeURIComponent(wholeText("An id", id));
 }
 
 /** A UUID; unique, not secret: platforms without crypto make one all the same. */

@@ -1,6 +1,6 @@
 /** The tree under `whale.loyalty`: one short method an operation. */
 
-import { read, type RequestOptions, segment, write } from "./operation.js";
+import { encode, read, type RequestOptions, segment, write } from "./operation.js";
 import { Listing } from "./pages.js";
 import type { Transport } from "./transport.js";
 import type {
@@ -160,7 +160,7 @@ export class AnomalyDetection extends Resource {
     return this.transport.send({
       ...read("loyalty/anomaly-settings/backtest", {}, options),
       method: "POST",
-      body: JSON.stringify(asked),
+      body: encode(asked),
       contentType: "application/json",
     });
   }

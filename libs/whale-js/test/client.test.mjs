@@ -1,8 +1,16 @@
 // What the fault tests cannot see from outside: settings, waits, laziness, aborting.
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 
-import { ConfigurationError, ConnectionFailed, InvalidRequest, WhaleClient } from "../dist/esm/index.js";
+import {
+  ConfigurationError,
+  ConnectionFailed,
+  InvalidArgument,
+  InvalidRequest,
+  WhaleClient,
+  WhaleError,
+} from "../dist/esm/index.js";
 import { uniqueId } from "../dist/esm/operation.js";
 import { askedWaitMs, isWorthAnother, waitAfter } from "../dist/esm/retry.js";
 
@@ -149,3 +157,65 @@ for (const faulty of [
     });
   });
 }
+
+const require = createRequire(import.meta.url);
+const commonJs = require("../dist/cjs/index.js");
+const esModule = await import("../dist/esm/index.js");
+
+test("instanceof holds across the ES module and the CommonJS build, for every class of error", () => {
+  const names = Object.keys(esModule).filter((name) => esModule[name].prototype instanceof Error);
+  assert.ok(names.length > 20);
+  const said = { status: 409, code: "conflict", detail: "No.", extra: {} };
+  for (const [one, other] of [[esModule, commonJs], [commonJs, esModule]]) {
+    for (const name of names) {
+      const error = name === "WhaleError" ? new one[name]("x", "x") : new one[name](said);
+      for (const kind of names) {
+        const isKind = one[kind].prototype.isPrototypeOf(error);
+        assert.equal(error instanceof one[kind], isKind, `${name} instanceof ${kind}`);
+        assert.equal(error instanceof other[kind], isKind, `${name} instanceof the other ${kind}`);
+      }
+    }
+  }
+});
+
+test("instanceof is false for what is no error of this package, and for a class derived from one", () => {
+  class Mine extends esModule.NotFound {}
+  const said = { status: 404, code: "not_found", detail: "", extra: {} };
+  for (const other of [undefined, null, "WhaleError", 1, {}, new Error("x")]) {
+    assert.equal(other instanceof esModule.WhaleError, false);
+  }
+  assert.ok(new Mine(said) instanceof Mine);
+  assert.ok(new Mine(said) instanceof commonJs.NotFound);
+  assert.equal(new esModule.NotFound(said) instanceof Mine, false);
+  assert.equal(new commonJs.NotFound(said) instanceof Mine, false);
+});
+
+const cyclic = {};
+cyclic.itself = cyclic;
+for (const [what, make, named] of [
+  ["a key with blanks", (whale) => whale.loyalty.earn("c", { points: 1, reason: "x" }, { idempotencyKey: " a" }), /1-255/],
+  ["a cycle", (whale) => whale.loyalty.earn("c", { points: 1, reason: "x", cyclic }), /written as JSON/],
+  ["a BigInt", (whale) => whale.loyalty.earn("c", { points: 1n, reason: "x" }), /written as JSON/],
+  ["half a surrogate pair", (whale) => whale.loyalty.earn("c", { points: 1, reason: "\ud83d" }), /reason/],
+  ["half a pair in a backtest", (whale) => whale.loyalty.anomalySettings.backtest({ from: "\udc00" }), /from/],
+  ["half a pair in a parameter", async (whale) => await whale.loyalty.customers.list({ query: "\ud83d" }), /query/],
+  ["an invalid Date", async (whale) => await whale.loyalty.transactions.list({ created_after: new Date(NaN) }), /created_after/],
+  ["a number for an id", (whale) => whale.loyalty.get(5), /5 \(number\)/],
+]) {
+  test(`a value that cannot be sent is refused before anything is: ${what}`, async () => {
+    const { whale, sent } = client([]);
+    await assert.rejects(make(whale), (error) => {
+      assert.ok(error instanceof InvalidArgument && error instanceof WhaleError);
+      assert.equal(error.code, "invalid_argument");
+      assert.match(error.message, named);
+      return true;
+    });
+    assert.equal(sent.length, 0);
+  });
+}
+
+test("whole surrogate pairs are sent", async () => {
+  const { whale, sent } = client([{ id: "txn_1" }]);
+  await whale.loyalty.earn("c", { points: 1, reason: "🐋" });
+  assert.equal(JSON.parse(sent[0].body).reason, "🐋");
+});

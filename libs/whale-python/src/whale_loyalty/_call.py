@@ -21,6 +21,7 @@ from whale_loyalty.errors import (
     ApiError,
     ConnectionFailed,
     IdempotencyInFlight,
+    InvalidArgument,
     TimedOut,
     UnexpectedAnswer,
     WhaleError,
@@ -41,7 +42,8 @@ _SHOWN: Final = 200
 
 _HEADERS_READ: Final = ("content-type", "date", "retry-after")
 _PROBLEM: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
-_IDEMPOTENCY_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+# Blanks at the ends of a header's value do not arrive: the server would keep another key.
+_IDEMPOTENCY_KEY: Final = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 _SECONDS: Final = re.compile(r"\d{1,9}")
 
 
@@ -186,12 +188,15 @@ class Call(Generic[T]):
 
 
 def _key_of(write: Operation[Any]) -> str:
-    """The caller's idempotency key, or a new one; ValueError for one that no header can carry."""
+    """The caller's idempotency key, or a new one; InvalidArgument for one that no header can carry."""
     key = write.idempotency_key
     if key is None:
         return str(uuid.uuid4())
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise ValueError("An idempotency_key is 1-255 printable ASCII characters.")
+    if not isinstance(key, str) or not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidArgument(
+            "An idempotency_key is a str of 1-255 printable ASCII characters,"
+            f" without blanks at its ends, not {key!r}"
+        )
     return key
 
 

@@ -8,13 +8,14 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import UNSET, Struct
 
+from whale_loyalty.errors import InvalidArgument
 from whale_loyalty.models import Page
 
 T = TypeVar("T")
 
 JSON: Final = "application/json"
 
-encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class Operation(Struct, Generic[T], frozen=True, kw_only=True):
@@ -35,7 +36,12 @@ class Operation(Struct, Generic[T], frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """The path under the store, with the query."""
-        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+        if not self.query:
+            return self.path
+        try:
+            return f"{self.path}?{urlencode(self.query)}"
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(f"A parameter is not valid text: {error}") from error
 
 
 class Listing(Struct, Generic[T], frozen=True, kw_only=True):
@@ -89,10 +95,23 @@ def given(**fields: object) -> dict[str, object]:
 
 
 def segment(value: str) -> str:
-    """An id as one segment of a path; ValueError for those that no path can hold."""
+    """An id as one segment of a path; InvalidArgument for those that no path can hold."""
+    if not isinstance(value, str):
+        raise InvalidArgument(f"An id is a str, not {type(value).__name__}: {value!r}")
     if value in {"", ".", ".."}:
-        raise ValueError(f"{value!r} is not the id of anything.")
-    return quote(value, safe="")
+        raise InvalidArgument(f"{value!r} is not the id of anything.")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"An id is not valid text: {error}") from error
+
+
+def encode(body: object) -> bytes:
+    """The body as JSON; InvalidArgument for what JSON cannot hold, such as half a surrogate pair."""
+    try:
+        return _encoder.encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"The request cannot be written as JSON: {error}") from error
 
 
 def _texts(query: Mapping[str, object]) -> dict[str, str]:
