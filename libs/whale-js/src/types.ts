@@ -375,5 +375,6 @@ export interface OrderRefunded {
 
 /** What became of each event, in order: taken (202), or refused (400) with the `problem`. */
 export interface EventsAnswer {
-  data: { id: string | null; status: number; problem?: Problem }[];
+  /** A `guest`'s order is taken and earns nothing. */
+  data: { id: string | null; status: number; problem?: Problem; guest?: boolean }[];
 }

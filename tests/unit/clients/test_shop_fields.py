@@ -155,7 +155,7 @@ def test_a_faulty_field_is_named(shop: Shop, order: Any, field: str) -> None:
 @pytest.mark.parametrize(
     ("case", "field"), [(case, field) for case, fields in NEEDED.items() for field in fields]
 )
-def test_a_field_that_lacks_is_named_and_not_taken_for_zero(case: str, field: str) -> None:
+def test_a_missing_field_is_named_and_not_read_as_zero(case: str, field: str) -> None:
     shop, order, _ = CASES[case]
     payload = order()
     del payload[field]

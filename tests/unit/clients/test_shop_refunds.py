@@ -188,6 +188,33 @@ def test_prices_that_include_tax_are_taken_apart_in_a_refund_too() -> None:
     assert amount(shopify, refund, order) == "21.00"
 
 
+def test_shipping_and_an_amount_on_top_of_prices_that_include_tax() -> None:
+    """Half of the goods, all of the shipping (6.00 with 1.00 of tax inside), and 14.00 more."""
+    order = payloads.shopify_order(
+        taxes_included=True,
+        total_price_set=money_set("56.00"),
+        total_tax_set=money_set("9.00"),
+        shipping_lines=[{"tax_lines": [{"price_set": money_set("1.00")}]}],
+    )
+    refund = payloads.shopify_refund(
+        refund_shipping_lines=[
+            {"subtotal_amount_set": money_set("6.00"), "tax_amount_set": money_set("1.00")}
+        ],
+        transactions=[{"kind": "refund", "status": "success", "amount": "45.00"}],
+    )
+    refund["refund_line_items"][0] |= {
+        "subtotal_set": money_set("25.00"),
+        "total_tax_set": money_set("4.00"),
+    }
+    assert total(shopify, order) == "42.00"
+    assert amount(shopify, refund, order) == "31.50"  # 21.00, and 42 / 56 of 14.00
+
+
+def test_a_refund_of_more_than_the_order_takes_back_no_more_than_it_earned_on() -> None:
+    refund = payloads.square_refund(amount_money=cents(6100))
+    assert amount(square, refund, payloads.square_order()) == "50.00"
+
+
 def test_a_shopify_order_in_another_currency_counts_in_the_shops() -> None:
     order = payloads.shopify_order(
         total_price_set=money_set("60.00", presented="54.00", currency="EUR"),

@@ -70,7 +70,7 @@ class InvalidArgument(WhaleError, ValueError):
 
 
 class ClientClosed(WhaleError):
-    """The client was closed: nothing is sent anymore."""
+    """The client was closed before the call; create another one."""
 
     code = "client_closed"
 

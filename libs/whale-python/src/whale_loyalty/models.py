@@ -313,11 +313,13 @@ class Backtest(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
 class EventVerdict(Model, frozen=True, kw_only=True):
     """What became of one event: taken (202), or refused (400) with the `problem`.
 
-    `id` is the event's, or None where it could not be read."""
+    `id` is the event's, or None where it could not be read. A `guest`'s order is taken and earns
+    nothing."""
 
     id: str | None
     status: int
     problem: dict[str, Any] | None = None
+    guest: bool = False
 
 
 class EventsAnswer(Model, frozen=True, kw_only=True):

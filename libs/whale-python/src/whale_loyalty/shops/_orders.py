@@ -1,8 +1,8 @@
 """What every shop's payloads are mapped to: an order or a refund in parts, and from it the event.
 
 Amounts are fractions, so that no application's decimal context can round them. An order earns on the
-parts of its total that `Earns` names. A refund takes from that amount what it gives back of the same
-parts: so however it is cut, a whole refund claws back the whole award.
+parts of its total that `Earns` names. A refund claws back from the same parts, so that a whole refund
+claws back the whole award, in however many parts it comes.
 """
 
 import math
@@ -39,8 +39,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     """The parts of an order's total, or of a refund's; all are positive.
 
     `tax` includes that of shipping, and `shipping` is without its tax. `gift_cards_sold` are bought,
-    `gift_cards` and `store_credit` pay. `other` is what a refund gives back without saying for what.
-    What remains of `total` are goods.
+    `gift_cards` and `store_credit` pay. `other` is the part of a refund that names no reason. What
+    remains of `total` are goods.
     """
 
     total: Fraction
@@ -125,7 +125,7 @@ def _sum_of_those_not(*parts: tuple[bool, Fraction]) -> Fraction:
 
 
 def _clawed_back(refund: Parts, order: Parts, earns: Earns) -> Fraction:
-    """The part of a refund that is taken from what the order earned on.
+    """The part of a refund that reduces the order's earning amount.
 
     Rounded up to the millionth that an event can carry, so that parts add up to the whole; the engine
     allows for an excess that is rounding.

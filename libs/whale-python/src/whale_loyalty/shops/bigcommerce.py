@@ -14,7 +14,7 @@ from whale_loyalty.shops._orders import GOODS, ZERO, Earns, Order, Parts, Refund
 from whale_loyalty.shops._payload import Payload
 
 _SHIPPING: Final = frozenset({"SHIPPING", "HANDLING"})
-# Refunds of an amount, which say nothing of what it was paid for.
+# Refunds of an amount alone, which name no part of the order.
 _OTHER: Final = frozenset({"ORDER", "FEE"})
 
 
@@ -29,10 +29,10 @@ def order_refunded(
 ) -> EventInput:
     """The event of a refund of `GET /v3/orders/{id}/payment_actions/refunds`; `order` is the order it
     belongs to."""
-    given_back, mapped = Payload(refund), _order(Payload(order))
-    if given_back.id("order_id") != mapped.id:
-        raise given_back.error("order_id", f"the refund is not one of order {mapped.id}")
-    return _orders.refunded(_refund(given_back), mapped, earns)
+    given, mapped = Payload(refund), _order(Payload(order))
+    if given.id("order_id") != mapped.id:
+        raise given.error("order_id", f"the refund is not one of order {mapped.id}")
+    return _orders.refunded(_refund(given), mapped, earns)
 
 
 def _order(order: Payload) -> Order:
@@ -73,7 +73,7 @@ def _refund(refund: Payload) -> Refund:
         parts=Parts(
             total=refund.money("total_amount")
             - sum((one.money("amount") for one in declined), ZERO),
-            # Below zero where tax was charged by giving back less.
+            # Negative where the shop collected tax by refunding less.
             tax=refund.money("total_tax"),
             shipping=_of_types(refund, _SHIPPING),
             other=_of_types(refund, _OTHER),

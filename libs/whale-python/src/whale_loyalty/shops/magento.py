@@ -2,7 +2,7 @@
 
 Times are UTC and say no offset. Money is the store's own (the `base_` amounts), whatever currency the
 customer saw. The grand totals are what remains to pay after gift cards, store credit and Magento's own
-reward points, so these are added again.
+reward points, so these are added back.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def _refund(memo: Payload, order: Payload) -> Refund:
             total=memo.money("base_grand_total") + gift_cards + credit,
             tax=memo.money("base_tax_amount"),
             shipping=_shipping_of_memo(memo, order),
-            # An adjustment fee lowers the total, and so what is given back of the goods.
+            # An adjustment fee lowers the total, and so the refund of the goods.
             other=memo.money("base_adjustment_positive", absent=ZERO),
         ),
     )

@@ -2,7 +2,7 @@
 
 GraphQL's `totalPriceSet` is REST's `total_price_set`, so its names are read as REST's. All money is the
 shop's own (`shop_money`), whatever currency the customer saw. The original amounts are read, not the
-`current_` ones: those change with a refund, and an order that comes again must be the same.
+`current_` ones: those change with a refund, and a redelivered order must be the same.
 """
 
 import re
@@ -29,11 +29,11 @@ def order_refunded(
     refund: Mapping[str, Any], *, order: Mapping[str, Any], earns: Earns = GOODS
 ) -> EventInput:
     """The event of one of an order's `refunds`; `order` is the order that it belongs to."""
-    paid, given_back = _payload(order), _payload(refund)
+    paid, given = _payload(order), _payload(refund)
     mapped = _order(paid, earns)
-    if given_back.has("order_id") and given_back.id("order_id") != mapped.id:
-        raise given_back.error("order_id", f"the refund is not one of order {mapped.id}")
-    return _orders.refunded(_refund(given_back, paid), mapped, earns)
+    if given.has("order_id") and given.id("order_id") != mapped.id:
+        raise given.error("order_id", f"the refund is not one of order {mapped.id}")
+    return _orders.refunded(_refund(given, paid), mapped, earns)
 
 
 def _order(order: Payload, earns: Earns) -> Order:
@@ -65,7 +65,7 @@ def _refund(refund: Payload, order: Payload) -> Refund:
     if order.flag("taxes_included"):
         listed, shipping = listed - line_tax, shipping - shipping_tax
     tax = line_tax + shipping_tax + _optional_set(refund, "total_duties_set")
-    total = _given_back(refund, order)
+    total = _refunded_total(refund, order)
     return Refund(
         id=refund.id("id"),
         refunded_at=refund.moment("created_at"),
@@ -81,8 +81,8 @@ def _refund(refund: Payload, order: Payload) -> Refund:
     )
 
 
-def _given_back(refund: Payload, order: Payload) -> Fraction:
-    """The money that was given back: GraphQL says it, REST lists the transactions."""
+def _refunded_total(refund: Payload, order: Payload) -> Fraction:
+    """The money that was refunded: GraphQL has the sum, REST lists the transactions."""
     if refund.has("total_refunded_set"):
         return _set(refund, "total_refunded_set")
     total = ZERO
@@ -116,8 +116,8 @@ def _paid_with(order: Payload, gateway: str) -> Fraction:
 
 
 def _in_shop_money(transaction: Payload, order: Payload) -> Fraction:
-    """A transaction's amount. REST says it in the currency of the payment, so the order's own exchange
-    rate is applied where that is another one."""
+    """A transaction's amount. REST has it in the currency of the payment, so the order's own exchange
+    rate converts it where that is another currency."""
     if transaction.has("amount_set"):
         return _set(transaction, "amount_set")
     amount, totals = transaction.money("amount"), order.part("total_price_set")

@@ -1,8 +1,8 @@
 """Square: the Order of the Orders API and the PaymentRefund of the Refunds API.
 
-Money is in the currency's smallest unit. The webhooks `order.updated` and `refund.updated` say that
-something changed; the handler fetches the order. A refund says no more than its amount, so it is taken
-from all parts of the order alike.
+Money is in the currency's smallest unit. The webhooks `order.updated` and `refund.updated` announce a
+change; the handler fetches the order. A refund has only an amount, so it is spread over all parts of the
+order.
 """
 
 from collections.abc import Mapping
@@ -32,10 +32,10 @@ def order_refunded(
 ) -> EventInput:
     """The event of a refund whose `status` is COMPLETED; `order` is the order that was paid. The
     refund's own `order_id` may be another, which Square opens for the return."""
-    given_back, mapped = Payload(refund), _order(Payload(order))
-    if given_back.text("status") != "COMPLETED":
-        raise given_back.error("status", "COMPLETED is needed: nothing is given back yet")
-    return _orders.refunded(_refund(given_back), mapped, earns)
+    given, mapped = Payload(refund), _order(Payload(order))
+    if given.text("status") != "COMPLETED":
+        raise given.error("status", "COMPLETED is needed: nothing is refunded yet")
+    return _orders.refunded(_refund(given), mapped, earns)
 
 
 def _order(order: Payload) -> Order:

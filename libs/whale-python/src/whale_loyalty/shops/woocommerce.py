@@ -27,10 +27,10 @@ def order_refunded(
     refund: Mapping[str, Any], *, order: Mapping[str, Any], earns: Earns = GOODS
 ) -> EventInput:
     """The event of a refund as `/orders/<id>/refunds` lists it; `order` is the order it belongs to."""
-    given_back, mapped = Payload(refund), _order(Payload(order))
-    if given_back.has("parent_id") and given_back.id("parent_id") != mapped.id:
-        raise given_back.error("parent_id", f"the refund is not one of order {mapped.id}")
-    return _orders.refunded(_refund(given_back), mapped, earns)
+    given, mapped = Payload(refund), _order(Payload(order))
+    if given.has("parent_id") and given.id("parent_id") != mapped.id:
+        raise given.error("parent_id", f"the refund is not one of order {mapped.id}")
+    return _orders.refunded(_refund(given), mapped, earns)
 
 
 def _order(order: Payload) -> Order:
