@@ -55,11 +55,36 @@ class Program:
 
 
 def test_the_page_has_a_program_for_every_shop() -> None:
-    assert set(PROGRAMS) == {"any_shop.py"} | {f"{shop}_shop.py" for shop in shops.SHOPS}
+    names = {"any_shop.py", "with_tax.py"} | {f"{shop}_shop.py" for shop in shops.SHOPS}
+    assert set(PROGRAMS) == names
 
 
+def test_the_pages_query_asks_for_all_that_the_mapping_reads() -> None:
+    (query,) = re.findall(r"^```graphql\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    asked = set(re.findall(r"\w+", query)) | {"edges", "node", "nodes"}
+    for payload in (payloads.shopify_graphql_order(), payloads.shopify_graphql_refund()):
+        assert names_in(payload) <= asked
+
+
+def names_in(value: Any) -> set[str]:
+    """The names of all members, however deep."""
+    match value:
+        case dict():
+            return set(value).union(*map(names_in, value.values()))
+        case list():
+            return set().union(*map(names_in, value))
+        case _:
+            return set()
+
+
+# The handlers that an order and a refund reach, and the points that are clawed back.
 HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
     "any_shop.py": ([("order_paid", payloads.shopify_order())], [], 0),
+    "with_tax.py": (
+        [("order_paid", payloads.shopify_order())],
+        [("order_refunded", payloads.shopify_refund(), payloads.shopify_order())],
+        216,
+    ),
     "shopify_shop.py": (
         [("orders_paid", payloads.shopify_order())],
         [
@@ -148,18 +173,26 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
 @pytest.mark.parametrize("name", HANDLED)
 async def test_an_order_earns_and_its_refund_claws_back_once(mine: Shop, name: str) -> None:
     orders, refunds, clawed_back = HANDLED[name]
+    earned = 540 if name == "with_tax.py" else 500
     program = Program(name)
     try:
         for _ in range(2):  # webhooks are delivered again
             for call in (*orders, *refunds):
                 await program.handle(*call)
-        status = await mine.balance_becomes(500 - clawed_back, str(CUSTOMER))
+        status = await mine.balance_becomes(earned - clawed_back, str(CUSTOMER))
     finally:
         program.close()
     assert [one["points"] for one in status["transactions"]] == [
         *([-clawed_back] if refunds else []),
-        500,
+        earned,
     ]
+
+
+async def test_an_event_goes_over_kafka_as_the_page_says(mine: Shop) -> None:
+    event = shopify.order_completed(payloads.shopify_order())
+    await mine.publish(event["data"] | {"store_id": mine.store_id}, topic=event["type"])
+    status = await mine.balance_becomes(500, str(CUSTOMER))
+    assert [one["reason"] for one in status["transactions"]] == ["Order #1042"]
 
 
 GRAPHQL = (payloads.shopify_graphql_order(), payloads.shopify_graphql_refund())
