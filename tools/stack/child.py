@@ -201,7 +201,7 @@ class Child:
         self._was_ready = False
         self._started_at = self._responded_at = self._patient_since = time.monotonic()
         self.state, self.why = "starting", None
-        self._changed()
+        self._announce()
         return self.process
 
     async def _end(self, *, within_seconds: float) -> None:
@@ -223,7 +223,14 @@ class Child:
     def _become(self, state: str, why: str | None = None) -> None:
         if (state, why) != (self.state, self.why) or self.retry_at is not None:
             self.state, self.why = state, why
+            self._announce()
+
+    def _announce(self) -> None:
+        """Nothing that happens to what is published may end the watch."""
+        try:
             self._changed()
+        except Exception:
+            log.exception("the state of %s could not be published", self.program.name)
 
 
 def _appending(path: Path) -> IO[bytes]:
