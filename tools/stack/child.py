@@ -43,9 +43,10 @@ class Care(Struct, frozen=True, kw_only=True):
     start_seconds: float = 120.0
     # One that does not respond for so long is frozen or stuck.
     silent_seconds: float
-    # One that responds, but is not ready for so long although it could be. Doubled with each restart
-    # that did not help, since a restart interrupts what still works.
-    unready_seconds: float = 60.0
+    # One that responds, but is not ready for so long although it could be: longer than a consumer
+    # takes between its own retries. Doubled with each restart that did not help, since a restart
+    # interrupts what still works.
+    unready_seconds: float = 120.0
     longest_unready_seconds: float = 600.0
 
 
