@@ -81,7 +81,7 @@ class Probe:
         try:
             async with asyncio.timeout(RESPONSE_SECONDS):
                 return set(_ALL_TOPICS - await self._topics())
-        except Exception:  # noqa: BLE001  that it does not respond is told by `health`
+        except Exception:  # noqa: BLE001  `health` reports that it does not respond
             return set()
 
     async def _server(self, name: str) -> Health:

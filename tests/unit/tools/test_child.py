@@ -23,7 +23,7 @@ DIE = (sys.executable, "-c", "raise SystemExit(3)")
 
 
 class Doctor:
-    """Says how the child is: as told, and whether it runs and is not frozen."""
+    """Reports how the child is: `health`, unless it has ended or is frozen."""
 
     def __init__(self) -> None:
         self.health = READY
