@@ -1,7 +1,7 @@
 # Everything starts here: `make` alone tells what there is.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first Python that will do; name another with PYTHON=…
 PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
@@ -19,7 +19,7 @@ help:
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-up: $(VENV)/stack ## start the local stack: Kafka, PostgreSQL, Redis, the services, a demo store
+up: $(VENV)/stack ## start the local stack: Kafka, PostgreSQL, Redis, the services, a demo store; or repair it
 	@$(TOOLS) up
 
 down: $(VENV)/stack ## stop it; the data stays
@@ -28,8 +28,11 @@ down: $(VENV)/stack ## stop it; the data stays
 reset: $(VENV)/stack ## stop it and forget the data
 	@$(TOOLS) reset
 
-status: $(VENV)/stack ## a line per process: name, state, pid, address
+status: $(VENV)/stack ## each process: its state, pid, address; each consumer: its lag, its dead letters
 	@$(TOOLS) status
+
+restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
+	@$(TOOLS) restart $(SERVICE)
 
 logs: $(VENV)/stack ## the last lines of every log
 	@$(TOOLS) logs

@@ -1,31 +1,36 @@
 """`python -m tools COMMAND`: what `make` calls, and what operators call."""
 
 import argparse
+import importlib
 import logging
 import sys
+from collections.abc import Sequence
+from types import ModuleType
 from typing import Final
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
 
 from libs.kernel.settings import SettingsError
-from tools import order, rebuild
-from tools.dead_letters import cli as dead_letters
-from tools.demo import cli as demo
-from tools.docs import cli as docs
-from tools.ledger import cli as ledger
-from tools.quality import cli as quality
 from tools.stack import cli as stack
 from tools.stack.errors import StackError, away
 
 # Each adds its subcommands, with `run` as the default that carries one out.
-_PARTS: Final = (stack, order, demo, dead_letters, ledger, rebuild, docs, quality)
+_OTHER_PARTS: Final = (
+    "tools.order",
+    "tools.demo.cli",
+    "tools.dead_letters.cli",
+    "tools.ledger.cli",
+    "tools.rebuild",
+    "tools.docs.cli",
+    "tools.quality.cli",
+)
 
 
 def main(words: list[str] | None = None) -> int:
     """Carry out one command; answers the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in _PARTS:
+    for part in _parts((sys.argv[1:] if words is None else words)[:1]):
         part.register(commands)
     asked = parser.parse_args(words)
     # What the client of Kafka logs of a broker that is away is told below, in our words.
@@ -41,6 +46,14 @@ def main(words: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _parts(first_word: Sequence[str]) -> list[ModuleType]:
+    """The local stack's commands alone where one of them is called: the other parts import most of
+    the services, which takes as long as `make status` does."""
+    if set(first_word) & set(stack.COMMANDS):
+        return [stack]
+    return [stack, *(importlib.import_module(name) for name in _OTHER_PARTS)]
 
 
 if __name__ == "__main__":

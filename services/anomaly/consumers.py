@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.api import MAX_BALANCE
 from libs.contracts.events import PointsPosted
-from libs.contracts.topics import POINTS_ADJUSTED, POINTS_EARNED, POINTS_REDEEMED
+from libs.contracts.groups import ANOMALY_POINTS
 from libs.kernel.clock import parse_time
 from libs.kernel.ids import CUSTOMER_ID, STORE_ID
 from libs.messaging.cloudevents import EventReader, Poison
@@ -18,8 +18,8 @@ from services.anomaly.handlers.detecting import detect
 from services.anomaly.store.earnings import Earning, milliseconds
 from services.anomaly.store.windows import Windows
 
-GROUP: Final = "anomaly"
-TOPICS: Final = (POINTS_EARNED, POINTS_ADJUSTED, POINTS_REDEEMED)
+GROUP: Final = ANOMALY_POINTS.name
+TOPICS: Final = ANOMALY_POINTS.topics
 
 _TRANSACTION_ID: Final = re.compile(
     r"txn_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"

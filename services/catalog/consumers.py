@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import PointsPosted
+from libs.contracts.groups import CATALOG_POINTS
 from libs.contracts.topics import POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.kernel.ids import OTHER_ID, STORE_ID
 from libs.messaging.cloudevents import EventReader, Poison
@@ -14,7 +15,7 @@ from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
 from services.catalog.handlers import stock
 from services.catalog.store import Use
 
-POINTS_GROUP: Final = "catalog.points"
+POINTS_GROUP: Final = CATALOG_POINTS.name
 
 
 def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use | None]:

@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded
+from libs.contracts.groups import EARNING_ORDERS, EARNING_REFUNDS, EARNING_RESOLUTIONS
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
@@ -19,10 +20,9 @@ from services.earning.domain.postings import Order, Posting, Refund
 from services.earning.handlers import reviews
 from services.earning.handlers.posting import Done, Result, Work, post_batch
 
-# A group a topic: members of one group that subscribe to different topics would disturb each other.
-ORDERS_GROUP = "earning"
-REFUNDS_GROUP = "earning.refunds"
-RESOLUTIONS_GROUP = "earning.resolutions"
+ORDERS_GROUP = EARNING_ORDERS.name
+REFUNDS_GROUP = EARNING_REFUNDS.name
+RESOLUTIONS_GROUP = EARNING_RESOLUTIONS.name
 
 # Orders in one batch while requests come: about 10 ms in which no request is served.
 _BESIDE_REQUESTS = 200

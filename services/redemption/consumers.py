@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import PointsPosted, RewardChanged
+from libs.contracts.groups import REDEMPTION_POINTS, REDEMPTION_REWARDS
 from libs.contracts.topics import CATALOG_REWARD, POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
@@ -16,8 +17,8 @@ from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
 from services.redemption.handlers.desk import Work, act
 from services.redemption.store import rewards
 
-REWARDS_GROUP = "redemption.rewards"
-POINTS_GROUP = "redemption.points"
+REWARDS_GROUP = REDEMPTION_REWARDS.name
+POINTS_GROUP = REDEMPTION_POINTS.name
 
 
 def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[RewardChanged]:

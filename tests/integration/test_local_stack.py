@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -13,6 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
+from libs.contracts.groups import GROUPS
 from libs.testing.eventually import eventually
 from tests.support import Shop, Stack
 from tools.stack import config, state
@@ -120,11 +122,15 @@ def test_a_second_up_says_that_it_is_up(stack: Stack) -> None:
 
 
 def test_status_has_a_line_per_process_with_its_address(stack: Stack) -> None:
-    lines = [line.split() for line in stack.run("status").stdout.splitlines()]
-    assert {line[0] for line in lines} == {"postgres", "redis", "kafka", *config.SERVICES}
+    processes, _, consumers = stack.run("status").stdout.partition("\n\n")
+    lines = [line.split() for line in processes.splitlines()]
+    expected = {"supervisor", "postgres", "redis", "kafka", *config.SERVICES}
+    assert {line[0] for line in lines} == expected
     assert all(line[1] == "running" and psutil.pid_exists(int(line[2])) for line in lines)
     gateway = next(line for line in lines if line[0] == "gateway")
     assert gateway[3] == stack.gateway.removeprefix("http://")
+    found = {tuple(line.split()[:2]) for line in consumers.splitlines()[1:]}
+    assert found == {(group.name, topic) for group in GROUPS for topic in group.topics}
 
 
 async def test_a_killed_service_is_started_again_and_status_says_so(shop: Shop) -> None:
@@ -186,6 +192,8 @@ def test_two_stacks_on_the_same_servers_or_beside_each_other_and_no_process_left
         known = state.read(home)
         assert known is not None
         assert {one.name for one in known.processes} == {"postgres", "redis", *config.SERVICES}
+        status = other.run("status").stdout
+        assert re.search(rf"^kafka +running +- +{stack.addresses.kafka}$", status, re.MULTILINE)
         pids = [one.pid for one in known.processes if one.pid is not None]
         os.kill(known.pid, signal.SIGKILL)
 

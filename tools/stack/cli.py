@@ -1,4 +1,4 @@
-"""`up`, `down`, `reset`, `status`, `logs`, `key`, `key-revoke`."""
+"""`up`, `down`, `reset`, `status`, `restart`, `logs`, `key`, `key-revoke`."""
 
 import argparse
 import asyncio
@@ -8,17 +8,24 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
+import psutil
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from tools.stack import config, seed, services, state
+from tools.stack import config, control, lag, report, seed, services, state
 from tools.stack.config import DEMO_KEY, ROOT, Settings
-from tools.stack.errors import StackError
+from tools.stack.errors import StackError, explain
+from tools.stack.health import RESPONSE_SECONDS
+from tools.stack.report import Line
 from tools.stack.state import State
 
+COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "key-revoke")
 _LOOK_SECONDS: Final = 0.1
 _DOWN_SECONDS: Final = 60.0
+_ORPHANS_SECONDS: Final = 10.0
 
 
 def register(commands: Any) -> None:
@@ -27,10 +34,13 @@ def register(commands: Any) -> None:
         ("up", up, "start the local stack and wait until it is ready"),
         ("down", down, "stop the local stack; its data stays"),
         ("reset", reset, "stop the local stack and forget its data"),
-        ("status", status, "a line per process: name, state, pid, address"),
+        ("status", status, "each process: its state, pid, address; each consumer: how far behind"),
         ("logs", logs, "the last lines of every log"),
     ):
         commands.add_parser(name, help=told).set_defaults(run=run)
+    again = commands.add_parser("restart", help="restart the services, or one process")
+    again.add_argument("service", nargs="?", help="a service, or postgres, redis or kafka")
+    again.set_defaults(run=restart)
     key = commands.add_parser("key", help="make an API key")
     key.add_argument("--store", required=True)
     key.add_argument("--scopes")
@@ -42,23 +52,45 @@ def register(commands: Any) -> None:
 
 
 def up(_asked: argparse.Namespace) -> int:
-    """Start the supervisor in the background, and show what it is at until all is ready."""
+    """Start the stack and wait until it is ready; one that is up is repaired where it is not."""
     settings = config.settings()
     folder = settings.folder
+    console = Console(highlight=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StackError(f"{folder} cannot be made: {error.strerror}. Set WHALE_HOME.") from error
-    console = Console(highlight=False)
-    if state.is_running(folder):
-        known = state.read(folder)
-        if known is not None and known.phase == "ready":
-            console.print(f"The stack is up at {known.gateway} · make status · make down")
+    known = state.read(folder)
+    if known is not None and state.is_running(folder):
+        _let_go_on(known.pid, console)
+        if known.phase == "ready":
+            if not asyncio.run(control.repair(known, console)):
+                console.print(f"The stack is up at {known.gateway} · make status · make down")
             return 0
-    else:
-        (folder / "state.json").unlink(missing_ok=True)
-        _spawn_supervisor(settings)
+        if known.phase == "stopping":
+            _await_end(folder, known.pid)
+    if not state.is_running(folder):
+        _await_orphans(known)
+        try:
+            (folder / "state.json").unlink(missing_ok=True)
+            _spawn_supervisor(settings)
+        except OSError as error:
+            raise StackError(explain(error)) from error
     return _follow(settings, console)
+
+
+def _let_go_on(supervisor: int, console: Console) -> None:
+    if report.is_frozen(supervisor):
+        os.kill(supervisor, signal.SIGCONT)
+        console.print("The supervisor was frozen by a signal, and goes on now.")
+
+
+def _await_orphans(known: State | None) -> None:
+    """A supervisor that was killed leaves processes that are ending: their ports are free soon."""
+    left = [process.pid for process in known.processes if process.pid] if known else []
+    until = time.monotonic() + _ORPHANS_SECONDS
+    while any(psutil.pid_exists(pid) for pid in left) and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _spawn_supervisor(settings: Settings) -> None:
@@ -128,17 +160,22 @@ def down(_asked: argparse.Namespace) -> int:
     if known is None or not state.is_running(folder):
         print("The stack is not up.")
         return 0
+    started = time.monotonic()
     os.kill(known.pid, signal.SIGTERM)
-    until = time.monotonic() + _DOWN_SECONDS
+    os.kill(known.pid, signal.SIGCONT)
     with Console().status("stopping …"):
-        while state.is_running(folder):
-            if time.monotonic() > until:
-                raise StackError(
-                    f"The supervisor, process {known.pid}, does not end; see make logs."
-                )
-            time.sleep(_LOOK_SECONDS)
-    print("Down. The data is kept; `make reset` forgets it.")
+        _await_end(folder, known.pid)
+    took = time.monotonic() - started
+    print(f"Down after {took:.1f} s. The data is kept; `make reset` forgets it.")
     return 0
+
+
+def _await_end(folder: Path, supervisor: int) -> None:
+    until = time.monotonic() + _DOWN_SECONDS
+    while state.is_running(folder):
+        if time.monotonic() > until:
+            raise StackError(f"The supervisor, process {supervisor}, does not end; see make logs.")
+        time.sleep(_LOOK_SECONDS)
 
 
 def reset(asked: argparse.Namespace) -> int:
@@ -151,16 +188,48 @@ def reset(asked: argparse.Namespace) -> int:
 
 
 def status(_asked: argparse.Namespace) -> int:
-    """A line per process; exit code 1 unless the stack is ready."""
+    """How each process is, asked now, and how far each consumer is; exit code 1 unless all of the
+    stack is ready."""
     folder = config.settings().folder
     known = state.read(folder)
     if known is None or not state.is_running(folder):
         print("The stack is not up. Start it with `make up`.")
         return 1
-    for process in known.processes:
-        pid = "-" if process.pid is None else process.pid
-        print(f"{process.name:<12} {process.state:<34} {pid!s:<8} {process.address}")
-    return 0 if known.phase == "ready" else 1
+    lines, consumers = asyncio.run(_ask(known))
+    print("\n".join([*report.table(lines), "", *consumers]))
+    if known.phase != "ready":
+        print(f"\nThe stack is {known.phase}: {' · '.join(known.doing) or 'please wait'}")
+        return 1
+    if all(line.is_ready for line in lines):
+        return 0
+    print("\nSee docs/runbooks/status.md; `make up` repairs what is not ready.")
+    return 1
+
+
+async def _ask(known: State) -> tuple[list[Line], list[str]]:
+    async with report.probe_of(known) as probe:
+        return await asyncio.gather(report.look(known, probe), _consumers(probe.kafka))
+
+
+async def _consumers(bootstrap: str) -> list[str]:
+    try:
+        async with asyncio.timeout(RESPONSE_SECONDS):
+            return lag.table(await lag.progress(bootstrap))
+    except (KafkaError, OSError):
+        return ["The consumers' lag is unknown: Kafka does not respond."]
+
+
+def restart(asked: argparse.Namespace) -> int:
+    """Restart the services, or the one process named, and wait until it is ready."""
+    folder = config.settings().folder
+    known = state.read(folder)
+    if known is None or not state.is_running(folder):
+        raise StackError("The stack is not up. Start it with `make up`.")
+    console = Console(highlight=False)
+    _let_go_on(known.pid, console)
+    names = control.names_to_restart(known, asked.service)
+    asyncio.run(control.restart(known, names, console))
+    return 0
 
 
 def logs(_asked: argparse.Namespace) -> int:

@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     # Which services to run; `none` leaves the servers alone with their databases and topics.
     services: tuple[str, ...] = SERVICES
+    # A process that does not respond for so long is restarted.
+    restart_after_seconds: float = 30.0
 
     @property
     def running(self) -> tuple[str, ...]:

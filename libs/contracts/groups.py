@@ -1,0 +1,54 @@
+"""The consumer groups: who reads which topics, in one table, which `make status` reports on."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from libs.contracts.topics import (
+    ANOMALY_RESOLVED,
+    CATALOG_REWARD,
+    ORDER_COMPLETED,
+    ORDER_REFUNDED,
+    POINTS_ADJUSTED,
+    POINTS_EARNED,
+    POINTS_REDEEMED,
+)
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """A consumer group as Kafka knows it, the service whose processes are its members, its topics."""
+
+    name: str
+    service: str
+    topics: tuple[str, ...]
+
+
+# A group a topic, as a rule: members of one group that subscribe to different topics would disturb
+# each other.
+EARNING_ORDERS: Final = Group(name="earning", service="earning", topics=(ORDER_COMPLETED,))
+EARNING_REFUNDS: Final = Group(name="earning.refunds", service="earning", topics=(ORDER_REFUNDED,))
+EARNING_RESOLUTIONS: Final = Group(
+    name="earning.resolutions", service="earning", topics=(ANOMALY_RESOLVED,)
+)
+CATALOG_POINTS: Final = Group(
+    name="catalog.points", service="catalog", topics=(POINTS_REDEEMED, POINTS_ADJUSTED)
+)
+REDEMPTION_REWARDS: Final = Group(
+    name="redemption.rewards", service="redemption", topics=(CATALOG_REWARD,)
+)
+REDEMPTION_POINTS: Final = Group(
+    name="redemption.points", service="redemption", topics=(POINTS_REDEEMED, POINTS_ADJUSTED)
+)
+ANOMALY_POINTS: Final = Group(
+    name="anomaly", service="anomaly", topics=(POINTS_EARNED, POINTS_ADJUSTED, POINTS_REDEEMED)
+)
+
+GROUPS: Final = (
+    EARNING_ORDERS,
+    EARNING_REFUNDS,
+    EARNING_RESOLUTIONS,
+    CATALOG_POINTS,
+    REDEMPTION_REWARDS,
+    REDEMPTION_POINTS,
+    ANOMALY_POINTS,
+)

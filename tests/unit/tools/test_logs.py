@@ -1,0 +1,46 @@
+"""The stack's logs have a bound, whatever writes them and however full the disk is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.stack.upkeep import bound_logs
+
+BOUND = 10_000
+
+
+def test_a_log_over_its_bound_begins_again_and_what_it_had_last_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "earning.log"
+    with log.open("ab") as output:
+        program = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
+        writer = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=output, text=True
+        )
+    assert writer.stdin is not None
+    for number in range(3_000):
+        writer.stdin.write(f"line {number}\n")
+    writer.stdin.flush()
+    while b"line 2999\n" not in log.read_bytes():
+        assert writer.poll() is None
+    bound_logs(tmp_path, max_bytes=BOUND)
+    assert log.stat().st_size == 0
+    kept = (tmp_path / "earning.log.1").read_bytes()
+    assert len(kept) == BOUND
+    assert kept.endswith(b"line 2999\n")
+    writer.communicate("after\n")
+    assert log.read_bytes() == b"after\n"
+
+
+def test_a_log_that_cannot_be_kept_is_bounded_all_the_same(tmp_path: Path) -> None:
+    log = tmp_path / "earning.log"
+    log.write_bytes(b"x" * (BOUND + 1))
+    (tmp_path / "earning.log.1").mkdir()
+    bound_logs(tmp_path, max_bytes=BOUND)
+    assert log.stat().st_size == 0
+
+
+def test_a_log_within_its_bound_stays(tmp_path: Path) -> None:
+    log = tmp_path / "earning.log"
+    log.write_bytes(b"x" * BOUND)
+    bound_logs(tmp_path, max_bytes=BOUND)
+    assert log.stat().st_size == BOUND
