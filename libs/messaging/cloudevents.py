@@ -45,11 +45,25 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 
 
 def encode_event(
-    event: Struct, *, topic: str, key: bytes, event_id: str, source: str, time: str
+    event: Struct,
+    *,
+    topic: str,
+    key: bytes,
+    event_id: str,
+    source: str,
+    time: str,
+    traceparent: str,
 ) -> EncodedEvent:
-    """An event ready for the outbox; `time` is RFC 3339."""
+    """An event ready for the outbox; `time` is RFC 3339, and `traceparent` that of the request that
+    caused it, empty where none did."""
     return EncodedEvent(
-        topic=topic, key=key, value=_encode(event), id=event_id, source=source, time=time
+        topic=topic,
+        key=key,
+        value=_encode(event),
+        id=event_id,
+        source=source,
+        time=time,
+        traceparent=traceparent,
     )
 
 
