@@ -267,14 +267,16 @@ class Shop:
         """Put a record on the orders' topic, even one without a value."""
         return await self._producer.send_and_wait(ORDER_COMPLETED, value, key=key)
 
-    async def dead_letter(self, place: Any) -> "DeadLetter":
-        """Wait for the dead letter of the record that lies at `place`."""
+    async def dead_letter(self, place: Any, *, service: str | None = None) -> "DeadLetter":
+        """Wait for the dead letter of the record that lies at `place`, from any of its consumers or
+        from that of one `service`."""
         topic = dead_letter_topic(place.topic)
         async with aclosing(follow(self.stack.kafka, topic)) as records:
             async for record in records:
                 headers = dict(record.headers)
                 origin = (int(headers["dlq-partition"]), int(headers["dlq-offset"]))
-                if origin == (place.partition, place.offset):
+                sender = headers["dlq-service"].decode()
+                if origin == (place.partition, place.offset) and service in {None, sender}:
                     return DeadLetter(
                         record.topic,
                         record.partition,

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from msgspec import UNSET, Raw, UnsetType
 
 from libs.contracts.api import Answer, Request
+from libs.contracts.numbers import Exact
 
 AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
 AnomalyStatus = Literal["pending_review", "in_review", "resolved"]
@@ -58,7 +59,7 @@ class UnusualAmount(Request, frozen=True, kw_only=True):
     `min_points`. A customer with fewer than `min_history` of them is held to the store's median."""
 
     mode: Mode = "review"
-    factor: Decimal = Decimal(10)
+    factor: Exact = Decimal(10)
     min_history: int = 5
     min_points: int = 1_000
 
@@ -68,7 +69,7 @@ class Deviation(Request, frozen=True, kw_only=True):
     judged from `min_days` earlier days with earnings on."""
 
     mode: Mode = "review"
-    score: Decimal = Decimal(6)
+    score: Exact = Decimal(6)
     min_days: int = 14
 
 

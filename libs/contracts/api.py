@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.events import RewardRef, TransactionType
+from libs.contracts.numbers import Exact
 
 AccountStatus = Literal["active", "suspended"]
 
@@ -60,13 +61,13 @@ class Program(Answer, frozen=True, kw_only=True):
 class TierInput(Request, frozen=True, kw_only=True):
     name: str
     min_points: int
-    multiplier: Decimal
+    multiplier: Exact
     perks: list[str] | None = None
 
 
 class ProgramCreate(Request, frozen=True, kw_only=True):
     name: str
-    points_per_dollar: Decimal
+    points_per_dollar: Exact
     tiers: list[TierInput] = []
     is_active: bool = True
     currency: str = "USD"
@@ -76,7 +77,7 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
     """What is left out stays as it is."""
 
     name: str | UnsetType = UNSET
-    points_per_dollar: Decimal | UnsetType = UNSET
+    points_per_dollar: Exact | UnsetType = UNSET
     tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET

@@ -27,7 +27,7 @@ def text(longest: int) -> Schema:
     }
 
 
-def _lines(longest: int) -> Schema:
+def lines(longest: int) -> Schema:
     """Text of several lines, or none."""
     return {
         "maxLength": longest,
@@ -43,25 +43,47 @@ def exact(high: int, *, above: int | None = None) -> Schema:
     """A decimal with up to six decimals, as a number or as text: over `above`, or from 0. `high` is
     a power of ten."""
     start = {"minimum": 0} if above is None else {"exclusiveMinimum": above}
-    return {
-        "anyOf": [
-            {"type": "number", **start, "maximum": high, "multipleOf": 0.000001},
-            {"type": "string", "pattern": _digits(high, zero=above is None)},
-        ]
+    number = {"type": "number", **start, "maximum": high, "multipleOf": 0.000001}
+    return either(number, _digits(high, zero=above is None))
+
+
+def money(*, zero: bool) -> Schema:
+    """An amount up to MAX_TOTAL, from 0 or over it: a number, which is rounded half-even to six
+    decimals, or text with at most six."""
+    # What rounds to 0 is 0.
+    start = {"minimum": 0} if zero else {"exclusiveMinimum": 0.0000005}
+    number = {
+        "type": "number",
+        **start,
+        "maximum": _TOTAL,
+        "description": "Rounded half-even to six decimals; no written exponent beyond ±30.",
     }
+    return either(number, _digits(_TOTAL, zero=zero))
 
 
-def _digits(high: int, *, zero: bool) -> str:
-    """The pattern of such a decimal as text, with or without 0."""
+def either(*schemas: Schema) -> Schema:
+    """One of these."""
+    return {"anyOf": list(schemas)}
+
+
+def _digits(high: int, *, zero: bool) -> Schema:
+    """Such a decimal as text: plain digits, with or without 0."""
     places = len(str(high)) - 1
     whole_part = rf"[1-9][0-9]{{0,{places - 1}}}(\.[0-9]{{1,6}})?"
     below_one = "|".join(rf"0{{{zeros}}}[1-9][0-9]{{0,{5 - zeros}}}" for zeros in range(6))
     highest = rf"{high}(\.0{{1,6}})?"
     alternatives = [whole_part, rf"0\.({below_one})", highest, *([r"0(\.0{1,6})?"] if zero else [])]
-    return f"^({'|'.join(alternatives)})$"
+    return {"type": "string", "pattern": f"^0*({'|'.join(alternatives)})$"}
 
 
-CUSTOMER_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_.:@+|=~-]{1,128}$"}
+_CUSTOMER_START: Final = r"^[\p{L}\p{M}\p{Nd}_.:@+|=~'!$&*-]{1,128}$"
+_IN_FORM_C: Final = "Read, and counted, in Unicode normal form C."
+CUSTOMER_ID_START: Final[Schema] = {
+    "type": "string",
+    "pattern": _CUSTOMER_START,
+    "description": _IN_FORM_C,
+}
+CUSTOMER_ID: Final[Schema] = {**CUSTOMER_ID_START, "not": {"enum": [".", ".."]}}
 STORE_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 OTHER_ID: Final[Schema] = {"type": "string", "pattern": f"^[^{_CONTROL}]{{1,128}}$"}
 
@@ -70,8 +92,7 @@ _NAME: Final = text(api.MAX_NAME)
 _REASON: Final = text(api.MAX_REASON)
 _RATE: Final = exact(api.MAX_RATE, above=0)
 _MULTIPLIER: Final = exact(api.MAX_MULTIPLIER, above=0)
-_MONEY: Final = exact(_TOTAL)
-_WORTH: Final = exact(_TOTAL, above=0)
+_WORTH: Final = money(zero=False)
 _PERCENT: Final = exact(100, above=0)
 _TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
 _COST: Final = whole(1, rewards.MAX_COST)
@@ -80,7 +101,7 @@ _DAY: Final[Schema] = {"format": "date"}
 _METADATA: Final[Schema] = {
     "maxProperties": rewards.MAX_METADATA,
     "propertyNames": text(rewards.MAX_METADATA_KEY),
-    "additionalProperties": {"type": "string", **_lines(rewards.MAX_METADATA_VALUE)},
+    "additionalProperties": {"type": "string", **lines(rewards.MAX_METADATA_VALUE)},
 }
 _PROGRAM: Final[dict[str, Schema]] = {
     "name": _NAME,
@@ -91,7 +112,7 @@ _PROGRAM: Final[dict[str, Schema]] = {
 _REWARD: Final[dict[str, Schema]] = {
     "name": _NAME,
     "points_cost": _COST,
-    "description": _lines(rewards.MAX_DESCRIPTION),
+    "description": lines(rewards.MAX_DESCRIPTION),
     "stock": whole(0, rewards.MAX_STOCK),
     "per_customer_limit": whole(1, rewards.MAX_PER_CUSTOMER),
     "starts_at": _MOMENT,
@@ -108,10 +129,24 @@ _LINE: Final[Schema] = {
         "unit_price": {"type": ["number", "string"]},
     },
 }
-_ORDER: Final[dict[str, Schema]] = {
-    "store_id": STORE_ID,
-    "customer_id": CUSTOMER_ID,
-    "order_id": OTHER_ID,
+NULL: Final[Schema] = {"type": "null"}
+
+
+def _whole_number(digits: int) -> Schema:
+    """A whole number that has up to `digits` characters as text."""
+    # Floats, since no reader of the document would take integers of that size.
+    least, most = -(10.0 ** (digits - 1)), 10.0**digits
+    return {"type": "integer", "exclusiveMinimum": least, "exclusiveMaximum": most}
+
+
+# As shops send them: many of them number what they name.
+_SHOP_ID: Final = either(OTHER_ID, _whole_number(128))
+_OPTIONAL_SHOP_ID: Final = either(OTHER_ID, _whole_number(128), NULL)
+_GUEST: Final[Schema] = {"enum": ["", 0, None], "description": "A guest's: passed over."}
+_SHOP_EVENT: Final[dict[str, Schema]] = {
+    "store_id": either(STORE_ID, _whole_number(64)),
+    "customer_id": either(CUSTOMER_ID, _whole_number(128), _GUEST),
+    "order_id": _SHOP_ID,
 }
 
 # By struct and field, what its type does not say.
@@ -170,33 +205,39 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "id": OTHER_ID,
         "source": _REASON,
         "time": _MOMENT,
-        "datacontenttype": {"const": "application/json"},
+        "datacontenttype": {"pattern": intake.JSON_MEDIA_TYPE},
         "dataschema": {"pattern": "/v1$"},
+        "data_base64": {"contentEncoding": "base64", "contentMediaType": "application/json"},
     },
     events.OrderCompleted: {
-        **_ORDER,
-        "total": _MONEY,
+        **_SHOP_EVENT,
+        "total": money(zero=True),
         "currency": _CURRENCY,
-        "program_id": OTHER_ID,
+        "order_number": _OPTIONAL_SHOP_ID,
+        "program_id": _OPTIONAL_SHOP_ID,
         "items": {"type": "array", "items": _LINE},
     },
-    events.OrderRefunded: {**_ORDER, "refund_id": OTHER_ID, "amount": _MONEY},
+    events.OrderRefunded: {
+        **_SHOP_EVENT,
+        "refund_id": _SHOP_ID,
+        "amount": either(*money(zero=True)["anyOf"], NULL),
+    },
 }
 
-_NULL: Final[Schema] = {"type": "null"}
-_SET: Final[Schema] = {"not": _NULL}
+_SET: Final[Schema] = {"not": NULL}
 
 # By struct, which of its fields go together.
 TOGETHER: Final[dict[type, Schema]] = {
+    intake.EventEnvelope: {"oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}]},
     rewards.RewardValueInput: {
         "oneOf": [
             {
                 "required": ["amount", "currency"],
-                "properties": {"amount": _SET, "currency": _SET, "percent": _NULL},
+                "properties": {"amount": _SET, "currency": _SET, "percent": NULL},
             },
             {
                 "required": ["percent"],
-                "properties": {"percent": _SET, "amount": _NULL, "currency": _NULL},
+                "properties": {"percent": _SET, "amount": NULL, "currency": NULL},
             },
         ]
     },

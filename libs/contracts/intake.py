@@ -9,8 +9,13 @@ from libs.contracts.api import Answer
 MAX_EVENTS: Final = 500
 
 
+# Media types are compared without case, whatever parameters follow.
+JSON_MEDIA_TYPE: Final = r"^[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn](\s*;.*)?$"
+
+
 class EventEnvelope(Struct, frozen=True, kw_only=True):
-    """A CloudEvent 1.0; `data` is the value that would stand on the topic called `type`.
+    """A CloudEvent 1.0; `data` is the value that would stand on the topic called `type`, and
+    `data_base64` the same in base64, in its place.
 
     `data.store_id` may be left out: the key's store is meant. `id` identifies the event to the
     caller; what counts once is the order's or refund's own id. Other attributes are ignored.
@@ -20,7 +25,8 @@ class EventEnvelope(Struct, frozen=True, kw_only=True):
     id: str
     source: str
     type: Literal["order.completed", "order.refunded"]
-    data: Raw
+    data: Raw | UnsetType = UNSET
+    data_base64: str | UnsetType = UNSET
     time: str | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
@@ -28,10 +34,12 @@ class EventEnvelope(Struct, frozen=True, kw_only=True):
 
 class EventVerdict(Answer, frozen=True, kw_only=True):
     """What became of one event: 202 once it is on its topic, else a problem. `id` is the event's
-    own, null where it has none that can be read."""
+    own, null where it has none that can be read. A `guest` has no customer: its event is read and
+    passed over."""
 
     id: str | None
     status: int
+    guest: bool | UnsetType = UNSET
     problem: Raw | UnsetType = UNSET
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from libs.contracts import anomalies, api, intake, rewards
-from libs.contracts.bounds import CUSTOMER_ID, OTHER_ID, Schema
+from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_START, OTHER_ID, Schema
 
 Scope = Literal["read", "earn", "redeem", "manage", "admin"]
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
@@ -205,7 +205,7 @@ OPERATIONS: Final = (
         summary="List customers by their ids, without transactions.",
         query=(
             *PAGE,
-            Parameter("query", "The start of the id.", CUSTOMER_ID),
+            Parameter("query", "The start of the id.", CUSTOMER_ID_START),
             Parameter("tier", "The name of the tier they hold.", {"type": "string"}),
             _choice("status", "Only accounts in this status.", "active", "suspended"),
         ),

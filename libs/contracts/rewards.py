@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts.api import Answer, Request
 from libs.contracts.events import RewardRef
+from libs.contracts.numbers import Exact, Money
 
 RewardType = Literal["discount", "shipping", "credit", "perk"]
 RedemptionStatus = Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"]
@@ -62,9 +63,9 @@ class RewardForCustomer(Reward, frozen=True, kw_only=True):
 class RewardValueInput(Request, frozen=True, kw_only=True):
     """Either `amount` and `currency`, or `percent`."""
 
-    amount: Decimal | None = None
+    amount: Money | None = None
     currency: str | None = None
-    percent: Decimal | None = None
+    percent: Exact | None = None
 
 
 class RewardCreate(Request, frozen=True, kw_only=True):

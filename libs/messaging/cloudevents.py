@@ -1,12 +1,17 @@
 """CloudEvents 1.0 on Kafka: binary mode out; binary, structured and bare JSON in."""
 
+import base64
+import binascii
 import re
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
+from libs.contracts.event_bounds import EVENT_BOUNDS, breach
+from libs.contracts.numbers import decoder
 from libs.messaging.outbox import EncodedEvent
+from libs.messaging.resemblance import resemblance
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -14,6 +19,8 @@ D = TypeVar("D")
 PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 Headers = list[tuple[str, bytes]]
+# The headers content-type, ce_type and ce_dataschema, as far as there are any.
+_Said = tuple[bytes | None, bytes | None, bytes | None]
 
 _SPEC_VERSION: Final = b"1.0"
 _SCHEMA_ROOT: Final = "/events"
@@ -34,10 +41,11 @@ class Poison(Exception):
 
 
 class _Envelope(Struct):
-    """A CloudEvent in structured mode."""
+    """A CloudEvent in structured mode: its value as JSON, or as the base64 of it."""
 
     type: str
-    data: Raw
+    data: Raw | UnsetType = UNSET
+    data_base64: str | UnsetType = UNSET
     dataschema: str | None = None
 
 
@@ -45,11 +53,25 @@ _envelope: Final = msgspec.json.Decoder(_Envelope)
 
 
 def encode_event(
-    event: Struct, *, topic: str, key: bytes, event_id: str, source: str, time: str
+    event: Struct,
+    *,
+    topic: str,
+    key: bytes,
+    event_id: str,
+    source: str,
+    time: str,
+    traceparent: str,
 ) -> EncodedEvent:
-    """An event ready for the outbox; `time` is RFC 3339."""
+    """An event ready for the outbox; `time` is RFC 3339, and `traceparent` that of the request that
+    caused it, empty where none did."""
     return EncodedEvent(
-        topic=topic, key=key, value=_encode(event), id=event_id, source=source, time=time
+        topic=topic,
+        key=key,
+        value=_encode(event),
+        id=event_id,
+        source=source,
+        time=time,
+        traceparent=traceparent,
     )
 
 
@@ -70,47 +92,104 @@ def headers_of(event: EncodedEvent) -> Headers:
 
 
 class EventReader(Generic[E]):
-    """Reads the records of `topics` as events of one type; an event's type is its topic."""
+    """Reads the records of `topics` as events of one type; an event's type is its topic.
+
+    Events of ours are held to their bounds; those of shops are the consumer's to judge.
+    """
 
     def __init__(self, *topics: str, kind: type[E]) -> None:
         self._topics = frozenset(topics)
-        self._decoder = msgspec.json.Decoder(kind)
+        self._decoder = decoder(kind)
+        self._is_bounded = kind in EVENT_BOUNDS
+        # What the headers of the last good record in binary mode said: most say the same.
+        self._usual: _Said = (None, None, None)
 
     def read(self, record: Any) -> E:
-        """The event in `record`; raises Poison where it is none, or of a version we do not know."""
+        """The event in `record`; raises Poison where it is none, breaks a bound of our own events,
+        or is of a version we do not know."""
         value = record.value
         if value is None:
             raise Poison("malformed", "the record has no value")
-        headers: dict[str, bytes] = dict(record.headers) if record.headers else {}
-        if headers.get("content-type", b"").startswith(_STRUCTURED):
-            envelope = self._decode(_envelope, value)
-            self._check(envelope.type, envelope.dataschema)
-            return self._decode(self._decoder, envelope.data)
-        if "ce_type" in headers:
-            self._check(_text(headers, "ce_type"), _text(headers, "ce_dataschema"))
-        return self._decode(self._decoder, value)
+        if record.headers:
+            value = self._value_of(value, dict(record.headers))
+        event = _decode(self._decoder, value)
+        if self._is_bounded:
+            broken = breach(event)  # type: ignore[arg-type]  # it has bounds, so it is a struct
+            if broken is not None:
+                raise Poison("invalid", broken)
+        return event
 
-    def _check(self, event_type: str | None, schema: str | None) -> None:
+    def _value_of(self, value: bytes, headers: dict[str, bytes]) -> bytes | Raw:
+        """The event's value, once its type and version are known to be ours."""
+        said = headers.get("content-type"), headers.get("ce_type"), headers.get("ce_dataschema")
+        if said == self._usual:
+            return value
+        content_type, event_type, schema = said
+        if content_type is not None and _is_structured(content_type):
+            envelope = _decode(_envelope, value)
+            self._check_type(envelope.type)
+            _check_version(envelope.dataschema)
+            return _data_of(envelope)
+        if event_type is not None:
+            self._check_type(_text(event_type, "ce_type"))
+        if schema is not None:
+            _check_version(_text(schema, "ce_dataschema"))
+        self._usual = said
+        return value
+
+    def _check_type(self, event_type: str) -> None:
         if event_type not in self._topics:
             wanted = " or ".join(sorted(self._topics))
             raise Poison("malformed", f"the event's type is {event_type}, not {wanted}")
-        if schema is None:
-            return
-        major = _MAJOR.search(schema)
-        if major is None or major[1] != "1":
-            raise Poison("unsupported_version", f"{schema} is none of v1")
-
-    @staticmethod
-    def _decode(decoder: "msgspec.json.Decoder[D]", data: bytes | Raw) -> D:
-        try:
-            return decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Poison("malformed", str(error) or type(error).__name__) from error
 
 
-def _text(headers: dict[str, bytes], name: str) -> str | None:
-    value = headers.get(name)
+def _is_structured(content_type: bytes) -> bool:
+    """Media types are compared without case, and without what follows them."""
+    return content_type.partition(b";")[0].strip().lower() == _STRUCTURED
+
+
+def _check_version(schema: str | None) -> None:
+    if schema is None:
+        return
+    major = _MAJOR.search(schema)
+    if major is None or major[1] != "1":
+        raise Poison("unsupported_version", f"{schema} is none of v1")
+
+
+def _data_of(envelope: _Envelope) -> bytes | Raw:
     try:
-        return None if value is None else value.decode()
+        return data_in(envelope.data, envelope.data_base64)
+    except ValueError as error:
+        raise Poison("malformed", str(error)) from error
+
+
+def data_in(data: Raw | UnsetType, data_base64: str | UnsetType) -> bytes | Raw:
+    """The value in a structured event, whichever way it holds it; raises ValueError."""
+    if data_base64 is UNSET:
+        if data is UNSET:
+            raise ValueError("the event has neither `data` nor `data_base64`")
+        return data
+    if data is not UNSET:
+        raise ValueError("the event has both `data` and `data_base64`")
+    try:
+        return base64.b64decode(data_base64, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"`data_base64` is not base64: {error}") from error
+
+
+def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:
+    try:
+        return decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        detail = str(error) or type(error).__name__
+        looks_like = resemblance(bytes(value))
+        if looks_like is not None:
+            detail = f"{detail}; {looks_like}"
+        raise Poison("malformed", detail) from error
+
+
+def _text(value: bytes, name: str) -> str:
+    try:
+        return value.decode()
     except UnicodeDecodeError as error:
         raise Poison("malformed", f"the header {name} is not UTF-8") from error

@@ -48,6 +48,11 @@ DEAD_LETTERS: Final = Counter(
     "Records that can never be processed, by the topic they came from and the reason.",
     ["topic", "code"],
 )
+GUEST_EVENTS: Final = Counter(
+    "whale_guest_events_total",
+    "Orders and refunds without a customer, which were passed over, by topic.",
+    ["topic"],
+)
 OUTBOX_AGE: Final = Gauge(
     "whale_outbox_age_seconds", "Age of the oldest event that waits to be published."
 )

@@ -31,11 +31,12 @@ from libs.kernel.errors import (
     WhaleError,
 )
 from libs.kernel.ids import new_id
-from libs.observability import logging, metrics
+from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
 from libs.web import problems
 
 REQUEST_ID: Final = b"x-request-id"
+_TRACEPARENT: Final = tracing.HEADER.encode()
 
 # A readiness check that hangs must not hang the one who asks.
 _CHECK_SECONDS: Final = 2.0
@@ -99,7 +100,8 @@ class Frame(ASGIMiddleware):
                 headers.get(b"authorization", b""), self._expected
             ):
                 raise Unauthenticated("Only our own services may call this one.")
-            await next_app(scope, receive, watch)
+            with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
+                await next_app(scope, receive, watch)
         finally:
             metrics.HTTP_SECONDS.labels(
                 scope.get("path_template", ""), scope["method"], str(status)

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from libs.contracts.numbers import decoder
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.web.wording import must_be_one_of, wrong_value
@@ -53,7 +54,7 @@ def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
     """Read JSON as `kind`; raises InvalidRequest with the place of the first wrong type. `at` is
     where the JSON stands in the request's body."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         pointer, what = located(str(error), kind)
         raise _invalid(at + pointer.removeprefix("#"), what) from error
@@ -112,14 +113,6 @@ class Query:
 
     def text(self, name: str) -> str | None:
         return self._values.get(name)
-
-    def matching(self, name: str, pattern: re.Pattern[str], rule: str) -> str | None:
-        """The parameter where it has the form `pattern`; `rule` tells that form."""
-        value = self._values.get(name)
-        if value is not None and not pattern.fullmatch(value):
-            self._faults.parameter(name, rule)
-            return None
-        return value
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str | None:
         value = self._values.get(name)

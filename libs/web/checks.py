@@ -4,20 +4,44 @@ Source of the bounds: the API's documentation, "Bounds".
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from libs.kernel.ids import CUSTOMER_ID
-from libs.web.body import Faults
+from libs.kernel import ids
+from libs.web.body import Faults, Query
 
-CUSTOMER_ID_RULE: Final = "1-128 characters of A-Z a-z 0-9 _ . : @ + | = ~ -"
+CUSTOMER_ID_RULE: Final = (
+    "1-128 letters and digits of any script and _ . : @ + | = ~ - ' ! $ & *, but neither . nor .."
+)
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def customer_id(value: str, faults: Faults, *, at: str) -> None:
-    if not CUSTOMER_ID.fullmatch(value):
+    """A customer's id, in whatever normal form; it is kept in form C."""
+    if ids.customer_id(value) is None:
         faults.at(at, CUSTOMER_ID_RULE)
+
+
+def customer_parameter(query: Query, faults: Faults) -> str | None:
+    """The parameter `customer_id` in the spelling that ids are kept in, where it is given."""
+    return _parameter("customer_id", query, faults, ids.customer_id)
+
+
+def customer_start_parameter(query: Query, faults: Faults) -> str | None:
+    """The parameter `query`, the start of a customer's id, in the same spelling."""
+    return _parameter("query", query, faults, ids.customer_id_start)
+
+
+def _parameter(
+    name: str, query: Query, faults: Faults, read: Callable[[str], str | None]
+) -> str | None:
+    given = query.text(name)
+    found = None if given is None else read(given)
+    if given is not None and found is None:
+        faults.parameter(name, CUSTOMER_ID_RULE)
+    return found
 
 
 def text(value: str, faults: Faults, *, at: str, longest: int) -> None:

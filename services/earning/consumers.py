@@ -4,19 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
+from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded
+from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded, ShopEvent
 from libs.contracts.groups import EARNING_ORDERS, EARNING_REFUNDS, EARNING_RESOLUTIONS
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
 from libs.messaging.look_ahead import LookAhead
+from libs.observability import metrics
 from libs.persistence.gatherer import Gatherer
-from services.earning.domain.intake import OutOfBounds, order_of, refund_of
-from services.earning.domain.postings import Order, Posting, Refund
+from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
+from services.earning.domain.postings import Order, Refund
 from services.earning.handlers import reviews
 from services.earning.handlers.posting import Done, Result, Work, post_batch
 
@@ -27,7 +29,14 @@ RESOLUTIONS_GROUP = EARNING_RESOLUTIONS.name
 # Orders in one batch while requests come: about 10 ms in which no request is served.
 _BESIDE_REQUESTS = 200
 
+V = TypeVar("V", bound=ShopEvent)
 P = TypeVar("P", Order, Refund)
+
+
+class Guest(Struct, frozen=True):
+    """An event of a store that names no customer: it is passed over."""
+
+    store_id: str
 
 
 def order_completed(
@@ -35,28 +44,22 @@ def order_completed(
     bootstrap: str,
     requests: Gatherer[Work, Done],
     producer: AIOKafkaProducer,
-) -> BatchConsumer[Order]:
+) -> BatchConsumer[Order | Guest]:
     """Orders become postings; one poll is one batch of the ledger, or a few while requests come:
     they go first."""
-    reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
+    read = _reading(EventReader(ORDER_COMPLETED, kind=OrderCompleted), order_of)
 
-    def read(record: Record) -> Order:
-        event = reader.read(record)
-        try:
-            return order_of(event, now=utc_now())
-        except OutOfBounds as error:
-            raise Poison("invalid", str(error)) from error
-
-    async def post(orders: Sequence[Order]) -> Sequence[Verdict]:
+    async def post(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
         return await _post(engine, orders)
 
-    async def handle(orders: Sequence[Order]) -> Sequence[Verdict]:
-        if not requests.is_in_use:
-            return await post(orders)
+    async def handle(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
         verdicts: list[Verdict] = []
-        for start in range(0, len(orders), _BESIDE_REQUESTS):
+        if not requests.is_in_use:
+            verdicts += await post(orders)
+        while len(verdicts) < len(orders):
             await requests.give_way()
-            verdicts += await post(orders[start : start + _BESIDE_REQUESTS])
+            verdicts += await post(orders[len(verdicts) : len(verdicts) + _BESIDE_REQUESTS])
+        _count_guests(ORDER_COMPLETED, orders)
         return verdicts
 
     return BatchConsumer(
@@ -76,18 +79,40 @@ def order_completed(
     )
 
 
-def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Refund]:
+def order_refunded(
+    engine: AsyncEngine, producer: AIOKafkaProducer
+) -> BatchConsumer[Refund | Guest]:
     """Refunds become postings; one that overtakes its order waits in the books."""
-    reader = EventReader(ORDER_REFUNDED, kind=OrderRefunded)
 
-    def read(record: Record) -> Refund:
+    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[Verdict]:
+        verdicts = await _post(engine, refunds)
+        _count_guests(ORDER_REFUNDED, refunds)
+        return verdicts
+
+    return BatchConsumer(
+        topics=(ORDER_REFUNDED,),
+        group=REFUNDS_GROUP,
+        service="earning",
+        read=_reading(EventReader(ORDER_REFUNDED, kind=OrderRefunded), refund_of),
+        handle=handle,
+        producer=producer,
+        policy=BACKGROUND,
+    )
+
+
+def _reading(reader: EventReader[V], posting_of: Callable[..., P]) -> Callable[[Record], P | Guest]:
+    """Reads a record as its posting, or as a guest's."""
+
+    def read(record: Record) -> P | Guest:
         event = reader.read(record)
+        if is_guests(event):
+            return Guest(str(event.store_id))
         try:
-            return refund_of(event, now=utc_now())
+            return posting_of(event, now=utc_now())
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=BACKGROUND)
+    return read
 
 
 def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
@@ -118,34 +143,22 @@ def _verdict_on_work(done: Done | Exception) -> Verdict:
     return next((verdict_on(result) for result in done.results), None)
 
 
-def _consumer(
-    topic: str,
-    group: str,
-    engine: AsyncEngine,
-    producer: AIOKafkaProducer,
-    read: Callable[[Record], P],
-    *,
-    policy: Policy | None = None,
-) -> BatchConsumer[P]:
-    async def handle(postings: Sequence[P]) -> Sequence[Verdict]:
-        return await _post(engine, postings)
-
-    return BatchConsumer(
-        topics=(topic,),
-        group=group,
-        service="earning",
-        read=read,
-        handle=handle,
-        producer=producer,
-        policy=policy,
-    )
-
-
-async def _post(engine: AsyncEngine, postings: Sequence[Posting]) -> Sequence[Verdict]:
+async def _post(engine: AsyncEngine, events: Sequence[Order | Refund | Guest]) -> Sequence[Verdict]:
+    """Post what is no guest's; a verdict for each event, in order."""
+    postings = [event for event in events if not isinstance(event, Guest)]
+    if not postings:
+        return [None] * len(events)
     (done,) = await post_batch(engine, [Work(postings)])
     if isinstance(done, Exception):
         raise done
-    return [verdict_on(result) for result in done.results]
+    results = iter(done.results)
+    return [None if isinstance(event, Guest) else verdict_on(next(results)) for event in events]
+
+
+def _count_guests(topic: str, events: Sequence[object]) -> None:
+    guests = sum(isinstance(event, Guest) for event in events)
+    if guests:
+        metrics.GUEST_EVENTS.labels(topic).inc(guests)
 
 
 def verdict_on(result: Result) -> Verdict:

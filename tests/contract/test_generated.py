@@ -73,7 +73,10 @@ def test_nothing_generated_is_left_over() -> None:
 
 
 def test_the_openapi_document_is_valid() -> None:
-    assert [str(error) for error in OpenAPIV31SpecValidator(OPENAPI).iter_errors()] == []
+    # The validator reads patterns as Python's re does, which knows no \p{L}; they are held to JSON
+    # Schema's own rules below.
+    readable = json.loads(re.sub(r"\\\\p\{\w+\}", "a", json.dumps(OPENAPI)))
+    assert [str(error) for error in OpenAPIV31SpecValidator(readable).iter_errors()] == []
 
 
 @pytest.mark.parametrize("name", OPENAPI["components"]["schemas"])
@@ -126,7 +129,7 @@ def test_every_text_and_number_of_a_request_has_bounds(kind: type[Struct]) -> No
     open_ended = {
         field.name
         for field in msgspec.structs.fields(kind)
-        if {"str", "int", "Decimal", "list", "dict"}
+        if {"str", "int", "Decimal", "Money", "Exact", "list", "dict"}
         & set(str(field.type).replace("[", " ").replace("'", " ").replace(".", " ").split())
         and "Literal" not in str(field.type)
     }

@@ -25,13 +25,28 @@ CASES = [
     pytest.param("malformed", lambda _: b"[" * 100_000, id="nested without end"),
     pytest.param("malformed", lambda s: event(s, total=True), id="a total of a wrong type"),
     pytest.param("malformed", lambda s: event(s, total="much"), id="a total that is no number"),
-    pytest.param("malformed", lambda s: event(s, customer_id=None), id="no customer"),
     pytest.param("malformed", lambda s: without(s, "order_id"), id="a missing field"),
     pytest.param(
         "malformed", lambda s: event(s, completed_at="2026-03-10T12:00:00"), id="no offset"
     ),
     pytest.param("malformed", lambda s: event(s).replace(b'"50.00"', b"NaN"), id="a bare NaN"),
-    pytest.param("invalid", lambda s: event(s, total="NaN"), id="NaN as text"),
+    pytest.param("malformed", lambda s: event(s, total="NaN"), id="NaN as text"),
+    pytest.param("malformed", lambda s: event(s, total="1_000"), id="a total of a programmer"),
+    pytest.param("malformed", lambda s: event(s, total="٥٠"), id="digits of another script"),
+    pytest.param("malformed", lambda s: event(s, total=" 50.00 "), id="blanks about a total"),
+    pytest.param("malformed", lambda s: event(s, total="5e1"), id="an exponent in text"),
+    pytest.param("malformed", lambda s: event(s, customer_id=True), id="a switch for a customer"),
+    pytest.param("invalid", lambda s: event(s, total="+50"), id="a total with a sign"),
+    pytest.param("invalid", lambda s: event(s, total="0e2147483647"), id="a huge exponent as text"),
+    pytest.param(
+        "invalid",
+        lambda s: event(s).replace(b'"50.00"', b"0E+999999999999999999"),
+        id="a huge exponent",
+    ),
+    pytest.param(
+        "invalid", lambda s: event(s, customer_id=".."), id="a customer nobody can ask for"
+    ),
+    pytest.param("invalid", lambda s: event(s, completed_at="1970-01-01T12:00:00Z"), id="never"),
     pytest.param("invalid", lambda s: event(s, total="-0.01"), id="a negative total"),
     pytest.param("invalid", lambda s: event(s, total="1000000000000.01"), id="a total too large"),
     pytest.param("invalid", lambda s: event(s, total="0.0000001"), id="too many decimals"),

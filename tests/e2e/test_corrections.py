@@ -59,7 +59,7 @@ async def test_a_refund_over_the_total_is_a_dead_letter(shop: Shop) -> None:
     await shop.program()
     await shop.publish(shop.order("o1"))
     await shop.balance_becomes(500)
-    place = await shop.publish(refund(shop, "r1", amount="50.01"), topic=ORDER_REFUNDED)
+    place = await shop.publish(refund(shop, "r1", amount="50.06"), topic=ORDER_REFUNDED)
     assert (await shop.dead_letter(place)).headers["dlq-code"] == b"conflict"
     assert (await shop.status())["points_balance"] == 500
 

@@ -274,7 +274,7 @@ async def burst_of_ten(shop: Shop, customer: str) -> None:
     ("changes", "code"),
     [
         ({"transaction_id": "txn_1"}, "invalid"),
-        ({"customer_id": "a b"}, "invalid"),
+        ({"customer_id": "a\x00b"}, "invalid"),
         ({"occurred_at": "yesterday"}, "invalid"),
         ({"points": 0}, "invalid"),
         ({"points": "many"}, "malformed"),

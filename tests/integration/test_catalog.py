@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.events import PointsPosted, RewardChanged, RewardRef, TransactionType
 from libs.contracts.rewards import RewardCreate, RewardPatch
 from libs.kernel.errors import Conflict, NotFound
+from libs.kernel.ids import uuid7
 from libs.messaging.outbox import unpack
 from libs.persistence.engine import create_engine
 from libs.persistence.idempotency import Claim, KeptAnswer
@@ -370,10 +371,12 @@ async def test_points_events_on_kafka_change_what_is_left_once(
 ) -> None:
     body = {"id": "rwd_1", "name": "x", "points_cost": 1, "type": "perk", "stock": 2}
     await shop.call("POST", "loyalty/rewards", body)
+    transactions: dict[str, str] = {}
 
     async def send(topic: str, event: PointsPosted) -> Any:
+        transaction_id = transactions.setdefault(event.transaction_id, f"txn_{uuid7()}")
         event = msgspec.structs.replace(
-            event, store_id=shop.store_id, transaction_id=f"{event.transaction_id}_{shop.store_id}"
+            event, store_id=shop.store_id, transaction_id=transaction_id
         )
         return await shop.publish(msgspec.json.encode(event), topic=topic, key=b"k")
 
@@ -401,8 +404,8 @@ async def test_points_events_on_kafka_change_what_is_left_once(
 async def test_what_the_store_could_not_hold_is_a_dead_letter(
     shop: Shop, fault: dict[str, Any]
 ) -> None:
-    event = msgspec.structs.replace(posted(1), **fault)
+    event = msgspec.structs.replace(posted(1), transaction_id=f"txn_{uuid7()}")
+    event = msgspec.structs.replace(event, **fault)
     place = await shop.publish(msgspec.json.encode(event), topic="points.redeemed", key=b"k")
-    letter = await shop.dead_letter(place)
+    letter = await shop.dead_letter(place, service="catalog")
     assert letter.headers["dlq-code"] == b"invalid"
-    assert letter.headers["dlq-service"] == b"catalog"

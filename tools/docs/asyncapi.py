@@ -24,7 +24,8 @@ once and in order for each key. An event's id makes it once in effect. Unknown f
 fields are only ever added.
 
 Events are CloudEvents 1.0 in Kafka's binary mode. Orders and refunds are also taken in structured mode
-(`application/cloudevents+json`) and as bare JSON without headers. A record may have 1 MiB.
+(`application/cloudevents+json`) and as bare JSON without headers. A record may have 1 MiB. Those without
+a customer are guests' and passed over.
 
 What a consumer can never process goes to `<topic>.dlq`, its bytes untouched, with the reason in headers.
 """

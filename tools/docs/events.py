@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import events, topics
-from libs.contracts.events import Event
+from libs.contracts.events import Event, ShopEvent
 from tools.docs.shapes import Json, Shapes
 
 VERSION: Final = "v1"
@@ -19,7 +19,7 @@ class Told(Struct, frozen=True, kw_only=True):
     """A topic as the reference tells it: who writes it, what stands on it, and by which key."""
 
     topic: str
-    kind: type[Event]
+    kind: type[Event] | type[ShopEvent]
     sender: str
     summary: str
     key: str = _CUSTOMER_KEY

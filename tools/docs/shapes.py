@@ -15,7 +15,9 @@ from msgspec.inspect import Type
 
 from libs.contracts.api import Answer, Request
 from libs.contracts.bounds import BOUNDS, TOGETHER, Schema
+from libs.contracts.event_bounds import EVENT_BOUNDS
 from libs.contracts.events import Event
+from libs.contracts.numbers import Exact, Money
 
 Json: TypeAlias = dict[str, Any]
 
@@ -70,6 +72,8 @@ class Shapes:
                 schema = {"type": "string", "const": only}
             case msgspec.inspect.LiteralType(values=values):
                 schema = {"type": "string", "enum": list(values)}
+            case msgspec.inspect.CustomType(cls=cls) if cls in {Money, Exact}:
+                schema = dict(_NUMBER_OR_TEXT)
             case msgspec.inspect.DecimalType():
                 is_answer = owner is not None and issubclass(owner, Answer)
                 schema = dict(_NUMBER if is_answer else _NUMBER_OR_TEXT)
@@ -110,13 +114,15 @@ class Shapes:
     def _field(self, kind: type[Struct], hint: Any, field: msgspec.inspect.Field) -> Json:
         if (kind, field.name) in self._overrides:
             return dict(self._overrides[kind, field.name])
+        bound = {**_bound_of(kind, field.name), **_format(kind, field.name)}
+        if "anyOf" in bound:
+            return bound
         schemas = [
             self._schema(one, owner=kind)
             for one in _alternatives(msgspec.inspect.type_info(_without_unset(hint)))
         ]
-        bound = {**BOUNDS.get(kind, {}).get(field.name, {}), **_format(kind, field.name)}
         bounded = [
-            schema if schema == _NULL else _bound(schema, bound)
+            schema if schema == _NULL else {**schema, **bound}
             for schema in schemas
             if schema != _NULL or not kind.__struct_config__.omit_defaults
         ]
@@ -134,8 +140,10 @@ def _format(kind: type, name: str) -> Json:
     return {"format": "date"} if name == "date" else {}
 
 
-def _bound(schema: Json, bound: Schema) -> Json:
-    return {**bound} if "anyOf" in bound else {**schema, **bound}
+def _bound_of(kind: type, name: str) -> Schema:
+    """What the field's type does not say: of what callers send, and of our own events."""
+    held = EVENT_BOUNDS.get(kind, {}).get(name)
+    return BOUNDS.get(kind, {}).get(name, {}) if held is None else held.schema
 
 
 def _alternatives(info: Type) -> tuple[Type, ...]:

@@ -13,10 +13,9 @@ from libs.contracts.anomalies import (
     AnomalyType,
     BacktestRequest,
 )
-from libs.kernel.ids import CUSTOMER_ID
 from libs.web import pages
 from libs.web.body import Faults, decode
-from libs.web.checks import CUSTOMER_ID_RULE
+from libs.web.checks import customer_parameter
 from libs.web.exchange import (
     AnyRequest,
     Body,
@@ -51,7 +50,7 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
         store_id=store_id,
         status=query.one_of("status", _STATUSES),
         type=query.one_of("type", _TYPES),
-        customer_id=query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE),
+        customer_id=customer_parameter(query, faults),
     )
     faults.raise_if_any()
     found = await reading.list_anomalies(resources_of(request).reads, wanted, page)

@@ -12,6 +12,7 @@ from libs.contracts.topics import record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
+from libs.observability import tracing
 from services.anomaly.domain.anomalies import Anomaly
 
 SOURCE: Final = "/services/anomaly"
@@ -68,6 +69,7 @@ def event(told: Anomaly, topic: str) -> EncodedEvent:
         event_id=f"{anomaly_id}:{told.version}",
         source=SOURCE,
         time=format_time(utc_now()),
+        traceparent=tracing.current(),
     )
 
 

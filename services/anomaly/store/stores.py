@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from libs.contracts import api
 from libs.contracts.anomalies import AnomalySettings
+from libs.contracts.numbers import decoder
 from libs.persistence.engine import Connection
 
 _READ: Final = "SELECT store_id, settings, revision, epoch FROM stores WHERE store_id = ANY($1)"
@@ -23,7 +23,7 @@ SELECT store_id, '{}', 0, 1 FROM unnest($1::text[]) AS asked (store_id) ORDER BY
 ON CONFLICT (store_id) DO UPDATE SET epoch = stores.epoch + 1
 """
 
-_settings_of: Final = msgspec.json.Decoder(AnomalySettings).decode
+_settings_of: Final = decoder(AnomalySettings).decode
 
 
 class StoreSettings(Struct, frozen=True):

@@ -15,6 +15,7 @@ from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from libs.kernel.ids import new_id
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
+from libs.observability import tracing
 from libs.persistence.engine import Connection
 from libs.persistence.idempotency import Claim, KeptAnswer, write_once
 from services.catalog import store
@@ -154,4 +155,5 @@ def _event(store_id: str, reward: Reward, now: datetime) -> EncodedEvent:
         event_id=f"{store_id}/{reward.id}/{reward.version}",
         source=SOURCE,
         time=format_time(now),
+        traceparent=tracing.current(),
     )

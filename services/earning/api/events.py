@@ -1,5 +1,6 @@
 """Orders and refunds over REST: CloudEvents checked like a consumer would, put on their topics."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -10,21 +11,28 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.events import OrderCompleted, OrderRefunded
-from libs.contracts.intake import MAX_EVENTS, EventEnvelope
+from libs.contracts.events import OrderCompleted, OrderRefunded, ShopId
+from libs.contracts.intake import JSON_MEDIA_TYPE, MAX_EVENTS, EventEnvelope
 from libs.contracts.operations import CLOUD_EVENTS
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
 from libs.kernel.clock import format_time, parse_time, utc_now
-from libs.kernel.errors import InvalidRequest
+from libs.kernel.errors import Fault, InvalidRequest
 from libs.kernel.ids import OTHER_ID
+from libs.messaging.cloudevents import data_in
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.web import checks
 from libs.web.body import Faults, decode
 from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
-from services.earning.domain.intake import OutOfBounds, order_of, refund_of
+from services.earning.domain.intake import (
+    OutOfBounds,
+    customer_id_of,
+    is_guests,
+    order_of,
+    refund_of,
+)
 from services.earning.handlers import intake
-from services.earning.handlers.intake import Sent
+from services.earning.handlers.intake import Guest, Sent
 from services.earning.handlers.resources import resources_of
 
 _MAX_SOURCE: Final = 255
@@ -46,7 +54,7 @@ class _Named(Struct):
 class _Placed(Struct):
     """The store that an event's value names, if it does."""
 
-    store_id: str | UnsetType = UNSET
+    store_id: ShopId | UnsetType = UNSET
 
 
 @post("/v1/stores/{store_id:str}/events", operation_id="sendEvents", status_code=202)
@@ -58,8 +66,7 @@ async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     if _media_type(request) == CLOUD_EVENTS:
         sent = [reader.judge(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
-        event = reader.read(body, at="#")
-        sent = [Sent(event.id, event)]
+        sent = [reader.read(body, at="#")]
     resources = resources_of(request)
     answer, replayed = await intake.send(
         resources.batches, resources.publish, sent, claim, request_id_of(request)
@@ -101,55 +108,72 @@ class _Reader(Struct, frozen=True):
     def judge(self, raw: Raw, *, at: str) -> Sent:
         """An event of a batch, or what is wrong with it."""
         try:
-            event = self.read(bytes(raw), at=at)
+            return self.read(bytes(raw), at=at)
         except InvalidRequest as error:
             return Sent(_id_in(raw), error)
-        return Sent(event.id, event)
 
-    def read(self, body: bytes, *, at: str) -> EncodedEvent:
-        """The event in `body`, ready for its topic; raises InvalidRequest."""
+    def read(self, body: bytes, *, at: str) -> Sent:
+        """The event in `body`, ready for its topic, or a guest's; raises InvalidRequest."""
         now = utc_now()
         envelope = decode(body, EventEnvelope, at=at)
         faults = Faults()
         _check(envelope, faults, at=at)
-        value = self._value(envelope.data, faults, at=f"{at}/data")
-        customer_id = _customer_of(envelope.type, value, faults, at=f"{at}/data", now=now)
+        data, place = _data_of(envelope, at=at)
+        value = self._value(data, faults, at=place)
+        customer_id = _customer_of(envelope.type, value, faults, at=place, now=now)
         faults.raise_if_any()
-        return EncodedEvent(
-            topic=envelope.type,
-            key=record_key(self.store_id, customer_id),
-            value=value,
-            id=envelope.id,
-            source=envelope.source,
-            time=envelope.time or format_time(now),
-            traceparent=self.traceparent,
+        if customer_id is None:
+            return Sent(envelope.id, Guest(envelope.type))
+        return Sent(
+            envelope.id,
+            EncodedEvent(
+                topic=envelope.type,
+                key=record_key(self.store_id, customer_id),
+                value=value,
+                id=envelope.id,
+                source=envelope.source,
+                time=envelope.time or format_time(now),
+                traceparent=self.traceparent,
+            ),
         )
 
-    def _value(self, data: Raw, faults: Faults, *, at: str) -> bytes:
+    def _value(self, value: bytes, faults: Faults, *, at: str) -> bytes:
         """The event's value with its store. The shop's bytes stay as they are: spelling its numbers
         anew might change them."""
-        value = bytes(data)
         named = decode(value, _Placed, at=at).store_id
         if named is UNSET:
             rest = value.lstrip()[1:].lstrip()
             comma = b"" if rest.startswith(b"}") else b","
             return b'{"store_id":' + msgspec.json.encode(self.store_id) + comma + rest
-        if named != self.store_id:
+        if str(named) != self.store_id:
             faults.at(f"{at}/store_id", "the store that the key belongs to; it may be left out")
         return value
 
 
-def _customer_of(kind: str, value: bytes, faults: Faults, *, at: str, now: datetime) -> str:
-    """Whose event it is, once it is held to the bounds that the consumer holds it to."""
+def _data_of(envelope: EventEnvelope, *, at: str) -> tuple[bytes, str]:
+    """The event's value, and the place in the body where it stands."""
+    try:
+        data = bytes(data_in(envelope.data, envelope.data_base64))
+    except ValueError as error:
+        fault = Fault(detail=str(error), pointer=f"{at}/data")
+        raise InvalidRequest(f"{at}/data: {error}", errors=[fault]) from error
+    return data, f"{at}/data" if envelope.data_base64 is UNSET else f"{at}/data_base64"
+
+
+def _customer_of(kind: str, value: bytes, faults: Faults, *, at: str, now: datetime) -> str | None:
+    """Whose event it is, once it is held to the bounds that the consumer holds it to; None for a
+    guest's."""
     shape, posting_of = _KINDS[kind]
     event = decode(value, shape, at=at)
+    if is_guests(event):
+        return None
     try:
         posting_of(event, now=now)
+        return customer_id_of(event)
     except OutOfBounds as error:
         field, _, rule = str(error).partition(": ")
         faults.at(f"{at}/{field}", rule)
-    customer_id: str = event.customer_id
-    return customer_id
+        return None
 
 
 def _check(envelope: EventEnvelope, faults: Faults, *, at: str) -> None:
@@ -162,7 +186,8 @@ def _check(envelope: EventEnvelope, faults: Faults, *, at: str) -> None:
             parse_time(envelope.time)
         except ValueError as error:
             faults.at(f"{at}/time", str(error))
-    if envelope.datacontenttype not in {None, "application/json"}:
+    kind = envelope.datacontenttype
+    if kind is not None and not re.match(JSON_MEDIA_TYPE, kind):
         faults.at(f"{at}/datacontenttype", "application/json")
     if envelope.dataschema is not None and not envelope.dataschema.endswith("/v1"):
         faults.at(f"{at}/dataschema", "a schema of version 1, ending in /v1")

@@ -9,12 +9,12 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Raw
 
 from libs.contracts import api
+from libs.kernel import ids
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import InvalidRequest, NotFound, WhaleError
-from libs.kernel.ids import CUSTOMER_ID
+from libs.web import checks as shared
 from libs.web import pages
 from libs.web.body import Faults, decode
-from libs.web.checks import CUSTOMER_ID_RULE
 from libs.web.exchange import (
     AnyRequest,
     Body,
@@ -116,7 +116,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         known=pages.PARAMETERS | {"customer_id", "type", "created_after", "created_before"},
     )
     page = pages.page_of(query)
-    customer_id = query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE)
+    customer_id = shared.customer_parameter(query, faults)
     wanted = TransactionFilter(
         store_id=store_id,
         type=query.one_of("type", _TYPES),
@@ -195,7 +195,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     status = query.one_of("status", ("active", "suspended"))
     wanted = CustomerFilter(
         store_id=store_id,
-        prefix=query.matching("query", CUSTOMER_ID, CUSTOMER_ID_RULE),
+        prefix=shared.customer_start_parameter(query, faults),
         suspended=None if status is None else status == "suspended",
     )
     faults.raise_if_any()
@@ -220,11 +220,12 @@ async def update_customer(
     faults = Faults()
     checks.customer_patch(asked, faults)
     faults.raise_if_any()
-    if not CUSTOMER_ID.fullmatch(customer_id):
+    found = ids.customer_id(customer_id)
+    if found is None:
         raise NotFound("There is no such customer in this store.")
     change = StatusChange(
         store_id=store_id,
-        customer_id=customer_id,
+        customer_id=found,
         suspended=asked.status == "suspended",
         note=asked.note,
         changed_by=key_name_of(request),

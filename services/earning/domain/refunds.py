@@ -1,12 +1,17 @@
 """Refunds: what they take back of an order's award, and those that wait. docs/rules/refund.md."""
 
 from decimal import Decimal
+from typing import Final
 
-from libs.contracts.numbers import EXACT
+from libs.contracts.numbers import EXACT, money
 from libs.kernel.errors import Conflict
 from services.earning.domain.accounts import Account
 from services.earning.domain.books import Books
 from services.earning.domain.postings import OrderRecord, Refund, RefundRecord, Repeated
+
+# What shops' refunds pass the order by where each part of it, a line or a tax, is rounded.
+_ROUNDING: Final = Decimal("0.05")
+_ROUNDING_OF_TOTAL: Final = Decimal("0.001")
 
 
 def post_refund(books: Books, refund: Refund) -> RefundRecord | Repeated:
@@ -59,8 +64,8 @@ def settle_waiting(
 
 
 def _count_refund(books: Books, record: RefundRecord, order: OrderRecord, account: Account) -> None:
-    money = money_of(order, record.amount)
-    points = points_of(order, money)
+    refunded = money_of(order, record.amount)
+    points = points_of(order, refunded)
     if points:
         record.entry = books.enter(
             account,
@@ -72,30 +77,34 @@ def _count_refund(books: Books, record: RefundRecord, order: OrderRecord, accoun
             order_id=order.order_id,
         )
     record.state, record.points = "counted", points
-    order.refunded += money
+    order.refunded += refunded
     order.refunded_points += points
     books.orders[order.store_id, order.order_id] = order
 
 
 def money_of(order: OrderRecord, amount: Decimal | None) -> Decimal:
-    """The money refunded: `amount`, or all that is left. Raises Conflict for more than is left."""
+    """The money refunded: `amount`, or all that is left. What passes that by no more than rounding
+    refunds the rest. Raises Conflict for more, and once the whole was refunded."""
     left = order.total - order.refunded
+    if left == 0 and order.refunded > 0:
+        raise Conflict(f"The whole of order {order.order_id} is refunded already.")
     if amount is None:
         return left
-    if amount > left:
+    if amount - left > max(_ROUNDING, order.total * _ROUNDING_OF_TOTAL):
         raise Conflict(
-            f"The refund of {amount:f} is more than the {left:f} left of order {order.order_id}."
+            f"The refund of {money(amount)} is more than the {money(left)} left of order "
+            f"{order.order_id}."
         )
-    return amount
+    return min(amount, left)
 
 
-def points_of(order: OrderRecord, money: Decimal) -> int:
-    """The points that refunding `money` more takes back.
+def points_of(order: OrderRecord, refunded_now: Decimal) -> int:
+    """The points that refunding `refunded_now` more takes back.
 
     In all floor(award x refunded / total), the whole award when all is refunded; this refund takes
     the difference to what earlier ones took, and never more than the award's remainder.
     """
-    refunded = order.refunded + money
+    refunded = order.refunded + refunded_now
     if refunded >= order.total:
         in_all = order.award
     else:

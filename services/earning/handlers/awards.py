@@ -7,6 +7,7 @@ from msgspec import Raw
 from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
+from libs.kernel.ids import normalized
 from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import Claim, KeptAnswer
 from libs.web import problems
@@ -32,7 +33,7 @@ def award_of(store_id: str, asked: api.EarnRequest) -> Award:
     """The posting that the request asks for, as of now."""
     return Award(
         store_id=store_id,
-        customer_id=asked.customer_id,
+        customer_id=normalized(asked.customer_id),
         points=asked.points,
         reason=asked.reason,
         occurred_at=utc_now(),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
+from libs.kernel.ids import normalized
 from libs.persistence.engine import Connection
 from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import Claim, KeptAnswer
@@ -23,7 +24,7 @@ async def adjust(
     """
     posting = Adjustment(
         store_id=store_id,
-        customer_id=asked.customer_id,
+        customer_id=normalized(asked.customer_id),
         points=asked.points,
         reason=asked.reason,
         occurred_at=utc_now(),

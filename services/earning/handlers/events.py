@@ -24,19 +24,19 @@ SOURCE: Final = "/services/earning"
 _TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
 
-def events_of(entries: Iterable[Entry]) -> list[EncodedEvent]:
-    """The events of `entries`, in their order."""
+def events_of(entries: Iterable[Entry], *, traceparent: str) -> list[EncodedEvent]:
+    """The events of `entries`, in their order; `traceparent` is that of what caused them."""
     events: list[EncodedEvent] = []
     for entry in entries:
         key = record_key(entry.account.store_id, entry.account.customer_id)
         posted = _posted(entry, format_time(time_of(entry.id)))
-        events.append(_posted_event(posted, key))
+        events.append(_posted_event(posted, key, traceparent))
         if entry.tier_after != entry.tier_before and entry.default_program is not None:
-            events.append(_tier_event(entry, entry.default_program, posted, key))
+            events.append(_tier_event(entry, entry.default_program, posted, key, traceparent))
     return events
 
 
-def _posted_event(posted: PointsPosted, key: bytes) -> EncodedEvent:
+def _posted_event(posted: PointsPosted, key: bytes, traceparent: str) -> EncodedEvent:
     return encode_event(
         posted,
         topic=_TOPIC_OF.get(posted.type, POINTS_ADJUSTED),
@@ -44,10 +44,13 @@ def _posted_event(posted: PointsPosted, key: bytes) -> EncodedEvent:
         event_id=posted.transaction_id,
         source=SOURCE,
         time=posted.created_at,
+        traceparent=traceparent,
     )
 
 
-def _tier_event(entry: Entry, program: UUID, posted: PointsPosted, key: bytes) -> EncodedEvent:
+def _tier_event(
+    entry: Entry, program: UUID, posted: PointsPosted, key: bytes, traceparent: str
+) -> EncodedEvent:
     return encode_event(
         TierChanged(
             store_id=posted.store_id,
@@ -64,6 +67,7 @@ def _tier_event(entry: Entry, program: UUID, posted: PointsPosted, key: bytes) -
         event_id=f"{posted.transaction_id}:tier",
         source=SOURCE,
         time=posted.created_at,
+        traceparent=traceparent,
     )
 
 

@@ -9,6 +9,7 @@ from libs.contracts import api
 from libs.contracts.intake import EventsAnswer, EventVerdict
 from libs.kernel.errors import WhaleError
 from libs.messaging.outbox import EncodedEvent
+from libs.observability import metrics
 from libs.persistence.engine import transaction
 from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, KeptAnswer, find, keep
@@ -17,11 +18,17 @@ from libs.web import problems
 Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]
 
 
+class Guest(Struct, frozen=True):
+    """An event of `topic` that names no customer: it is passed over."""
+
+    topic: str
+
+
 class Sent(Struct, frozen=True):
     """An event as it was sent: its id where it has one, and what it is or what is wrong with it."""
 
     id: str | None
-    outcome: EncodedEvent | WhaleError
+    outcome: EncodedEvent | Guest | WhaleError
 
 
 async def send(
@@ -41,6 +48,9 @@ async def send(
     if before is not None:
         return before, True
     await publish([one.outcome for one in sent if isinstance(one.outcome, EncodedEvent)])
+    for one in sent:
+        if isinstance(one.outcome, Guest):
+            metrics.GUEST_EVENTS.labels(one.outcome.topic).inc()
     data = [_verdict(one, request_id) for one in sent]
     answer = KeptAnswer(202, api.encode(EventsAnswer(data=data)))
     if claim is None:
@@ -65,5 +75,7 @@ async def _kept(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
 def _verdict(sent: Sent, request_id: str) -> EventVerdict:
     if isinstance(sent.outcome, EncodedEvent):
         return EventVerdict(id=sent.id, status=202)
+    if isinstance(sent.outcome, Guest):
+        return EventVerdict(id=sent.id, status=202, guest=True)
     problem = Raw(problems.body_of(sent.outcome, request_id))
     return EventVerdict(id=sent.id, status=problems.status_of(sent.outcome), problem=problem)

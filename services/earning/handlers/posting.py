@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import uuid7_text
+from libs.messaging.outbox import EncodedEvent
+from libs.observability import tracing
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
@@ -42,13 +44,14 @@ class Work(Struct, frozen=True):
 
     `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
     was written. Either may raise, and then the answer is a refusal. With a `claim` the answer is
-    kept under its key, in the same transaction.
+    kept under its key, in the same transaction. `traceparent` is that of the request it is made for.
     """
 
     postings: Sequence[Posting]
     claim: Claim | None = None
     render: Callable[[Sequence[Result]], KeptAnswer] | None = None
     finish: Finish | None = None
+    traceparent: str = field(default_factory=tracing.current)
 
 
 class Done(Struct, frozen=True):
@@ -81,8 +84,8 @@ async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Ex
         kept = await idempotency.find(
             connection, [work.claim for work in works if work.claim is not None]
         )
-        done, fresh = _fold(books, works, kept)
-        await ledger.write(connection, books, events_of(books.entries))
+        done, fresh, events = _fold(books, works, kept)
+        await ledger.write(connection, books, events)
         for place, work in enumerate(works):
             if work.finish is not None:
                 done[place], answers = await _finish(connection, work, done[place], kept)
@@ -161,17 +164,20 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
 
 def _fold(
     books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], list[tuple[Claim, KeptAnswer]]]:
-    """Answer each work, and the answers to keep."""
+) -> tuple[list[Done | Exception], list[tuple[Claim, KeptAnswer]], list[EncodedEvent]]:
+    """What came of each work, the answers to keep, and the events to publish."""
     done: list[Done | Exception] = []
     fresh: list[tuple[Claim, KeptAnswer]] = []
+    events: list[EncodedEvent] = []
     for work in works:
+        before_it = len(books.entries)
         try:
             before = None if work.claim is None else kept.answer_to(work.claim)
             if before is not None:
                 done.append(Done(answer=before, replayed=True))
                 continue
             results = [_post(books, posting) for posting in work.postings]
+            events += events_of(books.entries[before_it:], traceparent=work.traceparent)
             answer = None if work.render is None else work.render(results)
         except WhaleError as refusal:
             done.append(refusal)
@@ -180,7 +186,7 @@ def _fold(
             kept.remember(work.claim, answer)
             fresh.append((work.claim, answer))
         done.append(Done(results=results, answer=answer))
-    return done, fresh
+    return done, fresh, events
 
 
 def _post(books: Books, posting: Posting) -> Result:

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
-from libs.kernel.ids import CUSTOMER_ID, parse_id
+from libs.kernel.ids import customer_id as customer_id_in
+from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.handlers import render
@@ -31,10 +32,11 @@ async def customer_status(
     engine: AsyncEngine, store_id: str, customer_id: str
 ) -> api.CustomerStatus:
     """The customer's status, all of it as of one moment; raises NotFound."""
-    if not CUSTOMER_ID.fullmatch(customer_id):
+    found = customer_id_in(customer_id)
+    if found is None:
         raise NotFound(_NO_CUSTOMER)
     async with snapshot(engine) as connection:
-        return await read_status(connection, store_id, customer_id)
+        return await read_status(connection, store_id, found)
 
 
 async def read_status(
@@ -61,11 +63,13 @@ async def list_customers(
     Raises InvalidRequest where `starting_after` is no customer of the store.
     """
     async with snapshot(engine) as connection:
-        if starting_after is not None and (
-            not CUSTOMER_ID.fullmatch(starting_after)
-            or await reading.account(connection, wanted.store_id, starting_after) is None
-        ):
-            raise _unknown_cursor("customer")
+        if starting_after is not None:
+            starting_after = customer_id_in(starting_after)
+            if (
+                starting_after is None
+                or await reading.account(connection, wanted.store_id, starting_after) is None
+            ):
+                raise _unknown_cursor("customer")
         default = await _default(connection, wanted.store_id)
         if tier is not None:
             span = None if default is None else default.span(tier)

@@ -25,8 +25,8 @@ _RECENT: Final = """
 SELECT id, type, points, reason
 FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
 """
-# Customer ids are printable ASCII: whatever begins so sorts below the prefix and this character.
-_LAST: Final = "\x7f"
+# No id has this character, the last there is: whatever begins so sorts below the prefix and it.
+_LAST: Final = "\U0010ffff"
 
 _SHOWN: Final = (
     entries.c.id,

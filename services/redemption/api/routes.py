@@ -8,10 +8,9 @@ from litestar.types import ControllerRouterHandler
 
 from libs.contracts.rewards import MAX_COST, RedeemRequest, RedemptionStatus
 from libs.kernel.errors import Fault, InvalidRequest
-from libs.kernel.ids import CUSTOMER_ID, OTHER_ID
+from libs.kernel.ids import OTHER_ID
 from libs.web import checks, pages
 from libs.web.body import Faults, decode
-from libs.web.checks import CUSTOMER_ID_RULE
 from libs.web.exchange import (
     AnyRequest,
     Body,
@@ -55,7 +54,7 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
     query = query_of(request, faults, known=pages.PARAMETERS | {"customer_id", "include"})
     page = pages.page_of(query)
-    customer_id = query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE)
+    customer_id = checks.customer_parameter(query, faults)
     include = query.one_of("include", ("all",))
     faults.raise_if_any()
     if customer_id is None:
@@ -79,7 +78,7 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
     page = pages.page_of(query)
     wanted = RedemptionFilter(
         store_id=store_id,
-        customer_id=query.matching("customer_id", CUSTOMER_ID, CUSTOMER_ID_RULE),
+        customer_id=checks.customer_parameter(query, faults),
         status=query.one_of("status", _STATUSES),
     )
     faults.raise_if_any()

@@ -73,7 +73,7 @@ class Peers(Struct, frozen=True):
         headers = {
             "X-Request-Id": request_id,
             "Content-Type": "application/json",
-            tracing.HEADER: tracing.traceparent(None),
+            tracing.HEADER: tracing.traceparent(tracing.current()),
         }
         target = f"/internal/stores/{store_id}/{what}"
         return await self.earning.send("POST", target, headers, msgspec.json.encode(asked))

@@ -11,7 +11,7 @@ from libs.contracts.internal import Debited
 from libs.contracts.rewards import RedeemRequest
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import NotFound, Unavailable, WhaleError
-from libs.kernel.ids import parse_id, uuid7
+from libs.kernel.ids import normalized, parse_id, uuid7
 from libs.persistence import idempotency
 from libs.persistence.engine import transaction
 from libs.persistence.idempotency import Claim, KeptAnswer
@@ -73,7 +73,7 @@ async def _reserve(
     reserve = Reserve(
         id=uuid7(),
         store_id=store_id,
-        customer_id=asked.customer_id,
+        customer_id=normalized(asked.customer_id),
         reward_id=asked.reward_id,
         points_cost=asked.points_cost,
         code=codes.new_code(),

@@ -1,14 +1,14 @@
 """Redemptions and rewards in the shapes of /v1."""
 
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, internal
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import plain
-from libs.contracts.rewards import RedeemAnswer, RewardForCustomer, RewardValue
+from libs.contracts.rewards import RedeemAnswer, RewardForCustomer, RewardType, RewardValue
 from libs.contracts.rewards import Redemption as ShownRedemption
 from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
@@ -72,7 +72,8 @@ def reward_for_customer(
         id=event.id,
         name=event.name,
         points_cost=event.points_cost,
-        type=event.type,
+        # The catalog may know types that are not documented here yet: shown as they are.
+        type=cast("RewardType", event.type),
         description=_set(event.description),
         value=UNSET
         if value is None

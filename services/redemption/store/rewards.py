@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from libs.contracts.events import RewardChanged
+from libs.kernel.clock import parse_time
 from libs.persistence.engine import Connection
 from services.redemption.domain.rewards import Reward, RewardKey
 
@@ -87,7 +88,7 @@ def _row(event: RewardChanged) -> tuple[object, ...]:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else parse_time(text)
 
 
 def _reward(row: Any) -> Reward:

@@ -8,15 +8,19 @@ import pytest
 
 from libs.contracts.numbers import money
 from libs.contracts.rewards import RewardCreate, RewardPatch
-from libs.web.body import Faults
+from libs.kernel.errors import InvalidRequest
+from libs.web.body import Faults, decode
 from services.catalog.api import checks
 from services.catalog.domain import REWARD_ID
 
 
 def faulty_places(kind: type[RewardCreate] | type[RewardPatch], **fields: Any) -> list[str | None]:
     needed = {"name": "x", "points_cost": 1, "type": "perk"} if kind is RewardCreate else {}
-    request = msgspec.convert(needed | fields, kind)
     faults = Faults()
+    try:
+        request = decode(msgspec.json.encode(needed | fields), kind)
+    except InvalidRequest as error:
+        return [fault.pointer for fault in error.errors]
     if isinstance(request, RewardCreate):
         checks.reward_create(request, faults)
     else:

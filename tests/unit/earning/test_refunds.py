@@ -63,6 +63,24 @@ def test_a_refund_takes_back_what_the_documentation_says(
     assert (" ".join(seen), verdict) == (taken, last)
 
 
+def test_what_rounding_adds_to_the_parts_is_not_shown_as_refunded() -> None:
+    ledger = order_that_earned("100.00", "1000")
+    for number in range(3):
+        ledger.post(refund(f"r{number}", "33.34"))
+    assert ledger.orders[STORE, "o1"].refunded == Decimal("100.00")
+    assert ledger.refunds[STORE, "o1", "r2"].amount == Decimal("33.34")
+
+
+def test_a_refund_of_too_much_is_refused_in_money_as_people_write_it() -> None:
+    ledger = order_that_earned("179.25", "1792")
+    ledger.known.orders[STORE, "o1"].total = Decimal("179.250000")
+    with pytest.raises(Conflict) as refused:
+        ledger.post(refund("r1", "180"))
+    assert refused.value.detail == (
+        "The refund of 180.00 is more than the 179.25 left of order o1."
+    )
+
+
 def test_a_refund_lowers_the_lifetime_and_the_tier_falls() -> None:
     ledger = books()
     ledger.post(award(4_900))
@@ -104,7 +122,7 @@ def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:
     ledger.post(order("o1"))
     assert taken_back(ledger) == [300]
     assert late.state == "conflict"
-    assert "more than the 20" in (late.detail or "")
+    assert late.detail == "The refund of 30.00 is more than the 20.00 left of order o1."
 
 
 def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:

@@ -1,0 +1,70 @@
+"""What a record that cannot be read looks like: a hint for whoever has set up its sender."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+_REGISTRY_HEADER: Final = 5
+
+# How formats and encodings that are no plain JSON in UTF-8 begin.
+_BEGINNINGS: Final = (
+    (b"\x1f\x8b", "gzip; a Kafka producer compresses by itself, with `compression.type`"),
+    (b"\x28\xb5\x2f\xfd", "zstd; a Kafka producer compresses by itself, with `compression.type`"),
+    (b"Obj\x01", "an Avro file"),
+    (b"\xff\xfe", "text in UTF-16 or UTF-32, not UTF-8"),
+    (b"\xfe\xff", "text in UTF-16, not UTF-8"),
+    (b"{\x00", "text in UTF-16, not UTF-8"),
+    (b"\x00{", "text in UTF-16, not UTF-8"),
+    (b"\xef\xbb\xbf", "JSON behind a byte order mark, which has to go"),
+    (b"<", "XML or HTML"),
+)
+_STRUCTURED: Final = (
+    "a CloudEvent in structured mode, which is sent with the header "
+    "`content-type: application/cloudevents+json`"
+)
+
+_members: Final = msgspec.json.Decoder(dict[str, Raw])
+
+
+def resemblance(value: bytes) -> str | None:
+    """What `value` looks like, as a clause of a sentence, or None where it looks like nothing in
+    particular."""
+    kind = _beginning(value) or _json_kind(value)
+    return None if kind is None else f"it looks like {kind}"
+
+
+def _beginning(value: bytes) -> str | None:
+    for start, kind in _BEGINNINGS:
+        if value.startswith(start):
+            return kind
+    if len(value) > _REGISTRY_HEADER and value[0] == 0:
+        schema = int.from_bytes(value[1:_REGISTRY_HEADER], "big")
+        return f"the framing of a schema registry (schema {schema}) before the value"
+    return None
+
+
+def _json_kind(value: bytes) -> str | None:
+    text = value.lstrip()
+    if text.startswith(b"["):
+        return "a list; each event is a record of its own"
+    if text.startswith(b'"'):
+        return "JSON inside a JSON text: it was encoded twice"
+    try:
+        return _object_kind(_members.decode(value))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _object_kind(members: Mapping[str, Raw]) -> str | None:
+    if "specversion" in members and "type" in members:
+        return _STRUCTURED
+    if "schema" in members and "payload" in members:
+        return (
+            "Kafka Connect's JSON with a schema: set `value.converter.schemas.enable` to false, so "
+            "that the payload alone is sent"
+        )
+    if "after" in members and ("before" in members or "op" in members):
+        return "a change event of a database (Debezium): send the order itself, as documented"
+    return None

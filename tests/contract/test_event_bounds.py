@@ -1,0 +1,144 @@
+"""Events: what is read is what the published schemas say, of shops' and of our own."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from msgspec import Struct
+
+from libs.contracts.event_bounds import EVENT_BOUNDS
+from libs.contracts.events import OrderCompleted, OrderRefunded, PointsPosted
+from libs.kernel.clock import parse_time, utc_now
+from libs.messaging.cloudevents import EventReader, Poison
+from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
+from tools.docs import events, files
+from tools.docs.events import EVENTS, Told
+
+OURS = [told for told in EVENTS if told.is_ours]
+SHOPS = [told for told in EVENTS if not told.is_ours]
+# Values at the edges of bounds, and of every other kind. None of them is a time, nor a whole number
+# written with a fraction, which JSON Schema takes for an integer and the reader does not.
+VALUES: list[Any] = [
+    *(
+        None,
+        True,
+        False,
+        [],
+        {},
+        "",
+        " ",
+        "a",
+        "a b",
+        "a\n",
+        "a\x00b",
+        "a\x1fb",
+        "a\x85b",
+        "a\u2028",
+    ),
+    *("é", "e\u0301", "o'brien@example.com", "🐋", ".", "..", "a/b", "٥٠", "USD", "usd", "USDX"),
+    *("0", "0.0", "0.000001", "0.0000001", "50.00", "050.00", "50.", ".5", "+50", "-50", "5e1"),
+    *("1_000", " 50 ", "50\n", "NaN", "1000000000000", "1000000000000.1", "0e2147483647"),
+    *("x" * size for size in (40, 41, 64, 65, 120, 121, 128, 129, 255, 256, 1000, 1001, 2001)),
+    *(0, 1, -1, 5, 50, 10**12, 10**12 + 1, 9 * 10**15, 9 * 10**15 + 1, -(9 * 10**15) - 1),
+    *(2**31 - 1, 2**31, 2**63 - 1, 2**63, 10**20, 10**63, 10**65, 10**127, 10**129, -(10**128)),
+    *(0.5, 50.25, 0.30000000000000004, 1e-07, 1e13 + 0.5, -0.01),
+    *("txn_0196f3a0-0000-7000-8000-000000000000", "txn_1", "rwd_1"),
+    *(["txn_0196f3a0-0000-7000-8000-000000000000"], ["txn_1"], [5]),
+    *({"a": "b"}, {"a\x00": "b"}, {"a": "b\x00"}, {"a": "line\nline"}, {"a": 5}, {"k" * 41: "v"}),
+    *({"id": "rwd_1", "name": "Coffee"}, {"id": "a\x00b", "name": "Coffee"}, {"id": "rwd_1"}),
+    *({"percent": "10"}, {"amount": "5.00", "currency": "USD"}, {"amount": "a lot"}),
+]
+MOMENTS = [
+    *("2026-03-10T12:00:00.000Z", "2026-03-10T12:00:00+02:00", "1970-01-02T00:00:00Z"),
+    *("2026-03-10T12:00:00", "2026-03-10", "x", "2026-13-45T12:00:00Z", "a\x00", 5, None),
+    *("0001-01-01T00:00:00+14:00", "2026-03-10T25:00:00Z"),
+]
+
+
+class Record(Struct):
+    value: bytes
+    headers: None = None
+
+
+def _fields(told_ones: list[Told]) -> list[Any]:
+    return [
+        pytest.param(told, name, id=f"{told.topic}.{name}")
+        for told in told_ones
+        for name, schema in events.schema_of(told)["properties"].items()
+        if schema and name != "items"
+    ]
+
+
+def _is_time(text: str) -> bool:
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _validator(told: Told) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        events.schema_of(told), validate_formats=True, formats={"date-time": _is_time}
+    )
+
+
+def _is_read(told: Told, value: dict[str, Any]) -> bool:
+    """Whether a consumer takes the event, as an effect or as a guest's."""
+    try:
+        event = EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
+        if isinstance(event, OrderCompleted | OrderRefunded) and not is_guests(event):
+            posting_of = order_of if isinstance(event, OrderCompleted) else refund_of
+            posting_of(event, now=utc_now())  # type: ignore[arg-type]
+    except (Poison, OutOfBounds):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("told", "name"), _fields([*SHOPS, *OURS]))
+def test_an_event_is_read_just_where_its_schema_says(told: Told, name: str) -> None:
+    right = events.sample_of(files.SAMPLES, told).value
+    documented = _validator(told)
+    is_moment = name.endswith("_at")
+    taken = refused = 0
+    for value in MOMENTS if is_moment else VALUES:
+        event = {**deepcopy(right), name: value}
+        is_read = _is_read(told, event)
+        # The events of ours leave out what has no value; read, a null stands for the same.
+        if not (told.is_ours and value is None):
+            assert documented.is_valid(event) == is_read, value
+        taken += is_read
+        refused += not is_read
+    assert taken
+    assert refused
+
+
+@pytest.mark.parametrize("told", OURS, ids=lambda told: told.topic)
+def test_every_field_of_our_own_events_that_can_break_a_store_has_a_bound(told: Told) -> None:
+    without = {
+        name
+        for name, schema in events.schema_of(told)["properties"].items()
+        if schema and schema.get("type") != "boolean"
+    } - {"from" if name == "from_" else name for name in EVENT_BOUNDS[told.kind]}
+    assert without == set()
+
+
+def test_a_kind_that_comes_later_is_read() -> None:
+    for told, changes in (
+        ("points.adjusted", {"type": "transfer"}),
+        ("catalog.reward", {"type": "gift"}),
+        ("anomaly.resolved", {"type": "night_owl", "status": "archived", "resolution": "warned"}),
+    ):
+        one = next(one for one in EVENTS if one.topic == told)
+        assert _is_read(one, {**events.sample_of(files.SAMPLES, one).value, **changes})
+
+
+def test_a_bound_that_is_broken_is_invalid_and_named() -> None:
+    told = next(one for one in EVENTS if one.kind is PointsPosted)
+    value = {**events.sample_of(files.SAMPLES, told).value, "reason": "a\x00b"}
+    with pytest.raises(Poison) as raised:
+        EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
+    assert raised.value.code == "invalid"
+    assert raised.value.detail.startswith("reason: 1-255 characters")

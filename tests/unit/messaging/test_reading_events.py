@@ -1,0 +1,180 @@
+"""Records as events: whichever way they are sent, and what is said of those that are none."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from libs.contracts.events import OrderCompleted
+from libs.contracts.topics import ORDER_COMPLETED
+from libs.messaging.cloudevents import EventReader, Poison
+
+Headers = list[tuple[Any, bytes | None]]
+
+ORDER = {
+    "store_id": "store_1",
+    "order_id": "o1",
+    "customer_id": "cust_1",
+    "total": "50.00",
+    "currency": "USD",
+    "completed_at": "2026-03-10T12:00:00Z",
+}
+ENVELOPE = {"specversion": "1.0", "id": "1", "source": "/shop", "type": ORDER_COMPLETED}
+BINARY: Headers = [
+    ("ce_specversion", b"1.0"),
+    ("ce_type", b"order.completed"),
+    ("ce_dataschema", b"/events/order.completed/v1"),
+    ("content-type", b"application/json"),
+]
+STRUCTURED: Headers = [("content-type", b"application/cloudevents+json")]
+
+
+class Record(Struct):
+    value: bytes | None
+    headers: Headers | None = None
+
+
+def encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def read(value: object, headers: Headers | None = None) -> OrderCompleted:
+    data = value if isinstance(value, bytes) else encoded(value)
+    return EventReader(ORDER_COMPLETED, kind=OrderCompleted).read(Record(data, headers))
+
+
+def poison(value: object, headers: Headers | None = None) -> Poison:
+    with pytest.raises(Poison) as raised:
+        read(value, headers)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"application/cloudevents+json",
+        b"Application/CloudEvents+JSON",
+        b"APPLICATION/CLOUDEVENTS+JSON; charset=UTF-8",
+        b" application/cloudevents+json ;charset=utf-8",
+    ],
+)
+def test_media_types_are_compared_without_case(content_type: bytes) -> None:
+    headers: Headers = [("content-type", content_type)]
+    assert read({**ENVELOPE, "data": ORDER}, headers).order_id == "o1"
+
+
+@pytest.mark.parametrize("content_type", [b"application/json", b"Application/JSON", None, b""])
+def test_any_other_media_type_is_the_value_itself(content_type: bytes | None) -> None:
+    assert read(ORDER, [("content-type", content_type)]).order_id == "o1"
+
+
+def test_no_headers_is_the_value_itself() -> None:
+    assert read(ORDER).order_id == read(ORDER, []).order_id == "o1"
+
+
+def test_data_in_base64_is_decoded() -> None:
+    data = base64.b64encode(encoded(ORDER)).decode()
+    assert read({**ENVELOPE, "data_base64": data}, STRUCTURED).order_id == "o1"
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        ({}, "neither `data` nor `data_base64`"),
+        ({"data": ORDER, "data_base64": "e30="}, "both `data` and `data_base64`"),
+        ({"data_base64": "%%"}, "`data_base64` is not base64"),
+        ({"data_base64": "e30"}, "`data_base64` is not base64"),
+        ({"data_base64": "é"}, "`data_base64` is not base64"),
+    ],
+)
+def test_an_event_without_one_readable_value_is_malformed(
+    data: dict[str, object], detail: str
+) -> None:
+    found = poison({**ENVELOPE, **data}, STRUCTURED)
+    assert found.code == "malformed"
+    assert detail in found.detail
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(
+            [("ce_specversion", b"1.0"), ("ce_dataschema", b"/order.completed/v2")], id="no type"
+        ),
+        pytest.param([("ce_dataschema", b"https://shop.example/v2")], id="nothing else"),
+        pytest.param(
+            [("ce_type", b"order.completed"), ("ce_dataschema", b"/v2")], id="with the type"
+        ),
+    ],
+)
+def test_the_version_counts_with_and_without_the_type(headers: Headers) -> None:
+    assert poison(ORDER, headers).code == "unsupported_version"
+
+
+def test_a_good_record_before_it_lets_no_other_pass_unchecked() -> None:
+    reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
+    good, later = Record(encoded(ORDER), BINARY), [*BINARY[:2], ("ce_dataschema", b"/v2")]
+    assert reader.read(good).order_id == "o1"
+    assert reader.read(good).order_id == "o1"
+    with pytest.raises(Poison, match="none of v1"):
+        reader.read(Record(encoded(ORDER), later))
+    with pytest.raises(Poison, match=r"order\.shipped"):
+        reader.read(Record(encoded(ORDER), [("ce_type", b"order.shipped"), *BINARY[2:]]))
+    assert reader.read(Record(encoded(ORDER))).order_id == "o1"
+
+
+def test_a_version_in_structured_mode_counts_too() -> None:
+    envelope = {**ENVELOPE, "data": ORDER, "dataschema": "/v2"}
+    assert poison(envelope, STRUCTURED).code == "unsupported_version"
+
+
+PAYLOAD = encoded(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("value", "looks_like"),
+    [
+        pytest.param(b"\x00\x00\x00\x01\x07" + PAYLOAD, "a schema registry (schema 263)", id="SR"),
+        pytest.param(PAYLOAD.decode().encode("utf-16"), "UTF-16", id="UTF-16"),
+        pytest.param(PAYLOAD.decode().encode("utf-16-le"), "UTF-16", id="UTF-16, low byte first"),
+        pytest.param(PAYLOAD.decode().encode("utf-16-be"), "UTF-16", id="UTF-16, high byte first"),
+        pytest.param(gzip.compress(PAYLOAD), "gzip", id="gzip"),
+        pytest.param(b"\x28\xb5\x2f\xfd" + PAYLOAD, "zstd", id="zstd"),
+        pytest.param(b"Obj\x01" + PAYLOAD, "Avro", id="Avro"),
+        pytest.param(b"\xef\xbb\xbf" + PAYLOAD, "byte order mark", id="a byte order mark"),
+        pytest.param(b"<order/>", "XML", id="XML"),
+        pytest.param(encoded([ORDER]), "a list", id="a list"),
+        pytest.param(encoded(json.dumps(ORDER)), "encoded twice", id="JSON inside JSON"),
+        pytest.param(
+            encoded({"schema": {"type": "struct"}, "payload": ORDER}), "Kafka Connect", id="Connect"
+        ),
+        pytest.param(
+            encoded({"before": None, "after": ORDER, "op": "c"}), "Debezium", id="Debezium"
+        ),
+        pytest.param(
+            encoded({**ENVELOPE, "data": ORDER}),
+            "a CloudEvent in structured mode, which is sent with the header `content-type: ",
+            id="structured without its header",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_named_by_what_it_looks_like(value: bytes, looks_like: str) -> None:
+    found = poison(value)
+    assert found.code == "malformed"
+    assert f"it looks like {looks_like}" in found.detail or looks_like in found.detail
+    assert "it looks like" in found.detail
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"{not json", b"", b"\x00", b"[" * 100_000, b"{" * 100_000, b"\xff", b"null", encoded({})],
+)
+def test_what_looks_like_nothing_is_malformed_all_the_same(value: bytes) -> None:
+    assert poison(value).code == "malformed"
+
+
+def test_the_place_of_a_wrong_value_is_named() -> None:
+    assert "`$.total`" in poison({**ORDER, "total": "1_000"}).detail
