@@ -77,9 +77,13 @@ class V1(Struct, frozen=True):
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
         body = await _body(receive, headers, largest=route.largest_body)
-        if body and _media_type(headers) not in route.media_types:
+        media_type = _media_type(headers)
+        if body and media_type not in route.media_types:
             kinds = " or ".join(route.media_types)
             raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
+        # The first entry was counted before the body was read.
+        if (further := route.entries(media_type, body) - 1) > 0:
+            await self.limiter.take(key.digest.hex(), weight=further)
         return await self.services[route.owner(scope["query_string"])].send(
             scope["method"],
             _target(scope, segments, key.store_id),
@@ -101,7 +105,7 @@ class V1(Struct, frozen=True):
             raise InsufficientScope(
                 f"This key lacks the scope {route.scope}.", required=route.scope
             )
-        await self.limiter.take(key.digest.hex())
+        await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
             raise MethodNotAllowed(
                 f"This path takes {' and '.join(methods)}.", allow=tuple(methods)
