@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,7 @@ from libs.kernel.ids import OTHER_ID
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.web import checks
-from libs.web.body import Faults, decode
+from libs.web.body import Faults, decode, read
 from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
 from services.earning.domain.intake import OutOfBounds, order_of, refund_of
 from services.earning.handlers import intake
@@ -29,6 +30,7 @@ from services.earning.handlers.resources import resources_of
 
 _MAX_SOURCE: Final = 255
 _ID_RULE: Final = "1-128 characters, none of them a control character"
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # An event's type, its shape, and what holds it to its bounds.
 _KINDS: Final[dict[str, tuple[Any, Callable[..., object]]]] = {
@@ -53,13 +55,13 @@ class _Placed(Struct):
 async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Put events on their topics; answers once the broker has them."""
     body = await request.body()
-    claim = claim_of(request, store_id, body)
     reader = _Reader(store_id, tracing.traceparent(request.headers.get(tracing.HEADER)))
     if _media_type(request) == CLOUD_EVENTS:
         sent = [reader.judge(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         event = reader.read(body, at="#")
         sent = [Sent(event.id, event)]
+    claim = claim_of(request, store_id, body)
     resources = resources_of(request)
     answer, replayed = await intake.send(
         resources.batches, resources.publish, sent, claim, request_id_of(request)
@@ -88,7 +90,7 @@ def _id_in(raw: Raw) -> str | None:
     """The event's id as far as it can be read."""
     try:
         return msgspec.json.decode(raw, type=_Named).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -109,11 +111,15 @@ class _Reader(Struct, frozen=True):
     def read(self, body: bytes, *, at: str) -> EncodedEvent:
         """The event in `body`, ready for its topic; raises InvalidRequest."""
         now = utc_now()
-        envelope = decode(body, EventEnvelope, at=at)
         faults = Faults()
-        _check(envelope, faults, at=at)
-        value = self._value(envelope.data, faults, at=f"{at}/data")
-        customer_id = _customer_of(envelope.type, value, faults, at=f"{at}/data", now=now)
+        envelope = read(body, EventEnvelope, faults, check=partial(_check, at=at), at=at)
+        in_data = f"{at}/data"
+        if envelope is None or envelope.type not in _KINDS or faults.has(in_data):
+            # What the data should be is not known, or there is none.
+            faults.raise_if_any()
+        assert envelope is not None
+        value = self._value(envelope.data, faults, at=in_data)
+        customer_id = _customer_of(envelope.type, value, faults, at=in_data, now=now)
         faults.raise_if_any()
         return EncodedEvent(
             topic=envelope.type,
@@ -129,7 +135,11 @@ class _Reader(Struct, frozen=True):
         """The event's value with its store. The shop's bytes stay as they are: spelling its numbers
         anew might change them."""
         value = bytes(data)
-        named = decode(value, _Placed, at=at).store_id
+        try:
+            named = msgspec.json.decode(value, type=_Placed).store_id
+        except _UNREADABLE:
+            # What is wrong with it is found when the event is read.
+            return value
         if named is UNSET:
             rest = value.lstrip()[1:].lstrip()
             comma = b"" if rest.startswith(b"}") else b","
@@ -140,9 +150,13 @@ class _Reader(Struct, frozen=True):
 
 
 def _customer_of(kind: str, value: bytes, faults: Faults, *, at: str, now: datetime) -> str:
-    """Whose event it is, once it is held to the bounds that the consumer holds it to."""
+    """Whose event it is, once it is held to the bounds that the consumer holds it to; "" where it
+    cannot be read."""
     shape, posting_of = _KINDS[kind]
-    event = decode(value, shape, at=at)
+    before = len(faults.found)
+    event = read(value, shape, faults, at=at)
+    if event is None or len(faults.found) > before:
+        return ""
     try:
         posting_of(event, now=now)
     except OutOfBounds as error:
