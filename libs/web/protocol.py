@@ -151,14 +151,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_bytes = self._header_count = self._unread = 0
 
     def on_url(self, url: bytes) -> None:
-        self._count_header_bytes(len(url))
+        self._header_bytes += len(url)
+        self._check_headers()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_count += 1
-        if self._header_count > self._limits.headers:
-            self._fail(self._headers_too_large())
-        self._count_header_bytes(len(name) + len(value) + _PER_HEADER_BYTES)
+        self._header_bytes += len(name) + len(value) + _PER_HEADER_BYTES
+        self._check_headers()
         if self._reading is _Reading.HEADERS:
             super().on_header(name, value)
 
@@ -187,9 +187,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _become_known(self) -> None:
         self._register.trust(self)
 
-    def _count_header_bytes(self, count: int) -> None:
-        self._header_bytes += count
-        if self._header_bytes > self._limits.header_bytes:
+    def _check_headers(self) -> None:
+        limits = self._limits
+        if self._header_bytes > limits.header_bytes or self._header_count > limits.headers:
             self._fail(self._headers_too_large())
 
     def _headers_too_large(self) -> HeadersTooLarge:
