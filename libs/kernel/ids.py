@@ -64,5 +64,5 @@ def last_id_at(moment: datetime) -> UUID:
 
 
 def _milliseconds(moment: datetime) -> int:
-    """The moment as a UUIDv7 tells it, or the nearest one that it can tell."""
+    """The moment as a UUIDv7 holds it, or the nearest one that fits."""
     return min(max((moment - _EPOCH) // timedelta(milliseconds=1), 0), _LAST_MILLISECOND)

@@ -67,7 +67,7 @@ def health_routes(
     checks: Mapping[str, Check], token: InternalToken
 ) -> list[ControllerRouterHandler]:
     """`/health/live`: the process responds. `/health/ready`: it can do its work. Anyone may ask for
-    both; the reasons name our parts, so they are for whoever shows the internal token."""
+    both; the reasons name our parts, so they are for those who show the internal token."""
     readiness = Readiness(checks)
 
     @get("/health/live", operation_id="live", sync_to_thread=False)

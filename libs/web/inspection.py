@@ -1,6 +1,6 @@
 """Everything that is wrong with a body: the decoder stops at the first fault, this goes on.
 
-It walks the JSON beside the type, decodes each value by itself, and puts a stand-in where a value is
+It walks the JSON along its type, decodes each value by itself, and puts a stand-in where a value is
 missing or cannot be read, so that the bounds of all the others can be checked too.
 """
 

@@ -170,7 +170,7 @@ async def test_no_damaged_body_is_a_defect(shop: Shop, keys: list[str]) -> None:
 
 @pytest.mark.parametrize("with_key", [False, True])
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "detail"),
     [
         ("[" * 64 + "]" * 64, "nested over 64 levels"),
         ("1e31", "exponent"),
@@ -191,13 +191,13 @@ async def test_no_damaged_body_is_a_defect(shop: Shop, keys: list[str]) -> None:
     ],
 )
 async def test_depth_and_exponents_are_bounded_before_anything_else(
-    shop: Shop, path: str, body: str, value: str, told: str, with_key: bool
+    shop: Shop, path: str, body: str, value: str, detail: str, with_key: bool
 ) -> None:
     headers: dict[str, Any] = {"Idempotency-Key": "k"} if with_key else {}
     answer = await shop.call("POST", path, (body % value).encode(), headers=headers)
     assert_problem(answer, 400, "invalid_request")
     assert pointers(answer) == ["#"]
-    assert told in answer.json["errors"][0]["detail"]
+    assert detail in answer.json["errors"][0]["detail"]
 
 
 async def test_what_is_within_the_bounds_is_judged_by_its_meaning(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""What a service tells of itself, and to whom."""
+"""What a service says of itself, and to whom."""
 
 import asyncio
 import json
@@ -93,10 +93,10 @@ async def test_readiness_is_looked_at_again_after_a_second(monkeypatch: pytest.M
 
     async def sometimes() -> None:
         if broken:
-            raise ConnectionError("away")
+            raise ConnectionError("unavailable")
 
     readiness = Readiness({"database": sometimes})
-    assert await readiness.failing() == {"database": "away"}
+    assert await readiness.failing() == {"database": "unavailable"}
     broken = False
     await asyncio.sleep(0.1)
     assert await readiness.failing() == {}
