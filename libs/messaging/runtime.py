@@ -101,7 +101,7 @@ class Messaging:
         if self._broker is not None:
             await self._broker.stop()
         for consumer in self._consumers:
-            await consumer.left()
+            await consumer.close()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -118,6 +118,8 @@ class Messaging:
         """The consumers, started as soon as Kafka lets them."""
         for delay in delays():
             self._consumers = [make(producer) for make in self._make_consumers]
+            for consumer in self._consumers:
+                consumer.on_done = self.wake_relay
             broker = create_broker(self._bootstrap, self._consumers)
             try:
                 await broker.start()

@@ -1,14 +1,11 @@
 """Making the topics, which nothing else makes: brokers' automatic creation stays off."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
-
-_DEAD_LETTER_PARTITIONS: Final = 1
 
 
 async def create(bootstrap: str, *, replication: int = 1) -> list[str]:
@@ -17,9 +14,7 @@ async def create(bootstrap: str, *, replication: int = 1) -> list[str]:
     Answers the names of the new ones. Existing topics are left as they are.
     """
     wanted = [_new(topic, replication) for topic in TOPICS]
-    wanted += [
-        _new(Topic(topic.dead_letters, _DEAD_LETTER_PARTITIONS), replication) for topic in CONSUMED
-    ]
+    wanted += [_new(topic.dead_letter_topic, replication) for topic in CONSUMED]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from libs.messaging import fetching
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
 from tools.stack.process import Program
@@ -174,6 +175,7 @@ Configuration:
 @asynccontextmanager
 async def reading(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all of a topic's partitions from their beginning, in no group."""
+    fetching.install()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
