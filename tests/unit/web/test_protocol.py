@@ -219,7 +219,7 @@ async def test_a_body_that_takes_too_long_is_408_and_the_app_sees_it_end() -> No
         await peer.send(POST + b"Content-Length: 10\r\n\r\n12345")
         status, problem = await peer.response()
         assert (status, problem["code"]) == (408, "request_timeout")
-        await eventually(lambda: server.events == ["disconnect"])
+        await eventually(lambda: server.events == ["disconnect"], within_seconds=1.5)
 
 
 async def test_a_body_below_the_least_rate_is_408_and_one_above_is_read() -> None:
@@ -280,7 +280,7 @@ async def test_what_is_no_body_is_bounded_after_the_headers_too(parts: list[byte
         await peer.send(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
         await peer.send(*parts)
         assert (await peer.response())[0] == 431
-        await eventually(lambda: server.events == ["disconnect"])
+        await eventually(lambda: server.events == ["disconnect"], within_seconds=1.5)
 
 
 async def test_a_bad_request_behind_a_good_one_does_not_cost_the_good_ones_response() -> None:
