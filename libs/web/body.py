@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import TypeVar
 
 import msgspec
-from msgspec import Raw
 
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
@@ -91,9 +90,8 @@ def _inspect(
 ) -> T | None:
     inspection = Inspection()
     try:
-        # The decoder may have stopped before it saw that the rest is no JSON.
-        msgspec.json.decode(body, type=Raw)
         value: T = inspection.read(body, kind, at)
+    # The decoder may have stopped before it saw that the rest is no JSON.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
