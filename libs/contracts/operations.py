@@ -14,6 +14,8 @@ from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_START, OTHER_ID, Sche
 Scope = Literal["read", "earn", "redeem", "manage", "admin"]
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+# The list in a body: its member `items`, or the body itself where it is a list of events.
+Batch = Literal["items", "events"]
 
 JSON: Final = "application/json"
 CLOUD_EVENT: Final = "application/cloudevents+json"
@@ -21,6 +23,8 @@ CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 
 BODY_BYTES: Final = 64 * 1024
 BATCH_BYTES: Final = 1024 * 1024
+# A backtest reads up to a year of a store's history.
+BACKTEST_WEIGHT: Final = 100
 
 
 class Parameter(Struct, frozen=True):
@@ -38,6 +42,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     `request` is the body's shape, `answer` that of `status`; a `listed` one comes in pages. `errors`
     are the codes beyond those that any operation may answer. With the query parameter
     `customer_id`, `for_customer` answers instead, in the shape `answer_for_customer`.
+
+    In the rate limit it counts as `weight` requests; where `batch` names the list in its body, as
+    one for each entry.
     """
 
     id: str
@@ -57,6 +64,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     for_customer: Owner | None = None
     answer_for_customer: Any = None
+    weight: int = 1
+    batch: Batch | None = None
 
     @property
     def is_write(self) -> bool:
@@ -169,6 +178,7 @@ OPERATIONS: Final = (
         summary="Award points to up to 500 customers; each award has a verdict of its own.",
         request=api.EarnBatchRequest,
         largest_body=BATCH_BYTES,
+        batch="items",
         answer=api.BatchAnswer,
     ),
     Operation(
@@ -193,6 +203,7 @@ OPERATIONS: Final = (
         request=intake.EventEnvelope,
         media_types=(CLOUD_EVENT, CLOUD_EVENTS, JSON),
         largest_body=BATCH_BYTES,
+        batch="events",
         answer=intake.EventsAnswer,
         status=202,
     ),
@@ -476,5 +487,6 @@ OPERATIONS: Final = (
         summary="Tell what other settings would have flagged; changes nothing.",
         request=anomalies.BacktestRequest,
         answer=anomalies.BacktestAnswer,
+        weight=BACKTEST_WEIGHT,
     ),
 )

@@ -7,6 +7,8 @@ The tree::
      ├── NotFound                 nothing of that id in this store
      ├── InsufficientScope        the key may not do this
      ├── RateLimited              too many requests for this key
+     ├── RequestTimeout           headers or body arrive too slowly
+     ├── HeadersTooLarge          too many header bytes, or too many headers
      ├── MethodNotAllowed         the path exists, the method does not
      ├── TooLarge                 the body is over its bound
      ├── UnsupportedMediaType     the body is not JSON
@@ -35,8 +37,8 @@ from msgspec import Struct
 class Fault(Struct, frozen=True, omit_defaults=True):
     """One faulty value of a request: where it stands and what is wrong with it.
 
-    Exactly one of `pointer` (JSON pointer into the body, `#/tiers/1/min_points`), `parameter`
-    (a query or path parameter) and `header` is set.
+    One of `pointer` (JSON pointer into the body, `#/tiers/1/min_points`), `parameter` (a query or
+    path parameter) and `header` is set, and none where the request as a whole cannot be read.
     """
 
     detail: str
@@ -83,6 +85,14 @@ class RateLimited(WhaleError):
         self.retry_after_seconds = retry_after_seconds
         self.rate_limit = rate_limit
         self.rate_limit_policy = rate_limit_policy
+
+
+class RequestTimeout(WhaleError):
+    code = "request_timeout"
+
+
+class HeadersTooLarge(WhaleError):
+    code = "headers_too_large"
 
 
 class MethodNotAllowed(WhaleError):

@@ -95,5 +95,14 @@ def _time_of(first_half: str) -> datetime:
 
 def first_id_at(moment: datetime) -> UUID:
     """The lowest UUIDv7 of the millisecond of `moment`: ids made since then sort after it."""
-    milliseconds = min(max((moment - _EPOCH) // timedelta(milliseconds=1), 0), _LAST_MILLISECOND)
-    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))
+    return UUID(int=(_milliseconds(moment) << 80) | (0x7 << 76) | (0b10 << 62))
+
+
+def last_id_at(moment: datetime) -> UUID:
+    """The highest UUIDv7 of the millisecond of `moment`: ids made later sort after it."""
+    return UUID(int=(_milliseconds(moment) << 80) | (0x7FFF << 64) | (0b10 << 62) | (2**62 - 1))
+
+
+def _milliseconds(moment: datetime) -> int:
+    """The moment as a UUIDv7 holds it, or the nearest one that fits."""
+    return min(max((moment - _EPOCH) // timedelta(milliseconds=1), 0), _LAST_MILLISECOND)

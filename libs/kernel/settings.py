@@ -1,11 +1,17 @@
 """Settings: environment variables read once into a typed struct, every fault named at once."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
 PREFIX = "WHALE_"
+
+# Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
+_SHORTEST_SECRET: Final = 32
+Secret = Annotated[str, msgspec.Meta(min_length=_SHORTEST_SECRET)]
+
+_SECRET_RULE: Final = f"is too short for a secret: at least {_SHORTEST_SECRET} characters"
 
 T = TypeVar("T")
 
@@ -32,7 +38,7 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
         try:
             values[field.name] = _convert(text, field.type)
         except msgspec.ValidationError as error:
-            faults.append(f"{name}: {error}")
+            faults.append(f"{name} {_SECRET_RULE}" if field.type == Secret else f"{name}: {error}")
     if faults:
         raise SettingsError("Faulty settings:\n  " + "\n  ".join(faults))
     return kind(**values)

@@ -29,8 +29,8 @@ _ATTRIBUTES_OFFSET: Final = 21
 _HEADER_BYTES: Final = 61
 _CODEC_MASK: Final = 0x07
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
-_XERIAL_MAGIC: Final = b"\x82SNAPPY\x00"
-_XERIAL_HEADER_BYTES: Final = 16
+# Its name, version 1, compatible with version 1.
+_XERIAL_HEADER: Final = b"\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 _LIKELY_RATIO: Final = 8
 _SMALLEST_BUFFER_BYTES: Final = 65_536
 # How cramjam says that the buffer was too small, and not that the bytes are broken.
@@ -268,10 +268,10 @@ def _unpack_growing(into: Callable[[bytes, bytearray], int], packed: bytes) -> b
 
 def _unpack_snappy(packed: bytes) -> bytes:
     """Snappy blocks say how long they are; Kafka's clients wrap them as xerial's library does."""
-    if not packed.startswith(_XERIAL_MAGIC):
+    if not packed.startswith(_XERIAL_HEADER):
         return _unpack_snappy_block(packed, MAX_UNPACKED_BYTES)
     blocks: list[bytes] = []
-    room, position = MAX_UNPACKED_BYTES, _XERIAL_HEADER_BYTES
+    room, position = MAX_UNPACKED_BYTES, len(_XERIAL_HEADER)
     while position < len(packed):
         (length,) = struct.unpack_from(">i", packed, position)
         position += 4

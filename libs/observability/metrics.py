@@ -66,6 +66,11 @@ RATE_LIMITED: Final = Counter(
 LIMITS_UNENFORCED: Final = Counter(
     "whale_rate_limits_unenforced_total", "Requests let through because the limits' store was away."
 )
+HTTP_REFUSED: Final = Counter(
+    "whale_http_refused_total",
+    "Requests and connections refused before any route saw them, by the problem's code.",
+    ["code"],
+)
 WINDOWS_AWAY: Final = Counter(
     "whale_anomaly_windows_away_total",
     "Batches of earnings judged without the windows in Redis, which was away.",

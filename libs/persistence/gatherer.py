@@ -64,7 +64,7 @@ class Gatherer(Generic[Q, A]):
         request, or Unavailable where the queue is full.
         """
         if len(self._waiting) >= self._max_waiting:
-            raise Unavailable("Too many writes are waiting. Try again in a moment.")
+            raise Unavailable("Too many requests are waiting. Try again in a moment.")
         self._submitted_at = time.monotonic()
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(request, weight, answer))

@@ -1,17 +1,14 @@
-"""The frame of a service's HTTP app: who may call, request ids, errors as problems, health."""
+"""The frame of a service's HTTP app: who may call, request ids, errors as problems."""
 
-import asyncio
-import hmac
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import structlog
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.middleware import ASGIMiddleware
 from litestar.types import (
     ASGIApp,
     ControllerRouterHandler,
@@ -22,10 +19,14 @@ from litestar.types import (
     Send,
 )
 
+from libs.contracts.operations import BATCH_BYTES
 from libs.kernel.errors import (
+    Fault,
     InternalError,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    TooLarge,
     Unauthenticated,
     Unavailable,
     WhaleError,
@@ -33,15 +34,13 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
-from libs.web import problems
+from libs.web import health, problems
+from libs.web.connections import peer_is_known
+from libs.web.health import Check, InternalToken, health_routes
 
 REQUEST_ID: Final = b"x-request-id"
 _TRACEPARENT: Final = tracing.HEADER.encode()
 
-# A readiness check that hangs must not hang the one who asks.
-_CHECK_SECONDS: Final = 2.0
-
-Check = Callable[[], Awaitable[None]]
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 log = logging.get(__name__)
@@ -54,34 +53,38 @@ def create_app(
     checks: Mapping[str, Check],
     lifespan: Sequence[Lifespan],
     state: Mapping[str, Any],
-) -> Litestar:
+) -> ASGIApp:
     """An app that only our own services may call, and anyone for its health.
 
     `checks` raise while the service is not ready; `state` is what the routes need.
     """
+    token = InternalToken(internal_token)
     app = Litestar(
-        route_handlers=[*routes, *health_routes(checks)],
-        middleware=[Frame(internal_token)],
+        route_handlers=[*routes, *health_routes(checks, token)],
+        request_max_body_size=BATCH_BYTES,
         exception_handlers={Exception: answer_error},
         lifespan=list(lifespan),
         openapi_config=None,
         logging_config=None,
     )
     app.state.update(dict(state))
-    return app
+    return Frame(app, token)
 
 
-class Frame(ASGIMiddleware):
-    """Names each request, checks who calls, and measures."""
+class Frame:
+    """Stands before a service's app: checks who calls before anything else is said, names each
+    request, and measures."""
 
-    scopes = (ScopeType.HTTP,)
+    def __init__(self, app: Litestar, token: InternalToken) -> None:
+        self._app = app
+        self._token = token
 
-    def __init__(self, internal_token: str) -> None:
-        self._expected = f"Bearer {internal_token}".encode()
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request with its id bound to every log line it writes."""
-        scope = cast("HTTPScope", scope)
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        scope = head_as_get(scope)
         headers = dict(scope["headers"])
         request_id = headers.get(REQUEST_ID, b"").decode("latin-1") or new_id("req")
         scope["state"]["request_id"] = request_id
@@ -96,17 +99,24 @@ class Frame(ASGIMiddleware):
             await send(message)
 
         try:
-            if not scope["path"].startswith("/health/") and not hmac.compare_digest(
-                headers.get(b"authorization", b""), self._expected
-            ):
-                raise Unauthenticated("Only our own services may call this one.")
+            if self._token.is_in(headers.get(b"authorization", b"")):
+                peer_is_known(scope["state"])
+            elif not scope["path"].startswith(health.PREFIX):
+                refusal = Unauthenticated("Only our own services may call this one.")
+                await problems.send_problem(watch, refusal, request_id)
+                return
             with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
-                await next_app(scope, receive, watch)
+                await self._app(scope, receive, watch)
         finally:
             metrics.HTTP_SECONDS.labels(
                 scope.get("path_template", ""), scope["method"], str(status)
             ).observe(time.perf_counter() - started)
             structlog.contextvars.clear_contextvars()
+
+
+def head_as_get(scope: HTTPScope) -> HTTPScope:
+    """A HEAD is answered as a GET is; the server sends the headers alone."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -121,12 +131,8 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
     Unavailable, and anything else as a defect, which is logged."""
     if isinstance(error, WhaleError):
         return error
-    if isinstance(error, HTTPException) and error.status_code == 404:
-        return NotFound("There is nothing at this path.")
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        return MethodNotAllowed(
-            "This path does not take this method.", allow=_methods(error.headers)
-        )
+    if isinstance(error, HTTPException) and (known := _of_framework(error)):
+        return known
     if is_transient(error):
         log.warning("store_away", error=repr(error))
         return Unavailable("The service cannot reach its store. Try again in a moment.")
@@ -134,39 +140,22 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
     return InternalError("Something went wrong on our side. It has been logged.")
 
 
+def _of_framework(error: HTTPException) -> WhaleError | None:
+    match error.status_code:
+        case 400:
+            # A Host header that names no host; our routes judge the rest.
+            return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
+        case 404:
+            return NotFound("There is nothing at this path.")
+        case 405:
+            return MethodNotAllowed(
+                "This path does not take this method.", allow=_methods(error.headers)
+            )
+        case 413:
+            return TooLarge(f"The body has more than {BATCH_BYTES:,} bytes.")
+        case _:
+            return None
+
+
 def _methods(headers: Mapping[str, str] | None) -> tuple[str, ...]:
     return tuple((headers or {}).get("Allow", "").replace(" ", "").split(","))
-
-
-def health_routes(checks: Mapping[str, Check]) -> list[ControllerRouterHandler]:
-    """`/health/live`: the process answers. `/health/ready`: it can do its work, or why not."""
-
-    @get("/health/live", operation_id="live", sync_to_thread=False)
-    def live() -> dict[str, str]:
-        return {"status": "live"}
-
-    @get("/health/ready", operation_id="ready")
-    async def ready() -> Response[dict[str, Any]]:
-        faults = await failing(checks)
-        if faults:
-            return Response({"status": "not ready", "failing": faults}, status_code=503)
-        return Response({"status": "ready"}, status_code=200)
-
-    return [live, ready]
-
-
-async def failing(checks: Mapping[str, Check]) -> dict[str, str]:
-    """The checks that fail now, each with its reason."""
-
-    async def run(check: Check) -> str | None:
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await check()
-        except TimeoutError:
-            return "no answer in time"
-        except Exception as error:  # noqa: BLE001  whatever it is, it is why we are not ready
-            return str(error) or type(error).__name__
-        return None
-
-    found = await asyncio.gather(*(run(check) for check in checks.values()))
-    return {name: fault for name, fault in zip(checks, found, strict=True) if fault is not None}

@@ -1,24 +1,19 @@
 """Reading requests: every fault is told with its place, and as many at once as can be seen."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from libs.contracts.numbers import decoder
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
-from libs.web.wording import must_be_one_of, wrong_value
+from libs.web.inspection import Inspection
+from libs.web.wording import must_be_one_of
 
 T = TypeVar("T")
-
-# msgspec ends its messages with the place: "Expected `int`, got `str` - at `$.tiers[1].min_points`".
-_PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$[^`]*)`)?$", re.DOTALL)
-_MISSING: Final = re.compile(r"^Object missing required field `(?P<field>[^`]+)`$")
-_UNKNOWN: Final = re.compile(r"^Object contains unknown field `(?P<field>[^`]+)`$")
-_STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 
 
 class Faults:
@@ -37,6 +32,10 @@ class Faults:
     def header(self, name: str, detail: str) -> None:
         self.found.append(Fault(detail=detail, header=name))
 
+    def has(self, pointer: str) -> bool:
+        """Whether the value at `pointer` itself is faulty."""
+        return any(fault.pointer == pointer for fault in self.found)
+
     def raise_if_any(self) -> None:
         """Raise InvalidRequest with all that was collected."""
         if self.found:
@@ -51,48 +50,67 @@ def _summary(found: list[Fault]) -> str:
 
 
 def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
-    """Read JSON as `kind`; raises InvalidRequest with the place of the first wrong type. `at` is
-    where the JSON stands in the request's body."""
+    """Read JSON as `kind`; raises InvalidRequest with every fault. `at` is where the JSON stands in
+    the request's body."""
+    faults = Faults()
+    value = read(body, kind, faults, at=at)
+    faults.raise_if_any()
+    assert value is not None
+    return value
+
+
+def read(
+    body: bytes,
+    kind: type[T],
+    faults: Faults,
+    *,
+    check: Callable[[T, Faults], None] = lambda _value, _faults: None,
+    at: str = "#",
+) -> T | None:
+    """Read JSON as `kind`, and check its bounds with `check`, which names pointers from the body's
+    root. All that is missing, unknown, of a wrong type or out of bounds goes to `faults` together;
+    None where not even that much could be read."""
     try:
-        return decoder(kind).decode(body)
+        value = decoder(kind).decode(body)
     except msgspec.ValidationError as error:
-        pointer, what = located(str(error), kind)
-        raise _invalid(at + pointer.removeprefix("#"), what) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        detail = "The body is empty." if not body.strip() else f"The body is not JSON: {error}"
-        raise _invalid(at, detail) from error
-    except RecursionError as error:
-        raise _invalid(at, "The body is nested too deeply.") from error
+        return _inspect(body, kind, faults, check, at, error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        faults.at(at, _unreadable(body, error))
+        return None
+    check(value, faults)
+    return value
 
 
-def located(message: str, kind: Any) -> tuple[str, str]:
-    """(JSON pointer, what is wrong) of one of msgspec's messages about a `kind`."""
-    match = _PLACE.match(message)
-    assert match is not None
-    what, steps = match["what"], _steps(match["path"] or "$")
-    if missing := _MISSING.match(what):
-        return _pointer([*steps, missing["field"]]), "This field is required."
-    if unknown := _UNKNOWN.match(what):
-        return _pointer([*steps, unknown["field"]]), "There is no such field."
-    return _pointer(steps), wrong_value(what, kind, steps)
+def _inspect(
+    body: bytes,
+    kind: type[T],
+    faults: Faults,
+    check: Callable[[T, Faults], None],
+    at: str,
+    first: msgspec.ValidationError,
+) -> T | None:
+    inspection = Inspection()
+    try:
+        value: T = inspection.read(body, kind, at)
+    # The decoder may have stopped before it saw that the rest is no JSON.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        faults.at(at, _unreadable(body, error))
+        return None
+    if not inspection.found:
+        # A member that is there twice: the last counts, and an earlier one is faulty.
+        faults.at(at, str(first))
+        return None
+    bounds = Faults()
+    check(value, bounds)
+    faults.found += inspection.found
+    faults.found += [fault for fault in bounds.found if not inspection.covers(fault.pointer)]
+    return value
 
 
-def _steps(path: str) -> list[str]:
-    return [step["name"] or step["index"] or "*" for step in _STEP.finditer(path)]
-
-
-def _pointer(steps: Sequence[str]) -> str:
-    return "#" + "".join(f"/{pointer_step(step)}" for step in steps)
-
-
-def pointer_step(step: str) -> str:
-    """A member's name as it stands in a JSON pointer."""
-    return step.replace("~", "~0").replace("/", "~1")
-
-
-def _invalid(pointer: str, detail: str) -> InvalidRequest:
-    fault = Fault(detail=detail, pointer=pointer)
-    return InvalidRequest(_summary([fault]), errors=[fault])
+def _unreadable(body: bytes, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "The body is nested too deeply."
+    return f"The body is not JSON: {error}" if body.strip() else "The body is empty."
 
 
 class Query:

@@ -1,16 +1,18 @@
 """What every route shares: reading the query and the idempotency key, and the forms of answers."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from litestar import Request, Response
 
 from libs.contracts import api
 from libs.persistence.idempotency import Claim, KeptAnswer
 from libs.web import idempotency
-from libs.web.body import Faults, Query
+from libs.web.body import Faults, Query, read
 
 AnyRequest = Request[Any, Any, Any]
 Body = Response[bytes]
+T = TypeVar("T")
 
 
 def query_of(request: AnyRequest, faults: Faults, *, known: frozenset[str]) -> Query:
@@ -25,10 +27,29 @@ def no_query(request: AnyRequest) -> None:
     faults.raise_if_any()
 
 
-def claim_of(request: AnyRequest, store_id: str, body: bytes) -> Claim | None:
-    """What the request claims by its Idempotency-Key; a write knows no query parameters."""
-    no_query(request)
-    key = idempotency.key_of(request.headers.get(idempotency.HEADER))
+async def write_of(
+    request: AnyRequest, store_id: str, kind: type[T], check: Callable[[T, Faults], None]
+) -> tuple[T, Claim | None]:
+    """A write's body as `kind`, and what it claims by its Idempotency-Key; raises InvalidRequest with
+    all that is wrong with the request."""
+    body = await request.body()
+    faults = Faults()
+    asked = read(body, kind, faults, check=check)
+    claim = claim_of(request, store_id, body, faults)
+    assert asked is not None
+    return asked, claim
+
+
+def claim_of(
+    request: AnyRequest, store_id: str, body: bytes, faults: Faults | None = None
+) -> Claim | None:
+    """What a write claims by its Idempotency-Key; it knows no query parameters. Raises InvalidRequest
+    with `faults`, found in the body, and those of the key and the query: the body of a claim is one
+    that passed its checks."""
+    faults = Faults() if faults is None else faults
+    query_of(request, faults, known=frozenset())
+    key = idempotency.key_of(request.headers.get(idempotency.HEADER), faults)
+    faults.raise_if_any()
     if key is None:
         return None
     digest = idempotency.fingerprint(

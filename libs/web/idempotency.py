@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from libs.kernel.errors import Fault, InvalidRequest
+from libs.web.body import Faults
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Hit"
@@ -17,22 +17,23 @@ REPLAYED_HEADER: Final = "Idempotency-Hit"
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
-def key_of(header: str | None) -> str | None:
-    """The key in the header, or None without one; raises InvalidRequest for a faulty one."""
+def key_of(header: str | None, faults: Faults) -> str | None:
+    """The key in the header, or None without one; what is no key is a fault."""
     if header is None:
         return None
     key = header.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):
-        detail = "1-255 printable characters, bare or in double quotes"
-        raise InvalidRequest(f"{HEADER}: {detail}", errors=[Fault(detail=detail, header=HEADER)])
+        faults.header(HEADER, "1-255 printable characters, bare or in double quotes")
+        return None
     return key
 
 
 def fingerprint(*, method: str, path: str, query: str, body: bytes) -> bytes:
     """A digest of what the request means: the order of members and parameters, white space and the
-    spelling of numbers make no difference. `path` has the store's real id."""
+    spelling of numbers make no difference. `path` has the store's real id, and `body` passed its
+    checks: it is JSON, not nested deeply, with numbers of a sane size."""
     meaning = [method, path, sorted(parse_qsl(query, keep_blank_values=True)), _meaning(body)]
     return blake2b(msgspec.msgpack.encode(meaning, order="sorted"), digest_size=16).digest()
 

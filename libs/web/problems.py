@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response
+from litestar.types import Send
 from msgspec import Struct
 
 from libs.kernel.errors import (
@@ -43,6 +44,17 @@ PROBLEMS: Final[dict[str, Problem]] = {
         "Not found",
         "There is nothing of this id in the store, the path does not exist, or the store is not the "
         "key's own. Another store's things look exactly like things that do not exist.",
+    ),
+    "request_timeout": Problem(
+        408,
+        "The request arrived too slowly",
+        "Headers must be complete within ten seconds, and a body must arrive at 32 KiB a second after its "
+        "first ten. Nothing was changed.",
+    ),
+    "headers_too_large": Problem(
+        431,
+        "The headers are too large",
+        "A request may have 100 headers, and 32 KiB of them together with its path.",
     ),
     "method_not_allowed": Problem(
         405,
@@ -171,3 +183,17 @@ def problem_response(error: WhaleError, request_id: str) -> Response[Any]:
         media_type=MEDIA_TYPE,
         headers=headers_of(error),
     )
+
+
+async def send_problem(send: Send, error: WhaleError, request_id: str) -> None:
+    """The same where no route was reached."""
+    body = body_of(error, request_id)
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "X-Request-Id": request_id,
+        **headers_of(error),
+    }
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status_of(error), "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

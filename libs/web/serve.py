@@ -1,15 +1,19 @@
 """Running a service: its settings, uvicorn on uvloop, a metrics port beside it, an orderly end."""
 
 import gc
+import resource
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import uvicorn
 from prometheus_client import start_http_server
 
 from libs.kernel.settings import SettingsError, load
 from libs.observability import logging
+from libs.web.connections import Connections, Limits
+from libs.web.protocol import LimitedProtocol
 
 # Longer than any request we serve, shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS: Final = 15
@@ -59,6 +63,8 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
+    limits = Limits()
+    _allow_files(2 * limits.connections)
     if metrics_port:
         start_http_server(metrics_port, addr=host)
     server = uvicorn.Server(
@@ -67,7 +73,10 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             host=host,
             port=port,
             loop="uvloop",
-            http="httptools",
+            # A class for uvicorn, which calls it with the same arguments.
+            http=cast(
+                "type[LimitedProtocol]", partial(LimitedProtocol, register=Connections(limits))
+            ),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -80,3 +89,11 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
         )
     )
     server.run()
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the soft limit on open files, so that our own limit on connections is met first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -5,8 +5,6 @@ import types
 from collections.abc import Sequence
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-import msgspec
-
 _WRONG_TYPE: Final = re.compile(r"^Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`$")
 _NO_DECIMAL: Final = "Invalid decimal string"
 
@@ -29,9 +27,9 @@ def must_be_one_of(allowed: Sequence[object]) -> str:
     return f"must be one of: {listed}" if len(allowed) > 1 else f"must be {listed}"
 
 
-def wrong_value(told: str, kind: Any, steps: Sequence[str]) -> str:
-    """What msgspec says of the value at `steps` in a `kind`, in words; what has none stays."""
-    if choices := _choices(kind, steps):
+def wrong_value(told: str, kind: Any) -> str:
+    """What msgspec says of a value that is no `kind`, in words; what has none stays."""
+    if choices := _choices(kind):
         return must_be_one_of(choices)
     if told == _NO_DECIMAL:
         return "must be a number"
@@ -41,16 +39,9 @@ def wrong_value(told: str, kind: Any, steps: Sequence[str]) -> str:
     return told
 
 
-def _choices(kind: Any, steps: Sequence[str]) -> tuple[Any, ...]:
-    """The values that may stand at `steps`, in the order they are declared, where they are listed."""
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The values of a `kind`, in the order they are declared, where they are listed."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in {Union, types.UnionType}:
-        return next(filter(None, (_choices(one, steps) for one in inner)), ())
-    if not steps:
-        return inner if origin is Literal else ()
-    if origin in {list, dict}:
-        return _choices(inner[-1], steps[1:])
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-        return _choices(fields.get(steps[0]), steps[1:])
-    return ()
+        return next(filter(None, map(_choices, inner)), ())
+    return inner if origin is Literal else ()

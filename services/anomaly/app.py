@@ -7,6 +7,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from litestar import Litestar
+from litestar.types import ASGIApp
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -27,7 +28,7 @@ from services.anomaly.store.windows import Windows
 _REDIS_SECONDS = 1.0
 
 
-def build(settings: Settings) -> Litestar:
+def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     batches = create_batch_engine(settings.database_url, name="anomaly batches")
     reads = create_engine(settings.database_url, name="anomaly reads")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
@@ -18,7 +19,7 @@ from services.catalog.handlers.resources import Resources
 from services.catalog.settings import Settings
 
 
-def build(settings: Settings) -> Litestar:
+def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     writes = create_engine(settings.database_url, name="catalog writes")
     reads = create_engine(settings.database_url, name="catalog reads")

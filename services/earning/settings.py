@@ -2,13 +2,15 @@
 
 from msgspec import Struct
 
+from libs.kernel.settings import Secret
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One field per variable, `WHALE_` before its name; those without a default must be set."""
 
     database_url: str
     kafka_url: str
-    internal_token: str
+    internal_token: Secret
     http_port: int
     http_host: str = "127.0.0.1"
     metrics_port: int = 0

@@ -5,22 +5,27 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar, asgi
+from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import answer_error, health_routes
+from libs.web.app import answer_error
 from libs.web.client import ServiceClient
+from libs.web.health import InternalToken, health_routes
+from services.gateway.api.front import Front
 from services.gateway.api.pages import documentation, explain_problem
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
+from services.gateway.handlers.bodies import BodyMemory
 from services.gateway.handlers.limits import RateLimiter
+from services.gateway.handlers.strangers import Pace
 from services.gateway.settings import Settings
 
 # A limit is worth a moment's waiting and no more: without Redis, requests go on unlimited.
 _REDIS_SECONDS = 0.25
 
 
-def build(settings: Settings) -> Litestar:
+def build(settings: Settings) -> ASGIApp:
     """The app; nothing connects before it starts."""
     engine = create_engine(settings.database_url, name="gateway")
     redis = Redis.from_url(
@@ -37,9 +42,16 @@ def build(settings: Settings) -> Litestar:
         )
         for name, url in settings.services.items()
     }
+    strangers = Pace()
     v1 = V1(
-        Authenticator(engine, secret=settings.key_secret, local=settings.mode == "local"),
+        Authenticator(
+            engine,
+            secret=settings.key_secret,
+            local=settings.mode == "local",
+            strangers=strangers,
+        ),
         RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
+        BodyMemory(),
         services,
     )
 
@@ -55,15 +67,18 @@ def build(settings: Settings) -> Litestar:
             await redis.aclose()
             await engine.dispose()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
             explain_problem,
             *documentation(),
-            *health_routes({"database": partial(ping, engine)}),
+            *health_routes(
+                {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
+            ),
         ],
         exception_handlers={Exception: answer_error},
         lifespan=[running],
         openapi_config=None,
         logging_config=None,
     )
+    return Front(app, strangers)

@@ -4,14 +4,16 @@ from typing import Literal
 
 from msgspec import Struct
 
+from libs.kernel.settings import Secret
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One field per variable, `WHALE_` before its name; those without a default must be set."""
 
     database_url: str
     redis_url: str
-    internal_token: str
-    key_secret: str
+    internal_token: Secret
+    key_secret: Secret
     earning_url: str
     catalog_url: str
     redemption_url: str
@@ -42,5 +44,5 @@ class KeySettings(Struct, frozen=True, kw_only=True):
     """What making and revoking keys needs."""
 
     database_url: str
-    key_secret: str
+    key_secret: Secret
     mode: Literal["local", "production"] = "production"

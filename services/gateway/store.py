@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ARRAY, LargeBinary, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,14 +11,20 @@ from services.gateway.domain import ApiKey
 from services.gateway.tables import api_keys, stores
 
 
-async def find_key(engine: AsyncEngine, digest: bytes) -> ApiKey | None:
-    """The key of that digest, unless it is revoked."""
-    asked = select(api_keys.c.store_id, api_keys.c.name, api_keys.c.scopes).where(
-        api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
+async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes, ApiKey]:
+    """The keys with these digests, by digest; unknown and revoked ones are left out."""
+    asked = select(
+        api_keys.c.digest, api_keys.c.store_id, api_keys.c.name, api_keys.c.scopes
+    ).where(
+        api_keys.c.digest == any_(literal(digests, ARRAY(LargeBinary))),
+        api_keys.c.revoked_at.is_(None),
     )
     async with engine.connect() as connection:
-        row = (await connection.execute(asked)).one_or_none()
-    return None if row is None else ApiKey(digest, row.store_id, row.name, frozenset(row.scopes))
+        rows = (await connection.execute(asked)).all()
+    return {
+        row.digest: ApiKey(row.digest, row.store_id, row.name, frozenset(row.scopes))
+        for row in rows
+    }
 
 
 async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
@@ -23,7 +24,7 @@ from services.redemption.handlers.sweeping import keep_sweeping
 from services.redemption.settings import Settings
 
 
-def build(settings: Settings) -> Litestar:
+def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     batches = create_batch_engine(settings.database_url, name="redemption batches")
     reads = create_engine(settings.database_url, name="redemption reads")

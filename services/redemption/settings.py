@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from libs.kernel.settings import Secret
+
 
 class Settings(Struct, frozen=True, kw_only=True):
     """One field per variable, `WHALE_` before its name; those without a default must be set."""
@@ -10,7 +12,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     kafka_url: str
     earning_url: str
     catalog_url: str
-    internal_token: str
+    internal_token: Secret
     http_port: int
     http_host: str = "127.0.0.1"
     metrics_port: int = 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from libs.contracts.topics import CATALOG_REWARD
 from tests.chaos.effects import Event
-from tests.chaos.hostile import HEAVY, KINDS, MALFORMED, VERSION, Hostile, Maker, kind
+from tests.chaos.hostile import HEAVY, KINDS, MALFORMED, REFUSED, VERSION, Hostile, Maker, kind
 from tests.chaos.records import (
     Compress,
     Headers,
@@ -256,7 +256,9 @@ def _bomb(codec: str) -> None:
         compress = gzip.compress if codec == "gzip" else None
         batch = encode_batch([record], codec=codec, compress=compress)
         record = Record(key=record.key, value=b"")
-        return Hostile(kind=f"zeros in {codec}", record=record, readable=False, batch=batch)
+        return Hostile(
+            kind=f"zeros in {codec}", record=record, readable=False, batch=batch, codes=REFUSED
+        )
 
 
 _bomb("gzip")

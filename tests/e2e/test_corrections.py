@@ -240,3 +240,15 @@ async def test_skipped_orders_are_listed_with_their_reasons(shop: Shop) -> None:
     await shop.publish(shop.order("o1"))
     await shop.balance_becomes(0)
     assert f"{shop.store_id}  o1  no_program" in shop.stack.run("orders", "--skipped").stdout
+
+
+async def test_a_batch_counts_as_its_items_in_the_rate_limit(shop: Shop) -> None:
+    await shop.program()
+    item = {"customer_id": "cust_1", "points": 1, "reason": "x"}
+    batches = [
+        await shop.call("POST", "loyalty/earn/batch", {"items": [item] * 300}) for _ in range(2)
+    ]
+    assert batches[0].status == 200
+    assert_problem(batches[1], 429, "rate_limited")
+    # The refused one awarded nothing; the status is readable once the debt is paid off.
+    await shop.balance_becomes(300)

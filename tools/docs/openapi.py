@@ -10,6 +10,7 @@ from msgspec import Struct
 from libs.contracts import anomalies, api, events, intake
 from libs.contracts.events import RewardRef
 from libs.contracts.operations import (
+    BACKTEST_WEIGHT,
     BATCH_BYTES,
     BODY_BYTES,
     CLOUD_EVENTS,
@@ -19,12 +20,15 @@ from libs.contracts.operations import (
     Parameter,
 )
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
+from libs.web.connections import Limits
+from libs.web.json_bounds import MAX_DEPTH, MAX_EXPONENT
 from libs.web.problems import MEDIA_TYPE, PROBLEMS
 from tools.docs.problems import problem_schema, schema_name
 from tools.docs.shapes import Json, Shapes
 
 VERSION: Final = "1.0.0"
 _SCHEMAS: Final = "#/components/schemas/"
+_LIMITS: Final = Limits()
 
 # What any operation may answer, whatever it does; a body brings more, a write still more.
 _COMMON: Final = (
@@ -32,6 +36,8 @@ _COMMON: Final = (
     "insufficient_scope",
     "not_found",
     "rate_limited",
+    "request_timeout",
+    "headers_too_large",
     "invalid_request",
     "unavailable",
 )
@@ -86,7 +92,15 @@ All faulty values of a request are told at once.
 **Numbers.** Points are whole. Rates and multipliers are exact decimals, written as JSON numbers; money
 is read as text or number and written as text. Times are UTC with milliseconds; any offset is taken in.
 
-**Sizes.** A body may have {BODY_BYTES // 1024} KiB, a batch {BATCH_BYTES // 1024**2} MiB.
+**Sizes.** A body may have {BODY_BYTES // 1024} KiB, a batch {BATCH_BYTES // 1024**2} MiB; JSON may be nested
+{MAX_DEPTH} levels deep, and a number's exponent is from -{MAX_EXPONENT} to {MAX_EXPONENT}. A request may have
+{_LIMITS.headers} headers and {_LIMITS.header_bytes // 1024} KiB of them. It arrives within
+{_LIMITS.header_seconds:.0f} seconds; a large body may take longer, at
+{_LIMITS.least_bytes_per_second // 1024} KiB a second.
+
+**Rates.** A key may make 100 requests a second, 200 at once. A batch counts as its entries, a backtest as
+{BACKTEST_WEIGHT} requests; such a request goes ahead while anything is left, and the key then waits until the
+difference is made up. `Retry-After` says for how long.
 """
 
 
@@ -427,6 +441,7 @@ def _pages() -> Json:
     not_found = {"404": {"$ref": f"#/components/responses/{schema_name('not_found')}"}}
     failing = {"type": "object", "additionalProperties": _TEXT}
     state = {"type": "object", "properties": {"status": _TEXT}}
+    # The reasons are shown to holders of the internal token.
     not_ready = {"type": "object", "properties": {"status": _TEXT, "failing": failing}}
     code = Parameter("code", "An error's code.", {"type": "string"}, required=True)
     return {

@@ -11,6 +11,8 @@
  *           ├── InsufficientScope        the key may not do this: `required`
  *           ├── NotFound                 nothing of that id in this store
  *           ├── RateLimited              too many requests for this key
+ *           ├── RequestTimeout           the request arrived too slowly; it was not run
+ *           ├── HeadersTooLarge
  *           ├── MethodNotAllowed
  *           ├── TooLarge
  *           ├── UnsupportedMediaType
@@ -130,6 +132,10 @@ export class RateLimited extends ApiError {}
 
 export class MethodNotAllowed extends ApiError {}
 
+export class RequestTimeout extends ApiError {}
+
+export class HeadersTooLarge extends ApiError {}
+
 export class TooLarge extends ApiError {}
 
 export class UnsupportedMediaType extends ApiError {}
@@ -184,6 +190,8 @@ const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
   not_found: NotFound,
   rate_limited: RateLimited,
   method_not_allowed: MethodNotAllowed,
+  request_timeout: RequestTimeout,
+  headers_too_large: HeadersTooLarge,
   too_large: TooLarge,
   unsupported_media_type: UnsupportedMediaType,
   invalid_request: InvalidRequest,
@@ -217,6 +225,8 @@ const CLASSES = {
   NotFound,
   RateLimited,
   MethodNotAllowed,
+  RequestTimeout,
+  HeadersTooLarge,
   TooLarge,
   UnsupportedMediaType,
   InvalidRequest,

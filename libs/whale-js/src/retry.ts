@@ -12,7 +12,7 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5_000;
 
 // 502 and 504 are a broken connection, seen by a proxy: a write has its key, so it may go again.
-const WORTH_ANOTHER = new Set([429, 502, 503, 504]);
+const WORTH_ANOTHER = new Set([408, 429, 502, 503, 504]);
 
 /** Whether the same request may well be answered otherwise in a moment. */
 export function isWorthAnother(answer: Answer): boolean {

@@ -53,8 +53,8 @@ def _over(value: Decimal, faults: Faults, *, at: str, above: int) -> None:
         faults.at(at, f"over {above}, with at most six decimals, and up to {MAX_FACTOR:,}")
 
 
-def backtest(request: BacktestRequest, faults: Faults) -> tuple[date, date]:
-    """The days of a backtest; what is no day is a fault."""
+def backtest(request: BacktestRequest, faults: Faults) -> None:
+    """The settings and the days of a backtest."""
     settings(request.settings, faults, at="#/settings")
     first = _day(request.from_, faults, at="#/from")
     last = _day(request.to, faults, at="#/to")
@@ -63,19 +63,20 @@ def backtest(request: BacktestRequest, faults: Faults) -> tuple[date, date]:
             faults.at("#/to", "not before `from`")
         elif (last - first).days >= _LONGEST_BACKTEST_DAYS:
             faults.at("#/to", f"at most {_LONGEST_BACKTEST_DAYS} days from `from` on")
-    faults.raise_if_any()
-    assert first is not None
-    assert last is not None
-    return first, last
+
+
+def day(text: str) -> date:
+    """A day that passed its check."""
+    return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
 
 
 def _day(text: str, faults: Faults, *, at: str) -> date | None:
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        found = day(text)
     except ValueError:
         faults.at(at, _DAY_RULE)
         return None
-    if not 1970 <= day.year < 9999:
+    if not 1970 <= found.year < 9999:
         faults.at(at, "from 1970 to 9998")
         return None
-    return day
+    return found

@@ -14,17 +14,17 @@ from libs.contracts.anomalies import (
     BacktestRequest,
 )
 from libs.web import pages
-from libs.web.body import Faults, decode
+from libs.web.body import Faults, read
 from libs.web.checks import customer_parameter
 from libs.web.exchange import (
     AnyRequest,
     Body,
-    claim_of,
     json_body,
     kept_body,
     key_name_of,
     no_query,
     query_of,
+    write_of,
 )
 from services.anomaly.api import checks
 from services.anomaly.domain.anomalies import Review
@@ -70,12 +70,7 @@ async def update_anomaly(
     request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
 ) -> Body:
     """Take it into review, or resolve it for good."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, AnomalyPatch)
-    faults = Faults()
-    checks.patch(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, AnomalyPatch, checks.patch)
     decided = Review(
         status=asked.status,
         resolution=asked.resolution,
@@ -97,12 +92,7 @@ async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
 @put(_SETTINGS, operation_id="updateAnomalySettings")
 async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Replace the settings; what is left out is as shipped."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, AnomalySettings)
-    faults = Faults()
-    checks.settings(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, AnomalySettings, checks.settings)
     answer, replayed = await reviewing.put_settings(resources_of(request), store_id, asked, claim)
     return kept_body(answer, replayed=replayed)
 
@@ -110,10 +100,13 @@ async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
 @post(f"{_SETTINGS}/backtest", operation_id="backtestAnomalySettings", status_code=200)
 async def backtest(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """What other settings would have flagged; changes nothing."""
-    no_query(request)
-    asked = decode(await request.body(), BacktestRequest)
-    first, last = checks.backtest(asked, Faults())
+    faults = Faults()
+    query_of(request, faults, known=frozenset())
+    asked = read(await request.body(), BacktestRequest, faults, check=checks.backtest)
+    faults.raise_if_any()
+    assert asked is not None
     engine = resources_of(request).reads
+    first, last = checks.day(asked.from_), checks.day(asked.to)
     return json_body(
         await backtesting.backtest(engine, store_id, asked.settings, first=first, last=last)
     )

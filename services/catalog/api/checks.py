@@ -28,7 +28,8 @@ from libs.contracts.rewards import (
 )
 from libs.kernel.clock import parse_time
 from libs.web import checks as shared
-from libs.web.body import Faults, pointer_step
+from libs.web.body import Faults
+from libs.web.inspection import pointer_step
 from services.catalog.domain import REWARD_ID
 from services.catalog.handlers.changes import WINDOW_RULE
 

@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from libs.contracts.rewards import RewardCreate, RewardPatch
 from libs.kernel.errors import NotFound
 from libs.web import pages
-from libs.web.body import Faults, decode
+from libs.web.body import Faults
 from libs.web.exchange import (
     AnyRequest,
     Body,
@@ -19,6 +19,7 @@ from libs.web.exchange import (
     kept_body,
     no_query,
     query_of,
+    write_of,
 )
 from services.catalog.api import checks
 from services.catalog.domain import REWARD_ID
@@ -46,12 +47,7 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
 
 @post(f"{_STORE}/loyalty/rewards", operation_id="createReward")
 async def create_reward(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, RewardCreate)
-    faults = Faults()
-    checks.reward_create(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, RewardCreate, checks.reward_create)
     return await _carry_out(request, changes.creation(store_id, asked, claim))
 
 
@@ -68,12 +64,7 @@ async def get_reward(
 async def update_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, RewardPatch)
-    faults = Faults()
-    checks.reward_patch(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, RewardPatch, checks.reward_patch)
     checked_id(reward_id)
     return await _carry_out(request, changes.patch(store_id, reward_id, asked, claim))
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -16,13 +17,13 @@ from libs.contracts.intake import JSON_MEDIA_TYPE, MAX_EVENTS, EventEnvelope
 from libs.contracts.operations import CLOUD_EVENTS
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
 from libs.kernel.clock import format_time, parse_time, utc_now
-from libs.kernel.errors import Fault, InvalidRequest
+from libs.kernel.errors import InvalidRequest
 from libs.kernel.ids import OTHER_ID
 from libs.messaging.cloudevents import data_in
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.web import checks
-from libs.web.body import Faults, decode
+from libs.web.body import Faults, decode, read
 from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
 from services.earning.domain.intake import (
     OutOfBounds,
@@ -37,6 +38,7 @@ from services.earning.handlers.resources import resources_of
 
 _MAX_SOURCE: Final = 255
 _ID_RULE: Final = "1-128 characters, none of them a control character"
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # An event's type, its shape, and what holds it to its bounds.
 _KINDS: Final[dict[str, tuple[Any, Callable[..., object]]]] = {
@@ -61,12 +63,12 @@ class _Placed(Struct):
 async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Put events on their topics; answers once the broker has them."""
     body = await request.body()
-    claim = claim_of(request, store_id, body)
     reader = _Reader(store_id, tracing.traceparent(request.headers.get(tracing.HEADER)))
     if _media_type(request) == CLOUD_EVENTS:
         sent = [reader.judge(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         sent = [reader.read(body, at="#")]
+    claim = claim_of(request, store_id, body)
     resources = resources_of(request)
     answer, replayed = await intake.send(
         resources.batches, resources.publish, sent, claim, request_id_of(request)
@@ -95,7 +97,7 @@ def _id_in(raw: Raw) -> str | None:
     """The event's id as far as it can be read."""
     try:
         return msgspec.json.decode(raw, type=_Named).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -115,10 +117,13 @@ class _Reader(Struct, frozen=True):
     def read(self, body: bytes, *, at: str) -> Sent:
         """The event in `body`, ready for its topic, or a guest's; raises InvalidRequest."""
         now = utc_now()
-        envelope = decode(body, EventEnvelope, at=at)
         faults = Faults()
-        _check(envelope, faults, at=at)
-        data, place = _data_of(envelope, at=at)
+        envelope = read(body, EventEnvelope, faults, check=partial(_check, at=at), at=at)
+        if envelope is None or envelope.type not in _KINDS or faults.has(f"{at}/data_base64"):
+            # What the data should be is not known.
+            faults.raise_if_any()
+        assert envelope is not None
+        data, place = _data_of(envelope, faults, at=at)
         value = self._value(data, faults, at=place)
         customer_id = _customer_of(envelope.type, value, faults, at=place, now=now)
         faults.raise_if_any()
@@ -140,7 +145,11 @@ class _Reader(Struct, frozen=True):
     def _value(self, value: bytes, faults: Faults, *, at: str) -> bytes:
         """The event's value with its store. The shop's bytes stay as they are: spelling its numbers
         anew might change them."""
-        named = decode(value, _Placed, at=at).store_id
+        try:
+            named = msgspec.json.decode(value, type=_Placed).store_id
+        except _UNREADABLE:
+            # What is wrong with it is found when the event is read.
+            return value
         if named is UNSET:
             rest = value.lstrip()[1:].lstrip()
             comma = b"" if rest.startswith(b"}") else b","
@@ -150,22 +159,25 @@ class _Reader(Struct, frozen=True):
         return value
 
 
-def _data_of(envelope: EventEnvelope, *, at: str) -> tuple[bytes, str]:
-    """The event's value, and the place in the body where it stands."""
+def _data_of(envelope: EventEnvelope, faults: Faults, *, at: str) -> tuple[bytes, str]:
+    """The event's value, and the place in the body where it stands; raises InvalidRequest, with all
+    that was found so far, where there is none."""
     try:
         data = bytes(data_in(envelope.data, envelope.data_base64))
     except ValueError as error:
-        fault = Fault(detail=str(error), pointer=f"{at}/data")
-        raise InvalidRequest(f"{at}/data: {error}", errors=[fault]) from error
+        faults.at(f"{at}/data", str(error))
+        faults.raise_if_any()
+        raise
     return data, f"{at}/data" if envelope.data_base64 is UNSET else f"{at}/data_base64"
 
 
 def _customer_of(kind: str, value: bytes, faults: Faults, *, at: str, now: datetime) -> str | None:
     """Whose event it is, once it is held to the bounds that the consumer holds it to; None for a
-    guest's."""
+    guest's, and where a fault was found."""
     shape, posting_of = _KINDS[kind]
-    event = decode(value, shape, at=at)
-    if is_guests(event):
+    before = len(faults.found)
+    event = read(value, shape, faults, at=at)
+    if event is None or len(faults.found) > before or is_guests(event):
         return None
     try:
         posting_of(event, now=now)

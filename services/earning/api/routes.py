@@ -1,6 +1,7 @@
 """The routes of earning, in the shapes of /v1."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 from litestar import get, patch, post
@@ -14,17 +15,17 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import InvalidRequest, NotFound, WhaleError
 from libs.web import checks as shared
 from libs.web import pages
-from libs.web.body import Faults, decode
+from libs.web.body import Faults, read
 from libs.web.exchange import (
     AnyRequest,
     Body,
-    claim_of,
     json_body,
     kept_body,
     key_name_of,
     no_query,
     query_of,
     request_id_of,
+    write_of,
 )
 from services.earning.api import checks
 from services.earning.domain.postings import Award, StatusChange
@@ -51,12 +52,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
 
 @post(f"{_STORE}/loyalty-programs", operation_id="createProgram")
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.ProgramCreate)
-    faults = Faults()
-    checks.program_create(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.ProgramCreate, checks.program_create)
     creation = programs.creation(asked, now=utc_now())
     return await _change_program(request, programs.ProgramChange(store_id, creation, 201, claim))
 
@@ -74,12 +70,7 @@ async def get_program(
 async def update_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.ProgramPatch)
-    faults = Faults()
-    checks.program_patch(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.ProgramPatch, checks.program_patch)
     change = programs.patch(program_id, asked)
     return await _change_program(request, programs.ProgramChange(store_id, change, 200, claim))
 
@@ -87,12 +78,7 @@ async def update_program(
 @post(f"{_STORE}/loyalty/earn", operation_id="earn")
 async def earn(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points by hand."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.EarnRequest)
-    faults = Faults()
-    checks.earn(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.EarnRequest, checks.earn)
     answer, replayed = await awards.earn(resources_of(request).gatherer, store_id, asked, claim)
     return kept_body(answer, replayed=replayed)
 
@@ -147,12 +133,7 @@ async def get_transaction(
 @post(f"{_STORE}/loyalty/earn/batch", operation_id="earnBatch", status_code=200)
 async def earn_batch(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points to many customers; each award has its own verdict."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.EarnBatchRequest)
-    faults = Faults()
-    checks.batch(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.EarnBatchRequest, checks.batch)
     items = [_award(store_id, raw, place) for place, raw in enumerate(asked.items)]
     answer, replayed = await awards.earn_batch(
         resources_of(request).gatherer, items, claim, request_id_of(request)
@@ -164,24 +145,19 @@ def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
     """One item of a batch, or what is wrong with it."""
     at = f"#/items/{place}"
     try:
-        asked = decode(bytes(raw), api.EarnRequest, at=at)
         faults = Faults()
-        checks.earn(asked, faults, at=at)
+        asked = read(bytes(raw), api.EarnRequest, faults, check=partial(checks.earn, at=at), at=at)
         faults.raise_if_any()
     except InvalidRequest as error:
         return error
+    assert asked is not None
     return awards.award_of(store_id, asked)
 
 
 @post(f"{_STORE}/loyalty/adjust", operation_id="adjust")
 async def adjust(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Correct a balance by hand; the lifetime stays."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.AdjustRequest)
-    faults = Faults()
-    checks.adjust(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.AdjustRequest, checks.adjust)
     gatherer = resources_of(request).gatherer
     answer, replayed = await corrections.adjust(gatherer, store_id, asked, claim)
     return kept_body(answer, replayed=replayed)
@@ -214,12 +190,7 @@ async def update_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
 ) -> Body:
     """Suspend an account, or make it active again."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, api.CustomerPatch)
-    faults = Faults()
-    checks.customer_patch(asked, faults)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, api.CustomerPatch, checks.customer_patch)
     found = ids.customer_id(customer_id)
     if found is None:
         raise NotFound("There is no such customer in this store.")
@@ -242,7 +213,8 @@ async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
     query = query_of(request, faults, known=frozenset({"from", "to"}))
     last = query.date("to") or utc_now().date()
-    first = query.date("from") or last - timedelta(days=29)
+    # A month, or what there is of it after the first day of all.
+    first = query.date("from") or last - min(timedelta(days=29), last - date.min)
     if first > last:
         faults.parameter("from", "A day not after `to`.")
     faults.raise_if_any()

@@ -1,7 +1,7 @@
 """The queries that callers read the ledger with; each runs in the snapshot of its caller."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, select
 
-from libs.kernel.ids import first_id_at
+from libs.kernel.ids import first_id_at, last_id_at
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.tables import accounts, entries
@@ -150,8 +150,7 @@ def _matching_transactions(wanted: TransactionFilter) -> list[ColumnElement[bool
     if wanted.created_after is not None:
         conditions.append(entries.c.id >= first_id_at(wanted.created_after))
     if wanted.created_before is not None:
-        after_it = wanted.created_before + timedelta(milliseconds=1)
-        conditions.append(entries.c.id < first_id_at(after_it))
+        conditions.append(entries.c.id <= last_id_at(wanted.created_before))
     return conditions
 
 

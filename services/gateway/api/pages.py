@@ -1,5 +1,8 @@
 """The pages beside /v1: the API's documentation, and what an error code means."""
 
+import base64
+import hashlib
+import re
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -18,6 +21,8 @@ from services.gateway.api import docs
 _DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "generated" / "openapi.json"
 # They change with a release only; a proxy may keep them for a while.
 _CACHED: Final = {"Cache-Control": "public, max-age=300"}
+
+_CSP: Final = "Content-Security-Policy"
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -43,7 +48,8 @@ def explain_problem(code: FromPath[str]) -> Response[str]:
     """The page that a problem's `type` points at."""
     if code not in PROBLEMS:
         raise NotFound("There is no such error code.")
-    return Response(problem_page(code), media_type="text/html")
+    page = problem_page(code)
+    return Response(page, media_type="text/html", headers={_CSP: content_policy(page)})
 
 
 def problem_page(code: str) -> str:
@@ -66,14 +72,36 @@ def front_door() -> Redirect:
 def documentation() -> list[ControllerRouterHandler]:
     """`/` leads to the docs. `/openapi.json`: the API's document. `/docs`: the same for people."""
     document = _DOCUMENT.read_bytes()
-    page = docs.render(msgspec.json.decode(document)).encode()
+    page = docs.render(msgspec.json.decode(document))
+    policy = content_policy(page)
 
     @get("/openapi.json", operation_id="getOpenApi", sync_to_thread=False)
     def openapi() -> Response[bytes]:
         return Response(document, media_type="application/json", headers=_CACHED)
 
     @get("/docs", operation_id="getDocs", sync_to_thread=False)
-    def read_docs() -> Response[bytes]:
-        return Response(page, media_type="text/html", headers=_CACHED)
+    def read_docs() -> Response[str]:
+        return Response(page, media_type="text/html", headers=_CACHED | {_CSP: policy})
 
     return [front_door, openapi, read_docs]
+
+
+def content_policy(page: str) -> str:
+    """What a browser may do with the page: use the styles and scripts that stand in it, and nothing
+    else, neither other ones nor anything from elsewhere."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_digests(page, 'style')}",
+            f"script-src {_digests(page, 'script')}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _digests(page: str, tag: str) -> str:
+    found = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    digests = (hashlib.sha256(content.encode()).digest() for content in found)
+    return " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests) or "'none'"

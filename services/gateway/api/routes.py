@@ -3,9 +3,11 @@
 import re
 from typing import Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
-from libs.contracts.operations import OPERATIONS, Operation, Owner, Scope
+from libs.contracts.api import MAX_BATCH_ITEMS
+from libs.contracts.operations import CLOUD_EVENTS, OPERATIONS, Batch, Operation, Owner, Scope
 
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 _SLASH: Final = "%2f"
@@ -20,12 +22,33 @@ class Route(Struct, frozen=True):
     media_types: tuple[str, ...]
     # The one question that another service answers: which of the rewards this customer can have.
     for_customer: Owner | None
+    # What it counts as in the rate limit, and which list in its body counts one for each entry.
+    weight: int
+    batch: Batch | None
 
     def owner(self, query: bytes) -> Owner:
         """The service that answers a request with this query."""
         if self.for_customer is not None and _CUSTOMER.search(query):
             return self.for_customer
         return self.service
+
+    def entries(self, media_type: str, body: bytes) -> int:
+        """How many requests the body stands for; one that its service will refuse whole is one."""
+        listed = self.batch == "items" or (self.batch == "events" and media_type == CLOUD_EVENTS)
+        if not listed:
+            return 1
+        try:
+            if self.batch == "items":
+                count = len(msgspec.json.decode(body, type=_Items).items)
+            else:
+                count = len(msgspec.json.decode(body, type=list[Raw]))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return 1
+        return count if 1 <= count <= MAX_BATCH_ITEMS else 1
+
+
+class _Items(Struct):
+    items: list[Raw]
 
 
 Methods = dict[str, Route]
@@ -38,6 +61,8 @@ def _route(operation: Operation) -> Route:
         largest_body=operation.largest_body,
         media_types=operation.media_types,
         for_customer=operation.for_customer,
+        weight=operation.weight,
+        batch=operation.batch,
     )
 
 

@@ -1,7 +1,8 @@
 """/v1 as a plain ASGI app: every request is checked in the contract's order, then forwarded.
 
 Who (401), the store (404), the path (404), the scope (403), the rate (429), the method (405), the
-size (413), the kind of body (415). What is in the body is the owning service's to judge.
+size (413), the kind of body (415), the depth of JSON and the size of its exponents (400). What else is
+in the body is the owning service's to judge.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Final, cast
 from urllib.parse import quote
 
 import structlog
-from litestar.types import HTTPReceiveMessage, HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from libs.kernel.errors import (
@@ -19,7 +20,6 @@ from libs.kernel.errors import (
     InternalError,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
     Unavailable,
     UnsupportedMediaType,
     WhaleError,
@@ -27,11 +27,14 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
-from libs.web import problems
+from libs.web import idempotency, json_bounds, problems
+from libs.web.body import Faults
 from libs.web.client import ServiceClient, Upstream
+from libs.web.connections import peer_is_known
 from services.gateway.api.routes import Route, methods_of
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
+from services.gateway.handlers.bodies import BodyMemory, read_body
 from services.gateway.handlers.limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
@@ -40,6 +43,8 @@ _ME: Final = "me"
 _STORE_SEGMENT: Final = 3
 _NO_CONTENT: Final = 204
 _PASSED_ON: Final = ("idempotency-key", "content-type")
+_AUTHORIZATION: Final = b"authorization"
+_IDEMPOTENCY_KEY: Final = b"idempotency-key"
 
 log = logging.get(__name__)
 
@@ -51,6 +56,7 @@ class V1(Struct, frozen=True):
 
     authenticator: Authenticator
     limiter: RateLimiter
+    bodies: BodyMemory
     services: Mapping[str, ServiceClient]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,19 +79,39 @@ class V1(Struct, frozen=True):
     async def _answer(
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
     ) -> Upstream:
-        key = await self.authenticator.authenticate(headers.get(b"authorization"))
+        if _differs(scope, _AUTHORIZATION):
+            # Which of them counts is not ours to guess.
+            headers.pop(_AUTHORIZATION)
+        key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
+        peer_is_known(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
-        body = await _body(receive, headers, largest=route.largest_body)
-        if body and _media_type(headers) not in route.media_types:
+        with self.bodies.of(key.digest) as hold:
+            body = await read_body(receive, headers, largest=route.largest_body, hold=hold)
+            await self._admit_body(key, route, scope, headers, body)
+            return await self.services[route.owner(scope["query_string"])].send(
+                scope["method"],
+                _target(scope, segments, key.store_id),
+                _headers_on(headers, key, request_id),
+                body,
+            )
+
+    async def _admit_body(
+        self, key: ApiKey, route: Route, scope: HTTPScope, headers: Headers, body: bytes
+    ) -> None:
+        """Refuse what no service should have to read, and count what it stands for."""
+        media_type = _media_type(headers)
+        if body and media_type not in route.media_types:
             kinds = " or ".join(route.media_types)
             raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
-        return await self.services[route.owner(scope["query_string"])].send(
-            scope["method"],
-            _target(scope, segments, key.store_id),
-            _headers_on(headers, key, request_id),
-            body,
-        )
+        faults = Faults()
+        if _differs(scope, _IDEMPOTENCY_KEY):
+            faults.header(idempotency.HEADER, "two different ones were sent")
+        json_bounds.check(body, faults)
+        faults.raise_if_any()
+        # The first entry was counted before the body was read.
+        if (further := route.entries(media_type, body) - 1) > 0:
+            await self.limiter.take(key.digest.hex(), weight=further)
 
     async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
         """The route of the request, where the key may use it now."""
@@ -101,7 +127,7 @@ class V1(Struct, frozen=True):
             raise InsufficientScope(
                 f"This key lacks the scope {route.scope}.", required=route.scope
             )
-        await self.limiter.take(key.digest.hex())
+        await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
             raise MethodNotAllowed(
                 f"This path takes {' and '.join(methods)}.", allow=tuple(methods)
@@ -115,24 +141,9 @@ def _request_id(headers: Headers) -> str:
     return given.decode() if _REQUEST_ID.fullmatch(given) else new_id("req")
 
 
-async def _body(receive: Receive, headers: Headers, *, largest: int) -> bytes:
-    """The whole body; raises TooLarge as soon as it is known to be."""
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > largest:
-        raise TooLarge(f"The body has {int(declared):,} bytes; {largest:,} are allowed.")
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = cast("HTTPReceiveMessage", await receive())
-        if message["type"] == "http.disconnect":
-            raise Unavailable("The caller went away before the request was whole.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > largest:
-            raise TooLarge(f"The body has more than {largest:,} bytes.")
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+def _differs(scope: HTTPScope, name: bytes) -> bool:
+    """Whether the request has several headers of this name that say different things."""
+    return len({value for header, value in scope["headers"] if header == name}) > 1
 
 
 def _media_type(headers: Headers) -> str:

@@ -4,6 +4,10 @@ A token bucket lives in Redis; one atomic script takes from it. A busy process t
 at a time, as a lease, so that most requests cost no call. A lease not used up in LEASE_SECONDS is
 forfeit, and the bucket is smaller than the burst by what it refills in that time: so leased and
 fresh tokens together never pass the burst.
+
+A request that weighs more than one token goes ahead while there is any token, and takes its whole
+weight at once: the bucket goes into debt, and the key waits until it is paid off. So a batch larger
+than the bucket is possible, and the average rate still holds.
 """
 
 import asyncio
@@ -22,22 +26,25 @@ _LARGEST_LEASE: Final = 50
 # After a failure Redis is left alone for so long, and nobody waits for it.
 _CIRCUIT_SECONDS: Final = 1.0
 
-# KEYS[1]: the bucket. ARGV: tokens a second, capacity, tokens wanted.
-# Answers the tokens granted, those left, and the milliseconds until there is one where none was.
+# KEYS[1]: the bucket. ARGV: tokens a second, capacity, tokens wanted, and whether they are wanted
+# whole, in debt if need be. Returns the tokens granted, and the milliseconds until there is one
+# where none was.
 _TAKE: Final = """
 local rate, capacity, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local whole = ARGV[4] == '1'
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = tonumber(bucket[1]) or capacity
 tokens = math.min(capacity, tokens + math.max(0, now - (tonumber(bucket[2]) or now)) * rate / 1000)
-local granted = math.min(wanted, math.floor(tokens))
+local granted = math.max(0, math.min(wanted, math.floor(tokens)))
+if whole and granted > 0 then granted = wanted end
 tokens = tokens - granted
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', now)
-redis.call('PEXPIRE', KEYS[1], math.ceil(capacity / rate * 1000) + 1000)
+redis.call('PEXPIRE', KEYS[1], math.ceil((capacity - tokens) / rate * 1000) + 1000)
 local wait = 0
 if granted == 0 then wait = math.ceil((1 - tokens) * 1000 / rate) end
-return {granted, math.floor(tokens), wait}
+return {granted, wait}
 """
 
 log = logging.get(__name__)
@@ -69,53 +76,64 @@ class RateLimiter:
         self._away_until = 0.0
         self._enforced = True
 
-    async def take(self, key: str) -> None:
-        """Take a token of `key`'s; raises RateLimited where there is none. Where Redis is away
-        nothing is limited, which is logged and counted."""
+    async def take(self, key: str, *, weight: int = 1) -> None:
+        """Take `weight` tokens of `key`'s; raises RateLimited where there is none at all. A weight
+        over what is left puts the key in debt. Where Redis is unavailable nothing is limited, which
+        is logged and counted."""
         lease = self._leases.get(key)
         if lease is None:
             lease = self._leases[key] = _Lease()
-        if self._spend(lease):
+        if self._spend(lease, weight):
             return
         async with lease.lock:
-            if self._spend(lease):
+            if self._spend(lease, weight):
                 return
             now = time.monotonic()
             if lease.denied_until <= now:
-                await self._renew(key, lease, now)
+                if weight == 1:
+                    await self._renew(key, lease, now)
+                else:
+                    await self._ask(key, lease, weight, whole=True)
         if lease.denied_until > time.monotonic():
             raise self._refusal(lease.denied_until - time.monotonic())
 
     @staticmethod
-    def _spend(lease: _Lease) -> bool:
-        if lease.tokens == 0 or lease.expires <= time.monotonic():
+    def _spend(lease: _Lease, weight: int) -> bool:
+        if lease.tokens < weight or lease.expires <= time.monotonic():
             return False
-        lease.tokens -= 1
+        lease.tokens -= weight
         return True
 
     async def _renew(self, key: str, lease: _Lease, now: float) -> None:
         """Take a new lease and spend one token of it, or learn how long there is none."""
-        if self._away_until > now:
-            metrics.LIMITS_UNENFORCED.inc()
-            return
         # A lease that was used up in time may be larger next time; one that expired was too large.
         used_up = lease.tokens == 0 and now < lease.expires
         wanted = min(lease.size * 2, _LARGEST_LEASE) if used_up else max(lease.size // 2, 1)
+        granted = await self._ask(key, lease, max(wanted, 1), whole=False)
+        if granted:
+            lease.size = granted
+            lease.tokens = granted - 1
+            lease.expires = now + LEASE_SECONDS
+
+    async def _ask(self, key: str, lease: _Lease, wanted: int, *, whole: bool) -> int:
+        """The tokens granted; 0 where there is none, then `lease` knows until when, and where Redis
+        is unavailable."""
+        if self._away_until > time.monotonic():
+            metrics.LIMITS_UNENFORCED.inc()
+            return 0
         try:
-            granted, _, wait = await self._script(
-                keys=[f"rate:{{{key}}}"], args=[self._rate, self._capacity, max(wanted, 1)]
+            granted, wait = await self._script(
+                keys=[f"rate:{{{key}}}"],
+                args=[self._rate, self._capacity, wanted, int(whole)],
             )
         except (RedisError, OSError, TimeoutError) as error:
             self._lose_redis(error)
-            return
+            return 0
         self._regain_redis()
         if granted == 0:
             lease.tokens = lease.size = 0
             lease.denied_until = time.monotonic() + wait / 1000
-            return
-        lease.size = granted
-        lease.tokens = granted - 1
-        lease.expires = now + LEASE_SECONDS
+        return int(granted)
 
     def _refusal(self, seconds: float) -> RateLimited:
         metrics.RATE_LIMITED.inc()

@@ -20,7 +20,9 @@ from libs.web.exchange import (
     no_query,
     query_of,
     request_id_of,
+    write_of,
 )
+from libs.web.inspection import UNKNOWN, pointer_step
 from services.redemption.handlers import reading, redeeming
 from services.redemption.handlers.resources import resources_of
 from services.redemption.store.reading import RedemptionFilter
@@ -32,16 +34,7 @@ _STATUSES: Final[tuple[str, ...]] = get_args(RedemptionStatus)
 @post(f"{_STORE}/loyalty/redeem", operation_id="redeem")
 async def redeem(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Spend points on a reward."""
-    body = await request.body()
-    claim = claim_of(request, store_id, body)
-    asked = decode(body, RedeemRequest)
-    faults = Faults()
-    checks.customer_id(asked.customer_id, faults, at="#/customer_id")
-    if not OTHER_ID.fullmatch(asked.reward_id):
-        faults.at("#/reward_id", "1-128 characters, none of them a control character")
-    if asked.points_cost is not None:
-        checks.whole(asked.points_cost, faults, at="#/points_cost", low=1, high=MAX_COST)
-    faults.raise_if_any()
+    asked, claim = await write_of(request, store_id, RedeemRequest, _check_redeem)
     answer, replayed = await redeeming.redeem(
         resources_of(request), store_id, asked, claim, request_id_of(request)
     )
@@ -124,6 +117,14 @@ async def use(request: AnyRequest, store_id: FromPath[str], redemption_id: FromP
     return kept_body(answer, replayed=replayed)
 
 
+def _check_redeem(request: RedeemRequest, faults: Faults) -> None:
+    checks.customer_id(request.customer_id, faults, at="#/customer_id")
+    if not OTHER_ID.fullmatch(request.reward_id):
+        faults.at("#/reward_id", "1-128 characters, none of them a control character")
+    if request.points_cost is not None:
+        checks.whole(request.points_cost, faults, at="#/points_cost", low=1, high=MAX_COST)
+
+
 async def _no_members(request: AnyRequest) -> bytes:
     """The body of a request that says nothing in it: none, or an empty object."""
     body = await request.body()
@@ -131,7 +132,7 @@ async def _no_members(request: AnyRequest) -> bytes:
         found = decode(body, dict[str, object])
         faults = Faults()
         for name in found:
-            faults.at(f"#/{name}", "There is no such field.")
+            faults.at(f"#/{pointer_step(name)}", UNKNOWN)
         faults.raise_if_any()
     return body
 

@@ -22,11 +22,10 @@ class Nested(Request, frozen=True, kw_only=True, rename={"in_": "in"}):
     in_: dict[str, list[RewardPatch]] | None = None
 
 
-def fault(body: str, kind: Any, *, at: str = "#") -> Fault:
+def faults_of(body: str, kind: Any, *, at: str = "#") -> list[Fault]:
     with pytest.raises(InvalidRequest) as caught:
         decode(body.encode(), kind, at=at)
-    (found,) = caught.value.errors
-    return found
+    return caught.value.errors
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def fault(body: str, kind: Any, *, at: str = "#") -> Fault:
             id="a choice inside an object",
         ),
         pytest.param(
-            Nested, '{"in": {"a": [{}, {"type": ""}]}}', "#/in/*/1/type", KINDS, id="far inside"
+            Nested, '{"in": {"a": [{}, {"type": ""}]}}', "#/in/a/1/type", KINDS, id="far inside"
         ),
         pytest.param(
             EventEnvelope, '{"specversion": "2"}', "#/specversion", "must be 1.0", id="one choice"
@@ -67,7 +66,7 @@ def fault(body: str, kind: Any, *, at: str = "#") -> Fault:
 def test_a_faulty_choice_is_told_with_all_there_are(
     kind: Any, body: str, pointer: str, told: str
 ) -> None:
-    assert fault(body, kind) == Fault(pointer=pointer, detail=told)
+    assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +127,12 @@ def test_a_faulty_choice_is_told_with_all_there_are(
     ],
 )
 def test_a_wrong_type_is_told_in_words(kind: Any, body: str, pointer: str, told: str) -> None:
-    assert fault(body, kind) == Fault(pointer=pointer, detail=told)
+    assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
 
 
 def test_the_place_stands_below_that_of_the_json_in_the_body() -> None:
-    assert fault('{"type": "gift"}', RewardPatch, at="#/items/3").pointer == "#/items/3/type"
+    (fault,) = faults_of('{"type": "gift"}', RewardPatch, at="#/items/3")
+    assert fault.pointer == "#/items/3/type"
 
 
 def test_a_choice_of_a_parameter_is_told_in_the_same_words() -> None:
@@ -144,4 +144,5 @@ def test_a_choice_of_a_parameter_is_told_in_the_same_words() -> None:
 
 def test_the_choices_of_an_event_are_told_too() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
-    assert fault(event, EventEnvelope).detail == "must be one of: order.completed, order.refunded"
+    detail = "must be one of: order.completed, order.refunded"
+    assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)

@@ -35,7 +35,7 @@ _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 5.0
 
 # 502 and 504 are a broken connection, seen by a proxy: a write has its key, so it may go again.
-_WORTH_ANOTHER: Final = frozenset({429, 502, 503, 504})
+_WORTH_ANOTHER: Final = frozenset({408, 429, 502, 503, 504})
 
 # So much of a body that is not ours is shown.
 _SHOWN: Final = 200

@@ -13,6 +13,8 @@ The tree::
           ├── InsufficientScope        the key may not do this: `required`
           ├── NotFound                 nothing of that id in this store
           ├── RateLimited              too many requests for this key
+          ├── RequestTimeout           the request arrived too slowly; it was not run
+          ├── HeadersTooLarge
           ├── MethodNotAllowed
           ├── TooLarge
           ├── UnsupportedMediaType
@@ -135,6 +137,14 @@ class RateLimited(ApiError):
     code = "rate_limited"
 
 
+class RequestTimeout(ApiError):
+    code = "request_timeout"
+
+
+class HeadersTooLarge(ApiError):
+    code = "headers_too_large"
+
+
 class MethodNotAllowed(ApiError):
     code = "method_not_allowed"
 
@@ -215,6 +225,7 @@ BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     kind.code: kind
     for kind in (
         *(Unauthenticated, InsufficientScope, NotFound, RateLimited, MethodNotAllowed, TooLarge),
+        *(RequestTimeout, HeadersTooLarge),
         *(UnsupportedMediaType, InvalidRequest, IdempotencyKeyReused, IdempotencyInFlight),
         *(RewardUnavailable, Conflict, ProgramInactive, AccountSuspended, InsufficientPoints),
         *(Unavailable, InternalError),

@@ -1,0 +1,182 @@
+"""One response names everything that is wrong with a body, whatever kinds of faults meet in it."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import UNSET, Raw, Struct
+
+from libs.contracts import anomalies, api, rewards
+from libs.contracts.numbers import decoder
+from libs.kernel.errors import Fault
+from libs.web.body import Faults, read
+from libs.web.inspection import REQUIRED
+from services.anomaly.api import checks as anomaly
+from services.catalog.api import checks as catalog
+from services.earning.api import checks as earning
+from services.redemption.api.routes import _check_redeem as redeem
+
+Check = Callable[[Any, Faults], None]
+
+
+# Every body that a write takes.
+BODIES: list[tuple[type[Struct], Check]] = [
+    (api.ProgramCreate, earning.program_create),
+    (api.ProgramPatch, earning.program_patch),
+    (api.EarnRequest, earning.earn),
+    (api.EarnRequest, partial(earning.earn, at="#")),
+    (api.AdjustRequest, earning.adjust),
+    (api.EarnBatchRequest, earning.batch),
+    (api.CustomerPatch, earning.customer_patch),
+    (rewards.RewardCreate, catalog.reward_create),
+    (rewards.RewardPatch, catalog.reward_patch),
+    (rewards.RedeemRequest, redeem),
+    (anomalies.AnomalyPatch, anomaly.patch),
+    (anomalies.AnomalySettings, anomaly.settings),
+    (anomalies.BacktestRequest, anomaly.backtest),
+]
+
+
+def found(body: object, kind: type[Struct], check: Check, *, at: str = "#") -> list[Fault]:
+    faults = Faults()
+    read(
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
+        kind,
+        faults,
+        check=check,
+        at=at,
+    )
+    return faults.found
+
+
+def pointers(*body_kind_check: Any) -> list[str | None]:
+    return [fault.pointer for fault in found(*body_kind_check)]
+
+
+@pytest.mark.parametrize(("kind", "check"), BODIES)
+def test_an_empty_object_names_every_required_field_and_nothing_else(
+    kind: type[Struct], check: Check
+) -> None:
+    required = [field.encode_name for field in msgspec.structs.fields(kind) if field.required]
+    assert found({}, kind, check) == [
+        Fault(pointer=f"#/{name}", detail=REQUIRED) for name in required
+    ]
+
+
+@pytest.mark.parametrize(("kind", "check"), BODIES)
+@pytest.mark.parametrize(
+    "wrong", [pytest.param({"no": 1}, id="object"), pytest.param(7.5, id="number"), [[]]]
+)
+def test_every_field_of_a_wrong_type_is_named_once(
+    kind: type[Struct], check: Check, wrong: object
+) -> None:
+    body = {field.encode_name: wrong for field in msgspec.structs.fields(kind)}
+    body |= {"surprise": 1, "p~/x": 2}
+    named = pointers(body, kind, check)
+    assert {"#/surprise", "#/p~0~1x"} <= set(named)
+    assert len(named) == len(set(named))
+    for field in msgspec.structs.fields(kind):
+        below = f"#/{field.encode_name}"
+        takes_it = not _refuses(field.type, wrong)
+        assert takes_it or any(one and one.startswith(below) for one in named), below
+
+
+def _refuses(kind: Any, value: object) -> bool:
+    try:
+        decoder(kind).decode(json.dumps(value))
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def test_missing_unknown_mistyped_and_out_of_bounds_meet_in_one_response() -> None:
+    body = {
+        "points_per_dollar": -1,
+        "currency": "usd",
+        "is_active": "yes",
+        "color": "red",
+        "tiers": [
+            {"name": "A", "multiplier": "fast", "min_points": -5},
+            {"name": "A", "multiplier": 1, "min_points": 0, "perks": ["", 5], "badge": 1},
+            "Gold",
+        ],
+    }
+    assert sorted(pointers(body, api.ProgramCreate, earning.program_create), key=str) == [
+        "#/color",
+        "#/currency",
+        "#/is_active",
+        "#/name",
+        "#/points_per_dollar",
+        "#/tiers/0/min_points",
+        "#/tiers/0/multiplier",
+        "#/tiers/0/name",
+        "#/tiers/1/badge",
+        "#/tiers/1/name",
+        "#/tiers/1/perks/0",
+        "#/tiers/1/perks/1",
+        "#/tiers/2",
+    ]
+
+
+def test_what_depends_on_a_faulty_value_is_not_judged() -> None:
+    tiers = [{"min_points": 0, "multiplier": 1}, {"min_points": 5, "multiplier": 1}]
+    body = {"name": "x", "points_per_dollar": 1, "tiers": tiers}
+    assert pointers(body, api.ProgramCreate, earning.program_create) == [
+        "#/tiers/0/name",
+        "#/tiers/1/name",
+    ]
+    review = {"status": "gone", "resolution": "voided"}
+    assert pointers(review, anomalies.AnomalyPatch, anomaly.patch) == ["#/status"]
+    window = {"starts_at": 5, "ends_at": "2026-03-10T12:00:00Z"}
+    assert pointers(window, rewards.RewardPatch, catalog.reward_patch) == ["#/starts_at"]
+    value = {"value": {"amount": True, "currency": "usd"}}
+    assert pointers(value, rewards.RewardPatch, catalog.reward_patch) == [
+        "#/value/amount",
+        "#/value/currency",
+    ]
+
+
+def test_an_item_of_a_batch_names_its_place() -> None:
+    named = [
+        fault.pointer
+        for fault in found(
+            {"points": 0}, api.EarnRequest, partial(earning.earn, at="#/items/3"), at="#/items/3"
+        )
+    ]
+    assert named == ["#/items/3/customer_id", "#/items/3/reason", "#/items/3/points"]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"points": "5", "x": [1, }', b'{"points": "5"', b'{"points": "5"} x']
+)
+def test_what_turns_out_to_be_no_json_behind_a_fault_is_no_json(body: bytes) -> None:
+    (fault,) = found(body, api.EarnRequest, earning.earn)
+    assert fault.pointer == "#"
+    assert fault.detail.startswith("The body is not JSON")
+
+
+def test_a_member_that_is_there_twice_and_faulty_once_is_refused() -> None:
+    body = b'{"customer_id": "c", "points": "5", "points": 5, "reason": "r"}'
+    assert pointers(body, api.EarnRequest, earning.earn) == ["#"]
+
+
+class _Every(Struct, forbid_unknown_fields=True):
+    """One field of each kind that has a stand-in, all of them required."""
+
+    text: str
+    raw: Raw
+    many: list[dict[str, int]]
+    maybe: int | msgspec.UnsetType | None
+    unset: int | msgspec.UnsetType = UNSET
+
+
+def test_each_kind_has_a_stand_in() -> None:
+    assert pointers({}, _Every, lambda _value, _faults: None) == [
+        "#/text",
+        "#/raw",
+        "#/many",
+        "#/maybe",
+    ]
