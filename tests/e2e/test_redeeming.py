@@ -211,6 +211,21 @@ async def test_a_refusal_leaves_its_key_free(rich: Shop) -> None:
     assert await books_are_exact(rich.stack, rich.store_id) == {"released": 1, "confirmed": 1}
 
 
+async def test_refused_attempts_are_listed_only_on_request(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    redeemed = (await redeem(rich, reward["id"])).json["redemption_id"]
+    dear = await give_reward(rich, points_cost=4_000)
+    for _ in range(5):
+        assert (await redeem(rich, dear["id"])).json["code"] == "insufficient_points"
+    for query in ("", "?customer_id=cust_1", "?status=confirmed"):
+        listed = (await rich.call("GET", f"loyalty/redemptions{query}")).json
+        assert ([one["id"] for one in listed["data"]], listed["total"]) == ([redeemed], 1)
+    released = (await rich.call("GET", "loyalty/redemptions?status=released&limit=1")).json
+    assert (released["data"][0]["status"], released["total"]) == ("released", 5)
+    page = f"loyalty/redemptions?starting_after={released['data'][0]['id']}"
+    assert [one["id"] for one in (await rich.call("GET", page)).json["data"]] == [redeemed]
+
+
 async def keys_of(shop: Shop, count: int) -> list[str]:
     """Keys whose rates add up to what a race needs."""
     return [await shop.stack.key(shop.store_id) for _ in range(count)]
