@@ -31,11 +31,11 @@ def build(settings: Settings) -> Litestar:
     services = {
         name: ServiceClient(
             name,
-            url,
+            urls,
             internal_token=settings.internal_token,
             timeout_seconds=settings.upstream_timeout_seconds,
         )
-        for name, url in settings.services.items()
+        for name, urls in settings.services.items()
     }
     v1 = V1(
         Authenticator(engine, secret=settings.key_secret, local=settings.mode == "local"),

@@ -178,9 +178,7 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
     )
 
 
-def _fold(
-    books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], Fresh]:
+def _fold(books: Books, works: Sequence[Work], kept: Kept) -> tuple[list[Done | Exception], Fresh]:
     """Answer each work, and the answers to keep."""
     fresh: Fresh = {}
     return [_settle(books, work, kept, fresh) for work in works], fresh

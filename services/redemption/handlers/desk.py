@@ -74,9 +74,7 @@ async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Ex
             reserves=[one for one in actions if isinstance(one, Reserve)],
             steps=[one for one in actions if not isinstance(one, Reserve)],
             named=[
-                UUID(bytes=answer.body)
-                for _, answer in kept.answers.values()
-                if answer.is_begun
+                UUID(bytes=answer.body) for _, answer in kept.answers.values() if answer.is_begun
             ],
         )
         desk = Desk(known)
@@ -108,9 +106,7 @@ def _take(
     return Done(redemption=redemption, answer=answer)
 
 
-def _replay(
-    before: KeptAnswer, action: Action, redemptions: Mapping[UUID, Redemption]
-) -> Done:
+def _replay(before: KeptAnswer, action: Action, redemptions: Mapping[UUID, Redemption]) -> Done:
     if not before.is_begun:
         return Done(answer=before, replayed=True)
     redemption = redemptions[UUID(bytes=before.body)]

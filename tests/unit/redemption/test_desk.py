@@ -209,7 +209,10 @@ def test_the_table_of_steps(before: str, step: str, after: str) -> None:
         assert counter._known.redemptions[redemption.id] == redemption
     else:
         assert counter.act(action).status == after
-    gives_back = before in {"reserved", "confirmed", "cancelling"} and after in {"released", "cancelled"}
+    gives_back = before in {"reserved", "confirmed", "cancelling"} and after in {
+        "released",
+        "cancelled",
+    }
     assert counter.used[STORE, REWARD] == (0 if gives_back else 1)
     assert (redemption.id in counter.moved) == (after not in {before, "409"})
 
