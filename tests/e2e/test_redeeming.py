@@ -182,6 +182,32 @@ async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
     assert (unknown.status, unknown.json["code"]) == (404, "not_found")
 
 
+async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None:
+    rewards = [
+        await give_reward(rich),
+        await give_reward(rich, is_active=False),
+        await give_reward(rich, stock=0),
+        await give_reward(rich, ends_at="2000-01-01T00:00:00Z"),
+        await give_reward(rich, starts_at="2999-01-01T00:00:00Z"),
+        await give_reward(rich, starts_at="2000-01-01T00:00:00Z", stock=1),
+    ]
+    ids = [one["id"] for one in rewards]
+    for include, expected in (("", [ids[0], ids[5]]), ("&include=all", ids)):
+        seen: list[str] = []
+        after = ""
+        while True:
+            path = f"loyalty/rewards?customer_id=cust_1&limit=1{include}{after}"
+            page = (await rich.call("GET", path)).json
+            assert page["total"] == len(expected)
+            seen += [one["id"] for one in page["data"]]
+            if not page["has_more"]:
+                break
+            after = f"&starting_after={seen[-1]}"
+        assert seen == expected
+    unknown = await rich.call("GET", "loyalty/rewards?customer_id=cust_1&starting_after=rwd_none")
+    assert (unknown.status, unknown.json["code"]) == (400, "invalid_request")
+
+
 async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
     reward = await give_reward(rich)
     answers = await asyncio.gather(

@@ -10,6 +10,7 @@ from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import CUSTOMER_ID, parse_id
 from libs.persistence.engine import Connection, snapshot
+from libs.persistence.turns import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.handlers import render
 from services.earning.store import programs, reading
@@ -49,7 +50,7 @@ async def read_status(
 
 
 async def list_customers(
-    engine: AsyncEngine,
+    reads: SlowReads,
     wanted: CustomerFilter,
     *,
     tier: str | None,
@@ -60,7 +61,7 @@ async def list_customers(
 
     Raises InvalidRequest where `starting_after` is no customer of the store.
     """
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         if starting_after is not None and (
             not CUSTOMER_ID.fullmatch(starting_after)
             or await reading.account(connection, wanted.store_id, starting_after) is None
@@ -94,7 +95,7 @@ async def get_transaction(engine: AsyncEngine, store_id: str, text: str) -> api.
 
 
 async def list_transactions(
-    engine: AsyncEngine,
+    reads: SlowReads,
     wanted: TransactionFilter,
     *,
     customer_id: str | None,
@@ -105,7 +106,7 @@ async def list_transactions(
 
     Raises InvalidRequest where `starting_after` is no transaction of the store.
     """
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         after = None
         if starting_after is not None:
             after = await _transaction(connection, wanted.store_id, starting_after)
