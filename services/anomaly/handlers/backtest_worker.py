@@ -22,7 +22,7 @@ from services.anomaly.handlers import backtesting
 from services.anomaly.store import earnings
 
 # What is judged within a few seconds.
-MAX_EARNINGS: Final = 200_000
+MAX_EARNINGS: Final = 500_000
 # Requests come first where both want the processor.
 _NICE: Final = 5
 # The advisory locks of backtests, one per store, whichever process of the service runs it.

@@ -20,7 +20,7 @@ from services.anomaly.handlers.backtest_worker import MAX_EARNINGS, Outcome, Tas
 _WORKER: Final = "services.anomaly.handlers.backtest_worker"
 # Together less than the gateway waits for us.
 _WAIT_SECONDS: Final = 2.0
-RUN_SECONDS: Final = 11
+RUN_SECONDS: Final = 12
 _RETRY_AFTER_SECONDS: Final = 3
 # Two stores at a time in each process of the service: one store leaves a place for another.
 _AT_ONCE: Final = 2
