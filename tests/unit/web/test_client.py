@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,22 +24,21 @@ class Process:
         self.url = f"http://127.0.0.1:{free_port()}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                self.requests += 1
-                if self.behavior == "hangs up":
-                    break
-                if self.behavior == "hangs":
-                    await asyncio.sleep(5)
-                if self.behavior == "breaks off":
-                    writer.write(RESPONSE[:-1])
-                    break
-                writer.write(RESPONSE)
-        writer.close()
-
-
-Make = Callable[..., ServiceClient]
+        try:
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    await reader.readuntil(b"\r\n\r\n")
+                    self.requests += 1
+                    if self.behavior == "hangs up":
+                        break
+                    if self.behavior == "hangs":
+                        await asyncio.sleep(5)
+                    if self.behavior == "breaks off":
+                        writer.write(RESPONSE[:-1])
+                        break
+                    writer.write(RESPONSE)
+        finally:
+            writer.close()
 
 
 @contextlib.asynccontextmanager
