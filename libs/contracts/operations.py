@@ -382,7 +382,8 @@ OPERATIONS: Final = (
             _OF_CUSTOMER,
             _choice(
                 "status",
-                "Only those in this status.",
+                "Only those in this status; `released` are attempts that were refused, which no "
+                "other list shows.",
                 *("reserved", "confirmed", "used", "cancelling", "cancelled", "released"),
             ),
         ),

@@ -35,10 +35,11 @@ class _Waiting(Generic[Q, A]):
 class Gatherer(Generic[Q, A]):
     """Runs `post` over batches of requests, one batch at a time.
 
-    `post` answers each request in order, with a value or with the exception its caller gets. At
+    `post` answers each request in order, with a value or with the exception its caller gets: a
+    value that nothing changes later, since another request of the batch may concern the same. At
     most `max_weight` (a request weighs 1 unless it says otherwise) go into one transaction, which
-    bounds how long its locks are held; at most `max_waiting` wait, and more are refused with
-    Unavailable, since a queue that only grows helps nobody.
+    bounds how long its locks are held; one that weighs as much goes alone. At most `max_waiting`
+    wait, and more are refused with Unavailable, since a queue that only grows helps nobody.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Gatherer(Generic[Q, A]):
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._post = post
-        self._max_weight = max_weight
+        self.max_weight: Final = max_weight
         self._max_waiting = max_waiting
         self._observe = observe
         self._waiting: deque[_Waiting[Q, A]] = deque()
@@ -98,7 +99,7 @@ class Gatherer(Generic[Q, A]):
     def _take(self) -> list[_Waiting[Q, A]]:
         batch = [self._waiting.popleft()]
         weight = batch[0].weight
-        while self._waiting and weight + self._waiting[0].weight <= self._max_weight:
+        while self._waiting and weight + self._waiting[0].weight <= self.max_weight:
             weight += self._waiting[0].weight
             batch.append(self._waiting.popleft())
         return batch

@@ -30,6 +30,9 @@ _PURGE_SECONDS: Final = 600.0
 # Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
 _ATTEMPTS: Final = 5
 
+# No HTTP status: the claim of a write whose answer comes later.
+BEGUN: Final = 0
+
 _FIND: Final = r"""
 SELECT k.store_id, k.key, k.fingerprint, k.status, k.body
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, key)
@@ -40,6 +43,11 @@ INSERT INTO idempotency_keys (store_id, key, fingerprint, status, body)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::smallint[], $5::bytea[])
 ORDER BY 1, 2
 ON CONFLICT DO NOTHING
+"""
+_FREE: Final = """
+DELETE FROM idempotency_keys k
+USING unnest($1::text[], $2::text[], $3::bytea[]) AS freed (store_id, key, body)
+WHERE k.store_id = freed.store_id AND k.key = freed.key AND k.body = freed.body AND k.status = 0
 """
 _PURGE: Final = "DELETE FROM idempotency_keys WHERE created_at < now() - make_interval(hours => $1)"
 
@@ -55,10 +63,24 @@ class Claim(Struct, frozen=True):
 
 
 class KeptAnswer(Struct, frozen=True):
-    """An answer as it went out: the HTTP status and the body's bytes."""
+    """An answer as it went out: the HTTP status and the body's bytes.
+
+    A write of several transactions claims its key with the first one, before there is an answer:
+    the status is then BEGUN, and `body` names what was begun. The same request goes on with it;
+    another request with the key is refused.
+    """
 
     status: int
     body: bytes
+
+    @property
+    def is_begun(self) -> bool:
+        return self.status == BEGUN
+
+
+def begun(name: bytes = b"") -> KeptAnswer:
+    """What stands under the key of a write that has no answer yet."""
+    return KeptAnswer(BEGUN, name)
 
 
 def idempotency_table(metadata: MetaData) -> Table:
@@ -82,8 +104,8 @@ class Kept(Struct, frozen=True):
     answers: dict[tuple[str, str], tuple[bytes, KeptAnswer]]
 
     def answer_to(self, claim: Claim) -> KeptAnswer | None:
-        """The first answer given under the key, or None; raises IdempotencyKeyReused where the
-        key stands for another request."""
+        """What stands under the key, or None; raises IdempotencyKeyReused where the key stands for
+        another request."""
         found = self.answers.get((claim.store_id, claim.key))
         if found is None:
             return None
@@ -97,6 +119,10 @@ class Kept(Struct, frozen=True):
     def remember(self, claim: Claim, answer: KeptAnswer) -> None:
         """Let a later twin in the same batch find the answer too."""
         self.answers[claim.store_id, claim.key] = (claim.fingerprint, answer)
+
+    def forget(self, store_id: str, key: str) -> None:
+        """The key is free again for whoever comes later in the same batch."""
+        self.answers.pop((store_id, key), None)
 
 
 async def find(connection: Connection, claims: Iterable[Claim]) -> Kept:
@@ -135,6 +161,14 @@ async def keep(connection: Connection, answers: Sequence[tuple[Claim, KeptAnswer
     )
     if status != f"INSERT 0 {len(answers)}":
         raise Rival
+
+
+async def free(connection: Connection, begun_keys: Sequence[tuple[str, str, bytes]]) -> None:
+    """Free keys whose writes were begun, each named by its store, itself and what was begun: since
+    the write was refused after all, or to keep its answer in place of the claim."""
+    if begun_keys:
+        columns = [[key[at] for key in begun_keys] for at in range(3)]
+        await connection.execute(_FREE, *columns)
 
 
 async def write_once(

@@ -14,9 +14,8 @@ from libs.kernel.settings import SettingsError, load
 from libs.observability import logging
 from libs.web.connections import Connections, Limits
 from libs.web.protocol import LimitedProtocol
+from libs.web.stopping import GRACE_SECONDS, OrderlyServer, Readiness
 
-# Longer than any request we serve, shorter than what orchestrators wait before they kill.
-_GRACE_SECONDS: Final = 15
 # A batch makes tens of thousands of objects that die with it and hold no cycles: looking through
 # them after every 700, as Python would, costs a twentieth of the work. What is loaded by the start stays.
 _YOUNG_OBJECTS: Final = 20_000
@@ -59,7 +58,7 @@ def main(
 
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
+    """Serve until SIGTERM or SIGINT; libs.web.stopping says what follows."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
@@ -67,9 +66,10 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
     _allow_files(2 * limits.connections)
     if metrics_port:
         start_http_server(metrics_port, addr=host)
-    server = uvicorn.Server(
+    readiness = Readiness(app)
+    server = OrderlyServer(
         uvicorn.Config(
-            app,
+            readiness,
             host=host,
             port=port,
             loop="uvloop",
@@ -83,10 +83,11 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             log_config=None,
             server_header=False,
             date_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=2_048,
-        )
+        ),
+        readiness,
     )
     server.run()
 

@@ -16,9 +16,11 @@ from libs.messaging.consumer import BatchConsumer
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.idempotency import keep_purging
+from libs.persistence.turns import SlowReads
 from libs.web.app import create_app
 from services.anomaly import consumers
 from services.anomaly.api.routes import ROUTES
+from services.anomaly.handlers.backtests import Backtests
 from services.anomaly.handlers.resources import Resources
 from services.anomaly.settings import Settings
 from services.anomaly.store.earnings import Earning
@@ -67,5 +69,14 @@ def build(settings: Settings) -> ASGIApp:
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
-        state={"resources": Resources(batches, reads, messaging.wake_relay)},
+        state={
+            "resources": Resources(
+                writes=batches,
+                reads=reads,
+                slow_reads=SlowReads(reads),
+                backtests=Backtests(),
+                database_url=settings.database_url,
+                wake_relay=messaging.wake_relay,
+            )
+        },
     )

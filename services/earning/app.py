@@ -13,6 +13,7 @@ from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import keep_purging
+from libs.persistence.turns import SlowReads
 from libs.web.app import create_app
 from services.earning import consumers
 from services.earning.api import events, internal, routes
@@ -26,6 +27,7 @@ def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     batches = create_batch_engine(settings.database_url, name="earning batches")
     reads = create_engine(settings.database_url, name="earning reads")
+    slow_reads = SlowReads(reads)
 
     async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
         done = await post_batch(batches, works)
@@ -71,6 +73,13 @@ def build(settings: Settings) -> ASGIApp:
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
         state={
-            "resources": Resources(batches, reads, gatherer, Summaries(reads), messaging.publish)
+            "resources": Resources(
+                batches=batches,
+                reads=reads,
+                slow_reads=slow_reads,
+                gatherer=gatherer,
+                summaries=Summaries(slow_reads),
+                publish=messaging.publish,
+            )
         },
     )

@@ -36,11 +36,11 @@ def build(settings: Settings) -> ASGIApp:
     services = {
         name: ServiceClient(
             name,
-            url,
+            urls,
             internal_token=settings.internal_token,
             timeout_seconds=settings.upstream_timeout_seconds,
         )
-        for name, url in settings.services.items()
+        for name, urls in settings.services.items()
     }
     strangers = Pace()
     v1 = V1(

@@ -14,10 +14,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_url: str
     internal_token: Secret
     key_secret: Secret
-    earning_url: str
-    catalog_url: str
-    redemption_url: str
-    anomaly_url: str
+    # The addresses of all processes of a service, or one of what stands in front of them.
+    earning_url: tuple[str, ...]
+    catalog_url: tuple[str, ...]
+    redemption_url: tuple[str, ...]
+    anomaly_url: tuple[str, ...]
     http_port: int
     http_host: str = "127.0.0.1"
     metrics_port: int = 0
@@ -30,8 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     upstream_timeout_seconds: float = 15.0
 
     @property
-    def services(self) -> dict[str, str]:
-        """The services by name, and where each is."""
+    def services(self) -> dict[str, tuple[str, ...]]:
+        """The services by name, and where the processes of each are."""
         return {
             "earning": self.earning_url,
             "catalog": self.catalog_url,

@@ -13,6 +13,7 @@ from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import keep_purging
+from libs.persistence.turns import SlowReads
 from libs.web.app import create_app
 from libs.web.client import ServiceClient
 from services.redemption import consumers
@@ -38,7 +39,7 @@ def build(settings: Settings) -> ASGIApp:
         catalog=client("catalog", settings.catalog_url),
     )
     gatherer = Gatherer(partial(act, batches), observe=metrics.GROUP_COMMIT_SIZE.observe)
-    resources = Resources(batches, reads, gatherer, peers)
+    resources = Resources(batches, reads, SlowReads(reads), gatherer, peers)
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         database_url=settings.database_url,

@@ -10,8 +10,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     database_url: str
     kafka_url: str
-    earning_url: str
-    catalog_url: str
+    # The addresses of all processes of a service, or one of what stands in front of them.
+    earning_url: tuple[str, ...]
+    catalog_url: tuple[str, ...]
     internal_token: Secret
     http_port: int
     http_host: str = "127.0.0.1"

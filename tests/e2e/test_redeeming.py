@@ -182,6 +182,32 @@ async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
     assert (unknown.status, unknown.json["code"]) == (404, "not_found")
 
 
+async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None:
+    rewards = [
+        await give_reward(rich),
+        await give_reward(rich, is_active=False),
+        await give_reward(rich, stock=0),
+        await give_reward(rich, ends_at="2000-01-01T00:00:00Z"),
+        await give_reward(rich, starts_at="2999-01-01T00:00:00Z"),
+        await give_reward(rich, starts_at="2000-01-01T00:00:00Z", stock=1),
+    ]
+    ids = [one["id"] for one in rewards]
+    for include, expected in (("", [ids[0], ids[5]]), ("&include=all", ids)):
+        seen: list[str] = []
+        after = ""
+        while True:
+            path = f"loyalty/rewards?customer_id=cust_1&limit=1{include}{after}"
+            page = (await rich.call("GET", path)).json
+            assert page["total"] == len(expected)
+            seen += [one["id"] for one in page["data"]]
+            if not page["has_more"]:
+                break
+            after = f"&starting_after={seen[-1]}"
+        assert seen == expected
+    unknown = await rich.call("GET", "loyalty/rewards?customer_id=cust_1&starting_after=rwd_none")
+    assert (unknown.status, unknown.json["code"]) == (400, "invalid_request")
+
+
 async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
     reward = await give_reward(rich)
     answers = await asyncio.gather(
@@ -209,6 +235,21 @@ async def test_a_refusal_leaves_its_key_free(rich: Shop) -> None:
     assert (again.status, again.json["balance_after"]) == (201, 0)
     assert "Idempotency-Hit" not in again.headers
     assert await books_are_exact(rich.stack, rich.store_id) == {"released": 1, "confirmed": 1}
+
+
+async def test_refused_attempts_are_listed_only_on_request(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    redeemed = (await redeem(rich, reward["id"])).json["redemption_id"]
+    dear = await give_reward(rich, points_cost=4_000)
+    for _ in range(5):
+        assert (await redeem(rich, dear["id"])).json["code"] == "insufficient_points"
+    for query in ("", "?customer_id=cust_1", "?status=confirmed"):
+        listed = (await rich.call("GET", f"loyalty/redemptions{query}")).json
+        assert ([one["id"] for one in listed["data"]], listed["total"]) == ([redeemed], 1)
+    released = (await rich.call("GET", "loyalty/redemptions?status=released&limit=1")).json
+    assert (released["data"][0]["status"], released["total"]) == ("released", 5)
+    page = f"loyalty/redemptions?starting_after={released['data'][0]['id']}"
+    assert [one["id"] for one in (await rich.call("GET", page)).json["data"]] == [redeemed]
 
 
 async def keys_of(shop: Shop, count: int) -> list[str]:

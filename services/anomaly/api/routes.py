@@ -28,7 +28,9 @@ from libs.web.exchange import (
 )
 from services.anomaly.api import checks
 from services.anomaly.domain.anomalies import Review
-from services.anomaly.handlers import backtesting, reading, reviewing
+from services.anomaly.handlers import reading, reviewing
+from services.anomaly.handlers.backtest_worker import Task
+from services.anomaly.handlers.backtests import RUN_SECONDS
 from services.anomaly.handlers.resources import resources_of
 from services.anomaly.store.anomalies import AnomalyFilter
 
@@ -53,7 +55,7 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
         customer_id=customer_parameter(query, faults),
     )
     faults.raise_if_any()
-    found = await reading.list_anomalies(resources_of(request).reads, wanted, page)
+    found = await reading.list_anomalies(resources_of(request).slow_reads, wanted, page)
     return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
 
 
@@ -105,11 +107,16 @@ async def backtest(request: AnyRequest, store_id: FromPath[str]) -> Body:
     asked = read(await request.body(), BacktestRequest, faults, check=checks.backtest)
     faults.raise_if_any()
     assert asked is not None
-    engine = resources_of(request).reads
-    first, last = checks.day(asked.from_), checks.day(asked.to)
-    return json_body(
-        await backtesting.backtest(engine, store_id, asked.settings, first=first, last=last)
+    resources = resources_of(request)
+    task = Task(
+        database_url=resources.database_url,
+        seconds=RUN_SECONDS,
+        store_id=store_id,
+        settings=asked.settings,
+        first=checks.day(asked.from_),
+        last=checks.day(asked.to),
     )
+    return json_body(await resources.backtests.run(task))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (

@@ -10,6 +10,7 @@ from libs.contracts.anomalies import AnomalySettings
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot, statement
+from libs.persistence.turns import SlowReads
 from libs.web.pages import Page
 from services.anomaly.domain.anomalies import Anomaly
 from services.anomaly.handlers import render
@@ -49,10 +50,10 @@ async def get_anomaly(engine: AsyncEngine, store_id: str, text: str) -> contract
     return render.anomaly(found)
 
 
-async def list_anomalies(engine: AsyncEngine, wanted: AnomalyFilter, page: Page) -> Listed:
+async def list_anomalies(reads: SlowReads, wanted: AnomalyFilter, page: Page) -> Listed:
     """A page of the store's anomalies, newest first. Raises InvalidRequest where `starting_after`
     is none of them."""
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         after = None
         if page.starting_after is not None:
             after = parse_id(render.ID_PREFIX, page.starting_after)

@@ -5,14 +5,20 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from libs.persistence.turns import SlowReads
 from libs.web.exchange import AnyRequest
+from services.anomaly.handlers.backtests import Backtests
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes anomalies, `reads` answers queries; `wake_relay` is called after a commit."""
+    """`writes` changes anomalies, `reads` answers queries, `slow_reads` those that grow with a
+    store's history, `backtests` run at `database_url`; `wake_relay` is called after a commit."""
 
     writes: AsyncEngine
     reads: AsyncEngine
+    slow_reads: SlowReads
+    backtests: Backtests
+    database_url: str
     wake_relay: Callable[[], None]
 
 

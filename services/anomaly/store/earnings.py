@@ -110,7 +110,9 @@ SELECT DISTINCT customer_id FROM earnings
 WHERE store_id = $1 AND occurred_at >= $2 AND occurred_at < $3
 """
 _COUNT_BETWEEN: Final = """
-SELECT count(*) FROM earnings WHERE store_id = $1 AND occurred_at >= $2 AND occurred_at < $3
+SELECT count(*) FROM (
+    SELECT FROM earnings WHERE store_id = $1 AND occurred_at >= $2 AND occurred_at < $3 LIMIT $4
+) counted
 """
 
 
@@ -251,12 +253,19 @@ async def later_by_store(
 
 async def customers_between(
     connection: Connection, store_id: str, *, first: date, last: date
-) -> tuple[list[Customer], int]:
-    """Who earned on the UTC days `first` to `last`, and how many earnings there were."""
+) -> list[Customer]:
+    """Who earned on the UTC days `first` to `last`."""
+    rows = await connection.fetch(_CUSTOMERS_BETWEEN, store_id, *span(first, last))
+    return [(store_id, row["customer_id"]) for row in rows]
+
+
+async def count_between(
+    connection: Connection, store_id: str, *, first: date, last: date, limit: int
+) -> int:
+    """How many earnings the UTC days `first` to `last` have, counted up to `limit` + 1."""
     days = span(first, last)
-    rows = await connection.fetch(_CUSTOMERS_BETWEEN, store_id, *days)
-    count: int = await connection.fetchval(_COUNT_BETWEEN, store_id, *days)
-    return [(store_id, row["customer_id"]) for row in rows], count
+    count: int = await connection.fetchval(_COUNT_BETWEEN, store_id, *days, limit + 1)
+    return count
 
 
 def moment(at: int) -> datetime:

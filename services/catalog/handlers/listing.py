@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.kernel.clock import Clock, utc_now
 from libs.kernel.errors import Fault, InvalidRequest
-from libs.persistence.engine import Connection, snapshot, statement
+from libs.persistence.engine import Connection, statement
 from libs.persistence.gatherer import Gatherer
+from libs.persistence.turns import SlowReads
 from libs.web import pages
 from libs.web.pages import Page
 from services.catalog import store
@@ -54,6 +55,7 @@ class Listing:
         self, engine: AsyncEngine, *, clock: Clock = utc_now, max_bytes: int = _MAX_BYTES
     ) -> None:
         self._engine = engine
+        self._slow_reads = SlowReads(engine)
         self._clock = clock
         self._remembered = Remembered(max_bytes)
         # Requests that come while a query runs share the next one.
@@ -75,7 +77,7 @@ class Listing:
         return [found.get(store_id, 0) for store_id in store_ids]
 
     async def _render(self, asked: Asked, now: datetime) -> Rendered:
-        async with snapshot(self._engine) as connection:
+        async with self._slow_reads.snapshot(asked.store_id) as connection:
             revision = (await store.revisions(connection, [asked.store_id])).get(asked.store_id, 0)
             after = await _position(connection, asked)
             at = None if asked.everything else now

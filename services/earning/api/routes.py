@@ -111,7 +111,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
     )
     faults.raise_if_any()
     found = await reading.list_transactions(
-        resources_of(request).reads,
+        resources_of(request).slow_reads,
         wanted,
         customer_id=customer_id,
         limit=page.limit,
@@ -176,7 +176,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     found = await reading.list_customers(
-        resources_of(request).reads,
+        resources_of(request).slow_reads,
         wanted,
         tier=query.text("tier"),
         limit=page.limit,

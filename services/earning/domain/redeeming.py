@@ -41,18 +41,24 @@ def refusal(
 
 
 def debit(books: Books, posting: Debit) -> DebitRecord:
-    """Take the price; the same redemption again answers as before. Raises the refusal, which is
-    kept: were it not, the same debit on its way a second time could still take the points after
-    the reservation is gone."""
+    """Take the price, once per redemption. Raises the refusal, and records that it was refused: were
+    it not, the same debit on its way a second time could still take the points after the
+    reservation is gone.
+
+    One that was refused or given up stays so: asked for again it raises why the account could not
+    pay now, or returns the record where it could, for a new redemption."""
     known = books.known.debits.get(posting.redemption_id)
-    if known is not None:
+    if known is not None and known.entry is not None:
         return known
     account = books.account(posting.store_id, posting.customer_id)
     programs = books.programs(posting.store_id)
     refused = refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
     if refused is not None:
-        _refuse(books, posting)
+        if known is None:
+            _refuse(books, posting)
         raise refused
+    if known is not None:
+        return known
     entry = books.enter(
         account,
         type_="redeem",

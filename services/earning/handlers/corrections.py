@@ -40,7 +40,9 @@ async def change_status(
     """Suspend or reactivate; held orders post before the account is active. Raises NotFound."""
     while True:
         work = Work([wanted], claim, finish=_status)
-        done = await gatherer.submit(work)
+        # Alone in its transaction: the answer is read from what was written, and must not show
+        # what another request of the same batch wrote after it.
+        done = await gatherer.submit(work, weight=gatherer.max_weight)
         if done.answer is not None:
             return done.answer, done.replayed
 

@@ -1,5 +1,6 @@
 """Events that come over REST: on their topics first, then the answer."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Raw, Struct
@@ -12,7 +13,7 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import metrics
 from libs.persistence.engine import transaction
 from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer, find, keep
+from libs.persistence.idempotency import Claim, KeptAnswer, begun, find, free, keep
 from libs.web import problems
 
 Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]
@@ -41,11 +42,12 @@ async def send(
     """Publish the good ones; answers a verdict for each, and whether it is that of an earlier
     request. Raises Unavailable or IdempotencyKeyReused.
 
-    The answer is kept after the events are on their topics: a crash in between lets a retry publish
-    them again, which counts nothing twice, whereas an answer kept before might promise too much.
+    The key is claimed before anything is published, so that another request with it publishes
+    nothing. The answer is kept after the events are on their topics: the same request, repeated
+    after a crash or failure in between, publishes them again, which counts nothing twice.
     """
-    before = await _kept(engine, claim)
-    if before is not None:
+    before = await _claim(engine, claim)
+    if before is not None and not before.is_begun:
         return before, True
     await publish([one.outcome for one in sent if isinstance(one.outcome, EncodedEvent)])
     for one in sent:
@@ -53,21 +55,40 @@ async def send(
             metrics.GUEST_EVENTS.labels(one.outcome.topic).inc()
     data = [_verdict(one, request_id) for one in sent]
     answer = KeptAnswer(202, api.encode(EventsAnswer(data=data)))
+    return await _keep(engine, claim, answer)
+
+
+async def _claim(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
+    """What stood under the key before; where nothing did, the key is claimed from now on."""
+    if claim is None:
+        return None
+    with contextlib.suppress(Rival):
+        async with transaction(engine) as connection:
+            before = (await find(connection, [claim])).answer_to(claim)
+            if before is None:
+                await keep(connection, [(claim, begun())])
+            return before
+    return await _kept(engine, claim)
+
+
+async def _keep(
+    engine: AsyncEngine, claim: Claim | None, answer: KeptAnswer
+) -> tuple[KeptAnswer, bool]:
+    """Keep the answer in place of the claim; where the same request was answered meanwhile, that
+    answer counts."""
     if claim is None:
         return answer, False
     try:
         async with transaction(engine) as connection:
+            await free(connection, [(claim.store_id, claim.key, b"")])
             await keep(connection, [(claim, answer)])
     except Rival:
         first = await _kept(engine, claim)
-        assert first is not None
-        return first, True
+        return first or answer, first is not None
     return answer, False
 
 
-async def _kept(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
-    if claim is None:
-        return None
+async def _kept(engine: AsyncEngine, claim: Claim) -> KeptAnswer | None:
     async with transaction(engine) as connection:
         return (await find(connection, [claim])).answer_to(claim)
 

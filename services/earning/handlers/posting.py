@@ -34,7 +34,8 @@ from services.earning.store import debits, ledger, programs
 _ATTEMPTS: Final = 5
 
 Result = Outcome | WhaleError
-
+# What is to be kept under the keys of a batch.
+Fresh = dict[Claim, KeptAnswer]
 
 Finish = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
 
@@ -43,8 +44,10 @@ class Work(Struct, frozen=True):
     """Postings that are answered together.
 
     `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
-    was written. Either may raise, and then the answer is a refusal. With a `claim` the answer is
-    kept under its key, in the same transaction. `traceparent` is that of the request it is made for.
+    was written, or returns None where more transactions are to follow. Either may raise, and then
+    the answer is a refusal. With a `claim` the answer is kept under its key, in the same
+    transaction; one without an answer yet claims the key with its first transaction.
+    `traceparent` is that of the request it is made for.
     """
 
     postings: Sequence[Posting]
@@ -84,34 +87,51 @@ async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Ex
         kept = await idempotency.find(
             connection, [work.claim for work in works if work.claim is not None]
         )
+        claimed_before = frozenset(kept.answers)
         done, fresh, events = _fold(books, works, kept)
         await ledger.write(connection, books, events)
         for place, work in enumerate(works):
             if work.finish is not None:
-                done[place], answers = await _finish(connection, work, done[place], kept)
-                fresh += answers
-        await idempotency.keep(connection, fresh)
+                done[place] = await _finish(connection, work, done[place], kept, fresh)
+        await _keep(connection, fresh, claimed_before)
     return done
 
 
 async def _finish(
-    connection: Connection, work: Work, done: Done | Exception, kept: Kept
-) -> tuple[Done | Exception, list[tuple[Claim, KeptAnswer]]]:
-    """Answer a work that looks at what was written, and the answer to keep."""
+    connection: Connection, work: Work, done: Done | Exception, kept: Kept, fresh: Fresh
+) -> Done | Exception:
+    """Answer a work that looks at what was written; what to keep under its key goes into `fresh`."""
     if isinstance(done, Exception) or done.replayed or work.finish is None:
-        return done, []
+        return done
+    # A duplicate in the same batch may have been answered by now.
+    before = None if work.claim is None else kept.answer_to(work.claim)
+    if before is not None and not before.is_begun:
+        return Done(answer=before, replayed=True)
     try:
-        # A twin in the same batch may have been answered by now.
-        before = None if work.claim is None else kept.answer_to(work.claim)
-        if before is not None:
-            return Done(answer=before, replayed=True), []
         answer = await work.finish(connection, done.results)
     except WhaleError as refusal:
-        return refusal, []
-    if answer is None or work.claim is None:
-        return Done(results=done.results, answer=answer), []
-    kept.remember(work.claim, answer)
-    return Done(results=done.results, answer=answer), [(work.claim, answer)]
+        return refusal
+    if work.claim is not None:
+        fresh[work.claim] = answer or idempotency.begun()
+        kept.remember(work.claim, fresh[work.claim])
+    return Done(results=done.results, answer=answer)
+
+
+async def _keep(
+    connection: Connection, fresh: Fresh, claimed_before: frozenset[tuple[str, str]]
+) -> None:
+    """Keep the answers. A key that was claimed before this batch has its answer only now."""
+    claimed = {claim for claim in fresh if (claim.store_id, claim.key) in claimed_before}
+    answered = [claim for claim in claimed if not fresh[claim].is_begun]
+    await idempotency.free(connection, [(one.store_id, one.key, b"") for one in answered])
+    await idempotency.keep(
+        connection,
+        [
+            (claim, answer)
+            for claim, answer in fresh.items()
+            if claim not in claimed or not answer.is_begun
+        ],
+    )
 
 
 async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
@@ -164,29 +184,33 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
 
 def _fold(
     books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], list[tuple[Claim, KeptAnswer]], list[EncodedEvent]]:
+) -> tuple[list[Done | Exception], Fresh, list[EncodedEvent]]:
     """What came of each work, the answers to keep, and the events to publish."""
     done: list[Done | Exception] = []
-    fresh: list[tuple[Claim, KeptAnswer]] = []
+    fresh: Fresh = {}
     events: list[EncodedEvent] = []
     for work in works:
         before_it = len(books.entries)
-        try:
-            before = None if work.claim is None else kept.answer_to(work.claim)
-            if before is not None:
-                done.append(Done(answer=before, replayed=True))
-                continue
-            results = [_post(books, posting) for posting in work.postings]
-            events += events_of(books.entries[before_it:], traceparent=work.traceparent)
-            answer = None if work.render is None else work.render(results)
-        except WhaleError as refusal:
-            done.append(refusal)
-            continue
-        if work.claim is not None and answer is not None:
-            kept.remember(work.claim, answer)
-            fresh.append((work.claim, answer))
-        done.append(Done(results=results, answer=answer))
+        done.append(_settle(books, work, kept, fresh))
+        events += events_of(books.entries[before_it:], traceparent=work.traceparent)
     return done, fresh, events
+
+
+def _settle(books: Books, work: Work, kept: Kept, fresh: Fresh) -> Done | Exception:
+    """One work's outcome; an answer to be kept goes into `fresh`."""
+    try:
+        before = None if work.claim is None else kept.answer_to(work.claim)
+        if before is not None and not before.is_begun:
+            return Done(answer=before, replayed=True)
+        results = [_post(books, posting) for posting in work.postings]
+        answer = None if work.render is None else work.render(results)
+    except WhaleError as refusal:
+        return refusal
+    if work.claim is not None and answer is not None:
+        fresh[work.claim] = answer
+    if work.claim is not None:
+        kept.remember(work.claim, answer or idempotency.begun())
+    return Done(results=results, answer=answer)
 
 
 def _post(books: Books, posting: Posting) -> Result:

@@ -11,6 +11,7 @@ from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import customer_id as customer_id_in
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
+from libs.persistence.turns import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.handlers import render
 from services.earning.store import programs, reading
@@ -51,7 +52,7 @@ async def read_status(
 
 
 async def list_customers(
-    engine: AsyncEngine,
+    reads: SlowReads,
     wanted: CustomerFilter,
     *,
     tier: str | None,
@@ -62,7 +63,7 @@ async def list_customers(
 
     Raises InvalidRequest where `starting_after` is no customer of the store.
     """
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         if starting_after is not None:
             starting_after = customer_id_in(starting_after)
             if (
@@ -98,7 +99,7 @@ async def get_transaction(engine: AsyncEngine, store_id: str, text: str) -> api.
 
 
 async def list_transactions(
-    engine: AsyncEngine,
+    reads: SlowReads,
     wanted: TransactionFilter,
     *,
     customer_id: str | None,
@@ -109,7 +110,7 @@ async def list_transactions(
 
     Raises InvalidRequest where `starting_after` is no transaction of the store.
     """
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         after = None
         if starting_after is not None:
             after = await _transaction(connection, wanted.store_id, starting_after)

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
 from libs.observability import logging
-from libs.persistence.engine import snapshot, transaction
+from libs.persistence.engine import transaction
 from libs.persistence.errors import is_transient
+from libs.persistence.turns import SlowReads
 from services.earning.store import days, programs
 
 # The answer may be five seconds behind: the fold runs each second, the count is kept for three.
@@ -34,14 +35,15 @@ class _Totals(Struct, frozen=True):
 class Summaries:
     """Answers summaries; counting a store's customers is done once for all who ask meanwhile."""
 
-    def __init__(self, reads: AsyncEngine) -> None:
+    def __init__(self, reads: SlowReads) -> None:
         self._reads = reads
         self._kept: dict[str, _Totals] = {}
 
     async def get(self, store_id: str, *, first: date, last: date) -> api.Summary:
         """The summary of the days from `first` to `last`, both included."""
-        totals = self._kept.get(store_id)
-        async with snapshot(self._reads) as connection:
+        async with self._reads.snapshot(store_id) as connection:
+            # Looked up only now: whoever had the turn before may have counted.
+            totals = self._kept.get(store_id)
             rows = await days.days(connection, store_id, first=first, last=last)
             if totals is None or totals.until < time.monotonic():
                 in_force = (await programs.read(connection, [store_id])).get(store_id)

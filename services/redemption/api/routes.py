@@ -75,7 +75,7 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
         status=query.one_of("status", _STATUSES),
     )
     faults.raise_if_any()
-    found = await reading.list_redemptions(resources_of(request).reads, wanted, page)
+    found = await reading.list_redemptions(resources_of(request).slow_reads, wanted, page)
     return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
 
 

@@ -2,7 +2,8 @@
 
 A `Desk` is what one batch knows and holds locked. `act` takes one action and answers the redemption
 it leaves, or raises the refusal and changes nothing. `reserved` and `moved` are to be written
-afterwards, and `usage` of the rewards in `used`.
+afterwards, and `usage` of the rewards in `used`; `abandoned` are those whose cancellation was
+refused, however they moved on in the same batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from libs.kernel.errors import Conflict, NotFound
 from services.redemption.domain import rewards
@@ -51,6 +53,7 @@ class Desk:
         self._known = known
         self.reserved: dict[UUID, Redemption] = {}
         self.moved: dict[UUID, Redemption] = {}
+        self.abandoned: dict[UUID, Redemption] = {}
         self.used: dict[RewardKey, int] = {}
 
     def act(self, action: Action) -> Redemption:
@@ -88,17 +91,14 @@ class Desk:
         """Heard from the answer or from the event, whichever comes first; the other finds it done."""
         redemption = self._find(action)
         if redemption.status == "reserved":
-            redemption.status = "confirmed"
-            redemption.debit = action.debit
-            self._move(redemption)
+            return self._move(replace(redemption, status="confirmed", debit=action.debit))
         return redemption
 
     def release(self, action: Release) -> Redemption:
         redemption = self._find(action)
         if redemption.status == "reserved":
-            redemption.status = "released"
             self._count(redemption, -1)
-            self._move(redemption)
+            return self._move(replace(redemption, status="released"))
         return redemption
 
     def begin_cancel(self, action: BeginCancel) -> Redemption:
@@ -106,23 +106,24 @@ class Desk:
         if redemption.status not in {"confirmed", "cancelling", "cancelled"}:
             raise Conflict(_NOT_CANCELLED[redemption.status])
         if redemption.status == "confirmed":
-            redemption.status = "cancelling"
-            self._move(redemption)
+            return self._move(replace(redemption, status="cancelling"))
         return redemption
 
     def finish_cancel(self, action: FinishCancel) -> Redemption:
+        """The points are back, which is final: so it is cancelled also where another request was
+        refused meanwhile and abandoned the cancellation."""
         redemption = self._find(action)
-        if redemption.status == "cancelling":
-            redemption.status = "cancelled"
+        if redemption.status in {"cancelling", "confirmed"}:
             self._count(redemption, -1)
-            self._move(redemption)
+            return self._move(replace(redemption, status="cancelled"))
         return redemption
 
     def abandon_cancel(self, action: AbandonCancel) -> Redemption:
         redemption = self._find(action)
         if redemption.status == "cancelling":
-            redemption.status = "confirmed"
-            self._move(redemption)
+            stands = replace(redemption, status="confirmed")
+            self.abandoned[stands.id] = stands
+            return self._move(stands)
         return redemption
 
     def use(self, action: Use) -> Redemption:
@@ -130,8 +131,7 @@ class Desk:
         if redemption.status not in {"confirmed", "used"}:
             raise Conflict(_NOT_USED[redemption.status])
         if redemption.status == "confirmed":
-            redemption.status = "used"
-            self._move(redemption)
+            return self._move(replace(redemption, status="used"))
         return redemption
 
     def _find(self, action: Step) -> Redemption:
@@ -140,8 +140,9 @@ class Desk:
             raise NotFound("There is no such redemption in this store.")
         return redemption
 
-    def _move(self, redemption: Redemption) -> None:
-        self.moved[redemption.id] = redemption
+    def _move(self, redemption: Redemption) -> Redemption:
+        self._known.redemptions[redemption.id] = self.moved[redemption.id] = redemption
+        return redemption
 
     def _count(self, redemption: Redemption, change: int) -> None:
         key = redemption.reward_key

@@ -17,8 +17,10 @@ class Debit(Struct, frozen=True):
     created_at: str
 
 
-class Redemption(Struct, kw_only=True):
+class Redemption(Struct, frozen=True, kw_only=True):
     """One reward for one customer; `points` is the price reserved, which is the price paid.
+
+    A step makes another one of it: what a request was answered with never changes afterwards.
 
     `claim_key` is the idempotency key that stands for it. `debit` is there once it is confirmed.
     """

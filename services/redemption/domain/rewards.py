@@ -79,8 +79,3 @@ def _closed(reward: Reward, now: datetime) -> RewardUnavailable | None:
     if reward.ends_at is not None and now >= reward.ends_at:
         return RewardUnavailable("The reward is not to be had any more.", reason="ended")
     return None
-
-
-def can_be_had(reward: Reward, *, taken: int, now: datetime) -> bool:
-    """Whether the reward is among those that can be had now, by whomever."""
-    return refusal(reward, Use(taken, 0), now=now) is None

@@ -1,6 +1,6 @@
 """The one path by which redemptions change: batches of actions, each in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -11,19 +11,32 @@ from libs.kernel.errors import WhaleError
 from libs.persistence import idempotency
 from libs.persistence.engine import transaction
 from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, Kept, KeptAnswer
+from libs.persistence.idempotency import Claim, Kept, KeptAnswer, begun
 from services.redemption.domain.desk import Desk, UnknownReward
-from services.redemption.domain.redemptions import Action, Redemption, Reserve
+from services.redemption.domain.redemptions import (
+    AbandonCancel,
+    Action,
+    BeginCancel,
+    Redemption,
+    Release,
+    Reserve,
+)
 from services.redemption.store import desk as store
 
 _ATTEMPTS: Final = 5
-# What a reservation keeps under its key is no answer yet: it names the redemption.
-_NAMES_REDEMPTION: Final = 0
+# Where these have begun a write and left the redemption in another state, the write was refused.
+_LEAVES: Final[dict[type, frozenset[str]]] = {
+    Reserve: frozenset({"reserved", "confirmed", "used", "cancelling", "cancelled"}),
+    BeginCancel: frozenset({"cancelling", "cancelled"}),
+}
+
+# What is to be kept, by store and key.
+Fresh = dict[tuple[str, str], tuple[Claim, KeptAnswer]]
 
 
 class Work(Struct, frozen=True):
-    """An action, and the key it claims. With `render` the answer is kept under the key; a
-    reservation keeps its redemption's name there, since its answer comes later."""
+    """An action, and the key it claims. With `render` the answer is kept under the key; without it
+    the key names the redemption, since the answer comes later."""
 
     action: Action
     claim: Claim | None = None
@@ -61,47 +74,53 @@ async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Ex
             reserves=[one for one in actions if isinstance(one, Reserve)],
             steps=[one for one in actions if not isinstance(one, Reserve)],
             named=[
-                UUID(bytes=answer.body)
-                for _, answer in kept.answers.values()
-                if answer.status == _NAMES_REDEMPTION
+                UUID(bytes=answer.body) for _, answer in kept.answers.values() if answer.is_begun
             ],
         )
         desk = Desk(known)
-        fresh: list[tuple[Claim, KeptAnswer]] = []
+        fresh: Fresh = {}
         done = [_take(desk, work, kept, known.redemptions, fresh) for work in works]
         await store.write(connection, desk)
-        await idempotency.keep(connection, fresh)
+        await idempotency.keep(connection, list(fresh.values()))
     return done
 
 
 def _take(
-    desk: Desk,
-    work: Work,
-    kept: Kept,
-    redemptions: dict[UUID, Redemption],
-    fresh: list[tuple[Claim, KeptAnswer]],
+    desk: Desk, work: Work, kept: Kept, redemptions: Mapping[UUID, Redemption], fresh: Fresh
 ) -> Done | Exception:
-    """One action's outcome; an answer to be kept goes into `fresh`."""
+    """One action's outcome; what is to be kept goes into `fresh`."""
     try:
         before = None if work.claim is None else kept.answer_to(work.claim)
         if before is not None:
-            return _replay(before, redemptions)
+            return _replay(before, work.action, redemptions)
         redemption = desk.act(work.action)
     except (WhaleError, UnknownReward) as refusal:
         return refusal
+    if isinstance(work.action, Release | AbandonCancel):
+        _forget(redemption, kept, fresh)
     answer = None if work.render is None else work.render(redemption)
     if work.claim is not None:
-        named = KeptAnswer(_NAMES_REDEMPTION, redemption.id.bytes)
-        kept.remember(work.claim, answer or named)
-        fresh.append((work.claim, answer or named))
+        kept_answer = answer or begun(redemption.id.bytes)
+        kept.remember(work.claim, kept_answer)
+        fresh[work.claim.store_id, work.claim.key] = (work.claim, kept_answer)
     return Done(redemption=redemption, answer=answer)
 
 
-def _replay(before: KeptAnswer, redemptions: dict[UUID, Redemption]) -> Done:
-    if before.status != _NAMES_REDEMPTION:
+def _replay(before: KeptAnswer, action: Action, redemptions: Mapping[UUID, Redemption]) -> Done:
+    if not before.is_begun:
         return Done(answer=before, replayed=True)
     redemption = redemptions[UUID(bytes=before.body)]
-    if redemption.status == "released":
-        # It was released after the key was read, which freed the key.
+    if redemption.status not in _LEAVES[type(action)]:
+        # It was refused after the key was read, which freed the key: look again.
         raise Rival
     return Done(redemption=redemption, replayed=True)
+
+
+def _forget(redemption: Redemption, kept: Kept, fresh: Fresh) -> None:
+    """What was begun with these keys was refused: they are free for the rest of the batch too."""
+    for place, (_, answer) in list(kept.answers.items()):
+        begun_here = answer.is_begun and answer.body == redemption.id.bytes
+        stands = redemption.status != "released" and place[1] == redemption.claim_key
+        if begun_here and redemption.status in {"released", "confirmed"} and not stands:
+            kept.forget(*place)
+            fresh.pop(place, None)

@@ -76,7 +76,10 @@ class Peers(Struct, frozen=True):
             tracing.HEADER: tracing.traceparent(tracing.current()),
         }
         target = f"/internal/stores/{store_id}/{what}"
-        return await self.earning.send("POST", target, headers, msgspec.json.encode(asked))
+        # The ledger keeps one record per redemption, so that each of these may arrive twice.
+        return await self.earning.send(
+            "POST", target, headers, msgspec.json.encode(asked), repeatable=True
+        )
 
 
 def _named(redemption: Redemption) -> internal.RedemptionRequest:

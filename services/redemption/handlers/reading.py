@@ -13,6 +13,7 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import snapshot
+from libs.persistence.turns import SlowReads
 from libs.web.pages import COUNT_LIMIT, Page
 from services.redemption.domain import rewards as rules
 from services.redemption.domain.rewards import Reward, Use
@@ -42,10 +43,10 @@ async def get_redemption(engine: AsyncEngine, store_id: str, text: str) -> Redem
     return render.redemption(found)
 
 
-async def list_redemptions(engine: AsyncEngine, wanted: RedemptionFilter, page: Page) -> Listed:
+async def list_redemptions(reads: SlowReads, wanted: RedemptionFilter, page: Page) -> Listed:
     """A page of the store's redemptions, newest first. Raises InvalidRequest where
     `starting_after` is none of them."""
-    async with snapshot(engine) as connection:
+    async with reads.snapshot(wanted.store_id) as connection:
         after = None
         if page.starting_after is not None:
             after = parse_id("rdm", page.starting_after)
@@ -72,14 +73,20 @@ async def list_rewards_for(
     very checks of redeeming, here and at the ledger. Raises NotFound for an unknown customer, and
     InvalidRequest where `starting_after` is none of the rewards."""
     now = utc_now()
-    async with snapshot(resources.reads) as connection:
-        found = [
-            (reward, taken)
-            for reward, taken in await rewards.read_store(connection, store_id)
-            if everything or rules.can_be_had(reward, taken=taken, now=now)
-        ]
-        start = _after(found, page.starting_after)
-        shown = found[start : start + page.limit]
+    async with resources.slow_reads.snapshot(store_id) as connection:
+        after = None
+        if page.starting_after is not None:
+            after = await rewards.place(connection, store_id, page.starting_after)
+            if after is None:
+                raise _unknown_cursor(_NO_REWARD)
+        found, counted = await rewards.page(
+            *(connection, store_id),
+            at=None if everything else now,
+            after=after,
+            limit=page.limit,
+            count_limit=COUNT_LIMIT,
+        )
+        shown = found[: page.limit]
         used = await desk.by_customer(
             connection, [(*reward.key, customer_id) for reward, _ in shown]
         )
@@ -97,7 +104,7 @@ async def list_rewards_for(
         )
         for (reward, taken), refused in zip(shown, answer.refusals, strict=True)
     ]
-    return Listed(items, has_more=len(found) > start + page.limit, counted=len(found))
+    return Listed(items, has_more=len(found) > page.limit, counted=counted)
 
 
 def _for_customer(
@@ -109,15 +116,6 @@ def _for_customer(
     if own is not None:
         refusal = internal.Refusal(code=own.code, reason=str(own.extra["reason"]))
     return render.reward_for_customer(reward, taken=use.taken, refusal=refusal)
-
-
-def _after(found: Sequence[tuple[Reward, int]], starting_after: str | None) -> int:
-    if starting_after is None:
-        return 0
-    ids = [reward.reward_id for reward, _ in found]
-    if starting_after not in ids:
-        raise _unknown_cursor(_NO_REWARD)
-    return ids.index(starting_after) + 1
 
 
 def _unknown_cursor(detail: str) -> InvalidRequest:

@@ -33,8 +33,9 @@ from services.redemption.handlers.desk import Done, Work
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import reading, rewards
 
-# A reservation that was given up while its debit was on its way is made once more.
-_TRIES: Final = 2
+# A reservation that was given up while its debit was on its way is made again. It takes a stall of
+# seconds to lose one, so a handful in a row is a ledger in trouble.
+_TRIES: Final = 5
 _NO_REWARD: Final = "There is no such reward in this store."
 _NO_REDEMPTION: Final = "There is no such redemption in this store."
 
@@ -63,7 +64,8 @@ async def redeem(
             if completed is None:
                 continue
             redemption = completed
-        return render.redeemed(redemption), done.replayed
+        if redemption.debit is not None:
+            return render.redeemed(redemption), done.replayed
     raise Unavailable("The redemption could not be settled. Try again in a moment.")
 
 
@@ -149,16 +151,16 @@ async def cancel(
         return before, True
     found = await _find(resources, store_id, text)
     begin = BeginCancel(id=found.id, store_id=store_id, reward_id=found.reward_id)
-    begun = _redemption_in(await resources.gatherer.submit(Work(begin)))
-    if begun.status == "cancelling":
-        answer = await resources.peers.cancel(begun, request_id)
+    # The first effect carries the claim: nobody can use it, nor another request the key, from now on.
+    done = await resources.gatherer.submit(Work(begin, claim))
+    redemption = _redemption_in(done)
+    if redemption.status == "cancelling":
+        answer = await resources.peers.cancel(redemption, request_id)
+        step = after_cancel(redemption, answer)
+        redemption = _redemption_in(await resources.gatherer.submit(Work(step)))
         if isinstance(answer, WhaleError):
-            await resources.gatherer.submit(Work(after_cancel(begun, answer)))
             raise answer
-    finish = FinishCancel(id=found.id, store_id=store_id, reward_id=found.reward_id)
-    done = await resources.gatherer.submit(Work(finish, claim, render.answered))
-    assert done.answer is not None
-    return done.answer, done.replayed
+    return render.answered(redemption), done.replayed
 
 
 def after_cancel(
@@ -184,11 +186,13 @@ async def use(
 
 
 async def _answer_before(resources: Resources, claim: Claim | None) -> KeptAnswer | None:
-    """What an earlier request with the key was answered; asked before anything is done."""
+    """What an earlier request with the key was answered; asked before anything is done. None where
+    it is still under way: then this one goes on with it."""
     if claim is None:
         return None
     async with transaction(resources.batches) as connection:
-        return (await idempotency.find(connection, [claim])).answer_to(claim)
+        before = (await idempotency.find(connection, [claim])).answer_to(claim)
+    return None if before is None or before.is_begun else before
 
 
 async def _find(resources: Resources, store_id: str, text: str) -> Redemption:

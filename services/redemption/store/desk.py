@@ -10,6 +10,7 @@ from uuid import UUID
 
 from libs.persistence.engine import Connection
 from libs.persistence.errors import Rival
+from libs.persistence.idempotency import free
 from services.redemption.domain.desk import CustomerKey, Desk, Known
 from services.redemption.domain.redemptions import (
     Debit,
@@ -68,11 +69,13 @@ UPDATE usage u SET taken = new.taken
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS new (store_id, reward_id, taken)
 WHERE u.store_id = new.store_id AND u.reward_id = new.reward_id
 """
-# A refusal is not kept: the key is free again.
-_FREE_KEYS: Final = """
+# A refusal is not kept: the keys are free again of all requests to cancel the redemption, which the
+# one that redeemed it is not. So rare that a look through the keys of the store costs nothing.
+_FREE_CANCELS: Final = """
 DELETE FROM idempotency_keys k
-USING unnest($1::text[], $2::text[], $3::bytea[]) AS freed (store_id, key, body)
-WHERE k.store_id = freed.store_id AND k.key = freed.key AND k.body = freed.body
+USING unnest($1::text[], $2::text[], $3::bytea[]) AS freed (store_id, redeemed_with, body)
+WHERE k.store_id = freed.store_id AND k.body = freed.body AND k.status = 0
+  AND k.key IS DISTINCT FROM freed.redeemed_with
 """
 
 
@@ -138,7 +141,15 @@ async def write(connection: Connection, desk: Desk) -> None:
     await _insert(connection, list(desk.reserved.values()))
     moved = list(desk.moved.values())
     await _move(connection, moved)
-    await _free_keys(connection, [one for one in moved if one.status == "released"])
+    await free(
+        connection,
+        [
+            (one.store_id, one.claim_key, one.id.bytes)
+            for one in moved
+            if one.status == "released" and one.claim_key is not None
+        ],
+    )
+    await _free_cancels(connection, list(desk.abandoned.values()))
     if desk.used:
         await connection.execute(
             _SET_USAGE,
@@ -180,14 +191,13 @@ async def _move(connection: Connection, moved: Sequence[Redemption]) -> None:
         raise Rival
 
 
-async def _free_keys(connection: Connection, released: Sequence[Redemption]) -> None:
-    claimed = [one for one in released if one.claim_key is not None]
-    if claimed:
+async def _free_cancels(connection: Connection, abandoned: Sequence[Redemption]) -> None:
+    if abandoned:
         await connection.execute(
-            _FREE_KEYS,
-            [one.store_id for one in claimed],
-            [one.claim_key for one in claimed],
-            [one.id.bytes for one in claimed],
+            _FREE_CANCELS,
+            [one.store_id for one in abandoned],
+            [one.claim_key for one in abandoned],
+            [one.id.bytes for one in abandoned],
         )
 
 

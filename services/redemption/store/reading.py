@@ -22,7 +22,8 @@ ORDER BY changed_at LIMIT $2
 
 
 class RedemptionFilter(Struct, frozen=True, kw_only=True):
-    """Which redemptions of a store."""
+    """Which redemptions of a store: without a status, all but the attempts that were refused, which
+    never took place."""
 
     store_id: str
     customer_id: str | None = None
@@ -70,6 +71,9 @@ def _matching(wanted: RedemptionFilter) -> list[ColumnElement[bool]]:
     conditions = [redemptions.c.store_id == wanted.store_id]
     if wanted.customer_id is not None:
         conditions.append(redemptions.c.customer_id == wanted.customer_id)
-    if wanted.status is not None:
-        conditions.append(redemptions.c.status == wanted.status)
+    conditions.append(
+        redemptions.c.status != "released"
+        if wanted.status is None
+        else redemptions.c.status == wanted.status
+    )
     return conditions

@@ -15,12 +15,23 @@ _READ: Final = """
 SELECT r.* FROM unnest($1::text[], $2::text[]) AS asked (store_id, reward_id)
 JOIN rewards r USING (store_id, reward_id)
 """
-_READ_STORE: Final = """
-SELECT r.*, coalesce(u.taken, 0) AS taken
+# What `refusal` in domain/rewards.py says of a reward whoever asks, in SQL, so that a page costs no
+# more than itself however many rewards there are. $2 is the moment, or null for all rewards.
+_LISTED: Final = """
 FROM rewards r LEFT JOIN usage u USING (store_id, reward_id)
 WHERE r.store_id = $1 AND NOT r.deleted
-ORDER BY r.created_at, r.reward_id
+  AND ($2::timestamptz IS NULL OR (
+       r.is_active AND (r.starts_at IS NULL OR r.starts_at <= $2)
+       AND (r.ends_at IS NULL OR r.ends_at > $2)
+       AND (r.stock IS NULL OR r.stock > coalesce(u.taken, 0))))
 """
+_PAGE: Final = f"""
+SELECT r.*, coalesce(u.taken, 0) AS taken {_LISTED}
+  AND ($3::timestamptz IS NULL OR (r.created_at, r.reward_id) > ($3, $4))
+ORDER BY r.created_at, r.reward_id LIMIT $5
+"""
+_COUNT: Final = f"SELECT count(*) FROM (SELECT {_LISTED} LIMIT $3) counted"  # noqa: S608  constants alone
+_CREATED_AT: Final = "SELECT created_at FROM rewards WHERE store_id = $1 AND reward_id = $2"
 _KEEP: Final = """
 INSERT INTO rewards AS r (store_id, reward_id, version, name, points_cost, type, is_active, deleted,
                           stock, per_customer_limit, starts_at, ends_at, min_tier, created_at, shown)
@@ -45,10 +56,29 @@ async def read(connection: Connection, keys: Collection[RewardKey]) -> dict[Rewa
     return {reward.key: reward for reward in found}
 
 
-async def read_store(connection: Connection, store_id: str) -> Sequence[tuple[Reward, int]]:
-    """The store's rewards, oldest first, each with how much of it is in use."""
-    rows = await connection.fetch(_READ_STORE, store_id)
-    return [(_reward(row), row["taken"]) for row in rows]
+async def page(
+    connection: Connection,
+    store_id: str,
+    *,
+    at: datetime | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    count_limit: int,
+) -> tuple[Sequence[tuple[Reward, int]], int]:
+    """Up to `limit` + 1 of the store's rewards that can be had `at` a moment, or of all with None,
+    oldest first, behind the place `after`: each with how much of it is in use. And how many match
+    in all, counted up to `count_limit` + 1."""
+    rows = await connection.fetch(_PAGE, store_id, at, *(after or (None, None)), limit + 1)
+    counted: int = await connection.fetchval(_COUNT, store_id, at, count_limit + 1)
+    return [(_reward(row), row["taken"]) for row in rows], counted
+
+
+async def place(
+    connection: Connection, store_id: str, reward_id: str
+) -> tuple[datetime, str] | None:
+    """Where the reward stands among the store's, also a deleted one; None for an unknown one."""
+    created_at = await connection.fetchval(_CREATED_AT, store_id, reward_id)
+    return None if created_at is None else (created_at, reward_id)
 
 
 async def keep(connection: Connection, events: Iterable[RewardChanged]) -> None:

@@ -97,6 +97,16 @@ def test_one_that_was_refused_stays_so_however_rich_the_customer_becomes() -> No
     assert [entry.type for entry in ledger.entries] == ["earn", "earn"]
 
 
+def test_one_that_was_refused_is_refused_again_for_what_is_wrong_now() -> None:
+    """A retry of a redemption that was refused is told why, as the first request was."""
+    ledger = rich(499)
+    for _ in range(3):
+        with pytest.raises(WhaleError) as refused:
+            ledger.post(debit())
+        assert refused.value.code == "insufficient_points"
+    assert ledger.post(settlement()) == ledger.known.debits["rdm_1"]
+
+
 def test_one_of_an_unknown_customer_is_settled_as_refused_and_creates_nobody() -> None:
     ledger = rich()
     refused = record(ledger, settlement("rdm_2", "nobody"))

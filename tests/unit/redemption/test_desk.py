@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from libs.contracts.events import RewardChanged
 from libs.kernel.errors import Conflict, NotFound, WhaleError
@@ -96,8 +97,8 @@ def place(redemption: Redemption) -> dict[str, Any]:
 
 
 def in_state(counter: Desk, status: str) -> Redemption:
-    redemption = counter.act(reserve())
-    redemption.status = status  # type: ignore[assignment]
+    redemption = replace(counter.act(reserve()), status=status)
+    counter._known.redemptions[redemption.id] = redemption
     return redemption
 
 
@@ -205,12 +206,24 @@ def test_the_table_of_steps(before: str, step: str, after: str) -> None:
     if after == "409":
         with pytest.raises(Conflict):
             counter.act(action)
-        assert redemption.status == before
+        assert counter._known.redemptions[redemption.id] == redemption
     else:
         assert counter.act(action).status == after
-    gives_back = before in {"reserved", "cancelling"} and after in {"released", "cancelled"}
+    gives_back = before in {"reserved", "confirmed", "cancelling"} and after in {
+        "released",
+        "cancelled",
+    }
     assert counter.used[STORE, REWARD] == (0 if gives_back else 1)
     assert (redemption.id in counter.moved) == (after not in {before, "409"})
+
+
+def test_what_a_request_was_answered_with_never_changes() -> None:
+    """A batch holds requests about the same redemption: the first one's result is not the last's."""
+    counter = desk()
+    reserved = counter.act(reserve())
+    released = counter.act(Release(**place(reserved)))
+    assert (reserved.status, released.status) == ("reserved", "released")
+    assert counter.reserved[reserved.id].status == "reserved"
 
 
 def test_another_stores_redemption_does_not_exist() -> None:

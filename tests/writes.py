@@ -1,0 +1,273 @@
+"""Every operation that writes, as two different requests that may race, and their effects counted."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+from msgspec import Struct
+
+from libs.contracts.operations import CLOUD_EVENT, OPERATIONS
+from tests.flagging import flagged
+from tests.redeeming import give_reward, redeem
+from tests.support import Shop
+
+WRITES = {operation.id: operation for operation in OPERATIONS if operation.is_write}
+
+
+class Request(Struct, frozen=True):
+    """What is sent, and how often it took effect, as the data has it."""
+
+    path: str
+    body: object
+    effects: Callable[[], Awaitable[int]]
+    media_type: str = "application/json"
+
+
+# Makes two different requests of an operation, in a store that has what they need.
+Prepare = Callable[[Shop], Awaitable[tuple[Request, Request]]]
+
+
+async def count(shop: Shop, service: str, query: str, *arguments: object) -> int:
+    connection = await asyncpg.connect(shop.stack.database(service, owner=True))
+    try:
+        return int(await connection.fetchval(query, *arguments))
+    finally:
+        await connection.close()
+
+
+def of_posting(shop: Shop, name: str, path: str, body: dict[str, object]) -> Request:
+    async def effects() -> int:
+        query = "SELECT count(*) FROM entries WHERE store_id = $1 AND reason = $2"
+        return await count(shop, "earning", query, shop.store_id, name)
+
+    return Request(path, body, effects)
+
+
+async def earn(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+    a, b = (
+        of_posting(
+            shop, name, "loyalty/earn", {"customer_id": "cust_1", "points": 10, "reason": name}
+        )
+        for name in ("a", "b")
+    )
+    return a, b
+
+
+async def earn_batch(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+    a, b = (
+        of_posting(
+            *(shop, name, "loyalty/earn/batch"),
+            {"items": [{"customer_id": "cust_1", "points": 10, "reason": name}]},
+        )
+        for name in ("a", "b")
+    )
+    return a, b
+
+
+async def adjust(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+    await shop.earn("cust_1", 100)
+    a, b = (
+        of_posting(
+            shop, name, "loyalty/adjust", {"customer_id": "cust_1", "points": -1, "reason": name}
+        )
+        for name in ("a", "b")
+    )
+    return a, b
+
+
+async def send_events(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            await shop.stack.drained()
+            query = "SELECT count(*) FROM entries WHERE store_id = $1 AND order_id = $2"
+            return await count(shop, "earning", query, shop.store_id, name)
+
+        event = {
+            "specversion": "1.0",
+            "type": "order.completed",
+            "id": name,
+            "source": "/shop",
+            "data": shop.order(name),
+        }
+        return Request("events", event, effects, CLOUD_EVENT)
+
+    return of("a"), of("b")
+
+
+async def create_program(shop: Shop) -> tuple[Request, Request]:
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            found = (await shop.call("GET", "loyalty-programs")).json["data"]
+            return sum(one["name"] == name for one in found)
+
+        return Request("loyalty-programs", {"name": name, "points_per_dollar": 1}, effects)
+
+    return of("a"), of("b")
+
+
+async def update_program(shop: Shop) -> tuple[Request, Request]:
+    program = await shop.program()
+
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            query = """SELECT count(*) FROM program_versions v JOIN programs p ON p.id = v.program_id
+                       WHERE p.store_id = $1 AND v.name = $2"""
+            return await count(shop, "earning", query, shop.store_id, name)
+
+        return Request(f"loyalty-programs/{program['id']}", {"name": name}, effects)
+
+    return of("a"), of("b")
+
+
+async def update_customer(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+    await shop.earn("cust_1", 100)
+
+    def of(status: str) -> Request:
+        async def effects() -> int:
+            query = """SELECT count(*) FROM status_changes s JOIN accounts a ON a.id = s.account_id
+                       WHERE a.store_id = $1 AND s.note = $2"""
+            return await count(shop, "earning", query, shop.store_id, status)
+
+        return Request("loyalty/customers/cust_1", {"status": status, "note": status}, effects)
+
+    return of("suspended"), of("active")
+
+
+async def create_reward(shop: Shop) -> tuple[Request, Request]:
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            query = "SELECT count(*) FROM rewards WHERE store_id = $1 AND name = $2"
+            return await count(shop, "catalog", query, shop.store_id, name)
+
+        return Request("loyalty/rewards", {"name": name, "points_cost": 1, "type": "perk"}, effects)
+
+    return of("a"), of("b")
+
+
+async def changes_of(shop: Shop, reward_id: str, description: str | None) -> int:
+    """How many versions the reward has beyond its first, where the last one is so described."""
+    query = """SELECT coalesce(sum(version - 1), 0) FROM rewards
+               WHERE store_id = $1 AND id = $2 AND description IS NOT DISTINCT FROM $3"""
+    return await count(shop, "catalog", query, shop.store_id, reward_id, description)
+
+
+async def update_reward(shop: Shop) -> tuple[Request, Request]:
+    reward = await give_reward(shop)
+
+    def of(text: str) -> Request:
+        async def effects() -> int:
+            return await changes_of(shop, reward["id"], text)
+
+        return Request(f"loyalty/rewards/{reward['id']}", {"description": text}, effects)
+
+    return of("a"), of("b")
+
+
+async def delete_reward(shop: Shop) -> tuple[Request, Request]:
+    async def of() -> Request:
+        reward = await give_reward(shop)
+
+        async def effects() -> int:
+            return await changes_of(shop, reward["id"], None)
+
+        return Request(f"loyalty/rewards/{reward['id']}", None, effects)
+
+    return await of(), await of()
+
+
+async def redemptions(shop: Shop, query: str, *arguments: object) -> int:
+    return await count(
+        *(shop, "redemption"),
+        f"SELECT count(*) FROM redemptions WHERE store_id = $1 AND {query}",
+        *(shop.store_id, *arguments),
+    )
+
+
+async def redeeming(shop: Shop) -> tuple[Request, Request]:
+    await shop.program()
+    reward = await give_reward(shop)
+
+    async def of(customer: str) -> Request:
+        await shop.earn(customer, 5_000)
+
+        async def effects() -> int:
+            return await redemptions(shop, "customer_id = $2", customer)
+
+        body = {"customer_id": customer, "reward_id": reward["id"]}
+        return Request("loyalty/redeem", body, effects)
+
+    return await of("cust_1"), await of("cust_2")
+
+
+async def stepping(shop: Shop, step: str) -> tuple[Request, Request]:
+    await shop.program()
+    await shop.earn("cust_1", 5_000)
+    reward = await give_reward(shop)
+
+    async def of() -> Request:
+        redeemed = (await redeem(shop, reward["id"])).json["redemption_id"]
+
+        async def effects() -> int:
+            return await redemptions(shop, "'rdm_' || id = $2 AND status <> 'confirmed'", redeemed)
+
+        return Request(f"loyalty/redemptions/{redeemed}/{step}", None, effects)
+
+    return await of(), await of()
+
+
+async def cancel(shop: Shop) -> tuple[Request, Request]:
+    return await stepping(shop, "cancel")
+
+
+async def use(shop: Shop) -> tuple[Request, Request]:
+    return await stepping(shop, "use")
+
+
+async def update_anomaly(shop: Shop) -> tuple[Request, Request]:
+    anomaly = await flagged(shop)
+
+    def of(note: str) -> Request:
+        async def effects() -> int:
+            query = "SELECT count(*) FROM reviews WHERE 'anom_' || anomaly_id = $1 AND note = $2"
+            return await count(shop, "anomaly", query, anomaly["id"], note)
+
+        body = {"status": "in_review", "note": note}
+        return Request(f"loyalty/anomalies/{anomaly['id']}", body, effects)
+
+    return of("a"), of("b")
+
+
+async def update_settings(shop: Shop) -> tuple[Request, Request]:
+    def of(number: int) -> Request:
+        async def effects() -> int:
+            query = """SELECT coalesce(sum(revision), 0) FROM stores WHERE store_id = $1
+                       AND settings::json -> 'rapid_earning' ->> 'count' = $2"""
+            return await count(shop, "anomaly", query, shop.store_id, str(number))
+
+        return Request("loyalty/anomaly-settings", {"rapid_earning": {"count": number}}, effects)
+
+    return of(20), of(30)
+
+
+PREPARE: dict[str, Prepare] = {
+    "createProgram": create_program,
+    "updateProgram": update_program,
+    "earn": earn,
+    "earnBatch": earn_batch,
+    "adjust": adjust,
+    "sendEvents": send_events,
+    "updateCustomer": update_customer,
+    "createReward": create_reward,
+    "updateReward": update_reward,
+    "deleteReward": delete_reward,
+    "redeem": redeeming,
+    "cancelRedemption": cancel,
+    "useRedemption": use,
+    "updateAnomaly": update_anomaly,
+    "updateAnomalySettings": update_settings,
+}
