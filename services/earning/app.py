@@ -27,6 +27,7 @@ def build(settings: Settings) -> Litestar:
     reads = create_engine(settings.database_url, name="earning reads")
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(
             partial(consumers.order_completed, batches),

@@ -40,6 +40,7 @@ def build(settings: Settings) -> Litestar:
     resources = Resources(batches, reads, gatherer, peers)
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(
             partial(consumers.catalog_reward, batches),
