@@ -11,6 +11,7 @@ from msgspec import Struct
 from libs.contracts import topics
 
 _POINTS: Final = (topics.POINTS_EARNED, topics.POINTS_REDEEMED, topics.POINTS_ADJUSTED)
+_CONSUMED: Final = tuple(topic.name for topic in topics.CONSUMED)
 _DEAD_LETTERS: Final = tuple(topic.dead_letters for topic in topics.CONSUMED)
 
 
@@ -73,10 +74,11 @@ ACCESS: Final = (
         ),
         groups=("reader",),
     ),
-    # Who runs `python -m tools dead-letters` and `rebuild`; replaying writes to the topic again.
+    # Who runs `python -m tools dead-letters` and `rebuild`: a replay reads a record whole from its
+    # topic and writes it there again.
     Access(
         principal="operator",
-        reads=(*_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED, topics.CATALOG_REWARD),
-        writes=(*(topic.name for topic in topics.CONSUMED), topics.DEAD_LETTERS_HANDLED),
+        reads=(*_CONSUMED, *_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED),
+        writes=(*_CONSUMED, topics.DEAD_LETTERS_HANDLED),
     ),
 )

@@ -14,13 +14,13 @@ CATALOG_REWARD: Final = "catalog.reward"
 ANOMALY_FLAGGED: Final = "anomaly.flagged"
 ANOMALY_RESOLVED: Final = "anomaly.resolved"
 
-# A record up to 1 MiB, with room for the headers that a dead letter adds.
+# A topic takes records up to 1 MiB; its dead letters have room for the headers that they add.
 MAX_RECORD_BYTES: Final = 1_048_576
-MAX_MESSAGE_BYTES: Final = MAX_RECORD_BYTES + 65_536
+MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 65_536
 
 
-def _large_records() -> dict[str, str]:
-    return {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+def _up_to(largest: int) -> dict[str, str]:
+    return {"max.message.bytes": str(largest)}
 
 
 class Topic(Struct, frozen=True):
@@ -28,12 +28,17 @@ class Topic(Struct, frozen=True):
 
     name: str
     partitions: int = 6
-    config: dict[str, str] = field(default_factory=_large_records)
+    config: dict[str, str] = field(default_factory=lambda: _up_to(MAX_RECORD_BYTES))
 
     @property
     def dead_letters(self) -> str:
         """Where a record goes that can never be processed."""
         return dead_letter_topic(self.name)
+
+    @property
+    def dead_letter_topic(self) -> "Topic":
+        """The topic of its dead letters, as it is created."""
+        return Topic(self.dead_letters, 1, _up_to(MAX_DEAD_LETTER_BYTES))
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -53,8 +58,8 @@ CONSUMED: Final = (
     Topic(POINTS_EARNED),
     Topic(POINTS_REDEEMED),
     Topic(POINTS_ADJUSTED),
-    # The last version of each reward is kept for ever: the topic alone makes a catalog anew.
-    Topic(CATALOG_REWARD, config=_large_records() | {"cleanup.policy": "compact"}),
+    # The last version of each reward is kept permanently: the topic alone rebuilds a catalog.
+    Topic(CATALOG_REWARD, config=_up_to(MAX_RECORD_BYTES) | {"cleanup.policy": "compact"}),
     Topic(ANOMALY_RESOLVED),
 )
 PUBLISHED: Final = (Topic(POINTS_TIER_CHANGED), Topic(ANOMALY_FLAGGED))

@@ -11,7 +11,7 @@ from libs.messaging.outbox import EncodedEvent
 E = TypeVar("E")
 D = TypeVar("D")
 
-PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version"]
+PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 Headers = list[tuple[str, bytes]]
 

@@ -1,23 +1,17 @@
-"""The delivery policy of every consumer, decided once: at least once, in order, nothing lost.
+"""A consumer group's member: polls batches, has them delivered, and commits their offsets.
 
-A record ends as one of
-
-- done: the handler committed its effect,
-- permanent: it can never work and goes to the dead letters; its neighbours are applied,
-- transient: the store is away. The batch is tried again for as long as it takes; meanwhile the
-  partitions are paused and polling goes on, so that the member keeps its place in the group.
-
-Offsets are committed after the effects, never before. A batch that fails for an unexpected reason
-is halved until the culprit stands alone. That is a fault of ours, not the record's: it is tried
-again, and after STRIKES such failures in a row the brake stops the consumer with nothing of the
-batch committed, for a person to look at.
+Offsets are committed after the effects and the dead letters, never before. Polling goes on while a
+batch takes long, with everything paused, so that the member keeps its place in the group. What
+becomes of each record is decided in `delivery`; where that stops a partition, the others go on and
+it is retried later, from the first record that is not committed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final, Generic, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -25,24 +19,20 @@ from msgspec import Struct
 
 from libs.messaging import dead_letters
 from libs.messaging.backoff import delays
-from libs.messaging.cloudevents import Poison
 from libs.messaging.dead_letters import DeadLetter
+from libs.messaging.delivery import Delivery, Record, Verdict
+from libs.messaging.look_ahead import LookAhead
 from libs.observability import logging, metrics
-from libs.persistence.errors import is_transient
+
+__all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Verdict"]
 
 E = TypeVar("E")
 R = TypeVar("R")
 
-Record: TypeAlias = Any  # aiokafka's ConsumerRecord, which has no types of its own
-Verdict: TypeAlias = Poison | None
-
-STRIKES: Final = 20
-
-_WHAT_TO_DO: Final = (
-    "Consuming of this group has stopped, and nothing of the batch is committed. This is a defect "
-    "of the service, not of the record: mend it and start the service again; the batch comes again "
-    "by itself. See docs/runbooks/brake.md."
-)
+# Without a completed poll, or a fetch of a partition, for so long a member does no work.
+_SILENCE_SECONDS: Final = 15.0
+# A batch makes progress, is retried with a reason, or hangs.
+_BATCH_SECONDS: Final = 60.0
 
 log = logging.get(__name__)
 
@@ -62,25 +52,31 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_poll_interval_ms: int = 300_000
     session_timeout_ms: int = 10_000
     longest_delay_seconds: float = 5.0
-    strikes: int = STRIKES
+    # How long a stopped partition waits before it is retried, longer each time.
+    stopped_first_seconds: float = 1.0
+    stopped_longest_seconds: float = 60.0
 
 
 # For consumers that no request waits for; every empty poll costs the broker as much as ten orders.
-UNHURRIED: Final = Policy(poll_timeout_ms=100, fetch_max_wait_ms=100, fetch_min_bytes=65_536)
-
-
-class Braked(Exception):
-    """Too many faults of ours in a row: consuming stopped."""
+BACKGROUND: Final = Policy(poll_timeout_ms=100, fetch_max_wait_ms=100, fetch_min_bytes=65_536)
 
 
 class NotReady(Exception):
     """Why a consumer cannot do its work now."""
 
 
+class _Stopped(Struct):
+    """A partition that is not consumed until its next retry, and the delays between retries."""
+
+    reason: str
+    delays: Iterator[float]
+    timer: asyncio.TimerHandle | None = None
+
+
 class BatchConsumer(Generic[E]):
     """Consumes topics in batches, whose records one handler takes.
 
-    `read` makes an event of a record, `handle` applies a batch of events and answers a verdict for
+    `read` makes an event of a record, `handle` applies a batch of events and returns a verdict for
     each, in order: None where it is done, a Poison where it can never be. Both may raise Poison
     where only one record is concerned.
     """
@@ -95,19 +91,26 @@ class BatchConsumer(Generic[E]):
         handle: Callable[[Sequence[E]], Awaitable[Sequence[Verdict]]],
         producer: AIOKafkaProducer,
         policy: Policy | None = None,
+        look_ahead: LookAhead[E] | None = None,
     ) -> None:
         self._topics = tuple(topics)
         self._group = group
         self._service = service
-        self._read = read
-        self._handle = handle
         self._producer = producer
         self._policy = policy or Policy()
+        self._look_ahead = look_ahead
+        self._delivery = Delivery(
+            group=group,
+            read=read,
+            handle=handle,
+            longest_delay_seconds=self._policy.longest_delay_seconds,
+        )
         self._subscriber: Any = None
         self._trouble: str | None = None
-        self._strikes = 0
+        self._busy_since: float | None = None
         self._done: dict[TopicPartition, int] = {}
-        self._stopping: asyncio.Task[None] | None = None
+        self._stopped: dict[TopicPartition, _Stopped] = {}
+        self._failure_delays = delays()
 
     def register(self, broker: KafkaBroker) -> None:
         """Subscribe at `broker`, which decodes nothing: one bad header would fail a whole batch."""
@@ -129,12 +132,43 @@ class BatchConsumer(Generic[E]):
         )
         self._subscriber(self.consume)
 
+    # -- readiness
+
     async def ready(self) -> None:
-        """Raise NotReady while the store is away, the brake is on, or no partition is ours yet."""
-        if self._trouble is not None:
-            raise NotReady(self._trouble)
-        if self._subscriber is None or self._subscriber.consumer is None:
-            raise NotReady("not started")
+        """Raise NotReady where records of these topics are not processed, and say why."""
+        if self._subscriber is None or self._consumer is None:
+            raise NotReady(f"{self._group}: not started")
+        consumer = self._consumer
+        reasons = [
+            self._trouble or self._delivery.trouble,
+            *(f"{_name(place)} is stopped: {one.reason}" for place, one in self._stopped.items()),
+            *(
+                f"the topic {topic} does not exist"
+                for topic in self._topics
+                if not consumer.partitions_for_topic(topic)
+            ),
+            self._silence(consumer),
+        ]
+        for reason in reasons:
+            if reason is not None:
+                raise NotReady(f"{self._group}: {reason}")
+
+    def _silence(self, consumer: Any) -> str | None:
+        """Why nothing seems to happen at all, or None."""
+        now = time.monotonic()
+        if self._busy_since is not None:
+            busy = now - self._busy_since
+            return f"a batch has taken {busy:.0f} s" if busy > _BATCH_SECONDS else None
+        silent = now - consumer.polled_at
+        if silent > _SILENCE_SECONDS:
+            return f"no poll has completed for {silent:.0f} s"
+        for place in consumer.assignment() - consumer.paused():
+            fetched = consumer.last_poll_timestamp(place)
+            if fetched is not None and time.time() - fetched / 1_000 > _SILENCE_SECONDS:
+                return f"Kafka has not returned a fetch of {_name(place)} for too long"
+        return None
+
+    # -- one batch
 
     async def consume(self, records: Sequence[Record]) -> None:
         """Bring every record of a batch to its end, then commit the offsets.
@@ -142,117 +176,107 @@ class BatchConsumer(Generic[E]):
         Raises nothing: the loop that calls this would go on with the next batch, and the offsets of
         that one would cover what was not done here.
         """
+        self._busy_since = time.monotonic()
         try:
             with metrics.BATCH_SECONDS.labels(self._group).time():
-                letters = await self._keeping_place(self._settle(records))
-                await self._keeping_place(self._bury(letters))
-                await self._commit(records)
-        except Braked:
-            self._leave()
-        except Exception as error:
-            self._trouble = f"the delivery itself failed: {error!r}"
-            log.critical("brake", group=self._group, what_to_do=_WHAT_TO_DO, exc_info=error)
-            self._leave()
+                delivered = await self._while_polling(self._delivery.deliver(records))
+                await self._while_polling(self._publish_dead_letters(delivered.letters))
+                done = [one for one in records if _place(one) not in delivered.stopped]
+                await self._commit(done)
+                self._stop(delivered.stopped, records)
+                self._release(done)
+        except Exception as error:  # noqa: BLE001  whatever it is, the batch is delivered again
+            await self._retry(records, error)
+        else:
+            self._trouble = None
+            self._failure_delays = delays()
+        finally:
+            self._busy_since = None
         metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
 
-    def _leave(self) -> None:
-        """Stop consuming. Leaving from inside the loop that runs us would wait for ourselves."""
-        self._stopping = asyncio.create_task(self._subscriber.stop())
-
-    async def left(self) -> None:
-        """Wait for the end of leaving, where the brake made it leave."""
-        if self._stopping is not None:
-            await self._stopping
-
-    # -- one batch
-
-    async def _settle(self, records: Sequence[Record]) -> list[DeadLetter]:
-        letters: list[DeadLetter] = []
-        pending: list[tuple[Record, E]] = []
-        for record in records:
-            try:
-                pending.append((record, self._read(record)))
-            except Poison as poison:
-                letters.append(DeadLetter(record, poison))
-        for delay in delays(longest=self._policy.longest_delay_seconds):
-            pending = await self._try(pending, letters)
-            if not pending:
-                self._trouble = None
-                return letters
-            await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
-
-    async def _try(
-        self, batch: list[tuple[Record, E]], letters: list[DeadLetter]
-    ) -> list[tuple[Record, E]]:
-        """Apply a batch, and answer what of it must be tried again."""
-        if not batch:
-            return []
-        try:
-            verdicts = await self._handle([event for _, event in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is, no record may be lost by it
-            if is_transient(error):
-                self._wait_for_store(error)
-                return batch
-            if len(batch) == 1:
-                self._strike(batch[0][0], error)
-                return batch
-            middle = len(batch) // 2
-            first = await self._try(batch[:middle], letters)
-            return first + await self._try(batch[middle:], letters)
-        self._strikes = 0
-        for (record, _), verdict in zip(batch, verdicts, strict=True):
-            if verdict is not None:
-                letters.append(DeadLetter(record, verdict))
-        return []
-
-    def _wait_for_store(self, error: Exception) -> None:
-        if self._trouble is None:
-            log.warning("store_away", group=self._group, error=repr(error))
-        self._trouble = f"the store is away: {error!r}"
-        metrics.CONSUMER_RETRIES.labels(self._group, "transient").inc()
-
-    def _strike(self, record: Record, error: Exception) -> None:
-        self._strikes += 1
-        metrics.CONSUMER_RETRIES.labels(self._group, "fault").inc()
-        place = f"{record.topic}:{record.partition}:{record.offset}"
-        log.error("fault", record=place, strikes=self._strikes, exc_info=error)
-        if self._strikes >= self._policy.strikes:
-            self._trouble = (
-                f"the brake is on: {self._strikes} unexpected exceptions in a row, the last at "
-                f"{place}: {error!r}"
-            )
-            log.critical(
-                "brake",
-                record=place,
-                error=repr(error),
-                what_to_do=_WHAT_TO_DO,
-            )
-            raise Braked
-
-    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish the dead letters; Kafka away is waited for."""
+    async def _publish_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Publish the dead letters, once Kafka takes them."""
         if not letters:
             return
         for delay in delays(longest=self._policy.longest_delay_seconds):
             try:
-                await dead_letters.send(self._producer, letters, service=self._service)
-            except KafkaError as error:
+                await dead_letters.publish(self._producer, letters, service=self._service)
+            except (KafkaError, OSError) as error:
+                if self._trouble is None:
+                    log.warning("dead_letters_retry", group=self._group, error=repr(error))
                 self._trouble = f"dead letters cannot be published: {error!r}"
-                log.warning("dead_letters_wait", group=self._group, error=repr(error))
                 await asyncio.sleep(delay)
             else:
-                self._trouble = None
                 return
+
+    async def _retry(self, records: Sequence[Record], error: Exception) -> None:
+        """Have the batch fetched again, a little later: the delivery itself failed."""
+        self._trouble = f"the delivery itself failed: {error!r}"
+        log.critical("delivery_failed", group=self._group, exc_info=error)
+        self._rewind({_place(one) for one in records}, records)
+        await asyncio.sleep(next(self._failure_delays))
+
+    # -- stopped partitions
+
+    def _stop(self, reasons: dict[TopicPartition, str], records: Sequence[Record]) -> None:
+        """Pause partitions whose records all fail, and set when each is retried."""
+        self._rewind(set(reasons), records)
+        for place, reason in reasons.items():
+            stopped = self._stopped.get(place)
+            if stopped is None:
+                waits = delays(
+                    first=self._policy.stopped_first_seconds,
+                    longest=self._policy.stopped_longest_seconds,
+                )
+                stopped = self._stopped[place] = _Stopped(reason, waits)
+            stopped.reason = reason
+            delay = next(stopped.delays)
+            log.critical(
+                "partition_stopped", partition=_name(place), reason=reason, retry_seconds=delay
+            )
+            if place in self._assignment():
+                self._consumer.pause(place)
+            stopped.timer = asyncio.get_running_loop().call_later(delay, self._resume, place)
+
+    def _rewind(self, places: set[TopicPartition], records: Sequence[Record]) -> None:
+        """Have the partitions' part of a batch fetched again."""
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            first.setdefault(_place(record), record.offset)
+        for place in places & self._assignment():
+            self._consumer.seek(place, first[place])
+
+    def _resume(self, place: TopicPartition) -> None:
+        """Retry a stopped partition; it stays in `_stopped` until a batch of it is done."""
+        if place in self._stopped:
+            self._stopped[place].timer = None
+        if place in self._assignment():
+            self._consumer.resume(place)
+
+    def _release(self, done: Sequence[Record]) -> None:
+        """A partition that is processed again, or is another member's by now, is not stopped."""
+        if not self._stopped:
+            return
+        gone = self._stopped.keys() - self._assignment()
+        for place in gone | {_place(one) for one in done}:
+            if self._stopped.pop(place, None) is not None:
+                log.warning("partition_resumed", partition=_name(place))
+
+    def _waiting(self) -> set[TopicPartition]:
+        """The stopped partitions whose retry is not due."""
+        return {place for place, one in self._stopped.items() if one.timer is not None}
 
     # -- Kafka's side
 
     @property
-    def _consumer(self) -> AIOKafkaConsumer:
-        consumer: AIOKafkaConsumer = self._subscriber.consumer
-        return consumer
+    def _consumer(self) -> Any:
+        """The client; None once it was stopped, also in the middle of a batch."""
+        return self._subscriber.consumer
 
-    async def _keeping_place(self, work: Coroutine[Any, Any, R]) -> R:
+    def _assignment(self) -> set[TopicPartition]:
+        return set() if self._consumer is None else set(self._consumer.assignment())
+
+    async def _while_polling(self, work: Coroutine[Any, Any, R]) -> R:
         """Run `work` while polling goes on: a member that does not poll loses its partitions."""
         task = asyncio.ensure_future(work)
         every = min(self._policy.max_poll_interval_ms / 5_000, 3.0)
@@ -263,11 +287,11 @@ class BatchConsumer(Generic[E]):
         finally:
             task.cancel()
             if self._consumer is not None:
-                self._consumer.resume(*self._consumer.paused())
+                self._consumer.resume(*(self._consumer.paused() - self._waiting()))
 
     async def _poll_paused(self) -> None:
         """Poll without taking anything. A partition assigned meanwhile is not paused yet: what it
-        gives is put back."""
+        returns is put back."""
         consumer = self._consumer
         consumer.pause(*consumer.assignment())
         for partition, records in (await consumer.getmany(timeout_ms=0)).items():
@@ -275,15 +299,13 @@ class BatchConsumer(Generic[E]):
             consumer.pause(partition)
 
     async def _commit(self, records: Sequence[Record]) -> None:
-        """Commit what is still ours; what was taken from us comes again elsewhere, and is known."""
+        """Commit what is still ours; what was revoked is delivered elsewhere, and known there."""
         consumer = self._consumer
         if consumer is None:
             return
         ours = consumer.assignment()
-        last = {(record.topic, record.partition): record.offset for record in records}
-        ends = {
-            TopicPartition(*place): offset + 1 for place, offset in last.items() if place in ours
-        }
+        last = {_place(record): record.offset for record in records}
+        ends = {place: offset + 1 for place, offset in last.items() if place in ours}
         try:
             if ends:
                 await consumer.commit(ends)
@@ -300,6 +322,25 @@ class BatchConsumer(Generic[E]):
                 lag[place.topic] += max((self._consumer.highwater(place) or 0) - done, 0)
         for topic, records in lag.items():
             metrics.CONSUMER_LAG.labels(topic, self._group).set(records)
+        if self._look_ahead is not None:
+            places = self._done.keys() & ours
+            self._look_ahead.update(
+                {place: self._done[place] for place in places},
+                {place: self._consumer.highwater(place) or 0 for place in places},
+            )
+
+    async def close(self) -> None:
+        """End what runs beside the loop; the broker ends the loop."""
+        if self._look_ahead is not None:
+            await self._look_ahead.stop()
+
+
+def _place(record: Record) -> TopicPartition:
+    return TopicPartition(record.topic, record.partition)
+
+
+def _name(place: TopicPartition) -> str:
+    return f"{place.topic}:{place.partition}"
 
 
 async def _parse(records: Any) -> KafkaMessage:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from libs.contracts.topics import MAX_MESSAGE_BYTES
+from libs.contracts.topics import MAX_DEAD_LETTER_BYTES
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.security import client_options
 
@@ -29,7 +29,7 @@ def create_producer(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> A
         acks="all",
         linger_ms=5,
         max_batch_size=131_072,
-        max_request_size=MAX_MESSAGE_BYTES + 65_536,
+        max_request_size=MAX_DEAD_LETTER_BYTES + 65_536,
         request_timeout_ms=_REQUEST_MS,
     )
 

@@ -104,7 +104,7 @@ class Messaging:
         if self._broker is not None:
             await self._broker.stop()
         for consumer in self._consumers:
-            await consumer.left()
+            await consumer.close()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

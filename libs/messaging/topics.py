@@ -1,7 +1,6 @@
 """Making the topics, which nothing else makes: brokers' automatic creation stays off."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -9,8 +8,6 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.security import client_options
-
-_DEAD_LETTER_PARTITIONS: Final = 1
 
 
 async def create(
@@ -21,9 +18,7 @@ async def create(
     Answers the names of the new ones. Existing topics are left as they are.
     """
     wanted = [_new(topic, replication) for topic in TOPICS]
-    wanted += [
-        _new(Topic(topic.dead_letters, _DEAD_LETTER_PARTITIONS), replication) for topic in CONSUMED
-    ]
+    wanted += [_new(topic.dead_letter_topic, replication) for topic in CONSUMED]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:

@@ -24,6 +24,11 @@ CONSUMER_LAG: Final = Gauge(
     "Records of a topic that a consumer group has not processed yet, as of its last poll.",
     ["topic", "group"],
 )
+LOOKED_AHEAD: Final = Counter(
+    "whale_consumer_looked_ahead_total",
+    "Records handled ahead of another store's backlog.",
+    ["group"],
+)
 BATCH_SECONDS: Final = Histogram(
     "whale_consumer_batch_seconds",
     "Time to process a batch of records, until its offsets are committed.",
@@ -35,7 +40,7 @@ BATCH_RECORDS: Final = Histogram(
 )
 CONSUMER_RETRIES: Final = Counter(
     "whale_consumer_retries_total",
-    "Batches tried again, because the store was away (transient) or for a fault of ours.",
+    "Attempts that failed, because the store was unavailable (transient) or for a defect of ours.",
     ["group", "cause"],
 )
 DEAD_LETTERS: Final = Counter(

@@ -6,12 +6,18 @@ bad request costs its neighbours nothing.
 """
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from libs.kernel.errors import Unavailable
 from libs.persistence.errors import is_transient
+
+_IN_USE_SECONDS: Final = 1.0
+# Requests without end must not keep a background task from its work.
+_GIVE_WAY_SECONDS: Final = 0.05
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -49,6 +55,7 @@ class Gatherer(Generic[Q, A]):
         self._observe = observe
         self._waiting: deque[_Waiting[Q, A]] = deque()
         self._lane: asyncio.Task[None] | None = None
+        self._submitted_at = -math.inf
 
     async def submit(self, request: Q, *, weight: int = 1) -> A:
         """Post `request` with whatever else is waiting, and answer it.
@@ -58,11 +65,22 @@ class Gatherer(Generic[Q, A]):
         """
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("Too many writes are waiting. Try again in a moment.")
+        self._submitted_at = time.monotonic()
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(request, weight, answer))
         if self._lane is None or self._lane.done():
             self._lane = asyncio.create_task(self._run(), name="gatherer")
         return await asyncio.shield(answer)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether requests came within the last second."""
+        return time.monotonic() - self._submitted_at < _IN_USE_SECONDS
+
+    async def give_way(self) -> None:
+        """Let the requests that are waiting go first; a background task calls this between steps."""
+        if self._lane is not None and not self._lane.done():
+            await asyncio.wait({self._lane}, timeout=_GIVE_WAY_SECONDS)
 
     async def drain(self) -> None:
         """Wait until everything submitted so far is answered."""

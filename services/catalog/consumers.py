@@ -10,7 +10,7 @@ from libs.contracts.events import PointsPosted
 from libs.contracts.topics import POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.kernel.ids import OTHER_ID, STORE_ID
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import UNHURRIED, BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
 from services.catalog.handlers import stock
 from services.catalog.store import Use
 
@@ -39,7 +39,7 @@ def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use
         handle=handle,
         producer=producer,
         # What is left of a stock is shown, not decided, here.
-        policy=UNHURRIED,
+        policy=BACKGROUND,
     )
 
 

@@ -25,12 +25,26 @@ def build(settings: Settings) -> Litestar:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     batches = create_batch_engine(settings.database_url, name="earning batches")
     reads = create_engine(settings.database_url, name="earning reads")
+
+    async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
+        done = await post_batch(batches, works)
+        messaging.wake_relay()
+        return done
+
+    gatherer = Gatherer(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
+
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
         consumers=(
-            partial(consumers.order_completed, batches),
+            partial(
+                consumers.order_completed,
+                batches,
+                settings.kafka_url,
+                gatherer,
+                security=settings,
+            ),
             partial(consumers.order_refunded, batches),
             partial(consumers.anomaly_resolved, batches),
         )
@@ -39,13 +53,6 @@ def build(settings: Settings) -> Litestar:
         relay="relay" in settings.roles,
         publishes="api" in settings.roles,
     )
-
-    async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
-        done = await post_batch(batches, works)
-        messaging.wake_relay()
-        return done
-
-    gatherer = Gatherer(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
 
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:

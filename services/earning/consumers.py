@@ -10,10 +10,13 @@ from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import UNHURRIED, BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Policy, Record, Verdict
+from libs.messaging.look_ahead import LookAhead
+from libs.persistence.gatherer import Gatherer
 from services.earning.domain.intake import OutOfBounds, order_of, refund_of
-from services.earning.domain.postings import Order, Refund
+from services.earning.domain.postings import Order, Posting, Refund
 from services.earning.handlers import reviews
 from services.earning.handlers.posting import Done, Result, Work, post_batch
 
@@ -22,11 +25,22 @@ ORDERS_GROUP = "earning"
 REFUNDS_GROUP = "earning.refunds"
 RESOLUTIONS_GROUP = "earning.resolutions"
 
+# Orders in one batch while requests come: about 10 ms in which no request is served.
+_BESIDE_REQUESTS = 200
+
 P = TypeVar("P", Order, Refund)
 
 
-def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Order]:
-    """Orders become postings; one poll is one batch of the ledger."""
+def order_completed(
+    engine: AsyncEngine,
+    bootstrap: str,
+    requests: Gatherer[Work, Done],
+    producer: AIOKafkaProducer,
+    *,
+    security: KafkaSecurity = PLAINTEXT,
+) -> BatchConsumer[Order]:
+    """Orders become postings; one poll is one batch of the ledger, or a few while requests come:
+    they go first."""
     reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
 
     def read(record: Record) -> Order:
@@ -36,7 +50,34 @@ def order_completed(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCon
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return _consumer(ORDER_COMPLETED, ORDERS_GROUP, engine, producer, read)
+    async def post(orders: Sequence[Order]) -> Sequence[Verdict]:
+        return await _post(engine, orders)
+
+    async def handle(orders: Sequence[Order]) -> Sequence[Verdict]:
+        if not requests.is_in_use:
+            return await post(orders)
+        verdicts: list[Verdict] = []
+        for start in range(0, len(orders), _BESIDE_REQUESTS):
+            await requests.give_way()
+            verdicts += await post(orders[start : start + _BESIDE_REQUESTS])
+        return verdicts
+
+    return BatchConsumer(
+        topics=(ORDER_COMPLETED,),
+        group=ORDERS_GROUP,
+        service="earning",
+        read=read,
+        handle=handle,
+        producer=producer,
+        look_ahead=LookAhead(
+            bootstrap,
+            group=ORDERS_GROUP,
+            read=read,
+            handle=post,
+            store_of=lambda order: order.store_id,
+            security=security,
+        ),
+    )
 
 
 def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Refund]:
@@ -50,7 +91,7 @@ def order_refunded(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=UNHURRIED)
+    return _consumer(ORDER_REFUNDED, REFUNDS_GROUP, engine, producer, read, policy=BACKGROUND)
 
 
 def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
@@ -71,7 +112,7 @@ def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCo
         read=read,
         handle=handle,
         producer=producer,
-        policy=UNHURRIED,
+        policy=BACKGROUND,
     )
 
 
@@ -91,10 +132,7 @@ def _consumer(
     policy: Policy | None = None,
 ) -> BatchConsumer[P]:
     async def handle(postings: Sequence[P]) -> Sequence[Verdict]:
-        (done,) = await post_batch(engine, [Work(postings)])
-        if isinstance(done, Exception):
-            raise done
-        return [verdict_on(result) for result in done.results]
+        return await _post(engine, postings)
 
     return BatchConsumer(
         topics=(topic,),
@@ -105,6 +143,13 @@ def _consumer(
         producer=producer,
         policy=policy,
     )
+
+
+async def _post(engine: AsyncEngine, postings: Sequence[Posting]) -> Sequence[Verdict]:
+    (done,) = await post_batch(engine, [Work(postings)])
+    if isinstance(done, Exception):
+        raise done
+    return [verdict_on(result) for result in done.results]
 
 
 def verdict_on(result: Result) -> Verdict:

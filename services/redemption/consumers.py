@@ -10,7 +10,7 @@ from libs.contracts.topics import CATALOG_REWARD, POINTS_ADJUSTED, POINTS_REDEEM
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
 from libs.messaging.cloudevents import EventReader
-from libs.messaging.consumer import UNHURRIED, BatchConsumer, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Verdict
 from libs.persistence.engine import transaction
 from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
 from services.redemption.handlers.desk import Work, act
@@ -35,7 +35,7 @@ def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         read=EventReader(CATALOG_REWARD, kind=RewardChanged).read,
         handle=handle,
         producer=producer,
-        policy=UNHURRIED,
+        policy=BACKGROUND,
     )
 
 
@@ -57,7 +57,7 @@ def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsu
         read=EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted).read,
         handle=handle,
         producer=producer,
-        policy=UNHURRIED,
+        policy=BACKGROUND,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import anomaly, earning, redemption
+from tests.bench import anomaly, earning, fairness, redemption
 from tests.bench.harness import Outcome, write_table
 from tests.bench.servers import servers
 
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "p1": earning.p1_backlog,
     "p3": earning.p3_latency,
     "p4": earning.p4_hot_customer,
+    "fairness": fairness.fairness,
     "earn": earning.manual_earn,
     "redeem": redemption.redeem_spread,
     "redeem-hot-customer": redemption.redeem_hot_customer,

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from msgspec import Struct
 
+from libs.contracts.topics import Topic
 from libs.messaging.producer import producing
 from libs.persistence.migrate import upgrade
 from tests.support import Stack
@@ -45,11 +46,22 @@ async def earning_database(stack: Stack, unique: str) -> Database:
 async def topic(stack: Stack) -> str:
     """A topic with its dead letters, empty, of two partitions."""
     name = f"test.{secrets.token_hex(6)}"
+    await create_topic(stack, name, dead_letters=True)
+    return name
+
+
+async def create_topic(stack: Stack, name: str, *, dead_letters: bool = False) -> None:
+    """Create a topic of two partitions."""
+    made = Topic(name, 2)
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()
-    await admin.create_topics([NewTopic(name, 2, 1), NewTopic(f"{name}.dlq", 1, 1)])
+    await admin.create_topics(
+        [
+            NewTopic(one.name, one.partitions, 1, topic_configs=one.config)
+            for one in ((made, made.dead_letter_topic) if dead_letters else (made,))
+        ]
+    )
     await admin.close()
-    return name
 
 
 @pytest.fixture

@@ -4,17 +4,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
 from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.dead_letters import PREFIX
+from libs.messaging.fetching import Unreadable
 from libs.messaging.producer import producing
 from tools.stack import kafka
+from tools.stack.errors import StackError
 
 _POLL_MS: Final = 500
+# One record, from a broker that is up.
+_ORIGINAL_MS: Final = 5_000
 _CHUNK: Final = 1_000
 
 
@@ -31,6 +36,16 @@ class Letter(Struct, frozen=True, kw_only=True):
     @property
     def code(self) -> str:
         return self.told.get("code", "?")
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the letter holds a part of the record only."""
+        return "truncated" in self.told
+
+    @property
+    def origin(self) -> TopicPartition:
+        """Where the record lies whole, for as long as its topic keeps it."""
+        return TopicPartition(self.topic, int(self.told.get("partition", "0")))
 
     @property
     def topic(self) -> str:
@@ -62,18 +77,45 @@ class Desk:
 
     async def replay(self, letters: Sequence[Letter]) -> None:
         """Publish them to their topic again as they first came, and mark them once the broker has
-        them. A crash in between leaves them listed: replaying twice does nothing twice."""
+        them. A crash in between leaves them listed: replaying twice does nothing twice.
+
+        A truncated letter is replayed from its original. Raises StackError, with nothing replayed,
+        where one is no longer there or cannot be read.
+        """
+        whole = [await self._whole(letter) for letter in letters]
         for start in range(0, len(letters), _CHUNK):
             chunk = letters[start : start + _CHUNK]
             sent = [
                 await self._producer.send(
                     letter.topic, key=letter.key, value=letter.value, headers=list(letter.headers)
                 )
-                for letter in chunk
+                for letter in whole[start : start + _CHUNK]
             ]
             for future in sent:
                 await future
             await self._mark(chunk, "replayed")
+
+    async def _whole(self, letter: Letter) -> Letter:
+        if not letter.is_truncated:
+            return letter
+        place, offset = letter.origin, int(letter.told["offset"])
+        async with kafka.reading(
+            self._bootstrap, letter.topic, security=self._security
+        ) as consumer:
+            consumer.seek(place, offset)
+            found = (await consumer.getmany(place, timeout_ms=_ORIGINAL_MS, max_records=1)).get(
+                place
+            )
+        record = found[0] if found else None
+        if record is None or record.offset != offset or isinstance(record.value, Unreadable):
+            raise StackError(
+                f"{letter.place} is truncated, and its original, {letter.topic}:{place.partition}:"
+                f"{offset}, is no longer there or is no record. Nothing was replayed: ask the shop "
+                "to publish the event again, and drop this letter."
+            )
+        return msgspec.structs.replace(
+            letter, key=record.key, value=record.value, headers=record.headers
+        )
 
     async def drop(self, letters: Sequence[Letter]) -> None:
         """Mark them as done with; the topic keeps them for as long as it keeps records."""

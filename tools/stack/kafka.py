@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging import fetching
 from libs.messaging.security import client_options
 from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
@@ -190,6 +191,7 @@ async def reading(
     bootstrap: str, topic: str, *, security: KafkaSecurity = PLAINTEXT
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all of a topic's partitions from their beginning, in no group."""
+    fetching.install()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,

@@ -1,0 +1,100 @@
+"""What a backlog of one store costs everybody else: manual awards, and another store's order."""
+
+import asyncio
+import json
+import random
+import time
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from libs.contracts.topics import ORDER_COMPLETED, record_key
+from tests.bench.earning import give_programme
+from tests.bench.harness import Outcome, at_most
+from tests.bench.latency import Found, summary
+from tests.bench.servers import Lag, order_value, process, publish_orders
+from tests.chaos.alone import new_store
+from tests.support import Stack
+from tools.stack import config
+
+BACKLOG = 200_000
+AWARDS = 600
+# What another store's order may take behind the backlog.
+SECONDS = 2.0
+
+
+async def fairness(stack: Stack) -> list[Outcome]:
+    """Manual awards one after the other, first on an idle system and then beside a backlog that one
+    process works off; meanwhile orders of another store, published behind it."""
+    await give_programme(stack)
+    store = await new_store(stack)
+    async with process(stack, "earning", WHALE_ROLES="api") as port:
+        idle = await _awards(stack, port, store)
+    await publish_orders(stack, BACKLOG, customers=20_000)
+    async with process(stack, "earning") as port, Lag(stack) as left:
+        while await left() > BACKLOG - 2_000:
+            await asyncio.sleep(0.05)
+        busy, waited = await asyncio.gather(_awards(stack, port, store), _orders(stack, store))
+        print(f"  {await left():,} orders of the backlog left after the awards")
+    print(f"  another store's orders waited {', '.join(f'{one:.2f} s' for one in waited)}")
+    return [
+        at_most(
+            "manual award beside a backlog, p99", ours=busy.p99, limit=idle.p99, unit="s", goal=3
+        ),
+        Outcome(
+            "another store's order behind a backlog of 200,000",
+            max(waited),
+            SECONDS,
+            "s",
+            "≤ 2 s",
+            max(waited) <= SECONDS,
+        ),
+    ]
+
+
+async def _awards(stack: Stack, port: int, store: str) -> Found:
+    """Manual awards, 8 at a time."""
+    token = config.stack_secrets(stack.home).internal_token
+    url = f"http://127.0.0.1:{port}/v1/stores/{store}/loyalty/earn"
+    seconds: list[float] = []
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+
+        async def client(number: int) -> None:
+            for turn in range(AWARDS // 8):
+                body = {
+                    "customer_id": f"award_{number}_{turn % 20}",
+                    "points": 5,
+                    "reason": "Birthday",
+                }
+                started = time.perf_counter()
+                async with session.post(url, json=body) as answer:
+                    assert answer.status == 201, await answer.text()
+                seconds.append(time.perf_counter() - started)
+                await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(client(number) for number in range(8)))
+    return summary(seconds)
+
+
+async def _orders(stack: Stack, store: str) -> list[float]:
+    """How long each of a few orders of another store waits."""
+    waited = []
+    connection = await asyncpg.connect(stack.database("earning"))
+    async with AIOKafkaProducer(bootstrap_servers=stack.kafka) as producer:
+        for number in range(3):
+            order = f"o{random.randrange(10**9)}-{number}"
+            value = json.loads(order_value(order, f"cust_{number}")) | {"store_id": store}
+            await producer.send_and_wait(
+                ORDER_COMPLETED,
+                json.dumps(value).encode(),
+                key=record_key(store, f"cust_{number}"),
+            )
+            started = time.perf_counter()
+            while not await connection.fetchval(
+                "SELECT 1 FROM orders WHERE store_id = $1 AND order_id = $2", store, order
+            ):
+                await asyncio.sleep(0.02)
+            waited.append(time.perf_counter() - started)
+    await connection.close()
+    return waited

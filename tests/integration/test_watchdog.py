@@ -1,0 +1,74 @@
+"""A consumer that does no work is not ready, and says what keeps it from its work."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from libs.messaging import consumer as consumers
+from libs.testing.eventually import eventually
+from tests.integration.conftest import create_topic
+from tests.integration.test_delivery_policy import consuming, send
+from tests.support import Stack
+
+
+async def test_a_deleted_topic_is_named_and_consumed_again_once_it_is_back(
+    stack: Stack, topic: str, producer: AIOKafkaProducer
+) -> None:
+    async with consuming(stack, topic, producer) as run:
+        await send(producer, topic, b"before")
+        await eventually(lambda: run.handler.seen == ["before"], within_seconds=20)
+        admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
+        await admin.start()
+        await admin.delete_topics([topic])
+        await admin.close()
+
+        async def named() -> None:
+            assert f"the topic {topic} does not exist" in await run.not_ready()
+
+        await eventually(named, within_seconds=20)
+        await create_topic(stack, topic)
+        await send(producer, topic, b"after")
+        await eventually(lambda: run.handler.seen[-1] == "after", within_seconds=30)
+        await eventually(run.consumer.ready, within_seconds=20)
+
+
+async def test_a_handler_that_hangs_is_told_from_one_that_works(
+    stack: Stack, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "_BATCH_SECONDS", 0.5)
+    async with consuming(stack, topic, producer) as run:
+        release = asyncio.Event()
+        handle = run.consumer._delivery._handle
+
+        async def hang(batch: Sequence[Any]) -> Any:
+            await release.wait()
+            return await handle(batch)
+
+        monkeypatch.setattr(run.consumer._delivery, "_handle", hang)
+        await send(producer, topic, b"a")
+
+        async def reported() -> None:
+            assert "a batch has taken" in await run.not_ready()
+
+        await eventually(reported, within_seconds=20)
+        release.set()
+        await eventually(run.consumer.ready, within_seconds=20)
+
+
+async def test_a_loop_that_polls_no_more_is_not_ready(
+    stack: Stack, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "_SILENCE_SECONDS", 1.0)
+    async with consuming(stack, topic, producer) as run:
+        await eventually(run.consumer.ready, within_seconds=20)
+        for task in run.consumer._subscriber.tasks:
+            task.cancel()
+
+        async def reported() -> None:
+            assert "no poll has completed" in await run.not_ready()
+
+        await eventually(reported, within_seconds=20)
