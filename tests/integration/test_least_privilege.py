@@ -55,7 +55,7 @@ def watching_command_lines() -> Iterator[set[str]]:
     def look() -> None:
         while not ended.is_set():
             seen.update(command_lines())
-            time.sleep(0.01)
+            time.sleep(0.1)
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -73,6 +73,7 @@ def lines_with(secret: set[str], seen: set[str]) -> list[str]:
 # -- the process list
 
 
+@pytest.mark.timeout(400)
 def test_no_secret_is_in_the_process_list_while_the_servers_start(home: Path) -> None:
     other = Stack(home, WHALE_SERVICES="none")
     try:
