@@ -29,6 +29,8 @@ __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Verdi
 E = TypeVar("E")
 R = TypeVar("R")
 
+# How long FastStream's loop sleeps after an empty poll; see WatchedConsumer for the poll's own wait.
+_SLEEP_MS: Final = 10
 # Without a completed poll, or a fetch of a partition, for so long a member does no work.
 _SILENCE_SECONDS: Final = 15.0
 # A batch makes progress, is retried with a reason, or hangs.
@@ -41,14 +43,13 @@ class Policy(Struct, frozen=True, kw_only=True):
     """The numbers of the policy; times in milliseconds unless named otherwise."""
 
     max_records: int = 2_000
-    # Also how long the loop sleeps after an empty poll, so it bounds the latency of a quiet topic.
-    poll_timeout_ms: int = 10
-    # How long the broker holds an empty fetch open. It responds immediately once it has
-    # `fetch_min_bytes`, so a long wait costs no latency and saves it most of the empty fetches.
-    fetch_max_wait_ms: int = 500
-    # A consumer that no request waits for lets the broker collect this many bytes, for at most
-    # `fetch_max_wait_ms`: one response costs the same for one record as for many.
-    fetch_min_bytes: int = 1
+    # How long the broker holds an empty fetch open. It responds immediately once there is a record,
+    # so a long wait costs no latency and saves an idle system most of its fetches.
+    fetch_max_wait_ms: int = 1_000
+    # A consumer that no request waits for lets records collect for so long after each batch, since
+    # a batch costs a transaction however small it is. Below the 100 ms for which aiokafka holds back
+    # further fetches of a partition that is not drained.
+    pause_seconds: float = 0.0
     max_poll_interval_ms: int = 300_000
     session_timeout_ms: int = 10_000
     longest_delay_seconds: float = 5.0
@@ -57,8 +58,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     stopped_longest_seconds: float = 60.0
 
 
-# For consumers that no request waits for; every empty poll costs the broker as much as ten orders.
-BACKGROUND: Final = Policy(poll_timeout_ms=100, fetch_max_wait_ms=100, fetch_min_bytes=65_536)
+# For consumers that no request waits for.
+BACKGROUND: Final = Policy(pause_seconds=0.08)
 
 
 class NotReady(Exception):
@@ -93,6 +94,7 @@ class BatchConsumer(Generic[E]):
         policy: Policy | None = None,
         look_ahead: LookAhead[E] | None = None,
     ) -> None:
+        self.on_done: Callable[[], None] = lambda: None
         self._topics = tuple(topics)
         self._group = group
         self._service = service
@@ -121,12 +123,11 @@ class BatchConsumer(Generic[E]):
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             max_records=self._policy.max_records,
-            batch_timeout_ms=self._policy.poll_timeout_ms,
+            batch_timeout_ms=_SLEEP_MS,
             max_poll_interval_ms=self._policy.max_poll_interval_ms,
             session_timeout_ms=self._policy.session_timeout_ms,
             heartbeat_interval_ms=self._policy.session_timeout_ms // 4,
             fetch_max_wait_ms=self._policy.fetch_max_wait_ms,
-            fetch_min_bytes=self._policy.fetch_min_bytes,
             parser=_parse,
             decoder=_decode,
         )
@@ -190,9 +191,12 @@ class BatchConsumer(Generic[E]):
         else:
             self._trouble = None
             self._failure_delays = delays()
+            self.on_done()
         finally:
             self._busy_since = None
         metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
+        if len(records) < self._policy.max_records:
+            await asyncio.sleep(self._policy.pause_seconds)
 
     async def _publish_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Publish the dead letters, once Kafka takes them."""

@@ -121,6 +121,8 @@ class Messaging:
         """The consumers, started as soon as Kafka lets them."""
         for delay in delays():
             self._consumers = [make(producer) for make in self._make_consumers]
+            for consumer in self._consumers:
+                consumer.on_done = self.wake_relay
             broker = create_broker(self._bootstrap, self._consumers, security=self._security)
             try:
                 await broker.start()

@@ -13,7 +13,7 @@ from libs.contracts.topics import POINTS_ADJUSTED, POINTS_EARNED, POINTS_REDEEME
 from libs.kernel.clock import parse_time
 from libs.kernel.ids import CUSTOMER_ID, STORE_ID
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BatchConsumer, Policy, Record, Verdict
+from libs.messaging.consumer import BatchConsumer, Record, Verdict
 from services.anomaly.handlers.detecting import detect
 from services.anomaly.store.earnings import Earning, milliseconds
 from services.anomaly.store.windows import Windows
@@ -24,8 +24,6 @@ TOPICS: Final = (POINTS_EARNED, POINTS_ADJUSTED, POINTS_REDEEMED)
 _TRANSACTION_ID: Final = re.compile(
     r"txn_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 )
-# What is suspicious is shown well within a second.
-_POLICY: Final = Policy(poll_timeout_ms=20)
 
 
 def points_posted(
@@ -53,7 +51,6 @@ def points_posted(
         read=read,
         handle=handle,
         producer=producer,
-        policy=_POLICY,
     )
 
 
