@@ -1,11 +1,14 @@
-# Everything starts here: `make` alone tells what there is.
+# Everything starts here: `make` alone lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .PHONY: help up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
-# The first Python that will do; name another with PYTHON=…
-PYTHON ?= $(shell for p in python3.12 python3.11 python3 python3.13; do \
-	$$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,14))' 2>/dev/null && echo $$p && break; done)
+# The first Python that fits, or name one with PYTHON=…; one that can make a virtual environment
+# comes before one that cannot, since Debian packages that module separately.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for check in 'import ensurepip, venv; $(FITS)' '$(FITS)'; do \
+	for p in python3.13 python3.12 python3.11 python3.14 python3; do \
+	$$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := $(PY) -m tools
@@ -97,8 +100,11 @@ clean: ## remove what was installed; the stack's data stays
 	@rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed (3.13 with a redis-server on the PATH)."; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
+		{ echo "Python 3.11, 3.12, 3.13 or 3.14 is required: install one, or name it with PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt install $(notdir $(PYTHON))-venv) and run this again."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # A stamp per set of packages: installed once, and again when its pins change.
 $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python

@@ -6,11 +6,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
+from libs.messaging.producer import producing
 from tools.stack import config, services, state
 from tools.stack.config import DEMO_STORE
 from tools.stack.errors import StackError
@@ -45,12 +45,13 @@ def run(asked: argparse.Namespace) -> int:
         "completed_at": format_time(utc_now()),
     }
     value = msgspec.json.encode({name: one for name, one in order.items() if one is not None})
-    bootstrap = services.kafka_address(settings)
-    asyncio.run(_publish(bootstrap, record_key(asked.store, asked.customer), value))
+    asyncio.run(_publish(settings, record_key(asked.store, asked.customer), value))
     print(f"{ORDER_COMPLETED} ← {value.decode()}")
     return 0
 
 
-async def _publish(bootstrap: str, key: bytes, value: bytes) -> None:
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+async def _publish(settings: config.Settings, key: bytes, value: bytes) -> None:
+    async with producing(
+        services.kafka_address(settings), security=settings.kafka_security
+    ) as producer:
         await producer.send_and_wait(ORDER_COMPLETED, value, key=key)

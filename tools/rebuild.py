@@ -58,10 +58,13 @@ async def _rebuild_rewards() -> int:
 
 async def _newest_versions() -> list[RewardChanged]:
     """The last version of every reward that the topic tells of, up to its present end."""
-    bootstrap = services.kafka_address(config.settings())
+    settings = config.settings()
+    bootstrap = services.kafka_address(settings)
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
     found: dict[tuple[str, str], RewardChanged] = {}
-    async with kafka.reading(bootstrap, CATALOG_REWARD) as consumer:
+    async with kafka.reading(
+        bootstrap, CATALOG_REWARD, security=settings.kafka_security
+    ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         with bars(Console(highlight=False)) as progress:
             bar = progress.add_task("versions", total=sum(ends.values()))

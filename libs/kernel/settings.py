@@ -40,8 +40,11 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
         except msgspec.ValidationError as error:
             faults.append(f"{name} {_SECRET_RULE}" if field.type == Secret else f"{name}: {error}")
     if faults:
-        raise SettingsError("Faulty settings:\n  " + "\n  ".join(faults))
-    return kind(**values)
+        raise SettingsError("Invalid settings:\n  " + "\n  ".join(faults))
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise SettingsError(f"Invalid settings:\n  {error}") from error
 
 
 def _convert(text: str, kind: object) -> object:

@@ -9,8 +9,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faststream.kafka import KafkaBroker
 
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching
 from libs.messaging.consumer import BatchConsumer
+from libs.messaging.security import broker_security
 
 # What it has to say below an error, the consumers' own logs say better.
 _logger = logging.getLogger("libs.messaging.faststream")
@@ -74,11 +76,17 @@ class _Broker(KafkaBroker):
         return made
 
 
-def create_broker(bootstrap: str, consumers: list[BatchConsumer[object]]) -> KafkaBroker:
+def create_broker(
+    bootstrap: str,
+    consumers: list[BatchConsumer[object]],
+    *,
+    security: KafkaSecurity = PLAINTEXT,
+) -> KafkaBroker:
     """A broker whose subscribers are `consumers`; it starts and stops them."""
     fetching.install()
     broker = _Broker(
         bootstrap.split(","),
+        security=broker_security(security),
         apply_types=False,
         # Its own producer and admin client would only keep connections open.
         consumer_only=True,

@@ -18,7 +18,9 @@ from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching
+from libs.messaging.security import client_options
 from libs.observability import logging, metrics
 
 E = TypeVar("E")
@@ -52,8 +54,10 @@ class LookAhead(Generic[E]):
         store_of: Callable[[E], str],
         backlog_records: int = BACKLOG_RECORDS,
         store_records_per_second: int = STORE_RECORDS_PER_SECOND,
+        security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._group = group
         self._read = read
         self._handle = handle
@@ -81,7 +85,7 @@ class LookAhead(Generic[E]):
     async def _run(self) -> None:
         fetching.install()
         try:
-            async with _consuming(self._bootstrap) as consumer:
+            async with _consuming(self._bootstrap, self._security) as consumer:
                 while self._backlog:
                     self._follow(consumer)
                     polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_LOOK_RECORDS)
@@ -176,10 +180,13 @@ class _FairShare:
 
 
 @contextlib.asynccontextmanager
-async def _consuming(bootstrap: str) -> Any:
+async def _consuming(bootstrap: str, security: KafkaSecurity) -> Any:
     """A consumer of no group, which is given its partitions."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **client_options(security),
     )
     try:
         await consumer.start()

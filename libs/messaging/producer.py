@@ -8,11 +8,13 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from libs.contracts.topics import MAX_DEAD_LETTER_BYTES
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging.security import client_options
 
 _REQUEST_MS = 10_000
 
 
-def create_producer(bootstrap: str) -> AIOKafkaProducer:
+def create_producer(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> AIOKafkaProducer:
     """A producer that neither loses nor reorders, and takes the largest record.
 
     Not an idempotent one: in aiokafka a batch of that kind which the broker refuses leaves a gap in
@@ -23,6 +25,7 @@ def create_producer(bootstrap: str) -> AIOKafkaProducer:
     """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
+        **client_options(security),
         acks="all",
         linger_ms=5,
         max_batch_size=131_072,
@@ -32,9 +35,11 @@ def create_producer(bootstrap: str) -> AIOKafkaProducer:
 
 
 @contextlib.asynccontextmanager
-async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def producing(
+    bootstrap: str, *, security: KafkaSecurity = PLAINTEXT
+) -> AsyncIterator[AIOKafkaProducer]:
     """A producer while the context lasts. Raises KafkaError or OSError where no broker answers."""
-    producer = create_producer(bootstrap)
+    producer = create_producer(bootstrap, security=security)
     try:
         await _whole(producer.start())
         yield producer

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.backoff import delays
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.outbox import EncodedEvent, unpack
@@ -53,9 +54,12 @@ Partition = tuple[str, int]
 class Relay:
     """Publishes one lane of the outbox at `url` to the Kafka at `bootstrap`, while `run` runs."""
 
-    def __init__(self, url: str, bootstrap: str, *, lane: int = 0) -> None:
+    def __init__(
+        self, url: str, bootstrap: str, *, lane: int = 0, security: KafkaSecurity = PLAINTEXT
+    ) -> None:
         self._url = url
         self._bootstrap = bootstrap
+        self._security = security
         self._lane = lane
         self._wake = asyncio.Event()
         self._trouble: str | None = _CONNECTING
@@ -78,7 +82,7 @@ class Relay:
         """
         while True:
             try:
-                async with producing(self._bootstrap) as producer:
+                async with producing(self._bootstrap, security=self._security) as producer:
                     await self._relay_with(producer)
             except Exception as error:  # noqa: BLE001  an ended relay would be silent
                 await self._wait(error)

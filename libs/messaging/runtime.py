@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from libs.kernel.errors import Unavailable
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.backoff import delays
 from libs.messaging.broker import create_broker
 from libs.messaging.cloudevents import headers_of
@@ -41,11 +42,13 @@ class Messaging:
         consumers: Sequence[MakeConsumer],
         relay: bool,
         publishes: bool = False,
+        security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._make_consumers = consumers
         self._publishes = publishes
-        self._relay = Relay(database_url, bootstrap) if relay else None
+        self._relay = Relay(database_url, bootstrap, security=security) if relay else None
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
@@ -120,7 +123,7 @@ class Messaging:
             self._consumers = [make(producer) for make in self._make_consumers]
             for consumer in self._consumers:
                 consumer.on_done = self.wake_relay
-            broker = create_broker(self._bootstrap, self._consumers)
+            broker = create_broker(self._bootstrap, self._consumers, security=self._security)
             try:
                 await broker.start()
             except Exception as error:  # noqa: BLE001  without them nothing would ever be consumed
@@ -135,7 +138,7 @@ class Messaging:
     async def _connect(self) -> AIOKafkaProducer:
         """A producer that is connected, as soon as there is a Kafka to connect to."""
         for delay in delays():
-            producer = create_producer(self._bootstrap)
+            producer = create_producer(self._bootstrap, security=self._security)
             try:
                 await producer.start()
             except Exception as error:  # noqa: BLE001  it is tried until it works

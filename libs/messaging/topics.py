@@ -6,16 +6,20 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging.security import client_options
 
 
-async def create(bootstrap: str, *, replication: int = 1) -> list[str]:
+async def create(
+    bootstrap: str, *, replication: int = 1, security: KafkaSecurity = PLAINTEXT
+) -> list[str]:
     """Create the topics that are missing, and a dead-letter topic for each that is consumed.
 
     Answers the names of the new ones. Existing topics are left as they are.
     """
     wanted = [_new(topic, replication) for topic in TOPICS]
     wanted += [_new(topic.dead_letter_topic, replication) for topic in CONSUMED]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:
         existing = set(await admin.list_topics())

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import asyncpg
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -43,9 +44,16 @@ else:
     Connection = asyncpg.Connection
 
 
-def driver_url(url: str) -> URL:
-    """`postgresql://…` with the driver named, since a bare one means another driver."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
+def connect_engine(url: str, *, connect_args: dict[str, Any], **options: Any) -> AsyncEngine:
+    """An engine whose connections the driver opens from `url` itself, so that all of an address
+    that it knows holds: `sslmode`, `sslrootcert`, several hosts. SQLAlchemy reads it differently.
+    """
+    return create_async_engine(
+        # A bare `postgresql` names another driver.
+        "postgresql+asyncpg://",
+        async_creator=partial(asyncpg.connect, url, **connect_args),
+        **options,
+    )
 
 
 def create_engine(url: str, *, name: str, connections: int = 5) -> AsyncEngine:
@@ -59,8 +67,8 @@ def create_batch_engine(url: str, *, name: str, connections: int = 4) -> AsyncEn
 
 
 def _engine(url: str, name: str, connections: int, settings: dict[str, str]) -> AsyncEngine:
-    engine = create_async_engine(
-        driver_url(url),
+    engine = connect_engine(
+        url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=5,

@@ -1,16 +1,19 @@
 """Migrations: each service's own, run by Alembic as the owner of its database.
 
-`python -m libs.persistence.migrate services.earning postgresql://owner:…@host:port/earning`
+`WHALE_DATABASE_URL=postgresql://owner:…@host:port/earning python -m libs.persistence.migrate
+services.earning`: the address holds a password, and everybody may read a process's arguments.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from msgspec import Struct
 
-from libs.persistence.engine import driver_url
+from libs.kernel.settings import SettingsError, load
 
 _ENVIRONMENT = Path(__file__).parent / "alembic"
 
@@ -34,10 +37,19 @@ def configuration(service: str, owner_url: str) -> Config:
     config.set_main_option("version_locations", str(versions))
     config.set_main_option("path_separator", "os")
     # Alembic's own options would trip over a percent sign in a password.
-    config.attributes["url"] = driver_url(owner_url)
+    config.attributes["url"] = owner_url
     config.attributes["service"] = service
     return config
 
 
+class Settings(Struct, frozen=True):
+    """What migrating reads from the environment."""
+
+    database_url: str
+
+
 if __name__ == "__main__":
-    upgrade(sys.argv[1], sys.argv[2])
+    try:
+        upgrade(sys.argv[1], load(Settings, os.environ).database_url)
+    except SettingsError as error:
+        sys.exit(str(error))

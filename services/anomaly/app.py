@@ -48,6 +48,7 @@ def build(settings: Settings) -> ASGIApp:
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(points_posted,) if "consumers" in settings.roles else (),
         relay="relay" in settings.roles,

@@ -25,6 +25,7 @@ def build(settings: Settings) -> ASGIApp:
     reads = create_engine(settings.database_url, name="catalog reads")
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(partial(consumers.points, writes),) if "consumers" in settings.roles else (),
         relay="relay" in settings.roles,

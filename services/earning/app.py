@@ -38,9 +38,16 @@ def build(settings: Settings) -> ASGIApp:
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(
-            partial(consumers.order_completed, batches, settings.kafka_url, gatherer),
+            partial(
+                consumers.order_completed,
+                batches,
+                settings.kafka_url,
+                gatherer,
+                security=settings,
+            ),
             partial(consumers.order_refunded, batches),
             partial(consumers.anomaly_resolved, batches),
         )

@@ -12,6 +12,7 @@ from libs.contracts.groups import EARNING_ORDERS, EARNING_REFUNDS, EARNING_RESOL
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.cloudevents import EventReader, Poison
 from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
 from libs.messaging.look_ahead import LookAhead
@@ -44,6 +45,8 @@ def order_completed(
     bootstrap: str,
     requests: Gatherer[Work, Done],
     producer: AIOKafkaProducer,
+    *,
+    security: KafkaSecurity = PLAINTEXT,
 ) -> BatchConsumer[Order | Guest]:
     """Orders become postings; one poll is one batch of the ledger, or a few while requests come:
     they go first."""
@@ -75,6 +78,7 @@ def order_completed(
             read=read,
             handle=post,
             store_of=lambda order: order.store_id,
+            security=security,
         ),
     )
 

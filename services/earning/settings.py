@@ -1,11 +1,10 @@
 """What earning is told by its environment."""
 
-from msgspec import Struct
-
+from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import Secret
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(KafkaSecurity, frozen=True, kw_only=True):
     """One field per variable, `WHALE_` before its name; those without a default must be set."""
 
     database_url: str

@@ -42,6 +42,7 @@ def build(settings: Settings) -> ASGIApp:
     resources = Resources(batches, reads, SlowReads(reads), gatherer, peers)
     messaging = Messaging(
         bootstrap=settings.kafka_url,
+        security=settings,
         database_url=settings.database_url,
         consumers=(
             partial(consumers.catalog_reward, batches),

@@ -70,10 +70,10 @@ async def tidy(url: str) -> None:
 
 async def lean_database(stack: Stack) -> str:
     """Tables of the same columns and indexes, in a database beside; answers its owner's address."""
-    password = config.stack_secrets(stack.home).database_password
+    password_of = config.stack_secrets(stack.home).password_of
     admin = stack.addresses.postgres_admin
-    await postgres.create_database(admin, "earning", password, name="lean")
-    url = postgres.role_url(admin, "earning_owner", password, name="lean")
+    await postgres.create_database(admin, "earning", password_of, name="lean")
+    url = postgres.role_url(admin, "earning_owner", password_of("earning_owner"), name="lean")
     await asyncio.to_thread(upgrade, "services.earning", url)
     return url
 

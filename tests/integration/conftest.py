@@ -26,12 +26,15 @@ class Database(Struct, frozen=True):
 async def empty_database(stack: Stack, service: str, unique: str) -> Database:
     """The tables of `service`, empty."""
     admin = stack.addresses.postgres_admin
-    password = config.stack_secrets(stack.home).database_password
+    password_of = config.stack_secrets(stack.home).password_of
     name = f"{service}_{unique}"
-    await postgres.create_database(admin, service, password, name=name)
-    owner = postgres.role_url(admin, f"{service}_owner", password, name=name)
-    await asyncio.to_thread(upgrade, f"services.{service}", owner)
-    return Database(postgres.role_url(admin, service, password, name=name), owner)
+    await postgres.create_database(admin, service, password_of, name=name)
+    as_owner, as_service = (
+        postgres.role_url(admin, role, password_of(role), name=name)
+        for role in (f"{service}_owner", service)
+    )
+    await asyncio.to_thread(upgrade, f"services.{service}", as_owner)
+    return Database(as_service, as_owner)
 
 
 @pytest.fixture

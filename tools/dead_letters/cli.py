@@ -45,11 +45,12 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    return asyncio.run(_at_desk(services.kafka_address(config.settings()), asked))
+    return asyncio.run(_at_desk(config.settings(), asked))
 
 
-async def _at_desk(bootstrap: str, asked: argparse.Namespace) -> int:
-    async with open_desk(bootstrap) as desk:
+async def _at_desk(settings: config.Settings, asked: argparse.Namespace) -> int:
+    bootstrap = services.kafka_address(settings)
+    async with open_desk(bootstrap, security=settings.kafka_security) as desk:
         await asked.work(desk, asked)
     return 0
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.clock import format_time, utc_now
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.dead_letters import PREFIX
 from libs.messaging.fetching import Unreadable
 from libs.messaging.producer import producing
@@ -55,8 +56,11 @@ class Letter(Struct, frozen=True, kw_only=True):
 class Desk:
     """Reads dead letters from Kafka, sends them back, and keeps which were handled."""
 
-    def __init__(self, bootstrap: str, producer: AIOKafkaProducer) -> None:
+    def __init__(
+        self, bootstrap: str, producer: AIOKafkaProducer, *, security: KafkaSecurity = PLAINTEXT
+    ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._producer = producer
 
     async def letters(self) -> list[Letter]:
@@ -95,7 +99,9 @@ class Desk:
         if not letter.is_truncated:
             return letter
         place, offset = letter.origin, int(letter.told["offset"])
-        async with kafka.reading(self._bootstrap, letter.topic) as consumer:
+        async with kafka.reading(
+            self._bootstrap, letter.topic, security=self._security
+        ) as consumer:
             consumer.seek(place, offset)
             found = (await consumer.getmany(place, timeout_ms=_ORIGINAL_MS, max_records=1)).get(
                 place
@@ -126,7 +132,7 @@ class Desk:
 
     async def _all(self, topic: str) -> AsyncIterator[Any]:
         """Every record that the topic has now."""
-        async with kafka.reading(self._bootstrap, topic) as consumer:
+        async with kafka.reading(self._bootstrap, topic, security=self._security) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
             left = {place for place in ends if await consumer.position(place) < ends[place]}
             while left:
@@ -137,10 +143,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(bootstrap: str) -> AsyncIterator[Desk]:
+async def open_desk(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> AsyncIterator[Desk]:
     """A desk at the broker."""
-    async with producing(bootstrap) as producer:
-        yield Desk(bootstrap, producer)
+    async with producing(bootstrap, security=security) as producer:
+        yield Desk(bootstrap, producer, security=security)
 
 
 def _letter(record: Any) -> Letter:

@@ -68,12 +68,13 @@ async def _demo(
             progress,
             "published",
             len(purchases),
-            lambda advance: publish(where.kafka, purchases, advance),
+            lambda advance: publish(where.kafka, purchases, advance, security=where.kafka_security),
         )
         bar = progress.add_task("posted   ", total=len(purchases))
         await wait_until_consumed(
             where.kafka,
             lambda left: progress.update(bar, completed=max(len(purchases) - left, 0)),
+            security=where.kafka_security,
         )
     seconds = time.monotonic() - started
     after = await _read_books(database)

@@ -10,7 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.producer import producing
+from libs.messaging.security import client_options
 from tools.demo.history import Purchase
 
 STORE: Final = "store_cdnow"
@@ -22,10 +24,14 @@ _POLL_SECONDS: Final = 0.1
 
 
 async def publish(
-    bootstrap: str, purchases: Sequence[Purchase], advance: Callable[[int], None]
+    bootstrap: str,
+    purchases: Sequence[Purchase],
+    advance: Callable[[int], None],
+    *,
+    security: KafkaSecurity = PLAINTEXT,
 ) -> None:
     """Publish them in order; returns when the broker has them all."""
-    async with producing(bootstrap) as producer:
+    async with producing(bootstrap, security=security) as producer:
         for start in range(0, len(purchases), _IN_FLIGHT):
             chunk = purchases[start : start + _IN_FLIGHT]
             sent = [
@@ -54,10 +60,12 @@ def _value(purchase: Purchase) -> bytes:
     )
 
 
-async def wait_until_consumed(bootstrap: str, remaining: Callable[[int], None]) -> None:
+async def wait_until_consumed(
+    bootstrap: str, remaining: Callable[[int], None], *, security: KafkaSecurity = PLAINTEXT
+) -> None:
     """Wait until earning has committed all that is on the topic now; tells how much is left."""
-    ends = await _ends(bootstrap)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    ends = await _ends(bootstrap, security)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:
         while True:
@@ -72,8 +80,10 @@ async def wait_until_consumed(bootstrap: str, remaining: Callable[[int], None]) 
         await admin.close()
 
 
-async def _ends(bootstrap: str) -> dict[TopicPartition, int]:
-    consumer = AIOKafkaConsumer(ORDER_COMPLETED, bootstrap_servers=bootstrap)
+async def _ends(bootstrap: str, security: KafkaSecurity) -> dict[TopicPartition, int]:
+    consumer = AIOKafkaConsumer(
+        ORDER_COMPLETED, bootstrap_servers=bootstrap, **client_options(security)
+    )
     await consumer.start()
     try:
         partitions = consumer.partitions_for_topic(ORDER_COMPLETED) or set()

@@ -26,6 +26,7 @@ def generated() -> Mapping[Path, str]:
         FOLDER / "asyncapi.json": pretty(asyncapi.document(samples)),
         FOLDER / "metrics.md": tables.metrics(),
         FOLDER / "settings.md": tables.settings(),
+        FOLDER / "kafka-access.md": tables.kafka_access(),
         **{
             FOLDER / "events" / f"{told.topic}.{VERSION}.json": pretty(events.schema_of(told))
             for told in EVENTS

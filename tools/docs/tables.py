@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from prometheus_client.metrics import MetricWrapperBase
 
+from libs.contracts.access import ACCESS
 from libs.kernel.settings import PREFIX
 from libs.observability import metrics as declared
 from tools.stack.config import SERVICES
@@ -17,9 +18,12 @@ from tools.stack.config import Settings as StackSettings
 
 # What every service's settings share.
 _SHARED: Final = {
-    "database_url": "The service's own database, as its own role.",
+    "database_url": "The service's own database, as its own role; TLS by `?sslmode=verify-full&sslrootcert=…`.",
     "kafka_url": "The brokers, `host:port`, several with commas.",
-    "redis_url": "Redis.",
+    "kafka_sasl_username": "The principal, with a protocol that begins with SASL.",
+    "kafka_sasl_password": "Its password.",
+    "kafka_key_file": "The key of that certificate.",
+    "redis_url": "Redis, with its password; TLS by `rediss://…?ssl_ca_certs=…`.",
     "internal_token": "What our services show each other, the same for all; at least 32 characters.",
     "key_secret": "What API keys are hashed with, at least 32 characters; changed, every key is void.",
     "http_host": "The address to listen on.",
@@ -71,8 +75,32 @@ def settings() -> str:
     return _page("Settings", *parts)
 
 
+def kafka_access() -> str:
+    """Which principal may do what on which topic."""
+    about = (
+        "What each principal needs on Kafka, and all that it needs: `Read` on the topics and groups, "
+        "`Write` on the topics; both imply `Describe`. See [security](../security.md)."
+    )
+    rows = [
+        (
+            f"`{one.principal}`",
+            _code(one.reads) or "–",
+            _code(one.writes) or "–",
+            _code(f"{group}*" for group in one.groups) or "–",
+        )
+        for one in ACCESS
+    ]
+    table = _table(("principal", "reads", "writes", "consumer groups (prefix)"), rows)
+    return _page("Access to Kafka", about, table)
+
+
 def _settings_table(kind: type[Struct]) -> str:
-    comments = dict(_comments(kind))
+    comments = {
+        name: told
+        for base in kind.__mro__
+        if base is not Struct and issubclass(base, Struct)
+        for name, told in _comments(base)
+    }
     rows = [
         (
             f"`{PREFIX}{field.name.upper()}`",

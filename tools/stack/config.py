@@ -1,6 +1,8 @@
 """Where the stack lives and what it listens on: from the environment, and from its own folder."""
 
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -10,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.kernel.settings import load
 from tools.stack.errors import StackError
 
@@ -25,7 +28,7 @@ _FREE_FROM, _FREE_COUNT = 20_000, 12_000
 SERVICES: Final = ("earning", "catalog", "redemption", "anomaly", "gateway")
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(KafkaSecurity, frozen=True, kw_only=True):
     """What a user may set: `WHALE_` and the field's name in capitals."""
 
     home: str = ".local"
@@ -53,17 +56,35 @@ class Settings(Struct, frozen=True, kw_only=True):
         return frozenset({self.gateway_port, self.kafka_port, self.postgres_port, self.redis_port})
 
     @property
+    def kafka_security(self) -> KafkaSecurity:
+        """How to reach Kafka: as set for one that runs already; our own listens on loopback only."""
+        return PLAINTEXT if self.kafka_url is None else self
+
+    @property
     def folder(self) -> Path:
         path = Path(self.home)
         return path if path.is_absolute() else ROOT / path
 
 
-class Secrets(Struct, frozen=True):
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Secrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Made once per stack, and kept in its folder for the owner alone."""
 
-    internal_token: str
-    key_secret: str
-    database_password: str
+    internal_token: str = field(default_factory=_new_secret)
+    key_secret: str = field(default_factory=_new_secret)
+    # The password of PostgreSQL's superuser, and what every other role's is derived from.
+    superuser_password: str = field(default_factory=_new_secret)
+    role_secret: str = field(default_factory=_new_secret)
+    redis_password: str = field(default_factory=_new_secret)
+    # Until 0.1 one password for every role and the superuser: there until the superuser has another.
+    database_password: str | None = None
+
+    def password_of(self, role: str) -> str:
+        """The password of a database role; from one, nobody can compute another."""
+        return hmac.new(self.role_secret.encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -72,12 +93,20 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def stack_secrets(folder: Path) -> Secrets:
-    """The stack's secrets, made on the first start."""
+    """The stack's secrets, made on the first start; a folder from before gets what it lacks."""
     path = folder / "secrets.json"
-    if not path.exists():
-        made = Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
-        write_private(path, msgspec.json.encode(made))
-    return msgspec.json.decode(path.read_bytes(), type=Secrets)
+    written = path.read_bytes() if path.exists() else b"{}"
+    found = msgspec.json.decode(written, type=Secrets)
+    if msgspec.json.encode(found) != written:
+        write_private(path, msgspec.json.encode(found))
+    return found
+
+
+def forget_database_password(folder: Path) -> Secrets:
+    """The secrets without the password from before, which the superuser has no more."""
+    kept = msgspec.structs.replace(stack_secrets(folder), database_password=None)
+    write_private(folder / "secrets.json", msgspec.json.encode(kept))
+    return kept
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -10,6 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, TOPICS
+from libs.kernel.kafka import KafkaSecurity
+from libs.messaging.security import client_options
 from tools.stack import postgres, redis
 from tools.stack.config import LOOPBACK
 from tools.stack.services import Addresses
@@ -65,6 +67,10 @@ class Probe:
         """The broker to begin with, `host:port`."""
         return self._where.kafka
 
+    @property
+    def kafka_security(self) -> KafkaSecurity:
+        return self._where.kafka_security
+
     async def health(self, name: str) -> Health:
         """How the server or service of this name is now."""
         ask = self._server(name) if name in self._servers else self._service(name)
@@ -109,7 +115,9 @@ class Probe:
             try:
                 if self._admin is None:
                     self._admin = AIOKafkaAdminClient(
-                        bootstrap_servers=self._where.kafka, request_timeout_ms=3_000
+                        bootstrap_servers=self._where.kafka,
+                        request_timeout_ms=3_000,
+                        **client_options(self._where.kafka_security),
                     )
                     await self._admin.start()
                 return frozenset(await self._admin.list_topics())

@@ -17,7 +17,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching
+from libs.messaging.security import client_options
+from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
 from tools.stack.process import Program
@@ -52,8 +55,10 @@ message.max.bytes=1179648
 
 
 def cache() -> Path:
-    """Where the jars are kept, for every stack of this user."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    """Where the jars are kept, for every stack of this user. Root's home is closed to the user that
+    Kafka runs as."""
+    usual = Path.home() / ".cache" if unprivileged.user() is None else "/var/cache"
+    base = os.environ.get("XDG_CACHE_HOME") or usual
     return Path(base) / "whale-loyalty" / _ARTIFACT.replace(":", "-")
 
 
@@ -117,14 +122,22 @@ async def prepare(folder: Path, *, port: int, controller: int) -> None:
     """Write the properties, and format the storage on the first start."""
     data = folder / "data"
     _configure(folder, port=port, controller=controller, data=data)
+    jars = (cache() / "classpath").read_text().split(":")
+    unprivileged.check_reachable(folder / "server.properties", Path(java()), Path(jars[0]))
     if (data / "meta.properties").exists():
+        # A stack from before may have run it as root.
+        unprivileged.give(data)
         return
     shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(mode=0o700)
+    unprivileged.give(data)
     # Spelt with its option: one in sixty-four begins with a dash and would pass for an option.
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     process = await asyncio.create_subprocess_exec(
         *_java(folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"),
         *("format", f"--cluster-id={cluster}", f"--config={folder / 'server.properties'}"),
+        **unprivileged.as_user(),
+        cwd="/",
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -141,6 +154,7 @@ def program(folder: Path, port: int) -> Program:
         name="kafka",
         argv=[*_java(folder, "kafka.Kafka", *_HEAP), str(folder / "server.properties")],
         address=f"{LOOPBACK}:{port}",
+        user=unprivileged.user(),
     )
 
 
@@ -173,12 +187,15 @@ Configuration:
 
 
 @asynccontextmanager
-async def reading(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reading(
+    bootstrap: str, topic: str, *, security: KafkaSecurity = PLAINTEXT
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of all of a topic's partitions from their beginning, in no group."""
     fetching.install()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
+        **client_options(security),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
@@ -190,9 +207,11 @@ async def reading(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]
         await consumer.stop()
 
 
-async def answers(bootstrap: str) -> bool:
+async def answers(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> bool:
     """Whether the broker is up and knows itself."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2_000)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=2_000, **client_options(security)
+    )
     try:
         await admin.start()
         await admin.list_topics()

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
+from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging.security import client_options
 from tools.stack import kafka
 
 _REQUEST_MS: Final = 3_000
@@ -24,15 +26,19 @@ class Progress(Struct, frozen=True):
     dead_letters: int | None
 
 
-async def progress(bootstrap: str) -> list[Progress]:
+async def progress(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> list[Progress]:
     """Every group on every topic of its own, as Kafka has them now. Raises KafkaError, OSError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS)
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS, **client_options(security)
+    )
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS, **client_options(security)
+    )
     try:
         await admin.start()
         await consumer.start()
         spans = await _spans(admin, consumer)
-        letters = await _dead_letters(bootstrap, spans)
+        letters = await _dead_letters(bootstrap, spans, security)
         return [
             Progress(group.name, topic, _lag(spans.get(topic), committed), letters.get(topic))
             for group in GROUPS
@@ -87,7 +93,9 @@ def _next_offset(span: Span, committed: Any) -> int:
     return span.begin
 
 
-async def _dead_letters(bootstrap: str, spans: Mapping[str, Spans]) -> dict[str, int]:
+async def _dead_letters(
+    bootstrap: str, spans: Mapping[str, Spans], security: KafkaSecurity
+) -> dict[str, int]:
     """By topic. Dead letters are counted by their offsets, since they can be many and large: their
     topics are written without transactions and never compacted, so that no offset is empty."""
     letters = {topic.name: spans.get(topic.dead_letters, {}) for topic in CONSUMED}
@@ -97,7 +105,8 @@ async def _dead_letters(bootstrap: str, spans: Mapping[str, Spans]) -> dict[str,
         if found
     }
     if any(counts.values()):
-        for place, offset in await _handled(bootstrap, spans.get(DEAD_LETTERS_HANDLED, {})):
+        ends = spans.get(DEAD_LETTERS_HANDLED, {})
+        for place, offset in await _handled(bootstrap, ends, security):
             topic = place.topic.removesuffix(".dlq")
             span = letters.get(topic, {}).get(place)
             if span is not None and span.begin <= offset < span.end:
@@ -105,12 +114,14 @@ async def _dead_letters(bootstrap: str, spans: Mapping[str, Spans]) -> dict[str,
     return counts
 
 
-async def _handled(bootstrap: str, spans: Spans) -> set[tuple[TopicPartition, int]]:
+async def _handled(
+    bootstrap: str, spans: Spans, security: KafkaSecurity
+) -> set[tuple[TopicPartition, int]]:
     """The dead letters that were replayed or dropped."""
     if not any(span.end > span.begin for span in spans.values()):
         return set()
     found: set[tuple[TopicPartition, int]] = set()
-    async with kafka.reading(bootstrap, DEAD_LETTERS_HANDLED) as consumer:
+    async with kafka.reading(bootstrap, DEAD_LETTERS_HANDLED, security=security) as consumer:
         while True:
             left = [place for place in spans if await consumer.position(place) < spans[place].end]
             if not left:

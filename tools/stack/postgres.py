@@ -1,22 +1,20 @@
 """PostgreSQL 18 from a package: made once, then run as any other process."""
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
+from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
 from tools.stack.process import Program
-
-# PostgreSQL refuses to run as root; this user owns nothing and may do nothing else.
-_UNPRIVILEGED: Final = "nobody"
 
 _SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
@@ -38,24 +36,17 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def user() -> str | None:
-    """Who runs it: another user where we are root."""
-    return _UNPRIVILEGED if os.geteuid() == 0 else None
-
-
 async def prepare(data: Path, password: str) -> None:
     """Make the database cluster in `data`, whole or not at all."""
+    unprivileged.check_reachable(binaries() / "initdb")
     if (data / "PG_VERSION").exists():
         return
     draft = data.with_name(data.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True, mode=0o700)
     secret = draft.with_suffix(".password")
-    secret.touch(mode=0o600)
-    secret.write_text(password)
-    if user() is not None:
-        shutil.chown(draft, _UNPRIVILEGED)
-        shutil.chown(secret, _UNPRIVILEGED)
+    unprivileged.give(draft)
+    unprivileged.write_private(secret, password)
     try:
         await _initdb(draft, secret)
     finally:
@@ -64,30 +55,54 @@ async def prepare(data: Path, password: str) -> None:
 
 
 async def _initdb(data: Path, secret: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        binaries() / "initdb",
+    code, said = await _run(
+        "initdb",
         f"--pgdata={data}",
         "--username=postgres",
         f"--pwfile={secret}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
-        user=user(),
+    )
+    if code:
+        raise StackError(_why(data, said))
+
+
+async def set_superuser_password(data: Path, password: str) -> None:
+    """Give the superuser of an existing cluster `password`, whatever the one before was.
+
+    The server must not run: the only way in that needs no password is its single-user mode.
+    """
+    code, said = await _run(
+        *("postgres", "--single", "-D", str(data), "postgres"),
+        given=f"ALTER ROLE postgres PASSWORD '{password}'\n",
+    )
+    if code:
+        raise StackError(f"PostgreSQL's password could not be changed: {said.strip()[-300:]}")
+
+
+async def _run(program: str, *words: str, given: str = "") -> tuple[int, str]:
+    """Run one of PostgreSQL's programs as the servers' user; returns its exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        binaries() / program,
+        *words,
+        **unprivileged.as_user(),
         cwd="/",
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    if process.returncode:
-        raise StackError(_why(data, said.decode(errors="replace")))
+    said, _ = await process.communicate(given.encode())
+    assert process.returncode is not None
+    return process.returncode, said.decode(errors="replace")
 
 
 def _why(data: Path, said: str) -> str:
     if "No space left" in said:
         return "The disk is full: make room (a stack takes about 1 GB) and run `make up` again."
-    if user() is not None and "ermission denied" in said:
+    if unprivileged.user() is not None and "ermission denied" in said:
         return (
-            f"PostgreSQL does not run as root, and the user {_UNPRIVILEGED} cannot reach {data}: "
+            f"PostgreSQL does not run as root, and {unprivileged.user()} cannot reach {data}: "
             "run as an ordinary user, or set WHALE_HOME to a folder open to others."
         )
     return f"PostgreSQL's database could not be made: {said.strip().splitlines()[-1:]}"
@@ -101,7 +116,7 @@ def program(data: Path, port: int) -> Program:
         argv=[str(binaries() / "postgres"), "-D", str(data), "-p", str(port), *settings],
         address=f"{LOOPBACK}:{port}",
         stop_signal=signal.SIGINT,
-        user=user(),
+        user=unprivileged.user(),
     )
 
 
@@ -115,17 +130,33 @@ async def answers(url: str) -> bool:
     return True
 
 
-async def create_database(admin_url: str, service: str, password: str, *, name: str) -> None:
+async def create_database(
+    admin_url: str, service: str, password_of: Callable[[str], str], *, name: str
+) -> None:
     """The database `name` of a service, its owner role for migrations, and the role the service
-    uses; what exists already stays."""
+    uses, whose passwords are set again; data that exists already stays. No other role may connect.
+    """
     connection = await asyncpg.connect(admin_url, timeout=10)
     try:
-        for role in (f"{service}_owner", service):
+        owner = f"{service}_owner"
+        for role in (owner, service):
             exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
             verb = "ALTER" if exists else "CREATE"
-            await connection.execute(f"{verb} ROLE \"{role}\" LOGIN PASSWORD '{password}'")
+            await connection.execute(f"{verb} ROLE \"{role}\" LOGIN PASSWORD '{password_of(role)}'")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            await connection.execute(f'CREATE DATABASE "{name}" OWNER "{service}_owner"')
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER "{owner}"')
+        await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{service}"')
+    finally:
+        await connection.close()
+
+
+async def close_own_databases(admin_url: str) -> None:
+    """Leave the databases that a cluster comes with to its superuser."""
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        for name in ("postgres", "template1"):
+            await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     finally:
         await connection.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from libs.kernel.kafka import KafkaSecurity
 from tools.stack import postgres
 from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_ports
 from tools.stack.process import Program
@@ -16,6 +17,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
     postgres_admin: str
     kafka: str
+    kafka_security: KafkaSecurity
     redis: str
     http: Mapping[str, int]
     metrics: Mapping[str, int]
@@ -25,12 +27,13 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
     """Servers as the settings name them, services on free ports, the gateway on its own."""
     drawn = free_ports(2 * len(SERVICES), apart_from=settings.ports)
     http, metrics = drawn[: len(SERVICES)], drawn[len(SERVICES) :]
-    password = secrets.database_password
+    superuser, redis = secrets.superuser_password, secrets.redis_password
     return Addresses(
         postgres_admin=settings.postgres_url
-        or f"postgresql://postgres:{password}@{LOOPBACK}:{settings.postgres_port}/postgres",
+        or f"postgresql://postgres:{superuser}@{LOOPBACK}:{settings.postgres_port}/postgres",
         kafka=kafka_address(settings),
-        redis=settings.redis_url or f"redis://{LOOPBACK}:{settings.redis_port}/0",
+        kafka_security=settings.kafka_security,
+        redis=settings.redis_url or f"redis://:{redis}@{LOOPBACK}:{settings.redis_port}/0",
         http=dict(zip(SERVICES, http, strict=True)) | {"gateway": settings.gateway_port},
         metrics=dict(zip(SERVICES, metrics, strict=True)),
     )
@@ -44,7 +47,7 @@ def kafka_address(settings: Settings) -> str:
 def database_url(where: Addresses, secrets: Secrets, service: str, *, owner: bool = False) -> str:
     """A service's own database, for the service or for the owner who migrates it."""
     role = f"{service}_owner" if owner else service
-    return postgres.role_url(where.postgres_admin, role, secrets.database_password, name=service)
+    return postgres.role_url(where.postgres_admin, role, secrets.password_of(role), name=service)
 
 
 def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, str]:
@@ -56,6 +59,7 @@ def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, s
         "WHALE_METRICS_PORT": str(where.metrics[service]),
         "WHALE_DATABASE_URL": database_url(where, secrets, service),
         "WHALE_KAFKA_URL": where.kafka,
+        **_security_environment(where.kafka_security),
         "WHALE_REDIS_URL": where.redis,
         "WHALE_INTERNAL_TOKEN": secrets.internal_token,
         "WHALE_KEY_SECRET": secrets.key_secret,
@@ -65,6 +69,11 @@ def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, s
             if name != "gateway"
         },
     }
+
+
+def _security_environment(security: KafkaSecurity) -> dict[str, str]:
+    values = {field: getattr(security, field) for field in KafkaSecurity.__struct_fields__}
+    return {f"WHALE_{field.upper()}": one for field, one in values.items() if one is not None}
 
 
 def program(service: str, where: Addresses, secrets: Secrets) -> Program:
@@ -77,10 +86,14 @@ def program(service: str, where: Addresses, secrets: Secrets) -> Program:
     )
 
 
-def migrate_command(service: str, where: Addresses, secrets: Secrets) -> list[str]:
-    """Brings the service's database up to date."""
-    url = database_url(where, secrets, service, owner=True)
-    return [sys.executable, "-m", "libs.persistence.migrate", f"services.{service}", url]
+def migrate_command(service: str) -> list[str]:
+    """Brings the service's database up to date, in `migrate_environment`."""
+    return [sys.executable, "-m", "libs.persistence.migrate", f"services.{service}"]
+
+
+def migrate_environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, str]:
+    """The address with its password is no argument: everybody may read the process list."""
+    return {"WHALE_DATABASE_URL": database_url(where, secrets, service, owner=True)}
 
 
 def data_folder(settings: Settings, name: str) -> Path:

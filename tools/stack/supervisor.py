@@ -125,7 +125,8 @@ class Supervisor:
         if self._settings.redis_url is not None:
             return await self._expect_named("redis", "Redis", "WHALE_REDIS_URL")
         data = services.data_folder(self._settings, "redis")
-        await self._launch(redis.program(data, self._settings.redis_port))
+        port, password = self._settings.redis_port, self._secrets.redis_password
+        await self._launch(redis.program(data, port, password))
         await self._await("redis")
         return None
 
@@ -145,7 +146,7 @@ class Supervisor:
             await self._launch(kafka.program(folder, port))
             await self._await("kafka")
         async with self._step("topics"):
-            await topics.create(bootstrap)
+            await topics.create(bootstrap, security=self._where.kafka_security)
 
     async def _start_postgres(self) -> None:
         admin = self._where.postgres_admin
@@ -154,20 +155,28 @@ class Supervisor:
         else:
             data = services.data_folder(self._settings, "postgres")
             async with self._step("the database"):
-                await postgres.prepare(data, self._secrets.database_password)
+                await postgres.prepare(data, self._secrets.superuser_password)
+                if self._secrets.database_password is not None:
+                    await postgres.set_superuser_password(data, self._secrets.superuser_password)
+                    self._secrets = config.forget_database_password(self._folder)
             await self._launch(postgres.program(data, self._settings.postgres_port))
             await self._await("postgres")
+            await postgres.close_own_databases(admin)
         async with self._step("migrations"):
             for service in SERVICES:
                 await postgres.create_database(
-                    admin, service, self._secrets.database_password, name=service
+                    admin, service, self._secrets.password_of, name=service
                 )
             await asyncio.gather(*(self._migrate(service) for service in SERVICES))
 
     async def _migrate(self, service: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            *services.migrate_command(service, self._where, self._secrets),
+            *services.migrate_command(service),
             cwd=config.ROOT,
+            env={
+                **os.environ,
+                **services.migrate_environment(service, self._where, self._secrets),
+            },
             stdout=asyncio.subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -33,7 +33,7 @@ async def keep_topics(probe: Probe) -> None:
     missing = await probe.missing_topics()
     if missing:
         log.warning("topics are missing and are created: %s", ", ".join(sorted(missing)))
-        await topics.create(probe.kafka)
+        await topics.create(probe.kafka, security=probe.kafka_security)
 
 
 def bound_logs(folder: Path, *, max_bytes: int = MAX_LOG_BYTES) -> None:

@@ -4,8 +4,9 @@ import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+
+from libs.persistence.engine import connect_engine
 
 # Any number does, as long as every upgrade takes the same one.
 _UPGRADE_LOCK = 7_201
@@ -19,7 +20,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _upgrade() -> None:
-    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    engine = connect_engine(context.config.attributes["url"], connect_args={}, poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_run)
         await connection.commit()

@@ -1,0 +1,247 @@
+"""The services as production runs them: Kafka with TLS, names and access lists; TLS everywhere."""
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
+from redis.asyncio import Redis
+
+from libs.contracts import topics
+from libs.contracts.access import ACCESS, Access
+from libs.messaging.producer import producing
+from libs.messaging.relay import Relay
+from libs.persistence.engine import create_batch_engine, statement
+from libs.persistence.migrate import upgrade
+from libs.testing.eventually import eventually
+from tests.chaos import alone
+from tests.conftest import is_ready
+from tests.integration.conftest import empty_database
+from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
+from tests.support import Stack
+from tools.dead_letters.desk import open_desk
+from tools.stack import config, kafka
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates"),
+    pytest.mark.timeout(400),
+]
+
+ORDER = {
+    "order_id": "1042",
+    "customer_id": "cust_1",
+    "total": "50.00",
+    "currency": "USD",
+    "completed_at": "2026-03-10T12:00:00Z",
+}
+SERVICES = ("earning", "catalog", "redemption", "anomaly")
+EVERY_TOPIC = sorted(
+    {topic.name for topic in topics.TOPICS} | {topic.dead_letters for topic in topics.CONSUMED}
+)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Broker]:
+    asyncio.run(kafka.download())
+    made = Broker(tmp_path_factory.mktemp("kafka"), certificate)
+    with made.running():
+        yield made
+
+
+@pytest.fixture(scope="module")
+def secured(broker: Broker) -> Iterator[Stack]:
+    """Databases, Redis and topics, made by the same commands as ever, with an operator's rights."""
+    security = broker.security(ADMIN)
+    named = {
+        f"WHALE_{name.upper()}": getattr(security, name) for name in security.__struct_fields__
+    }
+    home = Path("/tmp") / f"whale-test-{secrets.token_hex(4)}"
+    stack = Stack(
+        home,
+        WHALE_SERVICES="none",
+        WHALE_KAFKA_URL=broker.address,
+        **{name: value for name, value in named.items() if value is not None},
+    )
+    try:
+        stack.up()
+        asyncio.run(broker.let_in())
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def service(stack: Stack, broker: Broker, name: str) -> AsyncIterator[None]:
+    """A process of a service that Kafka knows as the service, ready."""
+    port = config.free_port()
+    own = broker.security(name)
+    assert own.kafka_sasl_password is not None
+    async with alone.healthy(
+        stack,
+        name,
+        WHALE_HTTP_PORT=str(port),
+        WHALE_KAFKA_SASL_USERNAME=name,
+        WHALE_KAFKA_SASL_PASSWORD=own.kafka_sasl_password,
+    ):
+        await eventually(lambda: is_ready(port), within_seconds=90)
+        yield
+
+
+async def test_each_service_does_its_work_as_its_own_principal(
+    secured: Stack, broker: Broker
+) -> None:
+    store_id = await alone.new_store(secured)
+    async with contextlib.AsyncExitStack() as running:
+        for name in SERVICES:
+            await running.enter_async_context(service(secured, broker, name))
+        async with producing(broker.address, security=broker.security("shop")) as shop:
+            order = msgspec.json.encode({"store_id": store_id, **ORDER})
+            await shop.send_and_wait(topics.ORDER_COMPLETED, order, key=b"k")
+            await shop.send_and_wait(topics.ORDER_COMPLETED, b"no order", key=b"k")
+
+        async with kafka.reading(
+            broker.address, topics.POINTS_EARNED, security=broker.security("reader")
+        ) as reader:
+            async with asyncio.timeout(60):
+                record = await reader.getone()
+        assert msgspec.json.decode(record.value)["store_id"] == store_id
+
+        async with open_desk(broker.address, security=broker.security("operator")) as desk:
+
+            async def letter_came() -> None:
+                assert [one.value for one in await desk.letters()] == [b"no order"]
+
+            await eventually(letter_came, within_seconds=60)
+            await desk.replay(await desk.letters())
+            await desk.drop(await desk.letters())
+
+
+@pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)
+async def test_a_principal_writes_to_its_topics_and_to_no_other(
+    secured: Stack, broker: Broker, access: Access
+) -> None:
+    taken: set[str] = set()
+    async with producing(broker.address, security=broker.security(access.principal)) as producer:
+        for topic in EVERY_TOPIC:
+            with contextlib.suppress(TopicAuthorizationFailedError):
+                await producer.send_and_wait(topic, b"forged", key=b"forged")
+                taken.add(topic)
+    assert taken == set(access.writes)
+
+
+@pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)
+async def test_a_principal_reads_its_topics_and_no_other(
+    secured: Stack, broker: Broker, access: Access
+) -> None:
+    reads = await asyncio.gather(
+        *(_reads(broker, access.principal, topic) for topic in EVERY_TOPIC)
+    )
+    readable = {topic for topic, is_readable in zip(EVERY_TOPIC, reads, strict=True) if is_readable}
+    assert readable == set(access.reads)
+
+
+async def _reads(broker: Broker, principal: str, topic: str) -> bool:
+    try:
+        async with kafka.reading(
+            broker.address, topic, security=broker.security(principal)
+        ) as consumer:
+            await consumer.getmany(timeout_ms=100)
+    except TopicAuthorizationFailedError:
+        return False
+    return True
+
+
+async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(broker: Broker) -> None:
+    own = broker.security("shop")
+    wrong = msgspec.structs.replace(own, kafka_sasl_password="a guess")
+    nameless = msgspec.structs.replace(own, kafka_security_protocol="SSL")
+    stranger = msgspec.structs.replace(own, kafka_ca_file=None)
+    assert await kafka.answers(broker.address, security=own)
+    for security in (wrong, nameless, stranger):
+        assert not await kafka.answers(broker.address, security=security)
+
+
+def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_it() -> None:
+    services = [one for one in ACCESS if one.principal in SERVICES]
+    assert {topic for one in ACCESS for topic in one.writes} == set(EVERY_TOPIC)
+    assert {topic for one in services for topic in one.reads} == {
+        topic.name for topic in topics.CONSUMED
+    }
+
+
+# -- TLS to PostgreSQL and Redis
+
+
+async def test_engines_migrations_and_relays_verify_the_certificate_that_the_address_asks_for(
+    stack: Stack, unique: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    database = await empty_database(stack, "earning", unique)
+    another = Certificate(tmp_path)
+    port = stack.settings.postgres_port
+    async with tls_in_front_of(port, certificate, postgres=True) as front:
+
+        def secured_by(authority: Certificate, url: str) -> str:
+            at = url.replace(f":{port}/", f":{front}/")
+            return f"{at}?sslmode=verify-full&sslrootcert={authority.ca}"
+
+        assert await _reaches(secured_by(certificate, database.url))
+        assert not await _reaches(secured_by(another, database.url))
+        owner = secured_by(certificate, database.owner_url)
+        await asyncio.to_thread(upgrade, "services.earning", owner)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await asyncio.to_thread(
+                upgrade, "services.earning", secured_by(another, database.owner_url)
+            )
+        await _relay_is_ready(secured_by(certificate, database.url), stack.kafka)
+    # The server itself has no TLS: an address that asks for it does not go on without.
+    with pytest.raises(ConnectionError, match="rejected SSL upgrade"):
+        await _reaches(f"{database.url}?sslmode=require")
+
+
+async def _reaches(url: str) -> bool:
+    engine = create_batch_engine(url, name="test", connections=1)
+    try:
+        async with statement(engine) as connection:
+            return bool(await connection.fetchval("SELECT true"))
+    except ssl.SSLCertVerificationError:
+        return False
+    finally:
+        await engine.dispose()
+
+
+async def _relay_is_ready(url: str, bootstrap: str) -> None:
+    relay = Relay(url, bootstrap)
+    running = asyncio.create_task(relay.run())
+
+    async def ready() -> None:
+        await relay.ready()
+
+    try:
+        await eventually(ready, within_seconds=30)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_redis_is_reached_over_tls_by_its_address(
+    stack: Stack, certificate: Certificate
+) -> None:
+    port = stack.settings.redis_port
+    async with tls_in_front_of(port, certificate) as front:
+        url = stack.addresses.redis.replace("redis://", "rediss://").replace(
+            f":{port}", f":{front}"
+        )
+        async with Redis.from_url(f"{url}?ssl_ca_certs={certificate.ca}") as client:
+            assert await client.ping()
