@@ -18,6 +18,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from libs.contracts.topics import ORDER_COMPLETED, dead_letter_topic, record_key
+from libs.messaging import fetching
 from libs.persistence.engine import create_engine
 from libs.testing.eventually import eventually
 from services.gateway import keys
@@ -140,7 +141,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGenerator[Any, None]:
     """Every record of a topic from its beginning, and what comes within `seconds`. Whoever may stop
-    before the end closes it."""
+    before the end closes it. Other tests' hostile records are among them."""
+    fetching.install()
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:

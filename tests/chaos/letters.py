@@ -85,7 +85,7 @@ def _faults(letter: Letter, record: Record) -> list[str]:
     """Whatever differs from the original key, headers and bytes."""
     faults = [
         f"no header {name!r} of {value!r}"
-        for name, value in record.headers
+        for name, value in dict(record.headers).items()
         if not name.startswith(b"dlq-") and letter.headers.get(name.decode(), b"-") != value
     ]
     if letter.value != record.value:

@@ -64,7 +64,7 @@ async def test_a_letter_over_the_limit_is_truncated_and_says_so(shop: Shop) -> N
     """The letter also carries the place and the digest, which `letter_of` compares."""
     record = maker(shop).record(b"x" * (_MIB + _MIB // 2), headers=((b"x-shop", b"1"),))
     batch = encode_batch([record], codec="gzip")
-    letter = await letter_of(shop, Hostile(kind="large", record=record, batch=batch))
+    letter = await letter_of(shop, Hostile(kind="large", record=record, batch=batch, codes=INVALID))
     assert letter.truncated
     assert letter.key == record.key
     assert letter.value == b"x" * KEPT_BYTES
