@@ -8,7 +8,7 @@ it is retried later, from the first record that is not committed.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -22,6 +22,7 @@ from libs.messaging.backoff import delays
 from libs.messaging.dead_letters import DeadLetter
 from libs.messaging.delivery import Delivery, Record, Verdict
 from libs.messaging.look_ahead import LookAhead
+from libs.messaging.stopped import StoppedPartitions, name_of
 from libs.observability import logging, metrics
 
 __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Verdict"]
@@ -66,14 +67,6 @@ class NotReady(Exception):
     """Why a consumer cannot do its work now."""
 
 
-class _Stopped(Struct):
-    """A partition that is not consumed until its next retry, and the delays between retries."""
-
-    reason: str
-    delays: Iterator[float]
-    timer: asyncio.TimerHandle | None = None
-
-
 class BatchConsumer(Generic[E]):
     """Consumes topics in batches, whose records one handler takes.
 
@@ -111,7 +104,11 @@ class BatchConsumer(Generic[E]):
         self._trouble: str | None = None
         self._busy_since: float | None = None
         self._done: dict[TopicPartition, int] = {}
-        self._stopped: dict[TopicPartition, _Stopped] = {}
+        self._stopped = StoppedPartitions(
+            first_seconds=self._policy.stopped_first_seconds,
+            longest_seconds=self._policy.stopped_longest_seconds,
+            resume=self._resume,
+        )
         self._failure_delays = delays()
 
     def register(self, broker: KafkaBroker) -> None:
@@ -142,7 +139,7 @@ class BatchConsumer(Generic[E]):
         consumer = self._consumer
         reasons = [
             self._trouble or self._delivery.trouble,
-            *(f"{_name(place)} is stopped: {one.reason}" for place, one in self._stopped.items()),
+            *self._stopped.reasons(),
             *(
                 f"the topic {topic} does not exist"
                 for topic in self._topics
@@ -166,7 +163,7 @@ class BatchConsumer(Generic[E]):
         for place in consumer.assignment() - consumer.paused():
             fetched = consumer.last_poll_timestamp(place)
             if fetched is not None and time.time() - fetched / 1_000 > _SILENCE_SECONDS:
-                return f"Kafka has not returned a fetch of {_name(place)} for too long"
+                return f"Kafka has not returned a fetch of {name_of(place)} for too long"
         return None
 
     # -- one batch
@@ -223,24 +220,12 @@ class BatchConsumer(Generic[E]):
     # -- stopped partitions
 
     def _stop(self, reasons: dict[TopicPartition, str], records: Sequence[Record]) -> None:
-        """Pause partitions whose records all fail, and set when each is retried."""
+        """Pause partitions whose records all fail, before the first record of the batch."""
         self._rewind(set(reasons), records)
         for place, reason in reasons.items():
-            stopped = self._stopped.get(place)
-            if stopped is None:
-                waits = delays(
-                    first=self._policy.stopped_first_seconds,
-                    longest=self._policy.stopped_longest_seconds,
-                )
-                stopped = self._stopped[place] = _Stopped(reason, waits)
-            stopped.reason = reason
-            delay = next(stopped.delays)
-            log.critical(
-                "partition_stopped", partition=_name(place), reason=reason, retry_seconds=delay
-            )
             if place in self._assignment():
                 self._consumer.pause(place)
-            stopped.timer = asyncio.get_running_loop().call_later(delay, self._resume, place)
+            self._stopped.stop(place, reason)
 
     def _rewind(self, places: set[TopicPartition], records: Sequence[Record]) -> None:
         """Have the partitions' part of a batch fetched again."""
@@ -251,24 +236,15 @@ class BatchConsumer(Generic[E]):
             self._consumer.seek(place, first[place])
 
     def _resume(self, place: TopicPartition) -> None:
-        """Retry a stopped partition; it stays in `_stopped` until a batch of it is done."""
-        if place in self._stopped:
-            self._stopped[place].timer = None
         if place in self._assignment():
             self._consumer.resume(place)
 
     def _release(self, done: Sequence[Record]) -> None:
-        """A partition that is processed again, or is another member's by now, is not stopped."""
-        if not self._stopped:
-            return
-        gone = self._stopped.keys() - self._assignment()
-        for place in gone | {_place(one) for one in done}:
-            if self._stopped.pop(place, None) is not None:
-                log.warning("partition_resumed", partition=_name(place))
-
-    def _waiting(self) -> set[TopicPartition]:
-        """The stopped partitions whose retry is not due."""
-        return {place for place, one in self._stopped.items() if one.timer is not None}
+        """Partitions with a batch done, and those of another member by now, are not stopped."""
+        stopped = set(self._stopped)
+        if stopped:
+            done_places = {_place(one) for one in done}
+            self._stopped.release(stopped & done_places | stopped - self._assignment())
 
     # -- Kafka's side
 
@@ -291,7 +267,7 @@ class BatchConsumer(Generic[E]):
         finally:
             task.cancel()
             if self._consumer is not None:
-                self._consumer.resume(*(self._consumer.paused() - self._waiting()))
+                self._consumer.resume(*(self._consumer.paused() - self._stopped.waiting()))
 
     async def _poll_paused(self) -> None:
         """Poll without taking anything. A partition assigned meanwhile is not paused yet: what it
@@ -341,10 +317,6 @@ class BatchConsumer(Generic[E]):
 
 def _place(record: Record) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)
-
-
-def _name(place: TopicPartition) -> str:
-    return f"{place.topic}:{place.partition}"
 
 
 async def _parse(records: Any) -> KafkaMessage:
