@@ -46,6 +46,11 @@ _ABOUT_THE_RECORD: Final = (
     InvalidTimestampError,
 )
 
+# How many headers say why a record is dead, and how many more that its letter is a stub.
+_REASONS: Final = 7
+_STUB_REASONS: Final = 3
+_LAST_OF_STUB: Final = PREFIX + "sha256"
+
 log = logging.get(__name__)
 
 
@@ -178,6 +183,17 @@ def _reasons(letter: DeadLetter, service: str, now: str) -> Headers:
             "time": now,
         }
     )
+
+
+def split_headers(headers: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
+    """A letter's headers as the record's own, whatever they are called, and the reasons that were
+    added behind them, without their prefix."""
+    added = _REASONS + _STUB_REASONS if headers and headers[-1][0] == _LAST_OF_STUB else _REASONS
+    own, reasons = headers[:-added], headers[-added:]
+    return list(own), {
+        name.removeprefix(PREFIX): (value or b"").decode(errors="replace")
+        for name, value in reasons
+    }
 
 
 def _headers(values: dict[str, str]) -> Headers:

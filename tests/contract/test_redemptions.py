@@ -9,7 +9,7 @@ from tests.support import Shop
 REDEEM = {"customer_id": "cust_1", "reward_id": "rwd_1"}
 
 FAULTY = [
-    pytest.param({}, ["#/customer_id"], id="nothing"),
+    pytest.param({}, ["#/customer_id", "#/reward_id"], id="nothing"),
     pytest.param(
         {"customer_id": "a b", "reward_id": ""}, ["#/customer_id", "#/reward_id"], id="ids"
     ),

@@ -127,7 +127,7 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
         pytest.param(b'{"points": NaN}', "#", id="NaN"),
         pytest.param(b"[" * 60_000, "#", id="nested without end"),
         pytest.param(b"[]", "#", id="a list"),
-        pytest.param(b"{}", "#/customer_id", id="nothing in it"),
+        pytest.param(b"{}", "#/customer_id #/points #/reason", id="nothing in it"),
         pytest.param(
             b'{"customer_id": "c", "points": "5", "reason": "r"}',
             "#/points",
@@ -173,7 +173,7 @@ async def test_a_faulty_award_is_400_and_names_the_place(
 ) -> None:
     answer = await shop.call("POST", "loyalty/earn", body)
     assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == [pointer]
+    assert pointers(answer) == pointer.split()
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
         ('{"percent": 10.0}', '{"percent":10}'),
         ('{"percent": "0.000001"}', '{"percent":0.000001}'),
         ('{"amount": 25, "currency": "USD"}', '{"amount":"25.00","currency":"USD"}'),
-        ('{"amount": "1e12", "currency": "USD"}', '{"amount":"1000000000000.00","currency":"USD"}'),
+        ('{"amount": 1e12, "currency": "USD"}', '{"amount":"1000000000000.00","currency":"USD"}'),
         ('{"amount": 0.125000, "currency": "EUR"}', '{"amount":"0.125","currency":"EUR"}'),
         ('{"amount": "0.000001", "currency": "EUR"}', '{"amount":"0.000001","currency":"EUR"}'),
     ],
@@ -228,7 +228,7 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop, method: str) -> No
         pytest.param(
             {"metadata": {"k": "a\u0000"}}, "#/metadata/k", id="a control character in it"
         ),
-        pytest.param({"metadata": {"k": 5}}, "#/metadata/*", id="a number in it"),
+        pytest.param({"metadata": {"k": 5}}, "#/metadata/k", id="a number in it"),
         pytest.param({"metadata": []}, "#/metadata", id="a list for metadata"),
     ],
 )

@@ -93,3 +93,17 @@ async def test_a_record_of_the_largest_size_goes_whole(
     (found,) = (await published(stack, topic, 1)).values()
     assert found.value == value
     assert len(dict(found.headers)["dlq-detail"]) == 1_000
+
+
+async def test_the_record_s_own_headers_are_told_from_the_reasons(
+    stack: Stack, topic: str, producer: AIOKafkaProducer
+) -> None:
+    own = [("dlq-topic", b"x"), ("h", None), ("dlq-time", b"\xff")]
+    given = record(4, b"x", topic=topic, headers=own)
+    await dead_letters.publish(
+        producer, [DeadLetter(given, Poison("malformed", "no event"))], service="test"
+    )
+    (found,) = (await published(stack, topic, 1)).values()
+    headers, reasons = dead_letters.split_headers(found.headers)
+    assert headers == own
+    assert (reasons["topic"], reasons["offset"], reasons["code"]) == (topic, "4", "malformed")

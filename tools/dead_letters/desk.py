@@ -11,7 +11,7 @@ from msgspec import Struct
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging.dead_letters import PREFIX
+from libs.messaging.dead_letters import split_headers
 from libs.messaging.fetching import Unreadable
 from libs.messaging.producer import producing
 from tools.stack import kafka
@@ -150,15 +150,11 @@ async def open_desk(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> A
 
 
 def _letter(record: Any) -> Letter:
-    told = {
-        name.removeprefix(PREFIX): value.decode(errors="replace")
-        for name, value in record.headers
-        if name.startswith(PREFIX)
-    }
+    headers, reasons = split_headers(record.headers)
     return Letter(
         place=f"{record.topic}:{record.partition}:{record.offset}",
         key=record.key,
         value=record.value,
-        headers=[header for header in record.headers if not header[0].startswith(PREFIX)],
-        told=told,
+        headers=headers,
+        told=reasons,
     )

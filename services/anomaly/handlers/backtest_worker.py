@@ -11,11 +11,11 @@ import sys
 from datetime import date
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from libs.contracts import api
 from libs.contracts.anomalies import AnomalySettings, BacktestAnswer
+from libs.contracts.numbers import decoder
 from libs.persistence.engine import create_engine, snapshot
 from libs.persistence.errors import is_transient
 from services.anomaly.handlers import backtesting
@@ -77,8 +77,8 @@ async def run(task: Task) -> Outcome:
 def main() -> None:
     """Carry out the task on standard input."""
     os.nice(_NICE)
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
-    # Whoever started it may be gone; it must not go on for nobody.
+    task = decoder(Task).decode(sys.stdin.buffer.read())
+    # The process that started it may have ended: then nobody waits for this one.
     signal.alarm(task.seconds)
     try:
         outcome = asyncio.run(run(task))
