@@ -12,6 +12,7 @@ PYTHON ?= $(shell for check in 'import ensurepip, venv; $(FITS)' '$(FITS)'; do \
 VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := $(PY) -m tools
+TEST_PROCESSES ?= 3
 
 # The JavaScript client is built and tested where there is a node; without one the rest goes on.
 JS := libs/whale-js
@@ -61,8 +62,10 @@ clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to ins
 	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
 	@ls dist/whale-loyalty-*.tgz dist/whale_loyalty-*
 
-test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers
-	@$(PY) -m pytest $(T)
+# Tests wait for servers more than they compute: a few processes, each with a stack of its own, use the
+# cores. A file stays in one process.
+test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"]
+	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile)
 
 test-long: $(VENV)/dev ## the tests that take minutes each
 	@$(PY) -m pytest -m long $(T)

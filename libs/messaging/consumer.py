@@ -46,7 +46,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_records: int = 2_000
     # How long the broker holds an empty fetch open. It responds immediately once there is a record,
     # so a long wait costs no latency and saves an idle system most of its fetches.
-    fetch_max_wait_ms: int = 1_000
+    fetch_max_wait_ms: int = 2_000
     # A consumer that no request waits for lets records collect for so long after each batch, since
     # a batch costs a transaction however small it is. Below the 100 ms for which aiokafka holds back
     # further fetches of a partition that is not drained.

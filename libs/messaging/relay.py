@@ -30,7 +30,7 @@ _LOCK_SPACE: Final = 2
 # Rows hold up to a thousand events each; a few keep the broker busy without filling memory.
 _ROWS: Final = 20
 # How late an event may be that another process wrote; our own wake us.
-_POLL_SECONDS: Final = 0.25
+_POLL_SECONDS: Final = 0.5
 # What is written within so short a time goes together: a round costs the store and the broker more
 # than its events do.
 _PACE_SECONDS: Final = 0.02

@@ -33,7 +33,11 @@ _numbers = itertools.count()
 def servers() -> Iterator[Stack]:
     """PostgreSQL, Kafka and Redis alone, with databases and topics."""
     base = Path("/tmp" if os.geteuid() == 0 else os.environ.get("TMPDIR", "/tmp"))
-    stack = Stack(base / f"whale-bench-{secrets.token_hex(4)}", WHALE_SERVICES="none")
+    stack = Stack(
+        base / f"whale-bench-{secrets.token_hex(4)}",
+        WHALE_SERVICES="none",
+        WHALE_KAFKA_JAVA_OPTIONS="-server",
+    )
     stack.up()
     try:
         yield stack

@@ -16,6 +16,7 @@ from tools.docs.openapi import Example, Examples
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
 # Enough to use up the allowance of a key at once.
 _TOO_MANY: Final = 300
+_RATE_LIMITED: Final = 429
 _BURST: Final = 15
 
 CUSTOMER: Final = "cust_abc123"
@@ -71,6 +72,12 @@ class Teller:
             operation.method, url, data=None if body is None else data, headers=headers
         ) as answer:
             raw = await answer.read()
+            if answer.status == _RATE_LIMITED:
+                # A backtest weighs as much as a hundred requests.
+                await asyncio.sleep(int(answer.headers["Retry-After"]))
+                return await self.call(
+                    name, body, subject=subject, query=query, media_type=media_type, key=key
+                )
             told = msgspec.json.decode(raw) if raw else None
             if answer.status == operation.status:
                 example = Example(

@@ -40,6 +40,9 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     kafka_url: str | None = None
     postgres_url: str | None = None
     redis_url: str | None = None
+    # Options for Kafka's Java. Compiling little keeps its start and an idle stack cheap; give `-server`
+    # to have it compile everything it can.
+    kafka_java_options: str = "-XX:TieredStopAtLevel=1"
     # Which services to run; `none` leaves the servers alone with their databases and topics.
     services: tuple[str, ...] = SERVICES
     # A process that does not respond for so long is restarted.

@@ -148,11 +148,14 @@ async def prepare(folder: Path, *, port: int, controller: int) -> None:
         )
 
 
-def program(folder: Path, port: int) -> Program:
-    """The broker on `port`."""
+def program(folder: Path, port: int, *, java_options: str) -> Program:
+    """The broker on `port`, in a Java with these options."""
     return Program(
         name="kafka",
-        argv=[*_java(folder, "kafka.Kafka", *_HEAP), str(folder / "server.properties")],
+        argv=[
+            *_java(folder, "kafka.Kafka", *_HEAP, *java_options.split()),
+            str(folder / "server.properties"),
+        ],
         address=f"{LOOPBACK}:{port}",
         user=unprivileged.user(),
     )

@@ -143,7 +143,9 @@ class Supervisor:
             others = {*self._where.http.values(), *self._where.metrics.values()}
             controller = config.free_port(apart_from=self._settings.ports | others)
             await kafka.prepare(folder, port=port, controller=controller)
-            await self._launch(kafka.program(folder, port))
+            await self._launch(
+                kafka.program(folder, port, java_options=self._settings.kafka_java_options)
+            )
             await self._await("kafka")
         async with self._step("topics"):
             await topics.create(bootstrap, security=self._where.kafka_security)
