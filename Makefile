@@ -65,7 +65,7 @@ clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to ins
 # Tests wait for servers more than they compute: a few processes, each with a stack of its own, use the
 # cores. A file stays in one process.
 test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"]
-	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile)
+	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder)
 
 test-long: $(VENV)/dev ## the tests that take minutes each
 	@$(PY) -m pytest -m long $(T)

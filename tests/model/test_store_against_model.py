@@ -118,7 +118,12 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orders)
     @rule(data=st.data())
     def refund(self, data: st.DataObject) -> None:
-        counted = [key for key, one in self.model.orders.items() if not one.held]
+        # Once the whole is refunded, any later refund is a conflict.
+        counted = [
+            key
+            for key, one in self.model.orders.items()
+            if not one.held and not one.refunded == one.total > 0
+        ]
         if not counted:
             return
         order_id = data.draw(st.sampled_from(counted))
