@@ -1,9 +1,10 @@
 """The posting path on real PostgreSQL: claims, locks, rivals and what each of them guards."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -15,7 +16,7 @@ from libs.kernel.ids import uuid7
 from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.idempotency import Claim, KeptAnswer
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import Award, Order, OrderRecord, Repeated
+from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
 from services.earning.domain.programs import Program
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.store import ledger, programs
@@ -53,6 +54,17 @@ def order(number: int, customer: str = "cust_1", total: str = "1.00") -> Order:
         currency="USD",
         program_id=None,
         reason=f"Order {number}",
+        occurred_at=NOON,
+    )
+
+
+def refund(number: int, customer: str = "cust_1") -> Refund:
+    return Refund(
+        store_id=STORE,
+        customer_id=customer,
+        order_id=f"o{number}",
+        refund_id=f"r{number}",
+        amount=None,
         occurred_at=NOON,
     )
 
@@ -101,6 +113,33 @@ async def test_rivals_over_one_order_of_two_customers_post_it_once(
         results = [one.results[0], other.results[0]]
         assert sorted(type(result).__name__ for result in results) == ["Conflict", "OrderRecord"]
     assert await query(earning_database, "SELECT count(*) FROM entries") == 20
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(lambda: refund(1), id="its refund"),
+        pytest.param(lambda: order(1), id="the same order"),
+    ],
+)
+async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_customer_s(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, second: Callable[[], Refund | Order]
+) -> None:
+    """The order commits after the second batch has looked for the account, which no lock can guard
+    while it does not exist, and before that batch looks for the order."""
+    lock_accounts, orders = ledger.lock_accounts, iter([order(1)])
+
+    async def then_the_order_commits(connection: Any, keys: Any) -> Any:
+        found = await lock_accounts(connection, keys)
+        for one in orders:
+            await post_batch(engine, [Work([one])])
+        return found
+
+    monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
+    (done,) = await post_batch(engine, [Work([second()])])
+    assert isinstance(done, Done)
+    (result,) = done.results
+    assert not isinstance(result, Conflict), result
 
 
 async def test_a_batch_may_change_some_orders_and_add_others(

@@ -138,9 +138,8 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
     """Lock what the postings touch, and read what is recorded of it. The locks come first, in an
     order of their own, so that what is read after them cannot change before the commit."""
     in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
-    accounts = await ledger.lock_accounts(
-        connection, {(one.store_id, one.customer_id) for one in postings}
-    )
+    wanted = {(one.store_id, one.customer_id) for one in postings}
+    accounts = await ledger.lock_accounts(connection, wanted)
     # A batch is mostly orders; what else it holds is looked through once for each kind.
     posting_now = {one.key for one in postings if isinstance(one, Order)}
     others = [one for one in postings if not isinstance(one, Order)]
@@ -167,7 +166,7 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
         (award.order for award in awards.values() if award.order is not None),
     )
     posting_now |= {one.key for orders in held.values() for one in orders}
-    return Known(
+    known = Known(
         accounts=accounts,
         programs=in_force,
         orders=await ledger.read_orders(connection, asked),
@@ -180,6 +179,12 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
         ),
         awards=awards,
     )
+    new = wanted - accounts.keys()
+    if new and await ledger.lock_accounts(connection, new):
+        # No lock can be held on an account that does not exist. One that exists by now was created
+        # by a transaction whose orders may have been read above as another customer's.
+        raise Rival
+    return known
 
 
 def _fold(
