@@ -1,6 +1,7 @@
 """The posting path on real PostgreSQL: claims, locks, rivals and what each of them guards."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from libs.kernel.errors import Conflict
 from libs.kernel.ids import uuid7
 from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
 from services.earning.domain.programs import Program
@@ -205,11 +207,22 @@ async def test_without_the_account_lock_awards_are_lost(
     await post(engine, award())
     unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
     monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
-    outcomes = await asyncio.gather(
-        *(post(engine, award()) for _ in range(8)), return_exceptions=True
-    )
+    blocker = await asyncpg.connect(earning_database.owner_url)
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE entries IN SHARE MODE")  # inserting waits, reading not
+        both = [asyncio.create_task(post(engine, award())) for _ in range(2)]
+        await eventually(functools.partial(_two_writers_wait, blocker))
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+    await blocker.close()
     balance = await query(earning_database, "SELECT balance FROM accounts")
-    assert any(isinstance(one, Exception) for one in outcomes) or balance != 9
+    assert any(isinstance(one, Exception) for one in outcomes) or balance != 3
+
+
+async def _two_writers_wait(connection: asyncpg.Connection) -> None:
+    """Both transactions have read the account and wait to write, one behind the other."""
+    waiting = """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE datname = current_database() AND NOT granted"""
+    assert await connection.fetchval(waiting) == 2
 
 
 async def test_one_key_posts_once_among_rivals_in_many_batches(
