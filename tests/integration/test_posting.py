@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import uuid7
 from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, KeptAnswer
 from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
 from services.earning.domain.programs import Program
+from services.earning.handlers import posting
 from services.earning.handlers.posting import Done, Work, post_batch
 from services.earning.store import ledger, programs
 from tests.integration.conftest import Database
@@ -200,13 +202,16 @@ async def test_batches_that_touch_the_same_accounts_in_any_order_do_not_deadlock
     assert await query(earning_database, "SELECT max(balance) FROM accounts") == 25
 
 
-async def test_without_the_account_lock_awards_are_lost(
-    engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("locked", [True, False])
+async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
+    engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch, locked: bool
 ) -> None:
-    """The negative control of the race above: the lock, and not luck, is what holds."""
+    """Without the lock the second batch overwrites nothing either, but has to start again."""
     await post(engine, award())
-    unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
-    monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
+    monkeypatch.setattr(posting, "_ATTEMPTS", 1)
+    if not locked:
+        unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
+        monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
     blocker = await asyncpg.connect(earning_database.owner_url)
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE entries IN SHARE MODE")  # inserting waits, reading not
@@ -214,8 +219,9 @@ async def test_without_the_account_lock_awards_are_lost(
         await eventually(functools.partial(_two_writers_wait, blocker))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     await blocker.close()
-    balance = await query(earning_database, "SELECT balance FROM accounts")
-    assert any(isinstance(one, Exception) for one in outcomes) or balance != 3
+    lost = [one for one in outcomes if isinstance(one, Rival)]
+    assert len(lost) == (0 if locked else 1)
+    assert await query(earning_database, "SELECT balance FROM accounts") == 3 - len(lost)
 
 
 async def _two_writers_wait(connection: asyncpg.Connection) -> None:
