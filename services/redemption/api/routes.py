@@ -5,9 +5,9 @@ from typing import Final, get_args
 from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
+from msgspec import Struct
 
 from libs.contracts.rewards import MAX_COST, RedeemRequest, RedemptionStatus
-from libs.kernel.errors import Fault, InvalidRequest
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks, pages
 from libs.web.body import Faults, decode
@@ -22,7 +22,7 @@ from libs.web.exchange import (
     request_id_of,
     write_of,
 )
-from libs.web.inspection import UNKNOWN, pointer_step
+from libs.web.wording import REQUIRED
 from services.redemption.handlers import reading, redeeming
 from services.redemption.handlers.resources import resources_of
 from services.redemption.store.reading import RedemptionFilter
@@ -51,8 +51,9 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
     include = query.one_of("include", ("all",))
     faults.raise_if_any()
     if customer_id is None:
-        detail = "This parameter is required here."
-        raise InvalidRequest(detail, errors=[Fault(detail=detail, parameter="customer_id")])
+        faults.parameter("customer_id", REQUIRED)
+        faults.raise_if_any()
+    assert customer_id is not None
     found = await reading.list_rewards_for(
         resources_of(request),
         store_id,
@@ -98,7 +99,7 @@ async def cancel(
     request: AnyRequest, store_id: FromPath[str], redemption_id: FromPath[str]
 ) -> Body:
     """Give the points and the reward back."""
-    claim = claim_of(request, store_id, await _no_members(request))
+    claim = claim_of(request, store_id, await _empty_body(request))
     answer, replayed = await redeeming.cancel(
         resources_of(request), store_id, redemption_id, claim, request_id_of(request)
     )
@@ -112,7 +113,7 @@ async def cancel(
 )
 async def use(request: AnyRequest, store_id: FromPath[str], redemption_id: FromPath[str]) -> Body:
     """The shop honoured it."""
-    claim = claim_of(request, store_id, await _no_members(request))
+    claim = claim_of(request, store_id, await _empty_body(request))
     answer, replayed = await redeeming.use(resources_of(request), store_id, redemption_id, claim)
     return kept_body(answer, replayed=replayed)
 
@@ -120,20 +121,20 @@ async def use(request: AnyRequest, store_id: FromPath[str], redemption_id: FromP
 def _check_redeem(request: RedeemRequest, faults: Faults) -> None:
     checks.customer_id(request.customer_id, faults, at="#/customer_id")
     if not OTHER_ID.fullmatch(request.reward_id):
-        faults.at("#/reward_id", "1-128 characters, none of them a control character")
+        faults.at("#/reward_id", "must have 1 to 128 characters without control characters")
     if request.points_cost is not None:
         checks.whole(request.points_cost, faults, at="#/points_cost", low=1, high=MAX_COST)
 
 
-async def _no_members(request: AnyRequest) -> bytes:
-    """The body of a request that says nothing in it: none, or an empty object."""
+class _NoFields(Struct, forbid_unknown_fields=True):
+    """The body of a request that takes no fields."""
+
+
+async def _empty_body(request: AnyRequest) -> bytes:
+    """The body of a request that takes no fields: it is absent or an empty object."""
     body = await request.body()
     if body.strip():
-        found = decode(body, dict[str, object])
-        faults = Faults()
-        for name in found:
-            faults.at(f"#/{pointer_step(name)}", UNKNOWN)
-        faults.raise_if_any()
+        decode(body, _NoFields)
     return body
 
 
