@@ -13,7 +13,7 @@ from libs.web.app import answer_error
 from libs.web.client import ServiceClient
 from libs.web.health import InternalToken, health_routes
 from services.gateway.api.front import Front
-from services.gateway.api.pages import documentation, explain_problem
+from services.gateway.api.pages import documentation
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.bodies import BodyMemory
@@ -70,7 +70,6 @@ def build(settings: Settings) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
-            explain_problem,
             *documentation(),
             *health_routes(
                 {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
