@@ -102,7 +102,7 @@ class Frame:
             if self._token.is_in(headers.get(b"authorization", b"")):
                 peer_is_known(scope["state"])
             elif not scope["path"].startswith(health.PREFIX):
-                refusal = Unauthenticated("Only our own services may call this one.")
+                refusal = Unauthenticated("Only the services of this system may call this one.")
                 await problems.send_problem(watch, refusal, request_id)
                 return
             with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
@@ -134,10 +134,10 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
     if isinstance(error, HTTPException) and (known := _of_framework(error)):
         return known
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The service cannot reach its store. Try again in a moment.")
-    log.error("defect", path=request.url.path, exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The service cannot reach its database. Try again in a moment.")
+    log.error("internal_error", path=request.url.path, exc_info=error)
+    return InternalError(problems.INTERNAL_ERROR)
 
 
 def _of_framework(error: HTTPException) -> WhaleError | None:
@@ -146,13 +146,18 @@ def _of_framework(error: HTTPException) -> WhaleError | None:
             # A Host header that names no host; our routes judge the rest.
             return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
         case 404:
-            return NotFound("There is nothing at this path.")
+            return NotFound(
+                "There is nothing at this path. The API reference at /docs lists every path."
+            )
         case 405:
             return MethodNotAllowed(
-                "This path does not take this method.", allow=_methods(error.headers)
+                "This path does not take this method; the `Allow` header lists those it takes.",
+                allow=_methods(error.headers),
             )
         case 413:
-            return TooLarge(f"The body has more than {BATCH_BYTES:,} bytes.")
+            return TooLarge(
+                f"The body has more than {BATCH_BYTES:,} bytes, which is the most that is allowed."
+            )
         case _:
             return None
 

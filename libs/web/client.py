@@ -145,7 +145,10 @@ class ServiceClient:
         log.warning("no_answer", service=self._name, url=url, error=repr(failure))
 
     def _unavailable(self) -> Unavailable:
-        return Unavailable(f"The {self._name} service does not answer at the moment.")
+        return Unavailable(
+            f"The {self._name} service is unavailable. Send the request again after the seconds in "
+            "`Retry-After`, a write with the same Idempotency-Key."
+        )
 
 
 def _has_key(headers: dict[str, str]) -> bool:
@@ -170,7 +173,9 @@ def refusal_in(answer: Upstream) -> WhaleError:
         kind = _ERRORS[problem["code"]]
         detail = str(problem["detail"])
     except (msgspec.DecodeError, KeyError) as error:
-        raise Unavailable("A service answered what nobody understands.") from error
+        raise Unavailable(
+            "Another service sent an unrecognized response. Try again in a moment."
+        ) from error
     extra = {name: value for name, value in problem.items() if name not in _OWN_MEMBERS}
     refusal = kind.__new__(kind)
     WhaleError.__init__(refusal, detail, **extra)

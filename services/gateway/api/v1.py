@@ -31,7 +31,8 @@ from libs.web import idempotency, json_bounds, problems
 from libs.web.body import Faults
 from libs.web.client import ServiceClient, Upstream
 from libs.web.connections import peer_is_known
-from services.gateway.api.routes import Route, methods_of
+from libs.web.problems import INTERNAL_ERROR
+from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.bodies import BodyMemory, read_body
@@ -39,6 +40,10 @@ from services.gateway.handlers.limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
 _ME: Final = "me"
+# The same for stores that exist and stores that do not.
+_OTHER_STORE: Final = (
+    "This API key belongs to another store. Use `me` in place of the store id: /v1/stores/me/…"
+)
 # /v1/stores/{store_id}/…
 _STORE_SEGMENT: Final = 3
 _NO_CONTENT: Final = 204
@@ -106,7 +111,7 @@ class V1(Struct, frozen=True):
             raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
         faults = Faults()
         if _differs(scope, _IDEMPOTENCY_KEY):
-            faults.header(idempotency.HEADER, "two different ones were sent")
+            faults.header(idempotency.HEADER, "must not be sent with two different values")
         json_bounds.check(body, faults)
         faults.raise_if_any()
         # The first entry was counted before the body was read.
@@ -116,16 +121,19 @@ class V1(Struct, frozen=True):
     async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
         """The route of the request, where the key may use it now."""
         if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(segments[2:]))
         if segments[_STORE_SEGMENT] not in {_ME, key.store_id}:
-            raise NotFound("There is no such store.")
-        methods = methods_of(tuple(segments[_STORE_SEGMENT + 1 :]))
+            raise NotFound(_OTHER_STORE)
+        inside = segments[_STORE_SEGMENT + 1 :]
+        methods = methods_of(tuple(inside))
         if methods is None:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(inside))
         route = methods.get(method)
         if route is not None and route.scope not in key.scopes:
             raise InsufficientScope(
-                f"This key lacks the scope {route.scope}.", required=route.scope
+                f"This operation needs the scope {route.scope}. This key has: "
+                f"{', '.join(sorted(key.scopes))}.",
+                required=route.scope,
             )
         await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
@@ -192,10 +200,10 @@ def _as_whale_error(error: Exception) -> WhaleError:
     if isinstance(error, WhaleError):
         return error
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The gateway cannot reach its store. Try again in a moment.")
-    log.error("defect", exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The gateway cannot reach its database. Try again in a moment.")
+    log.error("internal_error", exc_info=error)
+    return InternalError(INTERNAL_ERROR)
 
 
 async def _send(send: Send, upstream: Upstream, request_id: str) -> None:
