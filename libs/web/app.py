@@ -20,6 +20,7 @@ from litestar.types import (
 )
 
 from libs.background.lifecycle import BackgroundService, running
+from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BATCH_BYTES
 from libs.kernel.errors import (
     Fault,
@@ -39,7 +40,7 @@ from libs.web import health, problems
 from libs.web.connections import peer_is_known
 from libs.web.health import Check, InternalToken, health_routes
 
-REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 _TRACEPARENT: Final = tracing.HEADER.encode()
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -99,7 +100,7 @@ class Frame:
             return
         scope = head_as_get(scope)
         headers = dict(scope["headers"])
-        request_id = headers.get(REQUEST_ID, b"").decode("latin-1") or new_id("req")
+        request_id = headers.get(_REQUEST_ID, b"").decode("latin-1") or new_id("req")
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
@@ -135,7 +136,7 @@ def head_as_get(scope: HTTPScope) -> HTTPScope:
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Any exception as the problem it stands for."""
     # A path that no route has never came through the frame.
-    request_id = request.scope["state"].get("request_id") or request.headers.get("x-request-id")
+    request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
     return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 

@@ -8,10 +8,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from libs.contracts.headers import IDEMPOTENCY_KEY
 from libs.web.body import Faults
-
-HEADER: Final = "Idempotency-Key"
-REPLAYED_HEADER: Final = "Idempotency-Hit"
 
 # Printable ASCII; a quoted key, as the header's draft standard has it, is the same as a bare one.
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
@@ -26,7 +24,8 @@ def key_of(header: str | None, faults: Faults) -> str | None:
         key = key[1:-1]
     if not _KEY.fullmatch(key):
         faults.header(
-            HEADER, "must have 1 to 255 printable ASCII characters, bare or in double quotes"
+            IDEMPOTENCY_KEY,
+            "must have 1 to 255 printable ASCII characters, bare or in double quotes",
         )
         return None
     return key

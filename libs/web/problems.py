@@ -7,6 +7,7 @@ from litestar import Response
 from litestar.types import Send
 from msgspec import Struct
 
+from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import (
     MethodNotAllowed,
     RateLimited,
@@ -231,7 +232,7 @@ async def send_problem(send: Send, error: WhaleError, request_id: str) -> None:
     headers = {
         "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
-        "X-Request-Id": request_id,
+        REQUEST_ID: request_id,
         **headers_of(error),
     }
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

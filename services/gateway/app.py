@@ -7,9 +7,9 @@ from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import answer_error, lifespan_of
-from libs.web.client import ServiceClient
 from libs.web.health import InternalToken, health_routes
 from services.gateway.api.front import Front
 from services.gateway.api.pages import documentation

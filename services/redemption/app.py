@@ -5,6 +5,7 @@ from functools import partial
 from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
@@ -12,7 +13,6 @@ from libs.persistence.group_commit import GroupCommit
 from libs.persistence.idempotency import purging
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
-from libs.web.client import ServiceClient
 from services.redemption import consumers
 from services.redemption.api.routes import ROUTES
 from services.redemption.handlers.desk import apply

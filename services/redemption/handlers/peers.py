@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from libs.contracts import internal
 from libs.contracts.events import RewardChanged, RewardRef
+from libs.http_client.service_client import ServiceClient, ServiceResponse, refusal_of
 from libs.kernel.errors import WhaleError
 from libs.observability import tracing
-from libs.web.client import ServiceClient, Upstream, refusal_in
 from services.redemption.domain.redemptions import Redemption
 from services.redemption.handlers.render import redemption_id
 
@@ -69,7 +69,7 @@ class Peers(Struct, frozen=True):
 
     async def _ask_ledger(
         self, store_id: str, what: str, asked: Struct, request_id: str
-    ) -> Upstream:
+    ) -> ServiceResponse:
         headers = {
             "X-Request-Id": request_id,
             "Content-Type": "application/json",
@@ -88,14 +88,14 @@ def _named(redemption: Redemption) -> internal.RedemptionRequest:
     )
 
 
-def _read(answer: Upstream, kind: type[T]) -> T | WhaleError:
+def _read(answer: ServiceResponse, kind: type[T]) -> T | WhaleError:
     """The answer, or the refusal in it; raises Unavailable for anything else."""
     if answer.status == _OK:
         return msgspec.json.decode(answer.body, type=kind)
-    return refusal_in(answer)
+    return refusal_of(answer)
 
 
-def _expect(answer: Upstream, kind: type[T]) -> T:
+def _expect(answer: ServiceResponse, kind: type[T]) -> T:
     found: Any = _read(answer, kind)
     if isinstance(found, WhaleError):
         raise found
