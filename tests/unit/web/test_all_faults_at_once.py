@@ -17,7 +17,7 @@ from libs.web.wording import REQUIRED
 from services.anomaly.api import checks as anomaly
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning
-from services.redemption.api.routes import _check_redeem as redeem
+from services.redemption.api.routes import check_redeem as redeem
 
 Check = Callable[[Any, Faults], None]
 
