@@ -20,6 +20,7 @@ from litestar.types import (
 )
 
 from libs.background.lifecycle import BackgroundService, running
+from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BATCH_BYTES
 from libs.kernel.errors import (
     Fault,
@@ -39,7 +40,7 @@ from libs.web import health, problems
 from libs.web.connections import peer_is_known
 from libs.web.health import Check, InternalToken, health_routes
 
-REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 _TRACEPARENT: Final = tracing.HEADER.encode()
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -99,7 +100,7 @@ class Frame:
             return
         scope = head_as_get(scope)
         headers = dict(scope["headers"])
-        request_id = headers.get(REQUEST_ID, b"").decode("latin-1") or new_id("req")
+        request_id = headers.get(_REQUEST_ID, b"").decode("latin-1") or new_id("req")
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
@@ -115,7 +116,7 @@ class Frame:
             if self._token.is_in(headers.get(b"authorization", b"")):
                 peer_is_known(scope["state"])
             elif not scope["path"].startswith(health.PREFIX):
-                refusal = Unauthenticated("Only our own services may call this one.")
+                refusal = Unauthenticated("Only the services of this system may call this one.")
                 await problems.send_problem(watch, refusal, request_id)
                 return
             with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
@@ -135,7 +136,7 @@ def head_as_get(scope: HTTPScope) -> HTTPScope:
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Any exception as the problem it stands for."""
     # A path that no route has never came through the frame.
-    request_id = request.scope["state"].get("request_id") or request.headers.get("x-request-id")
+    request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
     return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 
@@ -147,10 +148,10 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
     if isinstance(error, HTTPException) and (known := _of_framework(error)):
         return known
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The service cannot reach its store. Try again in a moment.")
-    log.error("defect", path=request.url.path, exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The service cannot reach its database. Try again in a moment.")
+    log.error("internal_error", path=request.url.path, exc_info=error)
+    return InternalError(problems.INTERNAL_ERROR)
 
 
 def _of_framework(error: HTTPException) -> WhaleError | None:
@@ -159,13 +160,18 @@ def _of_framework(error: HTTPException) -> WhaleError | None:
             # A Host header that names no host; our routes judge the rest.
             return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
         case 404:
-            return NotFound("There is nothing at this path.")
+            return NotFound(
+                "There is nothing at this path. The API reference at /docs lists every path."
+            )
         case 405:
             return MethodNotAllowed(
-                "This path does not take this method.", allow=_methods(error.headers)
+                "This path does not take this method; the `Allow` header lists those it takes.",
+                allow=_methods(error.headers),
             )
         case 413:
-            return TooLarge(f"The body has more than {BATCH_BYTES:,} bytes.")
+            return TooLarge(
+                f"The body has more than {BATCH_BYTES:,} bytes, which is the most that is allowed."
+            )
         case _:
             return None
 

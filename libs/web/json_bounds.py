@@ -1,6 +1,6 @@
-"""How deep a JSON body may be nested and how large its exponents may be, judged on its bytes.
+"""How deep a JSON body may be nested and how large its exponents may be, checked on its bytes.
 
-Whatever reads the body afterwards may recurse into it and compute with its numbers.
+Only then may code that decodes the body recurse into it and compute with its numbers.
 """
 
 import re
@@ -11,7 +11,7 @@ from libs.web.body import Faults
 MAX_DEPTH: Final = 64
 MAX_EXPONENT: Final = 30
 
-# To the end of the body where the string has none: then it is no JSON, and nothing is looked at twice.
+# A string without an end goes to the end of the body: then it is not JSON, and nothing is scanned twice.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_EXPONENT: Final = re.compile(rb"[eE](?<=[0-9.].)[+-]?0*+(?:3[1-9]|[4-9][0-9]|[1-9][0-9]{2})")
 _OPENING: Final = (b"[", b"{")
@@ -20,11 +20,14 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 def check(body: bytes, faults: Faults) -> None:
-    """Find what is out of bounds; whether the body is JSON at all is not judged here."""
+    """Add what is out of bounds to `faults`; whether the body is JSON is not checked here."""
     if sum(body.count(bracket) for bracket in _OPENING) > MAX_DEPTH and _is_deep(_bare(body)):
-        faults.at("#", f"nested over {MAX_DEPTH} levels")
+        faults.at("#", f"must not be nested over {MAX_DEPTH} levels")
     if _LARGE_EXPONENT.search(body) and _LARGE_EXPONENT.search(_bare(body)):
-        faults.at("#", f"a number has an exponent outside -{MAX_EXPONENT} to {MAX_EXPONENT}")
+        faults.at(
+            "#",
+            f"must not have a number with an exponent outside -{MAX_EXPONENT} to {MAX_EXPONENT}",
+        )
 
 
 def _bare(body: bytes) -> bytes:
@@ -34,7 +37,7 @@ def _bare(body: bytes) -> bytes:
 
 def _is_deep(bare: bytes) -> bool:
     """Whether brackets are left after as many levels as are allowed are peeled off, the innermost
-    first. Brackets that do not match are the decoder's to find."""
+    first. The decoder finds brackets that do not match."""
     brackets = bare.translate(_ONE_KIND, delete=_NOT_BRACKETS)
     if b"[" * (MAX_DEPTH + 1) in brackets:
         return True

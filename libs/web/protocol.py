@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import (
     Fault,
     HeadersTooLarge,
@@ -241,7 +242,7 @@ def _response(error: WhaleError) -> bytes:
         "Content-Type": problems.MEDIA_TYPE,
         "Content-Length": str(len(body)),
         "Connection": "close",
-        "X-Request-Id": request_id,
+        REQUEST_ID: request_id,
         **problems.headers_of(error),
     }
     lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())

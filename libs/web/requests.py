@@ -6,14 +6,12 @@ from typing import Any, TypeVar
 from litestar import Request, Response
 
 from libs.contracts import api
+from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY, KEY_ID, KEY_NAME
 from libs.kernel.caller import Caller
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.writes import Write
 from libs.web import idempotency
 from libs.web.body import Faults, Query, read
-
-KEY_ID_HEADER = "x-whale-key-id"
-KEY_NAME_HEADER = "x-whale-key-name"
 
 AnyRequest = Request[Any, Any, Any]
 Body = Response[bytes]
@@ -55,10 +53,10 @@ def caller_of(request: AnyRequest) -> Caller:
     """Who sent the request; the gateway adds the headers after authentication."""
     headers = request.headers
     return Caller(
-        key_id=headers.get(KEY_ID_HEADER, "?"),
-        key_name=headers.get(KEY_NAME_HEADER, "?"),
+        key_id=headers.get(KEY_ID, "?"),
+        key_name=headers.get(KEY_NAME, "?"),
         request_id=request.scope["state"]["request_id"],
-        idempotency_key=headers.get(idempotency.HEADER),
+        idempotency_key=headers.get(IDEMPOTENCY_KEY),
     )
 
 
@@ -66,7 +64,7 @@ def _claim_of(request: AnyRequest, store_id: str, content: bytes, faults: Faults
     """What the write claims by its Idempotency-Key. Raises InvalidRequest with `faults` and those of
     the key and the query: a claim stands for a request that passed its checks."""
     query_of(request, faults, known=frozenset())
-    key = idempotency.key_of(request.headers.get(idempotency.HEADER), faults)
+    key = idempotency.key_of(request.headers.get(IDEMPOTENCY_KEY), faults)
     faults.raise_if_any()
     if key is None:
         return None
@@ -78,7 +76,7 @@ def _claim_of(request: AnyRequest, store_id: str, content: bytes, faults: Faults
 
 def stored_body(response: StoredResponse) -> Body:
     """The response to a write; a replayed one says so in a header."""
-    headers = {idempotency.REPLAYED_HEADER: "true"} if response.replayed else None
+    headers = {IDEMPOTENCY_HIT: "true"} if response.replayed else None
     return Response(
         response.body, status_code=response.status, media_type="application/json", headers=headers
     )

@@ -2,7 +2,7 @@
 
 In this order: it is not ready, and takes no new connections; a request that comes on a kept
 connection gets a response that says it was the last; what runs is finished; the app ends its own
-work (its lifespan); the process exits. Callers send again what could not be sent (libs.web.client).
+work (its lifespan); the process exits. Callers send again what could not be sent (libs.http_client).
 """
 
 import asyncio
