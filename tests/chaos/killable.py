@@ -55,7 +55,7 @@ POINTS: dict[str, dict[str, Point]] = {
     # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
         "debit locked, not written": (ledger, "write", False),
-        "debit committed, not answered": (GroupCommit, "_run_batch", True),
+        "debit committed, not answered": (GroupCommit, "_run_or_split", True),
     },
 }
 
