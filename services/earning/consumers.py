@@ -57,7 +57,7 @@ def order_completed(
 
     async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         verdicts: list[RecordOutcome] = []
-        if not requests.is_in_use:
+        if not requests.has_recent_requests:
             verdicts += await post(orders)
         while len(verdicts) < len(orders):
             await requests.yield_to_requests()

@@ -7,12 +7,12 @@ from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import answer_error, lifespan_of
-from libs.web.client import ServiceClient
+from libs.web.app import lifespan_of, render_error
 from libs.web.health import InternalToken, health_routes
 from services.gateway.api.front import Front
-from services.gateway.api.pages import documentation, explain_problem
+from services.gateway.api.pages import documentation
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.bodies import BodyMemory
@@ -57,13 +57,12 @@ def build(settings: Settings) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
-            explain_problem,
             *documentation(),
             *health_routes(
                 {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
             ),
         ],
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: render_error},
         lifespan=[lifespan_of([OnStop(engine.dispose), OnStop(redis.aclose), *services.values()])],
         openapi_config=None,
         logging_config=None,

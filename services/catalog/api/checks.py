@@ -33,11 +33,11 @@ from libs.web.inspection import pointer_step
 from services.catalog.domain import REWARD_ID
 from services.catalog.handlers.changes import WINDOW_RULE
 
-_REWARD_ID_RULE: Final = "rwd_ and 1-64 characters of A-Z a-z 0-9 _ -"
-_URL_RULE: Final = f"an http or https URL of up to {MAX_URL:,} characters"
-_VALUE_RULE: Final = "either `amount` and `currency`, or `percent`"
+_REWARD_ID_RULE: Final = "must be `rwd_` and 1 to 64 characters of A-Z a-z 0-9 _ -"
+_URL_RULE: Final = f"must be an http or https URL with up to {MAX_URL:,} characters"
+_VALUE_RULE: Final = "must have either `amount` and `currency`, or `percent`"
 _MAX_PERCENT: Final = 100
-_POSITIVE: Final = "over 0, with at most six decimals, and"
+_POSITIVE: Final = "must be over 0, with up to six decimals, and"
 
 # Line breaks and tabs belong to text of several lines, other control characters to none.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -88,9 +88,9 @@ def given(value: T | UnsetType | None) -> TypeGuard[T]:
 
 def _lines(value: str, faults: Faults, *, at: str, longest: int) -> None:
     if len(value) > longest:
-        faults.at(at, f"at most {longest:,} characters")
+        faults.at(at, f"must have up to {longest:,} characters")
     elif _CONTROL.search(value):
-        faults.at(at, "readable text without control characters")
+        faults.at(at, "must be readable text without control characters")
 
 
 def _value(value: RewardValueInput, faults: Faults) -> None:
@@ -99,7 +99,7 @@ def _value(value: RewardValueInput, faults: Faults) -> None:
         faults.at("#/value", _VALUE_RULE)
     elif value.percent is not None:
         if not fits(value.percent, low=0, high=_MAX_PERCENT) or value.percent == 0:
-            faults.at("#/value/percent", f"{_POSITIVE} up to {_MAX_PERCENT}")
+            faults.at("#/value/percent", f"{_POSITIVE} not over {_MAX_PERCENT}")
     elif value.amount is None and value.currency is None:
         faults.at("#/value", _VALUE_RULE)
     else:
@@ -108,11 +108,11 @@ def _value(value: RewardValueInput, faults: Faults) -> None:
 
 def _money(amount: Decimal | None, currency: str | None, faults: Faults) -> None:
     if amount is None:
-        faults.at("#/value/amount", "a currency needs an amount")
+        faults.at("#/value/amount", "is required with `currency`")
     elif not fits(amount, low=0, high=MAX_TOTAL) or amount == 0:
-        faults.at("#/value/amount", f"{_POSITIVE} up to {MAX_TOTAL:,}")
+        faults.at("#/value/amount", f"{_POSITIVE} not over {MAX_TOTAL:,}")
     if currency is None:
-        faults.at("#/value/currency", "an amount needs a currency")
+        faults.at("#/value/currency", "is required with `amount`")
     else:
         shared.currency(currency, faults, at="#/value/currency")
 
@@ -148,7 +148,7 @@ def is_url(text: str) -> bool:
 
 def _metadata(metadata: dict[str, str], faults: Faults) -> None:
     if len(metadata) > MAX_METADATA:
-        faults.at("#/metadata", f"at most {MAX_METADATA} keys")
+        faults.at("#/metadata", f"must have up to {MAX_METADATA} keys")
         return
     for key, value in metadata.items():
         at = f"#/metadata/{pointer_step(key)}"

@@ -220,7 +220,7 @@ async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     # A month, or what there is of it after the first day of all.
     first = query.date("from") or last - min(timedelta(days=29), last - date.min)
     if first > last:
-        faults.parameter("from", "A day not after `to`.")
+        faults.parameter("from", "must not be after `to`")
     faults.raise_if_any()
     return json_body(await resources_of(request).summaries.get(store_id, first=first, last=last))
 

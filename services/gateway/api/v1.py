@@ -15,6 +15,8 @@ import structlog
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
+from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, REQUEST_ID
+from libs.http_client.service_client import ServiceClient, ServiceResponse
 from libs.kernel.errors import (
     InsufficientScope,
     InternalError,
@@ -27,11 +29,11 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
-from libs.web import idempotency, json_bounds, problems
+from libs.web import json_bounds, problems
 from libs.web.body import Faults
-from libs.web.client import ServiceClient, Upstream
-from libs.web.connections import peer_is_known
-from services.gateway.api.routes import Route, methods_of
+from libs.web.connections import mark_authenticated
+from libs.web.problems import INTERNAL_ERROR
+from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.bodies import BodyMemory, read_body
@@ -39,6 +41,10 @@ from services.gateway.handlers.limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
 _ME: Final = "me"
+# The same for stores that exist and stores that do not.
+_OTHER_STORE: Final = (
+    "This API key belongs to another store. Use `me` in place of the store id: /v1/stores/me/…"
+)
 # /v1/stores/{store_id}/…
 _STORE_SEGMENT: Final = 3
 _NO_CONTENT: Final = 204
@@ -67,23 +73,23 @@ class V1(Struct, frozen=True):
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         try:
-            upstream = await self._answer(scope, receive, headers, request_id)
+            response = await self._respond(scope, receive, headers, request_id)
         except Exception as error:  # noqa: BLE001  every fault is answered, and told apart there
-            upstream = _problem(error, request_id)
-        await _send(send, upstream, request_id)
-        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(upstream.status)).observe(
+            response = _problem(error, request_id)
+        await _send(send, response, request_id)
+        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(
             time.perf_counter() - started
         )
         structlog.contextvars.clear_contextvars()
 
-    async def _answer(
+    async def _respond(
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
-    ) -> Upstream:
+    ) -> ServiceResponse:
         if _differs(scope, _AUTHORIZATION):
             # Which of them counts is not ours to guess.
             headers.pop(_AUTHORIZATION)
         key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
-        peer_is_known(scope["state"])
+        mark_authenticated(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
         with self.bodies.of(key.digest) as hold:
@@ -106,7 +112,7 @@ class V1(Struct, frozen=True):
             raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
         faults = Faults()
         if _differs(scope, _IDEMPOTENCY_KEY):
-            faults.header(idempotency.HEADER, "two different ones were sent")
+            faults.header(IDEMPOTENCY_KEY, "must not be sent with two different values")
         json_bounds.check(body, faults)
         faults.raise_if_any()
         # The first entry was counted before the body was read.
@@ -116,16 +122,19 @@ class V1(Struct, frozen=True):
     async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
         """The route of the request, where the key may use it now."""
         if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(segments[2:]))
         if segments[_STORE_SEGMENT] not in {_ME, key.store_id}:
-            raise NotFound("There is no such store.")
-        methods = methods_of(tuple(segments[_STORE_SEGMENT + 1 :]))
+            raise NotFound(_OTHER_STORE)
+        inside = segments[_STORE_SEGMENT + 1 :]
+        methods = methods_of(tuple(inside))
         if methods is None:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(inside))
         route = methods.get(method)
         if route is not None and route.scope not in key.scopes:
             raise InsufficientScope(
-                f"This key lacks the scope {route.scope}.", required=route.scope
+                f"This operation needs the scope {route.scope}. This key has: "
+                f"{', '.join(sorted(key.scopes))}.",
+                required=route.scope,
             )
         await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
@@ -167,9 +176,9 @@ def _target(scope: HTTPScope, segments: list[str], store_id: str) -> str:
 
 def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str]:
     passed = {
-        "X-Request-Id": request_id,
-        "X-Whale-Key-Id": key.id,
-        "X-Whale-Key-Name": key.name.encode("ascii", "replace").decode(),
+        REQUEST_ID: request_id,
+        KEY_ID: key.id,
+        KEY_NAME: key.name.encode("ascii", "replace").decode(),
         tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
     for name in _PASSED_ON:
@@ -179,32 +188,32 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
     return passed
 
 
-def _problem(error: Exception, request_id: str) -> Upstream:
+def _problem(error: Exception, request_id: str) -> ServiceResponse:
     shown = _as_whale_error(error)
     headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [
         (name.lower().encode(), value.encode())
         for name, value in problems.headers_of(shown).items()
     ]
-    return Upstream(problems.status_of(shown), headers, problems.body_of(shown, request_id))
+    return ServiceResponse(problems.status_of(shown), headers, problems.body_of(shown, request_id))
 
 
 def _as_whale_error(error: Exception) -> WhaleError:
     if isinstance(error, WhaleError):
         return error
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The gateway cannot reach its store. Try again in a moment.")
-    log.error("defect", exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The gateway cannot reach its database. Try again in a moment.")
+    log.error("internal_error", exc_info=error)
+    return InternalError(INTERNAL_ERROR)
 
 
-async def _send(send: Send, upstream: Upstream, request_id: str) -> None:
-    headers = [*upstream.headers, (b"x-request-id", request_id.encode())]
-    if upstream.status == _NO_CONTENT:
+async def _send(send: Send, response: ServiceResponse, request_id: str) -> None:
+    headers = [*response.headers, (b"x-request-id", request_id.encode())]
+    if response.status == _NO_CONTENT:
         # There is no body, so nothing may describe one.
         headers = [header for header in headers if header[0] != b"content-type"]
     else:
-        headers.append((b"content-length", str(len(upstream.body)).encode()))
-    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
-    await send({"type": "http.response.body", "body": upstream.body, "more_body": False})
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": False})

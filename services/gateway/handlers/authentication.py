@@ -20,6 +20,10 @@ _REMEMBERED: Final = 20_000
 Lane = GroupCommit[bytes, ApiKey | None]
 
 _HOW: Final = "Send your API key as `Authorization: Bearer wk_live_…`."
+_UNKNOWN: Final = (
+    "This API key is unknown or revoked. Create a new key with `make key STORE=<store id>`, or ask the "
+    "people who operate this service."
+)
 
 
 def sent_key(header: bytes | None) -> str:
@@ -68,13 +72,13 @@ class Authenticator:
             await self._strangers.turn()
         found = await self._look_up(key, self._attempts if known is None else self._renewals)
         if found is None:
-            raise Unauthenticated("This API key is unknown or revoked.")
+            raise Unauthenticated(_UNKNOWN)
         return found
 
     def _usable_key(self, header: bytes | None) -> str:
         key = sent_key(header)
         if key == DEMO_KEY and not self._local:
-            raise Unauthenticated("The demo key is for local use only.")
+            raise Unauthenticated("The demo key works only in the local mode of this service.")
         return key
 
     async def _look_up(self, key: str, lane: Lane) -> ApiKey | None:

@@ -34,7 +34,9 @@ class BodyMemory:
         def hold(count: int) -> None:
             nonlocal held
             if self._sum + count > self._in_all or self._held[key] + count > self._per_key:
-                raise Unavailable("Too many large bodies are being sent. Try again in a moment.")
+                raise Unavailable(
+                    "Too many large bodies are being received. Try again in a moment."
+                )
             held += count
             self._sum += count
             self._held[key] += count
@@ -54,7 +56,9 @@ async def read_body(
     """The whole body; raises TooLarge as soon as it is known to be."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > largest:
-        raise TooLarge(f"The body has {int(declared):,} bytes; {largest:,} are allowed.")
+        raise TooLarge(
+            f"The body has {int(declared):,} bytes. Up to {largest:,} bytes are allowed."
+        )
     parts: list[bytes] = []
     size = 0
     while True:
@@ -64,7 +68,9 @@ async def read_body(
         part = message.get("body", b"")
         size += len(part)
         if size > largest:
-            raise TooLarge(f"The body has more than {largest:,} bytes.")
+            raise TooLarge(
+                f"The body has more than {largest:,} bytes, which is the most that is allowed."
+            )
         hold(len(part))
         parts.append(part)
         if not message.get("more_body", False):

@@ -139,7 +139,7 @@ class RateLimiter:
         metrics.RATE_LIMITED.inc()
         whole = max(1, math.ceil(seconds))
         return RateLimited(
-            f"This key may make {self._rate} requests a second, {self._burst} at once. "
+            f"This key may make {self._rate} requests per second, in bursts of up to {self._burst}. "
             f"Try again in {whole} s.",
             retry_after_seconds=whole,
             rate_limit=f'"key";r=0;t={whole}',

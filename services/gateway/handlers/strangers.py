@@ -37,7 +37,7 @@ class Pace:
         due = max(self._next, now - self._slack)
         if due - now > self._longest:
             raise Unavailable(
-                "Too many requests without a valid key are waiting.",
+                "Too many requests without a valid API key are waiting. Try again in a moment.",
                 retry_after_seconds=max(1, round(self._longest)),
             )
         self._next = due + self._interval
