@@ -11,11 +11,11 @@ from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import answer_error, lifespan_of
 from libs.web.health import InternalToken, health_routes
+from services.gateway.api.bodies import BodyMemory
 from services.gateway.api.edge import Edge
 from services.gateway.api.pages import documentation
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory
 from services.gateway.handlers.pacer import Pacer
 from services.gateway.handlers.rate_limits import RateLimiter
 from services.gateway.settings import Settings

@@ -34,10 +34,10 @@ from libs.web import json_bounds, problems
 from libs.web.body import Faults
 from libs.web.connections import peer_is_known
 from libs.web.problems import INTERNAL_ERROR
+from services.gateway.api.bodies import BodyMemory, read_body
 from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory, read_body
 from services.gateway.handlers.rate_limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from libs.kernel.errors import Unauthenticated, Unavailable
+from services.gateway.api.bodies import BodyMemory
 from services.gateway.domain import ApiKey, digest_of
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory
 from services.gateway.handlers.pacer import Pacer
 from tests.unit.gateway.api_keys import random_key
 
