@@ -1,4 +1,4 @@
-"""Recovery: settles redemptions that a crash or a lost response left reserved or cancelling."""
+"""The sweeper: settles redemptions that a crash or a lost response left reserved or cancelling."""
 
 import asyncio
 from datetime import timedelta
@@ -29,7 +29,7 @@ _MAX_CONCURRENT: Final = 64
 log = logging.get(__name__)
 
 
-def recovery(resources: Resources) -> Periodic:
+def sweeper(resources: Resources) -> Periodic:
     """Settles what is due, twice a second; an unavailable database or ledger is retried."""
     return Periodic(
         "settle_redemptions",
@@ -57,7 +57,7 @@ async def settle_due(resources: Resources) -> bool:
 
 
 async def _settle(resources: Resources, redemption: Redemption) -> None:
-    caller = Caller(key_id="recovery", key_name="recovery", request_id=new_id("req"))
+    caller = Caller(key_id="sweeper", key_name="sweeper", request_id=new_id("req"))
     if redemption.status == "reserved":
         debited = await resources.ledger.settle(redemption, caller)
         await conclude(resources, redemption, debited)
