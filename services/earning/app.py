@@ -1,4 +1,4 @@
-"""The composition root of earning: engines, the HTTP lane, consumers and relay, in one process."""
+"""The composition root of earning: engines, API, consumers and relay in one process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,25 +16,25 @@ from libs.persistence.idempotency import keep_purging
 from libs.persistence.turns import SlowReads
 from libs.web.app import create_app
 from services.earning import consumers
-from services.earning.api import events, internal, routes
-from services.earning.handlers.posting import Done, Work, post_batch
-from services.earning.handlers.resources import Resources
+from services.earning.api import routes
+from services.earning.api.resources import Resources
+from services.earning.handlers.posting import Posted, PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, keep_folding
 from services.earning.settings import Settings
 
 
 def build(settings: Settings) -> ASGIApp:
-    """The app with the parts that `settings.roles` names; nothing connects before it starts."""
+    """The app with the parts that `settings.roles` names; it connects when it starts."""
     batches = create_batch_engine(settings.database_url, name="earning batches")
     reads = create_engine(settings.database_url, name="earning reads")
     slow_reads = SlowReads(reads)
 
-    async def post(works: Sequence[Work]) -> Sequence[Done | Exception]:
-        done = await post_batch(batches, works)
+    async def post(requests: Sequence[PostingRequest]) -> Sequence[Posted]:
+        posted = await post_batch(batches, requests)
         messaging.wake_relay()
-        return done
+        return posted
 
-    gatherer = Gatherer(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
+    group_commit = Gatherer(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,
@@ -42,14 +42,14 @@ def build(settings: Settings) -> ASGIApp:
         database_url=settings.database_url,
         consumers=(
             partial(
-                consumers.order_completed,
+                consumers.consume_orders,
                 batches,
                 settings.kafka_url,
-                gatherer,
+                group_commit,
                 security=settings,
             ),
-            partial(consumers.order_refunded, batches),
-            partial(consumers.anomaly_resolved, batches),
+            partial(consumers.consume_refunds, batches),
+            partial(consumers.consume_resolutions, batches),
         )
         if "consumers" in settings.roles
         else (),
@@ -65,7 +65,7 @@ def build(settings: Settings) -> ASGIApp:
         ]
         async with messaging:
             yield
-            await gatherer.drain()
+            await group_commit.drain()
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
@@ -73,9 +73,7 @@ def build(settings: Settings) -> ASGIApp:
         await reads.dispose()
 
     return create_app(
-        routes=(*routes.ROUTES, *events.ROUTES, *internal.ROUTES)
-        if "api" in settings.roles
-        else (),
+        routes=(*routes.PUBLIC, *routes.INTERNAL) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         lifespan=[running],
@@ -84,7 +82,7 @@ def build(settings: Settings) -> ASGIApp:
                 batches=batches,
                 reads=reads,
                 slow_reads=slow_reads,
-                gatherer=gatherer,
+                group_commit=group_commit,
                 summaries=Summaries(slow_reads),
                 publish=messaging.publish,
             )

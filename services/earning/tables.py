@@ -1,4 +1,4 @@
-"""The tables of earning, as queries see them; migrations/ makes them."""
+"""The tables that composed queries of earning use; migrations/ creates all tables."""
 
 from sqlalchemy import (
     BigInteger,

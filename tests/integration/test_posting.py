@@ -19,10 +19,10 @@ from libs.persistence.errors import Rival
 from libs.persistence.idempotency import Claim, KeptAnswer
 from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
+from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Duplicate
 from services.earning.domain.programs import Program
 from services.earning.handlers import posting
-from services.earning.handlers.posting import Done, Work, post_batch
+from services.earning.handlers.posting import PostingResult, PostingRequest, post_batch
 from services.earning.store import ledger, programs
 from tests.integration.conftest import Database
 
@@ -77,9 +77,9 @@ def award(points: int = 1, customer: str = "cust_1") -> Award:
     return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
 
 
-async def post(engine: AsyncEngine, *postings: Order | Award) -> Done:
-    (done,) = await post_batch(engine, [Work(postings)])
-    assert isinstance(done, Done)
+async def post(engine: AsyncEngine, *postings: Order | Award) -> PostingResult:
+    (done,) = await post_batch(engine, [PostingRequest(postings)])
+    assert isinstance(done, PostingResult)
     return done
 
 
@@ -94,7 +94,7 @@ async def query(database: Database, sql: str) -> object:
 async def test_a_batch_may_hold_twins_and_conflicts(engine: AsyncEngine) -> None:
     done = await post(engine, order(1), order(1), order(1, total="2.00"), order(2))
     kinds = [type(result) for result in done.results]
-    assert kinds == [OrderRecord, Repeated, Conflict, OrderRecord]
+    assert kinds == [OrderRecord, Duplicate, Conflict, OrderRecord]
 
 
 async def test_rivals_over_one_new_customer_all_post(
@@ -136,12 +136,12 @@ async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_custo
     async def then_the_order_commits(connection: Any, keys: Any) -> Any:
         found = await lock_accounts(connection, keys)
         for one in orders:
-            await post_batch(engine, [Work([one])])
+            await post_batch(engine, [PostingRequest([one])])
         return found
 
     monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
-    (done,) = await post_batch(engine, [Work([second()])])
-    assert isinstance(done, Done)
+    (done,) = await post_batch(engine, [PostingRequest([second()])])
+    assert isinstance(done, PostingResult)
     (result,) = done.results
     assert not isinstance(result, Conflict), result
 
@@ -154,7 +154,7 @@ async def test_a_batch_may_change_some_orders_and_add_others(
     await post(engine, abroad, order(2))
     done = await post(engine, order(0), order(1), order(2), order(3))
     kinds = [type(result) for result in done.results]
-    assert kinds == [OrderRecord, OrderRecord, Repeated, OrderRecord]
+    assert kinds == [OrderRecord, OrderRecord, Duplicate, OrderRecord]
     states = "SELECT string_agg(order_id || ' ' || state, ', ' ORDER BY order_id) FROM orders"
     assert await query(earning_database, states) == (
         "o0 counted, o1 counted, o2 counted, o3 counted"
@@ -176,7 +176,7 @@ async def test_texts_are_kept_letter_for_letter(
     assert await query(earning_database, kept.format("order_id")) == signs
     assert await query(earning_database, kept.format("reason")) == [f"Order {s}" for s in signs]
     done = await post(engine, *orders)
-    assert {type(result) for result in done.results} == {Repeated}
+    assert {type(result) for result in done.results} == {Duplicate}
 
 
 async def test_a_customer_is_a_member_since_the_earliest_event(
@@ -239,13 +239,13 @@ async def test_one_key_posts_once_among_rivals_in_many_batches(
     def render(results: object) -> KeptAnswer:
         return KeptAnswer(201, uuid7().bytes)
 
-    async def try_once() -> Done:
-        (done,) = await post_batch(engine, [Work([award()], claim, render)])
-        assert isinstance(done, Done)
+    async def try_once() -> PostingResult:
+        (done,) = await post_batch(engine, [PostingRequest([award()], claim, render)])
+        assert isinstance(done, PostingResult)
         return done
 
     done = await asyncio.gather(*(try_once() for _ in range(16)))
-    assert len({one.answer for one in done}) == 1
+    assert len({one.response for one in done}) == 1
     assert sum(not one.replayed for one in done) == 1
     assert await query(earning_database, "SELECT balance FROM accounts") == 1
 

@@ -1,4 +1,4 @@
-"""The bounds of what callers send, each fault told with its place, all of them at once.
+"""The bounds of request bodies: every fault is reported, each with its place.
 
 Source of the bounds: the API's documentation, "Bounds".
 """
@@ -16,7 +16,7 @@ from libs.web.body import Faults
 
 
 def program_create(request: api.ProgramCreate, faults: Faults) -> None:
-    """A new programme: every value it has."""
+    """All values of a new program."""
     _program(
         faults,
         name=request.name,
@@ -27,7 +27,7 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
 
 
 def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
-    """A change: the values it names."""
+    """The values that a patch names."""
     _program(
         faults,
         name=request.name,
@@ -38,14 +38,14 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
 
 
 def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
-    """A manual award; `at` is where it stands in the body."""
+    """A manual award; `at` is its place in the body."""
     shared.customer_id(request.customer_id, faults, at=f"{at}/customer_id")
     shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
     shared.text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
 
 
 def adjust(request: api.AdjustRequest, faults: Faults) -> None:
-    """A correction by hand."""
+    """A manual correction."""
     shared.customer_id(request.customer_id, faults, at="#/customer_id")
     if request.points == 0 or abs(request.points) > api.MAX_MANUAL_POINTS:
         limit = f"{api.MAX_MANUAL_POINTS:,}"
@@ -54,7 +54,7 @@ def adjust(request: api.AdjustRequest, faults: Faults) -> None:
 
 
 def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
-    """The envelope of a batch; its items are judged one by one."""
+    """The envelope of a batch; each item is checked on its own."""
     if not 1 <= len(request.items) <= api.MAX_BATCH_ITEMS:
         faults.at("#/items", f"1-{api.MAX_BATCH_ITEMS} items")
 

@@ -1,4 +1,4 @@
-"""The one posting path: whatever changes a balance goes through here, in one transaction a batch."""
+"""The only path that changes balances: a batch of postings in one transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -13,9 +13,10 @@ from libs.observability import tracing
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import Rival
+from libs.persistence.gatherer import Gatherer
 from libs.persistence.idempotency import Claim, Kept, KeptAnswer
 from services.earning.domain.books import Books, Known
-from services.earning.domain.posting import post
+from services.earning.domain.fold import post
 from services.earning.domain.postings import (
     Cancellation,
     Debit,
@@ -27,195 +28,216 @@ from services.earning.domain.postings import (
     Settlement,
     StatusChange,
 )
-from services.earning.handlers.events import events_of
-from services.earning.store import debits, ledger, programs
+from services.earning.handlers.ledger_events import build_events
+from services.earning.store import debits, ledger, programs, resolutions
 
-# Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
+# A race is only lost to a transaction that committed; several in a row mean a database in trouble.
 _ATTEMPTS: Final = 5
 
 Result = Outcome | WhaleError
-# What is to be kept under the keys of a batch.
-Fresh = dict[Claim, KeptAnswer]
+# The responses that a batch has to store.
+NewResponses = dict[Claim, KeptAnswer]
 
-Finish = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
+Render = Callable[[Sequence[Result]], KeptAnswer]
+RenderWritten = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
 
 
-class Work(Struct, frozen=True):
-    """Postings that are answered together.
+class PostingRequest(Struct, frozen=True):
+    """Postings that share one response.
 
-    `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
-    was written, or returns None where more transactions are to follow. Either may raise, and then
-    the answer is a refusal. With a `claim` the answer is kept under its key, in the same
-    transaction; one without an answer yet claims the key with its first transaction.
-    `traceparent` is that of the request it is made for.
+    `render` makes the response from the results alone. `render_written` is for a response that also
+    reads what the transaction wrote; it returns None if more transactions have to follow. Either may
+    raise a WhaleError, and the request is refused with it. With a `claim`, the response is stored
+    under its key in the same transaction; a request that has no response yet claims the key with
+    its first transaction. `traceparent` is that of the HTTP request.
     """
 
     postings: Sequence[Posting]
     claim: Claim | None = None
-    render: Callable[[Sequence[Result]], KeptAnswer] | None = None
-    finish: Finish | None = None
+    render: Render | None = None
+    render_written: RenderWritten | None = None
     traceparent: str = field(default_factory=tracing.current)
 
 
-class Done(Struct, frozen=True):
-    """What came of a work: a result for each posting, or the answer kept under its key."""
+class PostingResult(Struct, frozen=True):
+    """The outcome of a posting request: a result for each posting, or the response stored under its
+    key by an earlier request (`replayed`)."""
 
     results: Sequence[Result] = ()
-    answer: KeptAnswer | None = None
+    response: KeptAnswer | None = None
     replayed: bool = False
 
 
-async def post_batch(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
-    """Post all of `works` in one transaction, in order, and answer each.
+Posted = PostingResult | Exception
+PostingGroup = Gatherer[PostingRequest, PostingResult]
 
-    A refusal is a result and costs the others nothing. Raises what the database raises; then
-    nothing was posted.
+
+async def submit(
+    group_commit: PostingGroup, request: PostingRequest, *, weight: int = 1
+) -> tuple[KeptAnswer, bool]:
+    """Post `request` together with concurrent ones; returns its response and whether it is replayed."""
+    result = await group_commit.submit(request, weight=weight)
+    assert result.response is not None
+    return result.response, result.replayed
+
+
+async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+    """Post all `requests` in one transaction, in order; returns a result or refusal for each.
+
+    A refusal does not affect the other requests. Raises database errors; then nothing was posted.
     """
     for _ in range(_ATTEMPTS):
         try:
-            return await _attempt(engine, works)
+            return await _attempt(engine, requests)
         except Rival:
-            # Another transaction wrote one of the keys first. It has committed: look again.
+            # The other transaction has committed, so the next attempt sees what it wrote.
             continue
     raise Rival
 
 
-async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
-    postings = [posting for work in works for posting in work.postings]
+async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+    postings = [posting for request in requests for posting in request.postings]
     async with transaction(engine) as connection:
-        books = Books(await _read(connection, postings), new_id=uuid7_text)
-        kept = await idempotency.find(
-            connection, [work.claim for work in works if work.claim is not None]
+        books = Books(await _load(connection, postings), new_id=uuid7_text)
+        stored = await idempotency.find(
+            connection, [request.claim for request in requests if request.claim is not None]
         )
-        claimed_before = frozenset(kept.answers)
-        done, fresh, events = _fold(books, works, kept)
+        claimed_before = frozenset(stored.answers)
+        posted, new_responses, events = _fold(books, requests, stored)
         await ledger.write(connection, books, events)
-        for place, work in enumerate(works):
-            if work.finish is not None:
-                done[place] = await _finish(connection, work, done[place], kept, fresh)
-        await _keep(connection, fresh, claimed_before)
-    return done
+        for place, request in enumerate(requests):
+            if request.render_written is not None:
+                posted[place] = await _render_written(
+                    connection, request, posted[place], stored, new_responses
+                )
+        await _store_responses(connection, new_responses, claimed_before)
+    return posted
 
 
-async def _finish(
-    connection: Connection, work: Work, done: Done | Exception, kept: Kept, fresh: Fresh
-) -> Done | Exception:
-    """Answer a work that looks at what was written; what to keep under its key goes into `fresh`."""
-    if isinstance(done, Exception) or done.replayed or work.finish is None:
-        return done
-    # A duplicate in the same batch may have been answered by now.
-    before = None if work.claim is None else kept.answer_to(work.claim)
-    if before is not None and not before.is_begun:
-        return Done(answer=before, replayed=True)
+async def _render_written(
+    connection: Connection,
+    request: PostingRequest,
+    posted: Posted,
+    stored: Kept,
+    new_responses: NewResponses,
+) -> Posted:
+    """Complete the result of a request whose response reads what was written."""
+    if isinstance(posted, Exception) or posted.replayed or request.render_written is None:
+        return posted
+    # A duplicate earlier in this batch may have its response by now.
+    response = None if request.claim is None else stored.answer_to(request.claim)
+    if response is not None and not response.is_begun:
+        return PostingResult(response=response, replayed=True)
     try:
-        answer = await work.finish(connection, done.results)
+        response = await request.render_written(connection, posted.results)
     except WhaleError as refusal:
         return refusal
-    if work.claim is not None:
-        fresh[work.claim] = answer or idempotency.begun()
-        kept.remember(work.claim, fresh[work.claim])
-    return Done(results=done.results, answer=answer)
+    if request.claim is not None:
+        new_responses[request.claim] = response or idempotency.begun()
+        stored.remember(request.claim, new_responses[request.claim])
+    return PostingResult(results=posted.results, response=response)
 
 
-async def _keep(
-    connection: Connection, fresh: Fresh, claimed_before: frozenset[tuple[str, str]]
+async def _store_responses(
+    connection: Connection, responses: NewResponses, claimed_before: frozenset[tuple[str, str]]
 ) -> None:
-    """Keep the answers. A key that was claimed before this batch has its answer only now."""
-    claimed = {claim for claim in fresh if (claim.store_id, claim.key) in claimed_before}
-    answered = [claim for claim in claimed if not fresh[claim].is_begun]
-    await idempotency.free(connection, [(one.store_id, one.key, b"") for one in answered])
+    """Store the responses; for a key claimed by an earlier transaction, in place of its claim."""
+    claimed = {claim for claim in responses if (claim.store_id, claim.key) in claimed_before}
+    completed = [claim for claim in claimed if not responses[claim].is_begun]
+    await idempotency.free(connection, [(claim.store_id, claim.key, b"") for claim in completed])
     await idempotency.keep(
         connection,
         [
-            (claim, answer)
-            for claim, answer in fresh.items()
-            if claim not in claimed or not answer.is_begun
+            (claim, response)
+            for claim, response in responses.items()
+            if claim not in claimed or not response.is_begun
         ],
     )
 
 
-async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
-    """Lock what the postings touch, and read what is recorded of it. The locks come first, in an
-    order of their own, so that what is read after them cannot change before the commit."""
+async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
+    """Lock the accounts of the postings, and read what is recorded about them. All locks are taken
+    first, so that nothing read after them can change before the commit."""
     in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
-    wanted = {(one.store_id, one.customer_id) for one in postings}
-    accounts = await ledger.lock_accounts(connection, wanted)
-    # A batch is mostly orders; what else it holds is looked through once for each kind.
+    account_keys = {(one.store_id, one.customer_id) for one in postings}
+    accounts = await ledger.lock_accounts(connection, account_keys)
+    # Most postings are orders: the other kinds are searched among the rest.
     posting_now = {one.key for one in postings if isinstance(one, Order)}
     others = [one for one in postings if not isinstance(one, Order)]
-    # Refunds look for their orders; orders, and held ones that post now, for their refunds.
-    reopened = [
+    # A refund depends on its order; an order, or a held one that posts now, on its waiting refunds.
+    reactivated = [
         accounts[one.store_id, one.customer_id]
         for one in others
         if isinstance(one, StatusChange)
         and not one.suspended
         and (one.store_id, one.customer_id) in accounts
     ]
-    held = await ledger.read_held(connection, reopened)
-    redemptions = {
+    held_orders = await ledger.read_held_orders(connection, reactivated)
+    redemption_ids = {
         one.redemption_id for one in others if isinstance(one, Debit | Settlement | Cancellation)
     }
-    resolutions = [one for one in others if isinstance(one, Resolution)]
-    awards = await debits.read_awards(
+    to_resolve = [one for one in others if isinstance(one, Resolution)]
+    awards = await resolutions.read_awards(
         connection,
-        [(one.store_id, award) for one in resolutions for award in one.transaction_ids],
+        [(one.store_id, award) for one in to_resolve for award in one.transaction_ids],
     )
     refunds = [one for one in others if isinstance(one, Refund)]
-    asked = posting_now.union(
+    order_keys = posting_now.union(
         ((one.store_id, one.order_id) for one in refunds),
         (award.order for award in awards.values() if award.order is not None),
     )
-    posting_now |= {one.key for orders in held.values() for one in orders}
+    posting_now |= {one.key for orders in held_orders.values() for one in orders}
     known = Known(
         accounts=accounts,
         programs=in_force,
-        orders=await ledger.read_orders(connection, asked),
+        orders=await ledger.read_orders(connection, order_keys),
         refunds=await ledger.read_refunds(connection, {one.key for one in refunds}),
-        waiting=await ledger.read_waiting(connection, posting_now),
-        held=held,
-        debits=await debits.read_debits(connection, redemptions, accounts.values()),
-        resolutions=await debits.read_resolutions(
-            connection, [one.anomaly_id for one in resolutions], accounts.values()
+        waiting_refunds=await ledger.read_waiting_refunds(connection, posting_now),
+        held_orders=held_orders,
+        debits=await debits.read(connection, redemption_ids, accounts.values()),
+        resolutions=await resolutions.read(
+            connection, [one.anomaly_id for one in to_resolve], accounts.values()
         ),
         awards=awards,
     )
-    new = wanted - accounts.keys()
+    new = account_keys - accounts.keys()
     if new and await ledger.lock_accounts(connection, new):
-        # No lock can be held on an account that does not exist. One that exists by now was created
-        # by a transaction whose orders may have been read above as another customer's.
+        # An account that does not exist cannot be locked. If one exists by now, the transaction that
+        # created it may have written orders that were read above as another customer's.
         raise Rival
     return known
 
 
 def _fold(
-    books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], Fresh, list[EncodedEvent]]:
-    """What came of each work, the answers to keep, and the events to publish."""
-    done: list[Done | Exception] = []
-    fresh: Fresh = {}
+    books: Books, requests: Sequence[PostingRequest], stored: Kept
+) -> tuple[list[Posted], NewResponses, list[EncodedEvent]]:
+    """A result for each request, the responses to store, and the events to publish."""
+    posted: list[Posted] = []
+    new_responses: NewResponses = {}
     events: list[EncodedEvent] = []
-    for work in works:
-        before_it = len(books.entries)
-        done.append(_settle(books, work, kept, fresh))
-        events += events_of(books.entries[before_it:], traceparent=work.traceparent)
-    return done, fresh, events
+    for request in requests:
+        first_entry = len(books.entries)
+        posted.append(_fold_request(books, request, stored, new_responses))
+        events += build_events(books.entries[first_entry:], traceparent=request.traceparent)
+    return posted, new_responses, events
 
 
-def _settle(books: Books, work: Work, kept: Kept, fresh: Fresh) -> Done | Exception:
-    """One work's outcome; an answer to be kept goes into `fresh`."""
+def _fold_request(
+    books: Books, request: PostingRequest, stored: Kept, new_responses: NewResponses
+) -> Posted:
     try:
-        before = None if work.claim is None else kept.answer_to(work.claim)
-        if before is not None and not before.is_begun:
-            return Done(answer=before, replayed=True)
-        results = [_post(books, posting) for posting in work.postings]
-        answer = None if work.render is None else work.render(results)
+        response = None if request.claim is None else stored.answer_to(request.claim)
+        if response is not None and not response.is_begun:
+            return PostingResult(response=response, replayed=True)
+        results = [_post(books, posting) for posting in request.postings]
+        response = None if request.render is None else request.render(results)
     except WhaleError as refusal:
         return refusal
-    if work.claim is not None and answer is not None:
-        fresh[work.claim] = answer
-    if work.claim is not None:
-        kept.remember(work.claim, answer or idempotency.begun())
-    return Done(results=results, answer=answer)
+    if request.claim is not None:
+        if response is not None:
+            new_responses[request.claim] = response
+        stored.remember(request.claim, response or idempotency.begun())
+    return PostingResult(results=results, response=response)
 
 
 def _post(books: Books, posting: Posting) -> Result:

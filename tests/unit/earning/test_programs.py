@@ -57,7 +57,7 @@ def test_an_award_is_the_floor_of_the_exact_product(
     total: str, rate: str, multiplier: str, points: int
 ) -> None:
     tier = Tier("T", 0, Decimal(multiplier))
-    assert program(rate=rate).award(Decimal(total), tier) == points
+    assert program(rate=rate).price(Decimal(total), tier) == points
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_below_the_lowest_tier_none_is_held() -> None:
 
 
 def test_without_a_tier_the_multiplier_is_one() -> None:
-    assert program().award(Decimal(50), None) == 500
+    assert program().price(Decimal(50), None) == 500
 
 
 def test_the_default_is_the_oldest_active_programme() -> None:
@@ -104,14 +104,14 @@ def test_the_default_is_the_oldest_active_programme() -> None:
 def test_an_order_that_nothing_prices_has_a_reason(
     programs: tuple[Program, ...], asked: str | None, answer: str
 ) -> None:
-    assert StorePrograms(programs).pricing(asked, "USD") == answer
+    assert StorePrograms(programs).select(asked, "USD") == answer
 
 
 def test_an_order_may_name_its_programme() -> None:
     default, asked = program(), program()
-    assert StorePrograms((default, asked)).pricing(f"loy_{asked.id}", "USD") is asked
+    assert StorePrograms((default, asked)).select(f"loy_{asked.id}", "USD") is asked
 
 
 def test_a_named_programme_must_be_active() -> None:
     default, asked = program(), program(is_active=False)
-    assert StorePrograms((default, asked)).pricing(f"loy_{asked.id}", "USD") == "program_inactive"
+    assert StorePrograms((default, asked)).select(f"loy_{asked.id}", "USD") == "program_inactive"

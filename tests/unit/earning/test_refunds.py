@@ -6,8 +6,8 @@ import pytest
 
 from libs.kernel.errors import Conflict
 from services.earning.domain.books import Books
-from services.earning.domain.postings import Refund, RefundRecord, Repeated
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from services.earning.domain.postings import Refund, RefundRecord, Duplicate
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
 
@@ -77,7 +77,7 @@ def test_a_refund_of_too_much_is_refused_in_money_as_people_write_it() -> None:
     with pytest.raises(Conflict) as refused:
         ledger.post(refund("r1", "180"))
     assert refused.value.detail == (
-        "The refund of 180.00 is more than the 179.25 left of order o1."
+        "The refund of 180.00 exceeds the 179.25 left of order o1."
     )
 
 
@@ -122,7 +122,7 @@ def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:
     ledger.post(order("o1"))
     assert taken_back(ledger) == [300]
     assert late.state == "conflict"
-    assert late.detail == "The refund of 30.00 is more than the 20.00 left of order o1."
+    assert late.detail == "The refund of 30.00 exceeds the 20.00 left of order o1."
 
 
 def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:
@@ -147,7 +147,7 @@ def test_a_refund_delivered_again_counts_once() -> None:
     ledger = books()
     ledger.post(order("o1"))
     ledger.post(refund("r1", "25.00"))
-    assert isinstance(ledger.post(refund("r1", "25")), Repeated)
+    assert isinstance(ledger.post(refund("r1", "25")), Duplicate)
     assert taken_back(ledger) == [250]
 
 

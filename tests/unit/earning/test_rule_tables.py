@@ -32,7 +32,7 @@ def test_an_order_is_worth_what_the_documentation_says(
     tier = vip.tier_at(int(lifetime))
     assert tier is not None
     assert f"{tier.name} ×{tier.multiplier}" == held
-    assert vip.award(Decimal(total), tier) == int(points)
+    assert vip.price(Decimal(total), tier) == int(points)
 
 
 @pytest.mark.parametrize(

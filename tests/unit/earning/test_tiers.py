@@ -2,7 +2,7 @@
 
 from libs.contracts.events import TransactionType
 from services.earning.domain.postings import Adjustment, Posting
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_refunds import refund
 from tests.unit.earning.test_rule_tables import table
 

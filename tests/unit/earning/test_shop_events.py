@@ -10,7 +10,7 @@ import pytest
 
 from libs.contracts.events import OrderCompleted, OrderRefunded
 from libs.contracts.numbers import decoder, plain
-from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
+from services.earning.domain.shop_events import OutOfBounds, is_guest, build_order, build_refund
 from services.earning.domain.postings import Order, Refund
 from tests.unit.earning.test_rule_tables import table
 
@@ -46,11 +46,11 @@ def refunded(**changes: Any) -> OrderRefunded:
 
 
 def order(**changes: Any) -> Order:
-    return order_of(completed(**changes), now=NOW)
+    return build_order(completed(**changes), now=NOW)
 
 
 def refund(**changes: Any) -> Refund:
-    return refund_of(refunded(**changes), now=NOW)
+    return build_refund(refunded(**changes), now=NOW)
 
 
 def test_numbers_are_ids_too() -> None:
@@ -79,12 +79,12 @@ def test_a_customer_is_one_in_every_normal_form() -> None:
 
 @pytest.mark.parametrize("customer_id", [None, "", 0, ...])
 def test_an_order_without_a_customer_is_a_guests(customer_id: Any) -> None:
-    assert is_guests(completed(customer_id=customer_id))
+    assert is_guest(completed(customer_id=customer_id))
 
 
 @pytest.mark.parametrize("customer_id", ["0", -1, "guest"])
 def test_any_other_customer_is_one(customer_id: Any) -> None:
-    assert not is_guests(completed(customer_id=customer_id))
+    assert not is_guest(completed(customer_id=customer_id))
     assert order(customer_id=customer_id).customer_id == str(customer_id)
 
 
@@ -142,7 +142,7 @@ def test_the_first_and_last_moments_that_can_be() -> None:
 def test_money_is_read_as_the_documentation_says(written: str, read: str) -> None:
     event = json.dumps({**EVENT, "total": "TOTAL"}).replace('"TOTAL"', written).encode()
     try:
-        found = str(plain(order_of(decoder(OrderCompleted).decode(event), now=NOW).total))
+        found = str(plain(build_order(decoder(OrderCompleted).decode(event), now=NOW).total))
     except msgspec.ValidationError:
         found = "malformed"
     except OutOfBounds:

@@ -14,7 +14,7 @@ from services.earning.domain.postings import (
     Settlement,
     StatusChange,
 )
-from tests.unit.earning.books import NOON, STORE, Ledger, award, books
+from tests.unit.earning.builders import NOON, STORE, Ledger, award, books
 from tests.unit.earning.test_programs import program
 
 REWARD = RewardRef("rwd_1", "Free Shipping")

@@ -6,8 +6,8 @@ import pytest
 
 from libs.kernel.errors import AccountSuspended, Conflict, InvalidRequest, ProgramInactive
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import OrderRecord, Repeated
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from services.earning.domain.postings import OrderRecord, Duplicate
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 
 
@@ -39,14 +39,14 @@ def test_entries_of_an_account_are_numbered_from_one_without_a_gap() -> None:
 def test_an_order_delivered_again_counts_once() -> None:
     ledger = books()
     ledger.post(order("1042"))
-    assert isinstance(ledger.post(order("1042")), Repeated)
+    assert isinstance(ledger.post(order("1042")), Duplicate)
     assert len(ledger.entries) == 1
 
 
 def test_an_order_that_spells_its_total_otherwise_is_the_same_order() -> None:
     ledger = books()
     ledger.post(order("1042", "50.00"))
-    assert isinstance(ledger.post(order("1042", "50")), Repeated)
+    assert isinstance(ledger.post(order("1042", "50")), Duplicate)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_order_of_a_suspended_account_is_held() -> None:
     record = ledger.post(order("2"))
     assert isinstance(record, OrderRecord)
     assert record.state == "held"
-    assert isinstance(ledger.post(order("2")), Repeated)
+    assert isinstance(ledger.post(order("2")), Duplicate)
     assert len(ledger.entries) == 1
 
 

@@ -12,11 +12,11 @@ from services.earning.domain.postings import (
     Order,
     OrderRecord,
     Refund,
-    Repeated,
+    Duplicate,
     Resolution,
-    Resolved,
+    ResolutionRecord,
 )
-from tests.unit.earning.books import NOON, STORE, Ledger, award, books, order
+from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 
 
 def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
@@ -50,7 +50,7 @@ def ledger_of(*awards: int | Order) -> Ledger:
 
 def void(ledger: Ledger, posting: Resolution) -> Entry | None:
     outcome = ledger.post(posting)
-    assert isinstance(outcome, Resolved)
+    assert isinstance(outcome, ResolutionRecord)
     return outcome.entry
 
 
@@ -67,7 +67,7 @@ def test_a_message_delivered_twice_takes_back_once() -> None:
     ledger = ledger_of(100)
     posting = resolution("anom_1", ledger.entries[0])
     void(ledger, posting)
-    assert isinstance(ledger.post(posting), Repeated)
+    assert isinstance(ledger.post(posting), Duplicate)
     assert len(ledger.entries) == 2
 
 
@@ -139,7 +139,7 @@ def test_suspending_suspends_once() -> None:
     ((_, change),) = ledger.status_changes
     assert (change.note, change.changed_by) == ("a farm", "risk desk")
     account.suspended = False
-    assert isinstance(ledger.post(posting), Repeated)
+    assert isinstance(ledger.post(posting), Duplicate)
     assert not account.suspended
 
 

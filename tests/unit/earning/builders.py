@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
 from services.earning.domain.books import Books, Known
-from services.earning.domain.posting import post
+from services.earning.domain.fold import post
 from services.earning.domain.postings import Award, Order, Outcome, Posting
 from services.earning.domain.programs import Program, StorePrograms
 from tests.unit.earning.test_programs import program
