@@ -14,7 +14,7 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
 from services.earning.domain.postings import Order, Refund
@@ -62,15 +62,15 @@ def consume_orders(
     arrive, which go first."""
     read = _reader(EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order)
 
-    async def post(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
+    async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         return await _post(engine, orders)
 
-    async def handle(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
-        outcomes: list[Verdict] = []
+    async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
+        outcomes: list[RecordOutcome] = []
         if not group_commit.is_in_use:
             outcomes += await post(orders)
         while len(outcomes) < len(orders):
-            await group_commit.give_way()
+            await group_commit.yield_to_requests()
             outcomes += await post(orders[len(outcomes) : len(outcomes) + _ORDERS_BETWEEN_REQUESTS])
         _count_guests(ORDER_COMPLETED, orders)
         return outcomes
@@ -98,7 +98,7 @@ def consume_refunds(
 ) -> BatchConsumer[Refund | Guest]:
     """Posts refunds. A refund that overtakes its order waits in the ledger."""
 
-    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[Verdict]:
+    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[RecordOutcome]:
         outcomes = await _post(engine, refunds)
         _count_guests(ORDER_REFUNDED, refunds)
         return outcomes
@@ -137,7 +137,7 @@ def consume_resolutions(
         resolution = build_resolution(reader.read(record), now=utc_now())
         return PostingRequest([] if resolution is None else [resolution])
 
-    async def handle(requests: Sequence[PostingRequest]) -> Sequence[Verdict]:
+    async def handle(requests: Sequence[PostingRequest]) -> Sequence[RecordOutcome]:
         return [_resolution_outcome(posted) for posted in await post_batch(engine, requests)]
 
     return BatchConsumer(
@@ -151,13 +151,15 @@ def consume_resolutions(
     )
 
 
-def _resolution_outcome(posted: Posted) -> Verdict:
+def _resolution_outcome(posted: Posted) -> RecordOutcome:
     if isinstance(posted, Exception):
         raise posted
     return next((record_outcome(result) for result in posted.results), None)
 
 
-async def _post(engine: AsyncEngine, events: Sequence[Order | Refund | Guest]) -> Sequence[Verdict]:
+async def _post(
+    engine: AsyncEngine, events: Sequence[Order | Refund | Guest]
+) -> Sequence[RecordOutcome]:
     """Post the events that have a customer; returns an outcome for each event, in order."""
     postings = [event for event in events if not isinstance(event, Guest)]
     if not postings:
@@ -175,7 +177,7 @@ def _count_guests(topic: str, events: Sequence[object]) -> None:
         metrics.GUEST_EVENTS.labels(topic).inc(guests)
 
 
-def record_outcome(result: Result) -> Verdict:
+def record_outcome(result: Result) -> RecordOutcome:
     """A refusal makes the record a dead letter; any other result means that it is applied."""
     if not isinstance(result, WhaleError):
         return None

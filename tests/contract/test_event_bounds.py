@@ -12,7 +12,7 @@ from libs.contracts.event_bounds import EVENT_BOUNDS
 from libs.contracts.events import OrderCompleted, OrderRefunded, PointsPosted
 from libs.kernel.clock import parse_time, utc_now
 from libs.messaging.cloudevents import EventReader, Poison
-from services.earning.domain.shop_events import OutOfBounds, is_guest, build_order, build_refund
+from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tools.docs import events, files
 from tools.docs.events import EVENTS, Told
 

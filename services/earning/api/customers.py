@@ -7,27 +7,23 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from libs.contracts import api
-from libs.kernel import ids
-from libs.kernel.errors import NotFound
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from libs.web import checks as shared
 from libs.web import pages
 from libs.web.body import Faults
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
     json_body,
-    kept_body,
-    key_name_of,
     no_query,
     query_of,
-    write_of,
+    read_write,
+    stored_body,
 )
 from services.earning.api import checks, responses
 from services.earning.api.resources import resources_of
-from services.earning.domain.postings import StatusChange
 from services.earning.handlers import account_status, customers
-from services.earning.handlers.customers import NO_CUSTOMER, CustomerStatus
+from services.earning.handlers.customers import CustomerStatus
 from services.earning.store.customers import CustomerFilter
 
 _CUSTOMERS: Final = "/v1/stores/{store_id:str}/loyalty/customers"
@@ -49,12 +45,11 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     listed = await customers.list_customers(
         resources_of(request).slow_reads,
         filter_,
+        page,
         tier=query.text("tier"),
-        limit=page.limit,
-        starting_after=page.starting_after,
     )
     data = [responses.customer_status(status) for status in listed.items]
-    return json_body(pages.answer(data, has_more=listed.has_more, counted=listed.counted))
+    return json_body(pages.page_answer(listed, data))
 
 
 @get(_CUSTOMER, operation_id="getCustomer")
@@ -71,25 +66,15 @@ async def update_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
 ) -> Body:
     """Suspend an account, or make it active again."""
-    body, claim = await write_of(request, store_id, api.CustomerPatch, checks.customer_patch)
-    normalized = ids.customer_id(customer_id)
-    if normalized is None:
-        raise NotFound(NO_CUSTOMER)
-    change = StatusChange(
-        store_id=store_id,
-        customer_id=normalized,
-        suspended=body.status == "suspended",
-        note=body.note,
-        changed_by=key_name_of(request),
+    write = await read_write(request, store_id, api.CustomerPatch, checks.customer_patch)
+    group_commit = resources_of(request).group_commit
+    return stored_body(
+        await account_status.change_status(group_commit, write, customer_id, _changed)
     )
-    response, replayed = await account_status.change_status(
-        resources_of(request).group_commit, change, claim, _changed
-    )
-    return kept_body(response, replayed=replayed)
 
 
-def _changed(status: CustomerStatus) -> KeptAnswer:
-    return KeptAnswer(200, api.encode(responses.customer_status(status)))
+def _changed(status: CustomerStatus) -> StoredResponse:
+    return StoredResponse(200, api.encode(responses.customer_status(status)))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (

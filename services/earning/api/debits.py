@@ -10,9 +10,9 @@ from litestar.types import ControllerRouterHandler
 from libs.contracts import api, internal
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import InsufficientPoints, RewardUnavailable, WhaleError
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from libs.web.body import decode
-from libs.web.exchange import AnyRequest, Body, json_body, kept_body
+from libs.web.requests import AnyRequest, Body, json_body, stored_body
 from services.earning.api import responses
 from services.earning.api.resources import resources_of
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
@@ -72,18 +72,17 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
 
 
 async def _post(request: AnyRequest, posting: Debit | Settlement | Cancellation) -> Body:
-    response = await debits.post(resources_of(request).group_commit, posting, _debited)
-    return kept_body(response, replayed=False)
+    return stored_body(await debits.post(resources_of(request).group_commit, posting, _debited))
 
 
-def _debited(results: Sequence[Result]) -> KeptAnswer:
+def _debited(results: Sequence[Result]) -> StoredResponse:
     (result,) = results
     if isinstance(result, WhaleError):
         raise result
     assert isinstance(result, DebitRecord)
     transaction = None if result.entry is None else responses.transaction(result.entry)
     debited = internal.Debited(transaction=transaction, cancelled=result.state == "cancelled")
-    return KeptAnswer(200, api.encode(debited))
+    return StoredResponse(200, api.encode(debited))
 
 
 def _refusal(error: WhaleError | None) -> internal.Refusal | None:

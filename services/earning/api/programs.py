@@ -7,18 +7,17 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from libs.contracts import api
-from libs.kernel.clock import utc_now
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from libs.web import pages
 from libs.web.body import Faults
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
     json_body,
-    kept_body,
     no_query,
     query_of,
-    write_of,
+    read_write,
+    stored_body,
 )
 from services.earning.api import checks, responses
 from services.earning.api.resources import resources_of
@@ -36,23 +35,17 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     query = query_of(request, faults, known=pages.PARAMETERS)
     page = pages.page_of(query)
     faults.raise_if_any()
-    listed = await programs.list_programs(
-        resources_of(request).reads,
-        store_id,
-        limit=page.limit,
-        starting_after=page.starting_after,
-    )
+    listed = await programs.list_programs(resources_of(request).reads, store_id, page)
     data = [responses.program(program) for program in listed.items]
-    return json_body(pages.answer(data, has_more=listed.has_more, counted=listed.counted))
+    return json_body(pages.page_answer(listed, data))
 
 
 @post(_PROGRAMS, operation_id="createProgram")
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    body, claim = await write_of(request, store_id, api.ProgramCreate, checks.program_create)
-    response, replayed = await programs.create_program(
-        resources_of(request).batches, store_id, body, claim, _created, now=utc_now()
+    write = await read_write(request, store_id, api.ProgramCreate, checks.program_create)
+    return stored_body(
+        await programs.create_program(resources_of(request).batches, write, _created)
     )
-    return kept_body(response, replayed=replayed)
 
 
 @get(_PROGRAM, operation_id="getProgram")
@@ -68,19 +61,18 @@ async def get_program(
 async def update_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
-    body, claim = await write_of(request, store_id, api.ProgramPatch, checks.program_patch)
-    response, replayed = await programs.change_program(
-        resources_of(request).batches, store_id, program_id, body, claim, _changed
+    write = await read_write(request, store_id, api.ProgramPatch, checks.program_patch)
+    return stored_body(
+        await programs.change_program(resources_of(request).batches, write, program_id, _changed)
     )
-    return kept_body(response, replayed=replayed)
 
 
-def _created(program: Program) -> KeptAnswer:
-    return KeptAnswer(201, api.encode(responses.program(program)))
+def _created(program: Program) -> StoredResponse:
+    return StoredResponse(201, api.encode(responses.program(program)))
 
 
-def _changed(program: Program) -> KeptAnswer:
-    return KeptAnswer(200, api.encode(responses.program(program)))
+def _changed(program: Program) -> StoredResponse:
+    return StoredResponse(200, api.encode(responses.program(program)))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (

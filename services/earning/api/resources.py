@@ -3,8 +3,8 @@
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.persistence.turns import SlowReads
-from libs.web.exchange import AnyRequest
+from libs.persistence.slow_reads import SlowReads
+from libs.web.requests import AnyRequest
 from services.earning.handlers.posting import PostingGroup
 from services.earning.handlers.shop_events import Publish
 from services.earning.handlers.summary import Summaries

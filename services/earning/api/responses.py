@@ -12,7 +12,7 @@ from libs.contracts.numbers import plain, with_decimal
 from libs.kernel.clock import format_time
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Entry, transaction_id
 from services.earning.domain.programs import Program, program_id
 from services.earning.handlers.customers import CustomerStatus
@@ -77,13 +77,13 @@ def stored_transaction(row: Any) -> api.Transaction:
     )
 
 
-def created_transaction(results: Sequence[Result]) -> KeptAnswer:
+def created_transaction(results: Sequence[Result]) -> StoredResponse:
     """The response to a single posting: 201 with its transaction. Raises its refusal."""
     (result,) = results
     if isinstance(result, WhaleError):
         raise result
     assert isinstance(result, Entry)
-    return KeptAnswer(201, api.encode(transaction(result)))
+    return StoredResponse(201, api.encode(transaction(result)))
 
 
 def customer_status(status: CustomerStatus) -> api.CustomerStatus:

@@ -29,10 +29,10 @@ from libs.kernel.ids import OTHER_ID
 from libs.messaging.cloudevents import data_in
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from libs.web import checks, problems
 from libs.web.body import Faults, decode, read
-from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
+from libs.web.requests import AnyRequest, Body, stored_body, write_of_bytes
 from services.earning.api.resources import resources_of
 from services.earning.domain.shop_events import (
     OutOfBounds,
@@ -76,24 +76,24 @@ async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
         events = [reader.read_item(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         events = [reader.read(body, at="#")]
-    claim = claim_of(request, store_id, body)
+    write = write_of_bytes(request, store_id, body)
     resources = resources_of(request)
-    response, replayed = await shop_events.publish_events(
+    response = await shop_events.publish_events(
         resources.batches,
         resources.publish,
+        write,
         events,
-        _verdicts(events, request_id_of(request)),
-        claim,
+        _verdicts(events, write.caller.request_id),
     )
-    return kept_body(response, replayed=replayed)
+    return stored_body(response)
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (send_events,)
 
 
-def _verdicts(events: Sequence[SubmittedEvent], request_id: str) -> KeptAnswer:
+def _verdicts(events: Sequence[SubmittedEvent], request_id: str) -> StoredResponse:
     data = [_verdict(event, request_id) for event in events]
-    return KeptAnswer(202, api.encode(EventsAnswer(data=data)))
+    return StoredResponse(202, api.encode(EventsAnswer(data=data)))
 
 
 def _verdict(event: SubmittedEvent, request_id: str) -> EventVerdict:

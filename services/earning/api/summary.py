@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from libs.kernel.clock import utc_now
 from libs.web.body import Faults
-from libs.web.exchange import AnyRequest, Body, json_body, query_of
+from libs.web.requests import AnyRequest, Body, json_body, query_of
 from services.earning.api import responses
 from services.earning.api.resources import resources_of
 

@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from libs.web import checks as shared
 from libs.web import pages
 from libs.web.body import Faults
-from libs.web.exchange import AnyRequest, Body, json_body, no_query, query_of
+from libs.web.requests import AnyRequest, Body, json_body, no_query, query_of
 from services.earning.api import responses
 from services.earning.api.resources import resources_of
 from services.earning.handlers import transactions
@@ -37,12 +37,11 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
     listed = await transactions.list_transactions(
         resources_of(request).slow_reads,
         filter_,
+        page,
         customer_id=customer_id,
-        limit=page.limit,
-        starting_after=page.starting_after,
     )
     data = [responses.stored_transaction(row) for row in listed.items]
-    return json_body(pages.answer(data, has_more=listed.has_more, counted=listed.counted))
+    return json_body(pages.page_answer(listed, data))
 
 
 @get(_TRANSACTION, operation_id="getTransaction")

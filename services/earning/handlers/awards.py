@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from libs.contracts import api
+from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.kernel.ids import normalized
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.writes import Write
 from services.earning.domain.postings import Award
 from services.earning.handlers.posting import (
     PostingGroup,
@@ -15,28 +19,36 @@ from services.earning.handlers.posting import (
 
 
 async def give_award(
-    group_commit: PostingGroup, award: Award, claim: Claim | None, render: Render
-) -> tuple[KeptAnswer, bool]:
-    """Post the award; returns its response and whether it is replayed.
-
-    Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused.
-    """
-    return await submit(group_commit, PostingRequest([award], claim, render))
+    group_commit: PostingGroup, write: Write[api.EarnRequest], render: Render
+) -> StoredResponse:
+    """Post the award. Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused."""
+    award = _award(write.store_id, write.body)
+    return await submit(group_commit, PostingRequest([award], write.claim, render))
 
 
 async def give_awards(
     group_commit: PostingGroup,
-    items: Sequence[Award | WhaleError],
-    claim: Claim | None,
+    write: Write[api.EarnBatchRequest],
+    items: Sequence[api.EarnRequest | WhaleError],
     render: Render,
-) -> tuple[KeptAnswer, bool]:
-    """Post the awards among `items`, and render a result for each item, in order. An invalid or
-    refused item does not affect the others. Raises IdempotencyKeyReused."""
-    awards = [item for item in items if isinstance(item, Award)]
+) -> StoredResponse:
+    """Post the valid `items` of the batch, and render a result for each item, in order: an invalid
+    or refused item does not affect the others. Raises IdempotencyKeyReused."""
+    awards = [_award(write.store_id, item) for item in items if isinstance(item, api.EarnRequest)]
 
-    def render_items(results: Sequence[Result]) -> KeptAnswer:
+    def render_items(results: Sequence[Result]) -> StoredResponse:
         posted = iter(results)
-        return render([next(posted) if isinstance(item, Award) else item for item in items])
+        return render([item if isinstance(item, WhaleError) else next(posted) for item in items])
 
-    request = PostingRequest(awards, claim, render_items)
+    request = PostingRequest(awards, write.claim, render_items)
     return await submit(group_commit, request, weight=max(len(awards), 1))
+
+
+def _award(store_id: str, request: api.EarnRequest) -> Award:
+    return Award(
+        store_id=store_id,
+        customer_id=normalized(request.customer_id),
+        points=request.points,
+        reason=request.reason,
+        occurred_at=utc_now(),
+    )

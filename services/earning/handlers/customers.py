@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import customer_id as parse_customer_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.turns import SlowReads
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
-from services.earning.handlers.pages import Listed
 from services.earning.store import customers, programs
 from services.earning.store.customers import CustomerFilter
 
@@ -49,28 +49,29 @@ async def read_status(connection: Connection, store_id: str, customer_id: str) -
 async def list_customers(
     reads: SlowReads,
     filter_: CustomerFilter,
+    page: Page,
     *,
     tier: str | None,
-    limit: int,
-    starting_after: str | None,
-) -> Listed:
+) -> Listed[CustomerStatus]:
     """A page of the store's customers, sorted by id; `tier` is a tier of the default program.
 
     Raises InvalidRequest if `starting_after` is not a customer of the store.
     """
     async with reads.snapshot(filter_.store_id) as connection:
         after = None
-        if starting_after is not None:
-            after = await _find_cursor(connection, filter_.store_id, starting_after)
+        if page.starting_after is not None:
+            after = await _find_cursor(connection, filter_.store_id, page.starting_after)
         program = await _read_default(connection, filter_.store_id)
         if tier is not None:
             span = None if program is None else program.span(tier)
             if span is None:
                 return Listed([], has_more=False, counted=0)
             filter_ = msgspec.structs.replace(filter_, lifetime=span)
-        rows, counted = await customers.read_page(connection, filter_, limit=limit, after=after)
-    items = [CustomerStatus(row, program) for row in rows[:limit]]
-    return Listed(items, has_more=len(rows) > limit, counted=counted)
+        rows, counted = await customers.read_page(
+            connection, filter_, limit=page.limit, after=after
+        )
+    items = [CustomerStatus(row, program) for row in rows[: page.limit]]
+    return Listed(items, has_more=len(rows) > page.limit, counted=counted)
 
 
 async def _find_cursor(connection: Connection, store_id: str, starting_after: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.internal import Price
 from libs.kernel.errors import NotFound, WhaleError
 from libs.persistence.engine import snapshot
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Account
 from services.earning.domain.debits import find_refusal
 from services.earning.domain.postings import Cancellation, Debit, Settlement
@@ -19,11 +19,10 @@ from services.earning.store import customers, programs
 
 async def post(
     group_commit: PostingGroup, posting: Debit | Settlement | Cancellation, render: Render
-) -> KeptAnswer:
-    """Take, settle or cancel a debit; returns the response. The redemption's id makes each of them
-    idempotent. Raises the refusal of a debit, and Conflict for a cancellation without a debit."""
-    response, _ = await submit(group_commit, PostingRequest([posting], render=render))
-    return response
+) -> StoredResponse:
+    """Take, settle or cancel a debit, each of them once per redemption. Raises the refusal of a debit,
+    and Conflict for a cancellation without a debit."""
+    return await submit(group_commit, PostingRequest([posting], render=render))
 
 
 async def find_refusals(

@@ -1,7 +1,7 @@
 """The only path that changes balances: a batch of postings in one transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import partial
 
 from msgspec import Struct, field
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,9 +12,10 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.gatherer import Gatherer
-from libs.persistence.idempotency import Claim, Kept, KeptAnswer
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.group_commit import GroupCommit
+from libs.persistence.idempotency import Claim, StoredResponse, StoredResponses
+from libs.persistence.retry import retry_lost_race
 from services.earning.domain.books import Books, Known
 from services.earning.domain.fold import post
 from services.earning.domain.postings import (
@@ -31,15 +32,12 @@ from services.earning.domain.postings import (
 from services.earning.handlers.ledger_events import build_events
 from services.earning.store import debits, ledger, programs, resolutions
 
-# A race is only lost to a transaction that committed; several in a row mean a database in trouble.
-_ATTEMPTS: Final = 5
-
 Result = Outcome | WhaleError
 # The responses that a batch has to store.
-NewResponses = dict[Claim, KeptAnswer]
+NewResponses = dict[Claim, StoredResponse]
 
-Render = Callable[[Sequence[Result]], KeptAnswer]
-RenderWritten = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
+Render = Callable[[Sequence[Result]], StoredResponse]
+RenderWritten = Callable[[Connection, Sequence[Result]], Awaitable[StoredResponse | None]]
 
 
 class PostingRequest(Struct, frozen=True):
@@ -60,25 +58,24 @@ class PostingRequest(Struct, frozen=True):
 
 
 class PostingResult(Struct, frozen=True):
-    """The outcome of a posting request: a result for each posting, or the response stored under its
-    key by an earlier request (`replayed`)."""
+    """The outcome of a posting request: a result for each posting and the response, or the replayed
+    response to an earlier request with the same key."""
 
     results: Sequence[Result] = ()
-    response: KeptAnswer | None = None
-    replayed: bool = False
+    response: StoredResponse | None = None
 
 
 Posted = PostingResult | Exception
-PostingGroup = Gatherer[PostingRequest, PostingResult]
+PostingGroup = GroupCommit[PostingRequest, PostingResult]
 
 
 async def submit(
     group_commit: PostingGroup, request: PostingRequest, *, weight: int = 1
-) -> tuple[KeptAnswer, bool]:
-    """Post `request` together with concurrent ones; returns its response and whether it is replayed."""
+) -> StoredResponse:
+    """Post `request` together with concurrent ones, and return its response."""
     result = await group_commit.submit(request, weight=weight)
     assert result.response is not None
-    return result.response, result.replayed
+    return result.response
 
 
 async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
@@ -86,13 +83,7 @@ async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) ->
 
     A refusal does not affect the other requests. Raises database errors; then nothing was posted.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return await _attempt(engine, requests)
-        except Rival:
-            # The other transaction has committed, so the next attempt sees what it wrote.
-            continue
-    raise Rival
+    return await retry_lost_race(partial(_attempt, engine, requests))
 
 
 async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
@@ -102,7 +93,7 @@ async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> l
         stored = await idempotency.find(
             connection, [request.claim for request in requests if request.claim is not None]
         )
-        claimed_before = frozenset(stored.answers)
+        claimed_before = frozenset(stored.responses)
         posted, new_responses, events = _fold(books, requests, stored)
         await ledger.write(connection, books, events)
         for place, request in enumerate(requests):
@@ -118,22 +109,26 @@ async def _render_written(
     connection: Connection,
     request: PostingRequest,
     posted: Posted,
-    stored: Kept,
+    stored: StoredResponses,
     new_responses: NewResponses,
 ) -> Posted:
     """Complete the result of a request whose response reads what was written."""
-    if isinstance(posted, Exception) or posted.replayed or request.render_written is None:
+    if (
+        isinstance(posted, Exception)
+        or posted.response is not None
+        or request.render_written is None
+    ):
         return posted
     # A duplicate earlier in this batch may have its response by now.
-    response = None if request.claim is None else stored.answer_to(request.claim)
-    if response is not None and not response.is_begun:
-        return PostingResult(response=response, replayed=True)
+    response = None if request.claim is None else stored.response_to(request.claim)
+    if response is not None and not response.is_in_progress:
+        return PostingResult(response=response)
     try:
         response = await request.render_written(connection, posted.results)
     except WhaleError as refusal:
         return refusal
     if request.claim is not None:
-        new_responses[request.claim] = response or idempotency.begun()
+        new_responses[request.claim] = response or idempotency.in_progress()
         stored.remember(request.claim, new_responses[request.claim])
     return PostingResult(results=posted.results, response=response)
 
@@ -143,14 +138,14 @@ async def _store_responses(
 ) -> None:
     """Store the responses; for a key claimed by an earlier transaction, in place of its claim."""
     claimed = {claim for claim in responses if (claim.store_id, claim.key) in claimed_before}
-    completed = [claim for claim in claimed if not responses[claim].is_begun]
-    await idempotency.free(connection, [(claim.store_id, claim.key, b"") for claim in completed])
-    await idempotency.keep(
+    completed = [claim for claim in claimed if not responses[claim].is_in_progress]
+    await idempotency.release(connection, [(claim.store_id, claim.key, b"") for claim in completed])
+    await idempotency.store(
         connection,
         [
             (claim, response)
             for claim, response in responses.items()
-            if claim not in claimed or not response.is_begun
+            if claim not in claimed or not response.is_in_progress
         ],
     )
 
@@ -204,12 +199,12 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     if new and await ledger.lock_accounts(connection, new):
         # An account that does not exist cannot be locked. If one exists by now, the transaction that
         # created it may have written orders that were read above as another customer's.
-        raise Rival
+        raise ConcurrentWrite
     return known
 
 
 def _fold(
-    books: Books, requests: Sequence[PostingRequest], stored: Kept
+    books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
 ) -> tuple[list[Posted], NewResponses, list[EncodedEvent]]:
     """A result for each request, the responses to store, and the events to publish."""
     posted: list[Posted] = []
@@ -223,12 +218,12 @@ def _fold(
 
 
 def _fold_request(
-    books: Books, request: PostingRequest, stored: Kept, new_responses: NewResponses
+    books: Books, request: PostingRequest, stored: StoredResponses, new_responses: NewResponses
 ) -> Posted:
     try:
-        response = None if request.claim is None else stored.answer_to(request.claim)
-        if response is not None and not response.is_begun:
-            return PostingResult(response=response, replayed=True)
+        response = None if request.claim is None else stored.response_to(request.claim)
+        if response is not None and not response.is_in_progress:
+            return PostingResult(response=response)
         results = [_post(books, posting) for posting in request.postings]
         response = None if request.render is None else request.render(results)
     except WhaleError as refusal:
@@ -236,7 +231,7 @@ def _fold_request(
     if request.claim is not None:
         if response is not None:
             new_responses[request.claim] = response
-        stored.remember(request.claim, response or idempotency.begun())
+        stored.remember(request.claim, response or idempotency.in_progress())
     return PostingResult(results=results, response=response)
 
 

@@ -1,7 +1,6 @@
 """Programs: created, changed and read."""
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -10,35 +9,35 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
+from libs.kernel.clock import utc_now
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
+from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.pages import Listed, Page
+from libs.persistence.writes import Write
 from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
-from services.earning.handlers.pages import Listed
 from services.earning.store import programs as store
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
 
-Render = Callable[[Program], KeptAnswer]
+Render = Callable[[Program], StoredResponse]
 
 
-async def list_programs(
-    engine: AsyncEngine, store_id: str, *, limit: int, starting_after: str | None
-) -> Listed:
+async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Listed[Program]:
     """A page of the store's programs, oldest first.
 
     Raises InvalidRequest if `starting_after` is not a program of the store.
     """
     programs = (await _read(engine, store_id)).all
     start = 0
-    if starting_after is not None:
+    if page.starting_after is not None:
         ids = [program_id(program.id) for program in programs]
-        if starting_after not in ids:
+        if page.starting_after not in ids:
             fault = Fault(detail=_NO_PROGRAM, parameter="starting_after")
             raise InvalidRequest(_NO_PROGRAM, errors=[fault])
-        start = ids.index(starting_after) + 1
-    end = start + limit
+        start = ids.index(page.starting_after) + 1
+    end = start + page.limit
     return Listed(programs[start:end], has_more=len(programs) > end, counted=len(programs))
 
 
@@ -48,53 +47,41 @@ async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Pr
 
 
 async def create_program(
-    engine: AsyncEngine,
-    store_id: str,
-    request: api.ProgramCreate,
-    claim: Claim | None,
-    render: Render,
-    *,
-    now: datetime,
-) -> tuple[KeptAnswer, bool]:
-    """Add a program to the store; returns the response and whether it is replayed. Raises
-    IdempotencyKeyReused."""
+    engine: AsyncEngine, write: Write[api.ProgramCreate], render: Render
+) -> StoredResponse:
+    """Add a program to the store. Raises IdempotencyKeyReused."""
     program = Program(
         id=uuid7(),
         version_id=0,
-        name=request.name,
-        points_per_dollar=request.points_per_dollar,
-        currency=request.currency,
-        is_active=request.is_active,
-        tiers=_tiers(request.tiers),
-        created_at=now,
+        name=write.body.name,
+        points_per_dollar=write.body.points_per_dollar,
+        currency=write.body.currency,
+        is_active=write.body.is_active,
+        tiers=_tiers(write.body.tiers),
+        created_at=utc_now(),
     )
 
-    async def write(connection: Connection) -> KeptAnswer:
-        await store.lock_for_change(connection, store_id)
-        await store.create(connection, store_id, program)
+    async def insert(connection: Connection) -> StoredResponse:
+        await store.lock_for_change(connection, write.store_id)
+        await store.create(connection, write.store_id, program)
         return render(program)
 
-    return await write_once(engine, claim, write)
+    return await write_once(engine, write.claim, insert)
 
 
 async def change_program(
-    engine: AsyncEngine,
-    store_id: str,
-    program_id: str,
-    patch: api.ProgramPatch,
-    claim: Claim | None,
-    render: Render,
-) -> tuple[KeptAnswer, bool]:
-    """Add a version of the program with the patched values; returns the response and whether it is
-    replayed. Raises NotFound or IdempotencyKeyReused."""
+    engine: AsyncEngine, write: Write[api.ProgramPatch], program_id: str, render: Render
+) -> StoredResponse:
+    """Add a version of the program with the patched values. Raises NotFound or
+    IdempotencyKeyReused."""
 
-    async def write(connection: Connection) -> KeptAnswer:
-        current = _find(await store.lock_for_change(connection, store_id), program_id)
-        program = _patched(current, patch)
+    async def update(connection: Connection) -> StoredResponse:
+        current = _find(await store.lock_for_change(connection, write.store_id), program_id)
+        program = _patched(current, write.body)
         await store.add_version(connection, program)
         return render(program)
 
-    return await write_once(engine, claim, write)
+    return await write_once(engine, write.claim, update)
 
 
 def _patched(program: Program, patch: api.ProgramPatch) -> Program:

@@ -10,8 +10,9 @@ from libs.kernel.errors import WhaleError
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import metrics
 from libs.persistence.engine import transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer, begun, find, free, keep
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import Claim, StoredResponse, find, in_progress, release, store
+from libs.persistence.writes import Write
 
 Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]
 
@@ -32,57 +33,56 @@ class SubmittedEvent(Struct, frozen=True):
 async def publish_events(
     engine: AsyncEngine,
     publish: Publish,
+    write: Write[bytes],
     events: Sequence[SubmittedEvent],
-    response: KeptAnswer,
-    claim: Claim | None,
-) -> tuple[KeptAnswer, bool]:
-    """Publish the valid events; returns `response`, or the stored response of an earlier request,
-    and whether it is replayed. Raises Unavailable or IdempotencyKeyReused.
+    response: StoredResponse,
+) -> StoredResponse:
+    """Publish the valid events of the request; returns `response`, or that of an earlier request
+    with the same key. Raises Unavailable or IdempotencyKeyReused.
 
     The key is claimed before anything is published, so that another request under the same key
     publishes nothing. The response is stored after the events are published: if the process fails
     in between, a retry publishes them again, which counts nothing twice.
     """
-    stored = await _claim(engine, claim)
-    if stored is not None and not stored.is_begun:
-        return stored, True
+    stored = await _claim(engine, write.claim)
+    if stored is not None and not stored.is_in_progress:
+        return stored
     await publish([event.content for event in events if isinstance(event.content, EncodedEvent)])
     for event in events:
         if isinstance(event.content, Guest):
             metrics.GUEST_EVENTS.labels(event.content.topic).inc()
-    return await _store(engine, claim, response)
+    return await _store(engine, write.claim, response)
 
 
-async def _claim(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
+async def _claim(engine: AsyncEngine, claim: Claim | None) -> StoredResponse | None:
     """Claim the key if it is free; returns what an earlier request stored under it."""
     if claim is None:
         return None
-    with contextlib.suppress(Rival):
+    with contextlib.suppress(ConcurrentWrite):
         async with transaction(engine) as connection:
-            stored = (await find(connection, [claim])).answer_to(claim)
+            stored = (await find(connection, [claim])).response_to(claim)
             if stored is None:
-                await keep(connection, [(claim, begun())])
+                await store(connection, [(claim, in_progress())])
             return stored
     return await _find(engine, claim)
 
 
 async def _store(
-    engine: AsyncEngine, claim: Claim | None, response: KeptAnswer
-) -> tuple[KeptAnswer, bool]:
+    engine: AsyncEngine, claim: Claim | None, response: StoredResponse
+) -> StoredResponse:
     """Replace the claim by the response. If a duplicate request stored its response first, that
     response is returned."""
     if claim is None:
-        return response, False
+        return response
     try:
         async with transaction(engine) as connection:
-            await free(connection, [(claim.store_id, claim.key, b"")])
-            await keep(connection, [(claim, response)])
-    except Rival:
-        stored = await _find(engine, claim)
-        return stored or response, stored is not None
-    return response, False
+            await release(connection, [(claim.store_id, claim.key, b"")])
+            await store(connection, [(claim, response)])
+    except ConcurrentWrite:
+        return await _find(engine, claim) or response
+    return response
 
 
-async def _find(engine: AsyncEngine, claim: Claim) -> KeptAnswer | None:
+async def _find(engine: AsyncEngine, claim: Claim) -> StoredResponse | None:
     async with transaction(engine) as connection:
-        return (await find(connection, [claim])).answer_to(claim)
+        return (await find(connection, [claim])).response_to(claim)

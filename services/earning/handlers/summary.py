@@ -1,6 +1,5 @@
 """The summary of a store: its days, points outstanding, customers and tiers."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -9,18 +8,16 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.observability import logging
+from libs.background.periodic import Periodic
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import is_transient
-from libs.persistence.turns import SlowReads
+from libs.persistence.slow_reads import SlowReads
 from services.earning.store import days, programs
 
 # A summary may be five seconds old: the fold runs every second, totals are cached for three.
 _FOLD_SECONDS: Final = 1.0
 _TOTALS_SECONDS: Final = 3.0
 _MAX_CACHED_STORES: Final = 1_000
-
-log = logging.get(__name__)
 
 
 class Totals(Struct, frozen=True):
@@ -85,17 +82,12 @@ async def _count(connection: Connection, store_id: str) -> Totals:
     )
 
 
-async def keep_folding(engine: AsyncEngine) -> None:
-    """Fold the days repeatedly until cancelled, also after the database was unavailable."""
-    while True:
-        try:
-            async with transaction(engine) as connection:
-                more = await days.fold(connection)
-        except Exception as error:
-            if not is_transient(error):
-                log.exception("days_not_folded")
-            more = False
-        # Changes that arrive during the pause are folded together, so that a customer in several
-        # batches is counted once.
-        if not more:
-            await asyncio.sleep(_FOLD_SECONDS)
+def folding(engine: AsyncEngine) -> Periodic:
+    """Folds the changes of the days every second. Changes that arrive in between are folded together,
+    so that a customer in several batches is counted once."""
+
+    async def fold() -> bool:
+        async with transaction(engine) as connection:
+            return await days.fold(connection)
+
+    return Periodic("fold_days", fold, every_seconds=_FOLD_SECONDS, is_transient=is_transient)

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.turns import SlowReads
-from services.earning.handlers.pages import Listed
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
 from services.earning.store import customers, transactions
 from services.earning.store.transactions import TransactionFilter
 
@@ -28,19 +28,18 @@ async def get_transaction(engine: AsyncEngine, store_id: str, transaction_id: st
 async def list_transactions(
     reads: SlowReads,
     filter_: TransactionFilter,
+    page: Page,
     *,
     customer_id: str | None,
-    limit: int,
-    starting_after: str | None,
-) -> Listed:
+) -> Listed[Any]:
     """A page of the store's transactions, or of one customer's, newest first.
 
     Raises InvalidRequest if `starting_after` is not one of those transactions.
     """
     async with reads.snapshot(filter_.store_id) as connection:
         after = None
-        if starting_after is not None:
-            after = await _find(connection, filter_.store_id, starting_after)
+        if page.starting_after is not None:
+            after = await _find(connection, filter_.store_id, page.starting_after)
             if after is None or customer_id not in {None, after["customer_id"]}:
                 fault = Fault(detail=_NO_TRANSACTION, parameter="starting_after")
                 raise InvalidRequest(_NO_TRANSACTION, errors=[fault])
@@ -49,8 +48,10 @@ async def list_transactions(
             if account is None:
                 return Listed([], has_more=False, counted=0)
             filter_ = msgspec.structs.replace(filter_, account_id=account["id"])
-        rows, counted = await transactions.read_page(connection, filter_, limit=limit, after=after)
-    return Listed(rows[:limit], has_more=len(rows) > limit, counted=counted)
+        rows, counted = await transactions.read_page(
+            connection, filter_, limit=page.limit, after=after
+        )
+    return Listed(rows[: page.limit], has_more=len(rows) > page.limit, counted=counted)
 
 
 async def _find(connection: Connection, store_id: str, transaction_id: str) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, select
 
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
-from services.earning.store.counting import count_matches
+from services.earning.store.lists import count_matches
 from services.earning.tables import accounts
 
 _FIND: Final = """

@@ -13,7 +13,7 @@ import asyncpg
 
 from libs.contracts.events import RewardRef
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.postings import DebitRecord
 
@@ -73,7 +73,7 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
 
 
 async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord]) -> None:
-    """Insert new debits and mark cancelled ones; raises Rival."""
+    """Insert new debits and mark cancelled ones; raises ConcurrentWrite."""
     if not debits:
         return
     records = [debits[key] for key in sorted(debits)]
@@ -87,7 +87,7 @@ async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord
         [_sequence(record.cancel_entry) for record in records],
     )
     if status != f"INSERT 0 {len(records)}":
-        raise Rival
+        raise ConcurrentWrite
 
 
 def _sequence(entry: Entry | None) -> int | None:

@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 import asyncpg
 
 from libs.kernel.clock import format_time
-from libs.messaging.outbox import EncodedEvent, pack
+from libs.messaging import outbox
+from libs.messaging.outbox import EncodedEvent
 from libs.persistence.columns import columns, copy, numbers, texts
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
 from services.earning.domain.account_status import MAX_HELD_ORDERS
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.books import Books
@@ -30,8 +31,6 @@ from services.earning.domain.postings import (
 )
 from services.earning.store import debits, resolutions
 
-# This size of system needs one lane. With more lanes, a hash of the account would choose one.
-LANE: Final = 0
 # Larger than any batch: an arrival is the batch's number times this, plus the place in the batch.
 _LARGEST_BATCH: Final = 100_000
 
@@ -160,11 +159,6 @@ _INSERT_DAY_CHANGES: Final = """
 INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-# The id is drawn here, after the account locks: for each account the order of ids is the order of
-# commits, and the relay publishes in the order of ids.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
-"""
 
 
 async def lock_accounts(
@@ -283,7 +277,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 
 
 async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
-    """Write the entries and records of a batch; raises Rival if a concurrent transaction was first."""
+    """Write the entries and records of a batch; raises ConcurrentWrite if a concurrent transaction was first."""
     touched = books.touched.values()
     await _create_accounts(connection, [account for account in touched if account.id is None])
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
@@ -294,8 +288,8 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await resolutions.record_resolutions(connection, books.resolutions, books.voids)
     await _insert_status_changes(connection, books.status_changes)
     await _insert_day_changes(connection, books.entries)
-    if events:
-        await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
+    # After the account locks, so that each account's events are published in the order of commits.
+    await outbox.append(connection, events)
 
 
 async def _create_accounts(connection: Connection, accounts: Sequence[Account]) -> None:
@@ -379,7 +373,7 @@ async def _record_orders(connection: Connection, books: Books) -> None:
         try:
             await copy(connection, "orders", _ORDER_COLUMNS, new)
         except asyncpg.UniqueViolationError as error:
-            raise Rival from error
+            raise ConcurrentWrite from error
     if changed:
         status = await connection.execute(_CHANGE_ORDERS, *columns(changed))
         _expect(status, "INSERT 0", len(changed))
@@ -479,4 +473,4 @@ def _time(time: datetime | None) -> str | None:
 def _expect(status: str, verb: str, rows: int) -> None:
     """Too few rows mean that a concurrent transaction came first."""
     if status != f"{verb} {rows}":
-        raise Rival
+        raise ConcurrentWrite

@@ -8,7 +8,7 @@ from typing import Final
 
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
 from services.earning.domain.accounts import Account
 from services.earning.domain.postings import AwardRecord, ResolutionRecord
 
@@ -79,7 +79,7 @@ async def record_resolutions(
     resolutions: Mapping[str, ResolutionRecord],
     voids: Sequence[tuple[AwardRecord, str]],
 ) -> None:
-    """Insert the resolutions, and the manual awards that they voided; raises Rival."""
+    """Insert the resolutions, and the manual awards that they voided; raises ConcurrentWrite."""
     if not resolutions:
         return
     records = [resolutions[key] for key in sorted(resolutions)]
@@ -92,7 +92,7 @@ async def record_resolutions(
         [None if record.entry is None else record.entry.sequence for record in records],
     )
     if status != f"INSERT 0 {len(records)}":
-        raise Rival
+        raise ConcurrentWrite
     voided = sorted(voids, key=lambda void: (void[0].account_id, void[0].sequence))
     status = await connection.execute(
         _INSERT_VOIDED_AWARDS,
@@ -101,4 +101,4 @@ async def record_resolutions(
         [anomaly_id for _, anomaly_id in voided],
     )
     if status != f"INSERT 0 {len(voided)}":
-        raise Rival
+        raise ConcurrentWrite

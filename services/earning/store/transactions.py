@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, select
 from libs.kernel.ids import first_id_at, last_id_at
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
-from services.earning.store.counting import count_matches
+from services.earning.store.lists import count_matches
 from services.earning.tables import accounts, entries
 
 _COLUMNS: Final = (

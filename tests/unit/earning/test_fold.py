@@ -6,7 +6,7 @@ import pytest
 
 from libs.kernel.errors import AccountSuspended, Conflict, InvalidRequest, ProgramInactive
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import OrderRecord, Duplicate
+from services.earning.domain.postings import Duplicate, OrderRecord
 from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 

@@ -6,7 +6,7 @@ import pytest
 
 from libs.kernel.errors import Conflict
 from services.earning.domain.books import Books
-from services.earning.domain.postings import Refund, RefundRecord, Duplicate
+from services.earning.domain.postings import Duplicate, Refund, RefundRecord
 from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
@@ -76,9 +76,7 @@ def test_a_refund_of_too_much_is_refused_in_money_as_people_write_it() -> None:
     ledger.known.orders[STORE, "o1"].total = Decimal("179.250000")
     with pytest.raises(Conflict) as refused:
         ledger.post(refund("r1", "180"))
-    assert refused.value.detail == (
-        "The refund of 180.00 exceeds the 179.25 left of order o1."
-    )
+    assert refused.value.detail == ("The refund of 180.00 exceeds the 179.25 left of order o1.")
 
 
 def test_a_refund_lowers_the_lifetime_and_the_tier_falls() -> None:

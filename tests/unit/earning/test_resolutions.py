@@ -9,10 +9,10 @@ from libs.kernel.errors import NotFound
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import (
     AwardRecord,
+    Duplicate,
     Order,
     OrderRecord,
     Refund,
-    Duplicate,
     Resolution,
     ResolutionRecord,
 )

@@ -10,8 +10,8 @@ import pytest
 
 from libs.contracts.events import OrderCompleted, OrderRefunded
 from libs.contracts.numbers import decoder, plain
-from services.earning.domain.shop_events import OutOfBounds, is_guest, build_order, build_refund
 from services.earning.domain.postings import Order, Refund
+from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tests.unit.earning.test_rule_tables import table
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

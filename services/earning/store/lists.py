@@ -1,14 +1,12 @@
-"""Counting the matches of a list, up to a limit."""
+"""Counting the matches of a list."""
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Select, func, select
 
 from libs.persistence.engine import Connection
+from libs.persistence.pages import COUNT_LIMIT
 from libs.persistence.statement import fetch
-
-# An exact count beyond this would scan the store's whole history for a figure that few people need.
-COUNT_LIMIT: Final = 10_000
 
 
 async def count_matches(connection: Connection, matches: Select[Any]) -> int:
