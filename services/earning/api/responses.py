@@ -15,6 +15,7 @@ from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Entry, transaction_id
 from services.earning.domain.programs import Program, program_id
+from services.earning.domain.tiers import next_tier, tier_of
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.handlers.posting import Result
 from services.earning.handlers.summary import Summary
@@ -112,10 +113,10 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
 
 
 def _held_tier(program: Program | None, lifetime: int) -> api.HeldTier | None:
-    held = None if program is None else program.tier_at(lifetime)
+    held = tier_of(program, lifetime)
     if program is None or held is None:
         return None
-    above = program.next_tier(lifetime)
+    above = next_tier(program, lifetime)
     return api.HeldTier(
         name=held.name,
         multiplier=with_decimal(held.multiplier),

@@ -26,6 +26,7 @@ from services.earning.domain.postings import (
     StatusChange,
 )
 from services.earning.domain.programs import Program, StorePrograms, Tier
+from services.earning.domain.tiers import tier_of
 
 NO_PROGRAMS: Final = StorePrograms()
 
@@ -105,7 +106,7 @@ class Books:
         default = self.programs(account.store_id).default
         tier_after = account.tier
         if default is not None:
-            held = default.tier_at(lifetime)
+            held = tier_of(default, lifetime)
             tier_after = None if held is None else held.name
         entry = Entry(
             account=account,

@@ -13,6 +13,7 @@ from services.earning.domain.accounts import Account
 from services.earning.domain.books import Books
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
 from services.earning.domain.programs import StorePrograms
+from services.earning.domain.tiers import holds_tier
 
 
 def find_refusal(
@@ -29,12 +30,10 @@ def find_refusal(
         return ProgramInactive("The store has no active loyalty program, so nothing is redeemed.")
     if account.suspended:
         return AccountSuspended(f"The account of {account.customer_id} is suspended.")
-    if min_tier is not None:
-        span = programs.default.span(min_tier)
-        if span is None or account.lifetime < span[0]:
-            return RewardUnavailable(
-                f"The reward requires the tier {min_tier} or a higher one.", reason="tier_required"
-            )
+    if min_tier is not None and not holds_tier(programs.default, account.lifetime, min_tier):
+        return RewardUnavailable(
+            f"The reward requires the tier {min_tier} or a higher one.", reason="tier_required"
+        )
     if account.balance < points:
         return InsufficientPoints(balance=account.balance, required=points)
     return None

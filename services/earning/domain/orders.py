@@ -7,6 +7,7 @@ from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.books import Books
 from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState
 from services.earning.domain.programs import Program, SkipReason
+from services.earning.domain.tiers import tier_of
 
 
 def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
@@ -40,7 +41,7 @@ def _count_or_skip(books: Books, order: Order, account: Account) -> OrderRecord:
 
 
 def _enter(books: Books, order: Order, account: Account, program: Program) -> Entry | None:
-    tier = program.tier_at(account.lifetime)
+    tier = tier_of(program, account.lifetime)
     points = program.price(order.total, tier)
     if points > MAX_ORDER_POINTS:
         detail = f"The order is worth {points:,} points; one order may earn {MAX_ORDER_POINTS:,}."

@@ -1,4 +1,4 @@
-"""Programs: the points an order earns, and the tiers they consist of."""
+"""Programs: rate and tiers, and which program prices an order."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -44,27 +44,6 @@ class Program(Struct, frozen=True):
     is_active: bool
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
-
-    def tier_at(self, lifetime: int) -> Tier | None:
-        """The highest tier whose min_points `lifetime` has reached."""
-        held = None
-        for tier in self.tiers:
-            if tier.min_points > lifetime:
-                break
-            held = tier
-        return held
-
-    def next_tier(self, lifetime: int) -> Tier | None:
-        """The lowest tier that `lifetime` has not reached."""
-        return next((tier for tier in self.tiers if tier.min_points > lifetime), None)
-
-    def span(self, name: str) -> tuple[int, int | None] | None:
-        """The lifetime points that hold the tier `name`: from, and up to but without (None at the
-        top). None where there is no such tier."""
-        for tier, above in zip(self.tiers, (*self.tiers[1:], None), strict=False):
-            if tier.name == name:
-                return tier.min_points, None if above is None else above.min_points
-        return None
 
     def price(self, total: Decimal, tier: Tier | None) -> int:
         """The points for an order: floor(total x points_per_dollar x multiplier), exactly. The

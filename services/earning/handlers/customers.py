@@ -13,6 +13,7 @@ from libs.persistence.engine import Connection, snapshot
 from libs.persistence.pages import Listed, Page
 from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
+from services.earning.domain.tiers import tier_spans
 from services.earning.store import customers, programs
 from services.earning.store.customers import CustomerFilter
 
@@ -63,10 +64,10 @@ async def list_customers(
             after = await _find_cursor(connection, filter_.store_id, page.starting_after)
         program = await _read_default(connection, filter_.store_id)
         if tier is not None:
-            span = None if program is None else program.span(tier)
+            span = next((one for one in tier_spans(program) if one.tier.name == tier), None)
             if span is None:
                 return Listed([], has_more=False, counted=0)
-            filter_ = msgspec.structs.replace(filter_, lifetime=span)
+            filter_ = msgspec.structs.replace(filter_, tier=span)
         rows, counted = await customers.read_page(
             connection, filter_, limit=page.limit, after=after
         )

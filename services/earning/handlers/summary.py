@@ -12,6 +12,7 @@ from libs.background.periodic import Periodic
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import is_transient
 from libs.persistence.slow_reads import SlowReads
+from services.earning.domain.tiers import tier_spans
 from services.earning.store import days, programs
 
 # A summary may be five seconds old: the fold runs every second, totals are cached for three.
@@ -70,14 +71,14 @@ class Summaries:
 async def _count(connection: Connection, store_id: str) -> Totals:
     in_force = (await programs.read(connection, [store_id])).get(store_id)
     default = None if in_force is None else in_force.default
-    tiers = () if default is None else default.tiers
-    rows = await days.count_customers(connection, store_id, [tier.min_points for tier in tiers])
-    customers_by_step = {row["step"]: row["customers"] for row in rows}
+    spans = tier_spans(default)
+    rows = await days.count_customers(connection, store_id, spans)
+    customers = {row["span"]: row["customers"] for row in rows}
     return Totals(
         points=sum(row["points"] for row in rows),
-        customers=sum(customers_by_step.values()),
+        customers=sum(customers.values()),
         customers_by_tier={
-            tier.name: customers_by_step.get(step, 0) for step, tier in enumerate(tiers, start=1)
+            span.tier.name: customers.get(place, 0) for place, span in enumerate(spans, start=1)
         },
     )
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, select
 
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
+from services.earning.domain.tiers import TierSpan
 from services.earning.store.lists import count_matches
 from services.earning.tables import accounts
 
@@ -25,12 +26,11 @@ _HIGHEST_CHARACTER: Final = "\U0010ffff"
 
 
 class CustomerFilter(Struct, frozen=True, kw_only=True):
-    """Which customers of a store: by the start of their id, by lifetime points (at least the first,
-    below the second), by status."""
+    """Which customers of a store: by the start of their id, by tier, by status."""
 
     store_id: str
     prefix: str | None = None
-    lifetime: tuple[int, int | None] | None = None
+    tier: TierSpan | None = None
     suspended: bool | None = None
 
 
@@ -74,11 +74,10 @@ def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:
     if filter_.prefix is not None:
         conditions.append(accounts.c.customer_id >= filter_.prefix)
         conditions.append(accounts.c.customer_id < filter_.prefix + _HIGHEST_CHARACTER)
-    if filter_.lifetime is not None:
-        lowest, below = filter_.lifetime
-        conditions.append(accounts.c.lifetime >= lowest)
-        if below is not None:
-            conditions.append(accounts.c.lifetime < below)
+    if filter_.tier is not None:
+        conditions.append(accounts.c.lifetime >= filter_.tier.lowest)
+        if filter_.tier.below is not None:
+            conditions.append(accounts.c.lifetime < filter_.tier.below)
     if filter_.suspended is not None:
         conditions.append(accounts.c.suspended.is_(filter_.suspended))
     return conditions

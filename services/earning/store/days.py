@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from libs.persistence.engine import Connection
+from services.earning.domain.tiers import TierSpan
 
 # One process folds at a time; the others skip their turn.
 _LOCK_SPACE: Final = 3
@@ -65,9 +66,9 @@ SELECT day, issued, redeemed, taken_back, expired, active_customers
 FROM days WHERE store_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day
 """
 _COUNT_CUSTOMERS: Final = """
-SELECT width_bucket(lifetime, $2::bigint[]) AS step, count(*) AS customers,
+SELECT width_bucket(lifetime, $2::bigint[]) AS span, count(*) AS customers,
        sum(balance)::bigint AS points
-FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY step
+FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY span
 """
 
 
@@ -97,9 +98,10 @@ async def read(
 
 
 async def count_customers(
-    connection: Connection, store_id: str, steps: Sequence[int]
+    connection: Connection, store_id: str, spans: Sequence[TierSpan]
 ) -> Sequence[asyncpg.Record]:
-    """Customers and their points, grouped by how many of `steps` (ascending lifetime points) they
-    have reached."""
-    rows: list[asyncpg.Record] = await connection.fetch(_COUNT_CUSTOMERS, store_id, list(steps))
+    """The number of customers and their points, by the place of their tier in `spans`, which are
+    ascending and start at 1; 0 stands for customers without a tier."""
+    lowest = [span.lowest for span in spans]
+    rows: list[asyncpg.Record] = await connection.fetch(_COUNT_CUSTOMERS, store_id, lowest)
     return rows

@@ -60,29 +60,6 @@ def test_an_award_is_the_floor_of_the_exact_product(
     assert program(rate=rate).price(Decimal(total), tier) == points
 
 
-@pytest.mark.parametrize(
-    ("lifetime", "held", "above"),
-    [
-        (0, "Bronze", "Silver"),
-        (4_999, "Bronze", "Silver"),
-        (5_000, "Silver", "Gold"),
-        (15_000, "Gold", "Platinum"),
-        (50_000, "Platinum", None),
-        (10**15, "Platinum", None),
-    ],
-)
-def test_a_tier_is_held_from_its_min_points_on(lifetime: int, held: str, above: str | None) -> None:
-    vip = program()
-    tier, following = vip.tier_at(lifetime), vip.next_tier(lifetime)
-    assert tier is not None
-    assert tier.name == held
-    assert (None if following is None else following.name) == above
-
-
-def test_below_the_lowest_tier_none_is_held() -> None:
-    assert program(tiers=VIP[1:]).tier_at(4_999) is None
-
-
 def test_without_a_tier_the_multiplier_is_one() -> None:
     assert program().price(Decimal(50), None) == 500
 
