@@ -155,9 +155,12 @@ _INSERT_STATUS_CHANGES: Final = """
 INSERT INTO status_changes (account_id, status, note, changed_by)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
 """
-_INSERT_DAY_CHANGES: Final = """
+_INSERT_DAY_CHANGES: Final = r"""
 INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+SELECT store_id, day, issued, redeemed, taken_back, expired, account_ids::bigint[]
+FROM unnest(string_to_array($1, E'\x1f'), $2::text::date[], $3::text::bigint[], $4::text::bigint[],
+            $5::text::bigint[], $6::text::bigint[], string_to_array($7, E'\x1f'))
+  AS new (store_id, day, issued, redeemed, taken_back, expired, account_ids)
 """
 
 
@@ -453,12 +456,18 @@ async def _insert_day_changes(connection: Connection, entries: Sequence[Entry]) 
         if change is None:
             change = changes[key] = DayChange()
         change.add(entry)
-    for (store_id, day), change in changes.items():
-        await connection.execute(
-            _INSERT_DAY_CHANGES,
-            *(store_id, day, change.issued, change.redeemed, change.taken_back, change.expired),
-            list(change.account_ids),
-        )
+    if not changes:
+        return
+    await connection.execute(
+        _INSERT_DAY_CHANGES,
+        texts(store_id for store_id, _ in changes),
+        numbers(day for _, day in changes),
+        numbers(change.issued for change in changes.values()),
+        numbers(change.redeemed for change in changes.values()),
+        numbers(change.taken_back for change in changes.values()),
+        numbers(change.expired for change in changes.values()),
+        texts(numbers(change.account_ids) for change in changes.values()),
+    )
 
 
 def _account_id(record: OrderRecord | RefundRecord) -> int | None:
