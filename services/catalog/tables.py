@@ -3,23 +3,11 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-from libs.messaging.outbox import outbox_table
-from libs.persistence.idempotency import idempotency_table
-
 metadata = MetaData()
 
 # Ids compare byte by byte: faster, and free of any language's rules.
 _ID = Text(collation="C")
 _MOMENT = TIMESTAMP(timezone=True, precision=3)
-
-# A row per store that has rewards. Its revision counts the changes of what lists show, and its lock
-# brings the changes of a store into one order.
-catalogs = Table(
-    "catalogs",
-    metadata,
-    Column("store_id", _ID, primary_key=True),
-    Column("revision", BigInteger, nullable=False),
-)
 
 # The version in force. A deleted reward stays, so that its id is never used again.
 rewards = Table(
@@ -59,12 +47,3 @@ reward_uses = Table(
     Column("reward_id", _ID, primary_key=True),
     Column("in_use", BigInteger, nullable=False),
 )
-counted_transactions = Table(
-    "counted_transactions",
-    metadata,
-    Column("store_id", _ID, primary_key=True),
-    Column("transaction_id", _ID, primary_key=True),
-)
-
-outbox = outbox_table(metadata)
-idempotency_keys = idempotency_table(metadata)
