@@ -20,12 +20,14 @@ _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 # Shops' clocks run ahead; a day also allows for local time sent as UTC.
 _MAX_AHEAD: Final = timedelta(hours=24)
 
-_CUSTOMER_ID_RULE: Final = "1-128 letters and digits of any script and _ . : @ + | = ~ - ' ! $ & *"
-_MONEY_RULE: Final = (
-    "from 0 to 1,000,000,000,000 with up to six decimals, without a sign, and as a number without "
-    "an exponent beyond 30"
+_CUSTOMER_ID_RULE: Final = (
+    "must have 1 to 128 letters and digits of any script and _ . : @ + | = ~ - ' ! $ & *"
 )
-_ID_RULE: Final = "1-128 characters, none of them a control character"
+_MONEY_RULE: Final = (
+    "must be from 0 to 1,000,000,000,000 with up to six decimals, without a sign, and as a number "
+    "without an exponent beyond 30"
+)
+_ID_RULE: Final = "must have 1 to 128 characters without control characters"
 
 
 class OutOfBounds(ValueError):
@@ -39,7 +41,9 @@ def is_guest(event: ShopEvent) -> bool:
 
 def build_order(event: OrderCompleted, *, now: datetime) -> Order:
     """The posting for a customer's order; raises OutOfBounds."""
-    _check(_CURRENCY.fullmatch(event.currency), "currency: three capital letters, as in USD")
+    _check(
+        _CURRENCY.fullmatch(event.currency), "currency: must be three capital letters, such as USD"
+    )
     _check(is_amount(event.total), f"total: {_MONEY_RULE}")
     order_id = _read_id(event.order_id, "order_id")
     return Order(
@@ -78,7 +82,7 @@ def read_customer_id(event: ShopEvent) -> str:
 
 def _read_store_id(event: ShopEvent) -> str:
     store_id = str(event.store_id)
-    _check(STORE_ID.fullmatch(store_id), "store_id: 1-64 of A-Za-z0-9_-")
+    _check(STORE_ID.fullmatch(store_id), "store_id: must have 1 to 64 characters of A-Za-z0-9_-")
     return store_id
 
 
@@ -89,8 +93,8 @@ def _read_id(shop_id: ShopId, field: str) -> str:
 
 
 def _read_time(time: datetime, field: str, *, now: datetime) -> datetime:
-    _check(time >= _EARLIEST, f"{field}: before 1970-01-02")
-    _check(time <= now + _MAX_AHEAD, f"{field}: more than 24 hours ahead")
+    _check(time >= _EARLIEST, f"{field}: must not be before 1970-01-02")
+    _check(time <= now + _MAX_AHEAD, f"{field}: must not be more than 24 hours ahead")
     return truncate(time)
 
 

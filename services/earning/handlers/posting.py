@@ -153,45 +153,51 @@ async def _store_responses(
 async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     """Lock the accounts of the postings, and read what is recorded about them. All locks are taken
     first, so that nothing read after them can change before the commit."""
-    in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
-    account_keys = {(one.store_id, one.customer_id) for one in postings}
+    in_force = await programs.lock_and_read(connection, {posting.store_id for posting in postings})
+    account_keys = {(posting.store_id, posting.customer_id) for posting in postings}
     accounts = await ledger.lock_accounts(connection, account_keys)
-    # Most postings are orders: the other kinds are searched among the rest.
-    posting_now = {one.key for one in postings if isinstance(one, Order)}
-    others = [one for one in postings if not isinstance(one, Order)]
-    # A refund depends on its order; an order, or a held one that posts now, on its waiting refunds.
+    # Most postings are orders, so the other kinds are searched among the rest only.
+    orders_to_post = {posting.key for posting in postings if isinstance(posting, Order)}
+    rest = [posting for posting in postings if not isinstance(posting, Order)]
     reactivated = [
-        accounts[one.store_id, one.customer_id]
-        for one in others
-        if isinstance(one, StatusChange)
-        and not one.suspended
-        and (one.store_id, one.customer_id) in accounts
+        accounts[change.store_id, change.customer_id]
+        for change in rest
+        if isinstance(change, StatusChange)
+        and not change.suspended
+        and (change.store_id, change.customer_id) in accounts
     ]
     held_orders = await ledger.read_held_orders(connection, reactivated)
     redemption_ids = {
-        one.redemption_id for one in others if isinstance(one, Debit | Settlement | Cancellation)
+        posting.redemption_id
+        for posting in rest
+        if isinstance(posting, Debit | Settlement | Cancellation)
     }
-    to_resolve = [one for one in others if isinstance(one, Resolution)]
+    to_resolve = [posting for posting in rest if isinstance(posting, Resolution)]
     awards = await resolutions.read_awards(
         connection,
-        [(one.store_id, award) for one in to_resolve for award in one.transaction_ids],
+        [
+            (resolution.store_id, id_)
+            for resolution in to_resolve
+            for id_ in resolution.transaction_ids
+        ],
     )
-    refunds = [one for one in others if isinstance(one, Refund)]
-    order_keys = posting_now.union(
-        ((one.store_id, one.order_id) for one in refunds),
+    refunds = [posting for posting in rest if isinstance(posting, Refund)]
+    # Refunds and voids depend on their orders; orders that post now depend on their waiting refunds.
+    order_keys = orders_to_post.union(
+        ((refund.store_id, refund.order_id) for refund in refunds),
         (award.order for award in awards.values() if award.order is not None),
     )
-    posting_now |= {one.key for orders in held_orders.values() for one in orders}
+    orders_to_post |= {order.key for orders in held_orders.values() for order in orders}
     known = Known(
         accounts=accounts,
         programs=in_force,
         orders=await ledger.read_orders(connection, order_keys),
-        refunds=await ledger.read_refunds(connection, {one.key for one in refunds}),
-        waiting_refunds=await ledger.read_waiting_refunds(connection, posting_now),
+        refunds=await ledger.read_refunds(connection, {refund.key for refund in refunds}),
+        waiting_refunds=await ledger.read_waiting_refunds(connection, orders_to_post),
         held_orders=held_orders,
         debits=await debits.read(connection, redemption_ids, accounts.values()),
         resolutions=await resolutions.read(
-            connection, [one.anomaly_id for one in to_resolve], accounts.values()
+            connection, [resolution.anomaly_id for resolution in to_resolve], accounts.values()
         ),
         awards=awards,
     )
