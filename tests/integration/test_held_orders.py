@@ -1,4 +1,4 @@
-"""Reactivating an account with more held orders than one batch may post."""
+"""Reactivating an account that has more held orders than one batch posts."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""What an order is worth, and which tier a lifetime holds."""
+"""The points for an order, and the program that prices it."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -64,31 +64,31 @@ def test_without_a_tier_the_multiplier_is_one() -> None:
     assert program().price(Decimal(50), None) == 500
 
 
-def test_the_default_is_the_oldest_active_programme() -> None:
+def test_the_default_is_the_oldest_active_program() -> None:
     first, second, third = program(is_active=False), program(), program()
     assert StorePrograms((first, second, third)).default is second
 
 
 @pytest.mark.parametrize(
-    ("programs", "asked", "answer"),
+    ("programs", "named", "reason"),
     [
-        pytest.param((), None, "no_program", id="a store without programmes"),
+        pytest.param((), None, "no_program", id="a store without programs"),
         pytest.param((program(is_active=False),), None, "program_inactive", id="none active"),
         pytest.param((program(),), "loy_nonsense", "unknown_program", id="an unknown one"),
         pytest.param((program(currency="EUR"),), None, "other_currency", id="another currency"),
     ],
 )
-def test_an_order_that_nothing_prices_has_a_reason(
-    programs: tuple[Program, ...], asked: str | None, answer: str
+def test_an_order_that_no_program_prices_is_skipped_with_a_reason(
+    programs: tuple[Program, ...], named: str | None, reason: str
 ) -> None:
-    assert StorePrograms(programs).select(asked, "USD") == answer
+    assert StorePrograms(programs).select(named, "USD") == reason
 
 
-def test_an_order_may_name_its_programme() -> None:
-    default, asked = program(), program()
-    assert StorePrograms((default, asked)).select(f"loy_{asked.id}", "USD") is asked
+def test_an_order_may_name_its_program() -> None:
+    default, named = program(), program()
+    assert StorePrograms((default, named)).select(f"loy_{named.id}", "USD") is named
 
 
-def test_a_named_programme_must_be_active() -> None:
-    default, asked = program(), program(is_active=False)
-    assert StorePrograms((default, asked)).select(f"loy_{asked.id}", "USD") == "program_inactive"
+def test_a_named_program_must_be_active() -> None:
+    default, named = program(), program(is_active=False)
+    assert StorePrograms((default, named)).select(f"loy_{named.id}", "USD") == "program_inactive"

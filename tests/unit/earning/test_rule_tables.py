@@ -1,4 +1,4 @@
-"""The worked tables of docs/rules, run row by row."""
+"""The worked tables of docs/rules, row by row."""
 
 from decimal import Decimal
 from pathlib import Path

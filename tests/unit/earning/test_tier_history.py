@@ -1,4 +1,4 @@
-"""The worked history of docs/rules/tiers.md, posted row by row."""
+"""The worked sequence of docs/rules/tiers.md, posted row by row."""
 
 from libs.contracts.events import TransactionType
 from services.earning.domain.postings import Adjustment, Posting
