@@ -15,5 +15,5 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
-    # The parts that this process runs, so that each part can be scaled on its own.
+    # The parts that this process runs, so that they can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "relay"})
