@@ -1,4 +1,4 @@
-"""What the anomaly service tells of people's judgements, as postings."""
+"""Resolutions of anomalies, as postings of the ledger."""
 
 from datetime import datetime
 from typing import Final
@@ -7,11 +7,11 @@ from libs.contracts.api import MAX_REASON
 from libs.contracts.events import AnomalyChanged
 from services.earning.domain.postings import Resolution
 
-_NOBODY: Final = "?"
+_UNKNOWN_REVIEWER: Final = "?"
 
 
-def resolution_of(event: AnomalyChanged, *, now: datetime) -> Resolution | None:
-    """What is to be done about the anomaly; None where it was approved."""
+def build_resolution(event: AnomalyChanged, *, now: datetime) -> Resolution | None:
+    """The posting for a resolved anomaly; None if it was approved."""
     if event.resolution not in {"voided", "suspended"}:
         return None
     return Resolution(
@@ -22,6 +22,6 @@ def resolution_of(event: AnomalyChanged, *, now: datetime) -> Resolution | None:
         transaction_ids=tuple(event.transaction_ids),
         reason=f"Voided: {event.description}"[:MAX_REASON],
         note=event.note,
-        resolved_by=event.reviewed_by or _NOBODY,
+        resolved_by=event.reviewed_by or _UNKNOWN_REVIEWER,
         occurred_at=now,
     )

@@ -1,4 +1,4 @@
-"""Debits for rewards in the fold: judged in order, taken once, given up for ever, given back once."""
+"""Debits of redemptions in the fold: taken once, refused permanently, cancelled once."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +14,14 @@ from services.earning.domain.postings import (
     Settlement,
     StatusChange,
 )
-from tests.unit.earning.books import NOON, STORE, Ledger, award, books
+from tests.unit.earning.builders import NOON, STORE, Ledger, award, books
 from tests.unit.earning.test_programs import program
 
 REWARD = RewardRef("rwd_1", "Free Shipping")
 
 
 def debit(redemption: str = "rdm_1", points: int = 500, **changes: Any) -> Debit:
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "store_id": STORE,
         "customer_id": "cust_1",
         "redemption_id": redemption,
@@ -30,7 +30,7 @@ def debit(redemption: str = "rdm_1", points: int = 500, **changes: Any) -> Debit
         "min_tier": None,
         "occurred_at": NOON,
     }
-    return Debit(**(plain | changes))
+    return Debit(**(defaults | changes))
 
 
 def settlement(redemption: str = "rdm_1", customer: str = "cust_1") -> Settlement:
@@ -46,7 +46,7 @@ def cancellation(redemption: str = "rdm_1") -> Cancellation:
     )
 
 
-def rich(points: int = 1_000) -> Ledger:
+def ledger_with(points: int = 1_000) -> Ledger:
     ledger = books()
     ledger.post(award(points))
     return ledger
@@ -59,7 +59,7 @@ def record(ledger: Ledger, posting: Debit | Settlement | Cancellation) -> DebitR
 
 
 def test_a_debit_takes_the_price_and_leaves_the_lifetime() -> None:
-    ledger = rich()
+    ledger = ledger_with()
     entry = record(ledger, debit()).entry
     assert entry is not None
     assert (entry.type, entry.points, entry.balance_after, entry.lifetime_after) == (
@@ -68,28 +68,28 @@ def test_a_debit_takes_the_price_and_leaves_the_lifetime() -> None:
     assert (entry.reason, entry.reward, entry.redemption_id) == ("Free Shipping", REWARD, "rdm_1")
 
 
-def test_the_same_debit_again_takes_nothing_more() -> None:
-    ledger = rich()
+def test_a_duplicate_debit_takes_nothing() -> None:
+    ledger = ledger_with()
     assert record(ledger, debit()) is record(ledger, debit())
     assert len(ledger.entries) == 2
 
 
-def test_one_that_was_settled_first_never_takes_points() -> None:
-    ledger = rich()
+def test_a_redemption_settled_before_its_debit_never_takes_points() -> None:
+    ledger = ledger_with()
     assert record(ledger, settlement()).state == "refused"
     assert record(ledger, debit()).entry is None
     assert len(ledger.entries) == 1
 
 
-def test_one_that_was_debited_stays_so_when_it_is_settled() -> None:
-    ledger = rich()
-    taken = record(ledger, debit())
-    assert record(ledger, settlement()) is taken
-    assert taken.state == "debited"
+def test_settling_a_debited_redemption_changes_nothing() -> None:
+    ledger = ledger_with()
+    debited = record(ledger, debit())
+    assert record(ledger, settlement()) is debited
+    assert debited.state == "debited"
 
 
-def test_one_that_was_refused_stays_so_however_rich_the_customer_becomes() -> None:
-    ledger = rich(499)
+def test_a_refused_redemption_stays_refused_when_the_customer_earns_enough() -> None:
+    ledger = ledger_with(499)
     with pytest.raises(WhaleError):
         ledger.post(debit())
     ledger.post(award(10_000))
@@ -97,9 +97,9 @@ def test_one_that_was_refused_stays_so_however_rich_the_customer_becomes() -> No
     assert [entry.type for entry in ledger.entries] == ["earn", "earn"]
 
 
-def test_one_that_was_refused_is_refused_again_for_what_is_wrong_now() -> None:
-    """A retry of a redemption that was refused is told why, as the first request was."""
-    ledger = rich(499)
+def test_a_refused_redemption_is_refused_again_for_the_current_reason() -> None:
+    """A retry gets the reason of the refusal, as the first request did."""
+    ledger = ledger_with(499)
     for _ in range(3):
         with pytest.raises(WhaleError) as refused:
             ledger.post(debit())
@@ -107,15 +107,15 @@ def test_one_that_was_refused_is_refused_again_for_what_is_wrong_now() -> None:
     assert ledger.post(settlement()) == ledger.known.debits["rdm_1"]
 
 
-def test_one_of_an_unknown_customer_is_settled_as_refused_and_creates_nobody() -> None:
-    ledger = rich()
-    refused = record(ledger, settlement("rdm_2", "nobody"))
+def test_settling_for_an_unknown_customer_refuses_and_creates_no_customer() -> None:
+    ledger = ledger_with()
+    refused = record(ledger, settlement("rdm_2", "unknown"))
     assert (refused.state, refused.account) == ("refused", None)
-    assert (STORE, "nobody") not in ledger.touched
+    assert (STORE, "unknown") not in ledger.touched
 
 
-def test_a_cancellation_gives_the_price_back_once() -> None:
-    ledger = rich()
+def test_a_cancellation_returns_the_points_once() -> None:
+    ledger = ledger_with()
     record(ledger, debit())
     for _ in range(3):
         assert record(ledger, cancellation()).state == "cancelled"
@@ -125,8 +125,8 @@ def test_a_cancellation_gives_the_price_back_once() -> None:
     assert record(ledger, debit()).entry is ledger.entries[1]
 
 
-def test_a_cancellation_goes_on_while_the_account_is_suspended() -> None:
-    ledger = rich()
+def test_a_suspended_account_gets_its_points_back() -> None:
+    ledger = ledger_with()
     record(ledger, debit())
     ledger.post(
         StatusChange(
@@ -137,8 +137,8 @@ def test_a_cancellation_goes_on_while_the_account_is_suspended() -> None:
 
 
 @pytest.mark.parametrize("before", ["nothing", "a refusal"])
-def test_what_was_never_debited_cannot_be_cancelled(before: str) -> None:
-    ledger = rich()
+def test_a_redemption_without_a_debit_cannot_be_cancelled(before: str) -> None:
+    ledger = ledger_with()
     if before == "a refusal":
         ledger.post(settlement())
     with pytest.raises(Conflict):
@@ -146,32 +146,32 @@ def test_what_was_never_debited_cannot_be_cancelled(before: str) -> None:
 
 
 REFUSALS = [
-    pytest.param({"customer_id": "nobody"}, {}, "not_found", id="an unknown customer"),
-    pytest.param({}, {"is_active": False}, "program_inactive", id="no active programme"),
+    pytest.param({"customer_id": "unknown"}, {}, "not_found", id="an unknown customer"),
+    pytest.param({}, {"is_active": False}, "program_inactive", id="no active program"),
     pytest.param({"min_tier": "Silver"}, {}, "reward_unavailable", id="a tier not reached"),
-    pytest.param({"min_tier": "Diamond"}, {}, "reward_unavailable", id="a tier nobody has"),
-    pytest.param({"points": 1_001}, {}, "insufficient_points", id="a point too few"),
+    pytest.param({"min_tier": "Diamond"}, {}, "reward_unavailable", id="an unknown tier"),
+    pytest.param({"points": 1_001}, {}, "insufficient_points", id="one point missing"),
     pytest.param(
         {"min_tier": "Silver", "points": 2_000}, {}, "reward_unavailable", id="the tier comes first"
     ),
 ]
 
 
-@pytest.mark.parametrize(("asked", "in_force", "code"), REFUSALS)
-def test_a_refusal_says_why_and_takes_nothing(
-    asked: dict[str, Any], in_force: dict[str, Any], code: str
+@pytest.mark.parametrize(("changes", "in_force", "code"), REFUSALS)
+def test_a_refusal_has_its_code_and_takes_nothing(
+    changes: dict[str, Any], in_force: dict[str, Any], code: str
 ) -> None:
-    ledger = rich()
+    ledger = ledger_with()
     if in_force:
         ledger.known.programs = {STORE: type(ledger.programs(STORE))((program(**in_force),))}
     with pytest.raises(WhaleError) as refused:
-        ledger.post(debit(**asked))
+        ledger.post(debit(**changes))
     assert refused.value.code == code
     assert len(ledger.entries) == 1
 
 
 def test_the_last_point_can_be_spent_and_the_lowest_tier_is_enough() -> None:
-    ledger = rich(5_000)
+    ledger = ledger_with(5_000)
     entry = record(ledger, debit(points=5_000, min_tier="Silver")).entry
     assert entry is not None
     assert entry.balance_after == 0

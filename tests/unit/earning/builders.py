@@ -1,11 +1,11 @@
-"""Builders for the fold's tests: books with a programme, and postings with sensible values."""
+"""Builders for the tests of the fold: books with a program, and postings with default values."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
 from services.earning.domain.books import Books, Known
-from services.earning.domain.posting import post
+from services.earning.domain.fold import post
 from services.earning.domain.postings import Award, Order, Outcome, Posting
 from services.earning.domain.programs import Program, StorePrograms
 from tests.unit.earning.test_programs import program
@@ -15,14 +15,14 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 class Ledger(Books):
-    """Books to which a test posts one posting after the other."""
+    """Books that a test posts to."""
 
     def post(self, posting: Posting) -> Outcome:
         return post(self, posting)
 
 
 def books(*programs: Program) -> Ledger:
-    """Empty books of a store with these programmes, or with the usual one."""
+    """Empty books of a store with these programs, or with the default one."""
     known = Known(programs={STORE: StorePrograms(programs or (program(),))})
     return Ledger(known, new_id=uuid7_text)
 

@@ -1,4 +1,4 @@
-"""Debits for rewards: judged, taken, settled and given back. docs/rules/redemption.md."""
+"""Debits of redemptions: taken, settled, cancelled. docs/rules/redemption.md."""
 
 from libs.kernel.errors import (
     AccountSuspended,
@@ -13,15 +13,16 @@ from services.earning.domain.accounts import Account
 from services.earning.domain.books import Books
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
 from services.earning.domain.programs import StorePrograms
+from services.earning.domain.tiers import holds_tier
 
 
-def refusal(
+def find_refusal(
     account: Account, programs: StorePrograms, *, points: int, min_tier: str | None
 ) -> WhaleError | None:
-    """Why the account cannot pay `points` for a reward that asks for `min_tier`, or None.
+    """Why the account cannot pay `points` for a reward that requires `min_tier`; None if it can.
 
-    Previews and debits ask this same question, so they cannot differ. Source of the order: the
-    API's documentation, "Errors".
+    Previews and debits share this check, so they cannot differ. Source of the order: the API's
+    documentation, "Errors".
     """
     if not account.exists:
         return NotFound("There is no such customer in this store.")
@@ -29,36 +30,35 @@ def refusal(
         return ProgramInactive("The store has no active loyalty program, so nothing is redeemed.")
     if account.suspended:
         return AccountSuspended(f"The account of {account.customer_id} is suspended.")
-    if min_tier is not None:
-        span = programs.default.span(min_tier)
-        if span is None or account.lifetime < span[0]:
-            return RewardUnavailable(
-                f"The reward is for customers from the tier {min_tier} on.", reason="tier_required"
-            )
+    if min_tier is not None and not holds_tier(programs.default, account.lifetime, min_tier):
+        return RewardUnavailable(
+            f"The reward requires the tier {min_tier} or a higher one.", reason="tier_required"
+        )
     if account.balance < points:
         return InsufficientPoints(balance=account.balance, required=points)
     return None
 
 
 def debit(books: Books, posting: Debit) -> DebitRecord:
-    """Take the price, once per redemption. Raises the refusal, and records that it was refused: were
-    it not, the same debit on its way a second time could still take the points after the
-    reservation is gone.
+    """Take the price, once per redemption.
 
-    One that was refused or given up stays so: asked for again it raises why the account could not
-    pay now, or returns the record where it could, for a new redemption."""
-    known = books.known.debits.get(posting.redemption_id)
-    if known is not None and known.entry is not None:
-        return known
+    Raises the refusal, and records it: otherwise a redelivery of the same debit could still take
+    the points after the reservation was released. A refused or abandoned redemption stays refused:
+    another debit for it raises why the account could not pay now, or returns the record if it
+    could, so that the caller starts a new redemption.
+    """
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is not None and recorded.entry is not None:
+        return recorded
     account = books.account(posting.store_id, posting.customer_id)
     programs = books.programs(posting.store_id)
-    refused = refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
-    if refused is not None:
-        if known is None:
+    refusal = find_refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
+    if refusal is not None:
+        if recorded is None:
             _refuse(books, posting)
-        raise refused
-    if known is not None:
-        return known
+        raise refusal
+    if recorded is not None:
+        return recorded
     entry = books.enter(
         account,
         type_="redeem",
@@ -82,38 +82,40 @@ def debit(books: Books, posting: Debit) -> DebitRecord:
 
 
 def settle(books: Books, posting: Settlement) -> DebitRecord:
-    """The redemption as it stands; one not debited yet is refused from now on."""
-    known = books.known.debits.get(posting.redemption_id)
-    if known is not None:
-        return known
+    """Return the record of the redemption; without a debit it is refused permanently."""
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is not None:
+        return recorded
     return _refuse(books, posting)
 
 
 def cancel(books: Books, posting: Cancellation) -> DebitRecord:
-    """Give the points back, also to a suspended account; a second time changes nothing. Raises
-    Conflict where nothing was debited."""
-    known = books.known.debits.get(posting.redemption_id)
-    if known is None or known.entry is None:
+    """Return the points, also to a suspended account; a repeated cancellation changes nothing.
+
+    Raises Conflict if nothing was debited.
+    """
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is None or recorded.entry is None:
         raise Conflict("Nothing was debited for this redemption.")
-    if known.state == "cancelled":
-        return known
+    if recorded.state == "cancelled":
+        return recorded
     account = books.account(posting.store_id, posting.customer_id)
-    known.cancelled_by = books.enter(
+    recorded.cancel_entry = books.enter(
         account,
         type_="cancel",
-        points=-known.entry.points,
+        points=-recorded.entry.points,
         lifetime_change=0,
-        reason=known.entry.reason,
+        reason=recorded.entry.reason,
         occurred_at=posting.occurred_at,
         redemption_id=posting.redemption_id,
-        reward=known.entry.reward,
+        reward=recorded.entry.reward,
     )
-    known.state = "cancelled"
-    return _record(books, known)
+    recorded.state = "cancelled"
+    return _record(books, recorded)
 
 
 def _refuse(books: Books, posting: Debit | Settlement) -> DebitRecord:
-    """Never to be debited from now on."""
+    """Record that the redemption will never be debited."""
     account = books.account(posting.store_id, posting.customer_id)
     return _record(
         books,

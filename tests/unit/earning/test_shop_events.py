@@ -1,4 +1,4 @@
-"""What shops send, as postings: ids, guests, times and money."""
+"""Shop events as postings: ids, guests, times and money."""
 
 import json
 from datetime import UTC, datetime
@@ -10,8 +10,8 @@ import pytest
 
 from libs.contracts.events import OrderCompleted, OrderRefunded
 from libs.contracts.numbers import decoder, plain
-from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
+from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tests.unit.earning.test_rule_tables import table
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -29,8 +29,8 @@ EVENT = {
 
 def completed(**changes: Any) -> OrderCompleted:
     event = {**EVENT, **changes}
-    kept = {name: value for name, value in event.items() if value is not ...}
-    return decoder(OrderCompleted).decode(json.dumps(kept).encode())
+    present = {name: value for name, value in event.items() if value is not ...}
+    return decoder(OrderCompleted).decode(json.dumps(present).encode())
 
 
 def refunded(**changes: Any) -> OrderRefunded:
@@ -46,20 +46,20 @@ def refunded(**changes: Any) -> OrderRefunded:
 
 
 def order(**changes: Any) -> Order:
-    return order_of(completed(**changes), now=NOW)
+    return build_order(completed(**changes), now=NOW)
 
 
 def refund(**changes: Any) -> Refund:
-    return refund_of(refunded(**changes), now=NOW)
+    return build_refund(refunded(**changes), now=NOW)
 
 
-def test_numbers_are_ids_too() -> None:
-    found = order(store_id=7, order_id=1042, customer_id=6940095564, program_id=3)
-    assert (found.store_id, found.order_id, found.customer_id, found.program_id) == (
+def test_numbers_are_read_as_ids() -> None:
+    posting = order(store_id=7, order_id=1042, customer_id=6940095564, program_id=3)
+    assert (posting.store_id, posting.order_id, posting.customer_id, posting.program_id) == (
         *("7", "1042", "6940095564"),
         "3",
     )
-    assert found.reason == "Order 1042"
+    assert posting.reason == "Order 1042"
     assert (refund(order_id=1042, refund_id=99).order_id, refund(refund_id=99).refund_id) == (
         "1042",
         "99",
@@ -68,23 +68,23 @@ def test_numbers_are_ids_too() -> None:
 
 
 @pytest.mark.parametrize("customer_id", ["o'brien@example.com", "josé@example.com", "王小明"])
-def test_customers_of_any_script_are_taken(customer_id: str) -> None:
+def test_customer_ids_of_any_script_are_accepted(customer_id: str) -> None:
     assert order(customer_id=customer_id).customer_id == customer_id
     assert refund(customer_id=customer_id).customer_id == customer_id
 
 
-def test_a_customer_is_one_in_every_normal_form() -> None:
+def test_a_customer_id_is_the_same_in_every_normal_form() -> None:
     assert order(customer_id="jose\u0301").customer_id == "jos\u00e9"
 
 
 @pytest.mark.parametrize("customer_id", [None, "", 0, ...])
-def test_an_order_without_a_customer_is_a_guests(customer_id: Any) -> None:
-    assert is_guests(completed(customer_id=customer_id))
+def test_an_order_without_a_customer_is_a_guest_s(customer_id: Any) -> None:
+    assert is_guest(completed(customer_id=customer_id))
 
 
 @pytest.mark.parametrize("customer_id", ["0", -1, "guest"])
-def test_any_other_customer_is_one(customer_id: Any) -> None:
-    assert not is_guests(completed(customer_id=customer_id))
+def test_any_other_customer_id_is_a_customer(customer_id: Any) -> None:
+    assert not is_guest(completed(customer_id=customer_id))
     assert order(customer_id=customer_id).customer_id == str(customer_id)
 
 
@@ -113,7 +113,7 @@ def test_any_other_customer_is_one(customer_id: Any) -> None:
         ("completed_at", "2026-03-11T12:00:00.001Z"),
     ],
 )
-def test_a_bound_that_is_broken_is_named_with_its_field(field: str, value: Any) -> None:
+def test_a_broken_bound_names_its_field(field: str, value: Any) -> None:
     with pytest.raises(OutOfBounds, match=f"^{field}: "):
         order(**{field: value})
 
@@ -128,12 +128,12 @@ def test_a_bound_that_is_broken_is_named_with_its_field(field: str, value: Any) 
         ("refunded_at", "2026-03-12T12:00:00Z"),
     ],
 )
-def test_a_refunds_bounds_are_named_too(field: str, value: Any) -> None:
+def test_a_broken_bound_of_a_refund_names_its_field(field: str, value: Any) -> None:
     with pytest.raises(OutOfBounds, match=f"^{field}: "):
         refund(**{field: value})
 
 
-def test_the_first_and_last_moments_that_can_be() -> None:
+def test_the_earliest_and_latest_times_are_accepted() -> None:
     assert order(completed_at="1970-01-02T00:00:00Z").occurred_at.year == 1970
     assert order(completed_at="2026-03-11T12:00:00Z").occurred_at.day == 11
 
@@ -142,7 +142,7 @@ def test_the_first_and_last_moments_that_can_be() -> None:
 def test_money_is_read_as_the_documentation_says(written: str, read: str) -> None:
     event = json.dumps({**EVENT, "total": "TOTAL"}).replace('"TOTAL"', written).encode()
     try:
-        found = str(plain(order_of(decoder(OrderCompleted).decode(event), now=NOW).total))
+        found = str(plain(build_order(decoder(OrderCompleted).decode(event), now=NOW).total))
     except msgspec.ValidationError:
         found = "malformed"
     except OutOfBounds:
@@ -150,6 +150,6 @@ def test_money_is_read_as_the_documentation_says(written: str, read: str) -> Non
     assert found == str(plain(Decimal(read))) if read[0].isdigit() else found == read
 
 
-def test_the_noise_of_floats_does_no_harm() -> None:
+def test_float_noise_is_rounded() -> None:
     assert order(total=0.1 + 0.2).total == Decimal("0.3")
     assert refund(amount=48.380000000000003).amount == Decimal("48.38")

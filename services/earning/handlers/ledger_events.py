@@ -1,4 +1,4 @@
-"""What the world is told of the ledger: one event per entry, and one more where the tier changed."""
+"""The events of the ledger: one per entry, and another if the entry changed the customer's tier."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,27 +16,30 @@ from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
-from services.earning.domain.accounts import Entry
-from services.earning.handlers.render import program_id, transaction_id
+from services.earning.domain.accounts import Entry, transaction_id
+from services.earning.domain.programs import program_id
 
 SOURCE: Final = "/services/earning"
 
 _TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
 
-def events_of(entries: Iterable[Entry], *, traceparent: str) -> list[EncodedEvent]:
-    """The events of `entries`, in their order; `traceparent` is that of what caused them."""
+def build_events(entries: Iterable[Entry], *, traceparent: str) -> list[EncodedEvent]:
+    """The events of `entries`, in their order; `traceparent` is that of the request or record that
+    caused them."""
     events: list[EncodedEvent] = []
     for entry in entries:
         key = record_key(entry.account.store_id, entry.account.customer_id)
-        posted = _posted(entry, format_time(time_of(entry.id)))
-        events.append(_posted_event(posted, key, traceparent))
+        posted = _points_posted(entry, format_time(time_of(entry.id)))
+        events.append(_encode_points_posted(posted, key, traceparent))
         if entry.tier_after != entry.tier_before and entry.default_program is not None:
-            events.append(_tier_event(entry, entry.default_program, posted, key, traceparent))
+            events.append(
+                _encode_tier_changed(entry, entry.default_program, posted, key, traceparent)
+            )
     return events
 
 
-def _posted_event(posted: PointsPosted, key: bytes, traceparent: str) -> EncodedEvent:
+def _encode_points_posted(posted: PointsPosted, key: bytes, traceparent: str) -> EncodedEvent:
     return encode_event(
         posted,
         topic=_TOPIC_OF.get(posted.type, POINTS_ADJUSTED),
@@ -48,7 +51,7 @@ def _posted_event(posted: PointsPosted, key: bytes, traceparent: str) -> Encoded
     )
 
 
-def _tier_event(
+def _encode_tier_changed(
     entry: Entry, program: UUID, posted: PointsPosted, key: bytes, traceparent: str
 ) -> EncodedEvent:
     return encode_event(
@@ -71,7 +74,7 @@ def _tier_event(
     )
 
 
-def _posted(entry: Entry, posted_at: str) -> PointsPosted:
+def _points_posted(entry: Entry, posted_at: str) -> PointsPosted:
     return PointsPosted(
         store_id=entry.account.store_id,
         transaction_id=transaction_id(entry.id),

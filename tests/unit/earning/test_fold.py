@@ -6,8 +6,8 @@ import pytest
 
 from libs.kernel.errors import AccountSuspended, Conflict, InvalidRequest, ProgramInactive
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import OrderRecord, Repeated
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from services.earning.domain.postings import Duplicate, OrderRecord
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 
 
@@ -21,7 +21,7 @@ def test_an_order_earns_at_the_rate_of_the_tier_held_before_it() -> None:
     assert entry.tier.name == "Gold"
 
 
-def test_the_order_that_reaches_a_tier_is_still_priced_by_the_one_before() -> None:
+def test_an_order_that_reaches_a_tier_is_priced_by_the_tier_before() -> None:
     ledger = books()
     ledger.post(award(4_999))
     ledger.post(order("1", "50.00"))
@@ -36,17 +36,17 @@ def test_entries_of_an_account_are_numbered_from_one_without_a_gap() -> None:
     assert [entry.sequence for entry in ledger.entries] == [1, 2, 3, 4, 5]
 
 
-def test_an_order_delivered_again_counts_once() -> None:
+def test_a_redelivered_order_counts_once() -> None:
     ledger = books()
     ledger.post(order("1042"))
-    assert isinstance(ledger.post(order("1042")), Repeated)
+    assert isinstance(ledger.post(order("1042")), Duplicate)
     assert len(ledger.entries) == 1
 
 
-def test_an_order_that_spells_its_total_otherwise_is_the_same_order() -> None:
+def test_an_order_with_its_total_written_differently_is_the_same_order() -> None:
     ledger = books()
     ledger.post(order("1042", "50.00"))
-    assert isinstance(ledger.post(order("1042", "50")), Repeated)
+    assert isinstance(ledger.post(order("1042", "50")), Duplicate)
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_an_order_that_spells_its_total_otherwise_is_the_same_order() -> None:
         pytest.param(order("1042", customer_id="cust_2"), id="customer"),
         pytest.param(order("1042", "50.01"), id="total"),
         pytest.param(order("1042", currency="EUR"), id="currency"),
-        pytest.param(order("1042", program_id="loy_x"), id="programme"),
+        pytest.param(order("1042", program_id="loy_x"), id="program"),
     ],
 )
-def test_the_same_order_id_with_another_content_is_a_conflict(other: object) -> None:
+def test_the_same_order_id_with_other_contents_is_a_conflict(other: object) -> None:
     ledger = books()
     ledger.post(order("1042"))
     with pytest.raises(Conflict):
@@ -74,7 +74,7 @@ def test_a_conflict_creates_no_customer() -> None:
     assert set(ledger.touched) == {(STORE, "cust_1")}
 
 
-def test_an_order_worth_nothing_is_recorded_and_makes_no_entry() -> None:
+def test_an_order_without_points_is_recorded_without_an_entry() -> None:
     ledger = books()
     record = ledger.post(order("1042", "0.00"))
     assert isinstance(record, OrderRecord)
@@ -82,7 +82,7 @@ def test_an_order_worth_nothing_is_recorded_and_makes_no_entry() -> None:
     assert (STORE, "cust_1") in ledger.touched
 
 
-def test_a_skipped_order_counts_when_it_comes_again_and_there_is_a_programme() -> None:
+def test_a_skipped_order_counts_when_it_is_redelivered_and_a_program_is_active() -> None:
     ledger = books(program(is_active=False))
     skipped = ledger.post(order("1042"))
     assert isinstance(skipped, OrderRecord)
@@ -100,7 +100,7 @@ def test_an_order_of_a_suspended_account_is_held() -> None:
     record = ledger.post(order("2"))
     assert isinstance(record, OrderRecord)
     assert record.state == "held"
-    assert isinstance(ledger.post(order("2")), Repeated)
+    assert isinstance(ledger.post(order("2")), Duplicate)
     assert len(ledger.entries) == 1
 
 
@@ -112,21 +112,21 @@ def test_an_award_of_a_suspended_account_is_refused() -> None:
         ledger.post(award(500))
 
 
-def test_an_award_without_an_active_programme_is_refused_and_creates_nobody() -> None:
+def test_an_award_without_an_active_program_is_refused_and_creates_no_customer() -> None:
     ledger = books(program(is_active=False))
     with pytest.raises(ProgramInactive):
         ledger.post(award(500))
     assert not ledger.touched
 
 
-def test_an_order_worth_more_than_an_award_may_be_is_invalid() -> None:
+def test_an_order_worth_more_points_than_an_award_may_have_is_invalid() -> None:
     ledger = books(program(rate="1000000"))
     with pytest.raises(InvalidRequest):
         ledger.post(order("1", "1000000.01"))
     assert not ledger.touched
 
 
-def test_a_balance_never_passes_its_bound() -> None:
+def test_a_balance_never_exceeds_its_limit() -> None:
     ledger = books()
     ledger.post(award(1))
     ledger.touched[STORE, "cust_1"].balance = 9 * 10**15
@@ -134,7 +134,7 @@ def test_a_balance_never_passes_its_bound() -> None:
         ledger.post(award(1))
 
 
-def test_the_earliest_event_decides_since_when_a_customer_is_a_member() -> None:
+def test_a_customer_is_a_member_since_the_earliest_event() -> None:
     ledger = books()
     ledger.post(order("1"))
     ledger.post(order("2", occurred_at=NOON - timedelta(days=9)))
@@ -145,5 +145,5 @@ def test_the_earliest_event_decides_since_when_a_customer_is_a_member() -> None:
 def test_an_entry_shows_the_tiers_before_and_after_it() -> None:
     ledger = books()
     entries = [ledger.post(award(points)) for points in (1, 5_000, 1)]
-    shown = [(one.tier_before, one.tier_after) for one in entries if isinstance(one, Entry)]
+    shown = [(entry.tier_before, entry.tier_after) for entry in entries if isinstance(entry, Entry)]
     assert shown == [(None, "Bronze"), ("Bronze", "Silver"), ("Silver", "Silver")]

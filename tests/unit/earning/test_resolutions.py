@@ -1,4 +1,4 @@
-"""What people's judgements do to the books: awards taken back once, accounts suspended once."""
+"""Resolutions of anomalies in the fold: awards voided once, accounts suspended once."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,18 +9,18 @@ from libs.kernel.errors import NotFound
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import (
     AwardRecord,
+    Duplicate,
     Order,
     OrderRecord,
     Refund,
-    Repeated,
     Resolution,
-    Resolved,
+    ResolutionRecord,
 )
-from tests.unit.earning.books import NOON, STORE, Ledger, award, books, order
+from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 
 
 def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
-    plain: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "store_id": STORE,
         "customer_id": "cust_1",
         "anomaly_id": anomaly,
@@ -31,11 +31,11 @@ def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
         "resolved_by": "risk desk",
         "occurred_at": NOON,
     }
-    return Resolution(**(plain | changes))
+    return Resolution(**(defaults | changes))
 
 
 def ledger_of(*awards: int | Order) -> Ledger:
-    """Ledger with these awards, an order being one too, all of them known as a batch reads them."""
+    """Books with these awards, manual or of orders, known in the form in which a batch reads them."""
     ledger = books()
     for number, one in enumerate(awards):
         ledger.post(award(one) if isinstance(one, int) else one)
@@ -50,11 +50,11 @@ def ledger_of(*awards: int | Order) -> Ledger:
 
 def void(ledger: Ledger, posting: Resolution) -> Entry | None:
     outcome = ledger.post(posting)
-    assert isinstance(outcome, Resolved)
+    assert isinstance(outcome, ResolutionRecord)
     return outcome.entry
 
 
-def test_one_posting_takes_back_all_awards() -> None:
+def test_one_entry_voids_all_awards() -> None:
     ledger = ledger_of(100, order("1042"), 7)
     entry = void(ledger, resolution("anom_1", ledger.entries[0], ledger.entries[1]))
     assert entry is not None
@@ -63,15 +63,15 @@ def test_one_posting_takes_back_all_awards() -> None:
     )
 
 
-def test_a_message_delivered_twice_takes_back_once() -> None:
+def test_a_redelivered_resolution_voids_once() -> None:
     ledger = ledger_of(100)
     posting = resolution("anom_1", ledger.entries[0])
     void(ledger, posting)
-    assert isinstance(ledger.post(posting), Repeated)
+    assert isinstance(ledger.post(posting), Duplicate)
     assert len(ledger.entries) == 2
 
 
-def test_two_anomalies_that_share_an_award_take_it_back_once() -> None:
+def test_an_award_shared_by_anomalies_is_voided_once() -> None:
     ledger = ledger_of(100, order("1042"), 7)
     first, second, third = ledger.entries
     void(ledger, resolution("anom_1", first, second))
@@ -81,7 +81,7 @@ def test_two_anomalies_that_share_an_award_take_it_back_once() -> None:
     assert void(ledger, resolution("anom_3", first, second, third)) is None
 
 
-def test_an_award_named_twice_is_taken_back_once() -> None:
+def test_an_award_named_twice_is_voided_once() -> None:
     ledger = ledger_of(100)
     entry = void(ledger, resolution("anom_1", *ledger.entries * 2))
     assert entry is not None
@@ -99,7 +99,7 @@ def refund(amount: str | None) -> Refund:
     )
 
 
-def test_what_was_refunded_is_not_voided_and_what_was_voided_is_not_refunded() -> None:
+def test_refunded_points_are_not_voided_and_voided_points_are_not_refunded() -> None:
     ledger = ledger_of(order("1042"))
     earned = ledger.entries[0]
     ledger.post(refund("20.00"))
@@ -122,7 +122,7 @@ def test_a_void_may_take_the_balance_below_zero_but_never_the_lifetime() -> None
     assert (entry.balance_after, entry.lifetime_after) == (-80, 0)
 
 
-def test_an_award_of_another_customer_or_of_nobody_is_left_alone() -> None:
+def test_awards_of_other_customers_and_unknown_awards_are_ignored() -> None:
     ledger = ledger_of(100)
     ledger.known.awards[f"txn_{ledger.entries[0].id}"].account_id = 2
     posting = resolution("anom_1", ledger.entries[0], transaction_ids=("txn_x", "txn_y"))
@@ -130,7 +130,7 @@ def test_an_award_of_another_customer_or_of_nobody_is_left_alone() -> None:
     assert void(ledger, resolution("anom_2", ledger.entries[0])) is None
 
 
-def test_suspending_suspends_once() -> None:
+def test_a_redelivered_resolution_suspends_once() -> None:
     ledger = ledger_of(100)
     posting = resolution("anom_1", action="suspended", note="a farm")
     assert void(ledger, posting) is None
@@ -139,10 +139,10 @@ def test_suspending_suspends_once() -> None:
     ((_, change),) = ledger.status_changes
     assert (change.note, change.changed_by) == ("a farm", "risk desk")
     account.suspended = False
-    assert isinstance(ledger.post(posting), Repeated)
+    assert isinstance(ledger.post(posting), Duplicate)
     assert not account.suspended
 
 
-def test_a_customer_nobody_knows_is_refused() -> None:
+def test_a_resolution_for_an_unknown_customer_is_refused() -> None:
     with pytest.raises(NotFound):
         ledger_of().post(resolution("anom_1"))

@@ -1,10 +1,8 @@
-"""The ledger's things in the shapes of /v1."""
+"""Responses in the shapes of /v1: programs, transactions, customers, summaries."""
 
 from collections.abc import Sequence
 from datetime import UTC
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from msgspec import UNSET
 
@@ -12,26 +10,23 @@ from libs.contracts import api
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import plain, with_decimal
 from libs.kernel.clock import format_time
+from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
-from services.earning.domain.accounts import Entry
-from services.earning.domain.programs import Program
+from libs.persistence.idempotency import StoredResponse
+from services.earning.domain.accounts import Entry, transaction_id
+from services.earning.domain.programs import Program, program_id
+from services.earning.domain.tiers import next_tier, tier_of
+from services.earning.handlers.customers import CustomerStatus
+from services.earning.handlers.posting import Result
+from services.earning.handlers.summary import Summary
 
 
-@lru_cache(maxsize=1_024)
-def program_id(program: UUID) -> str:
-    return f"loy_{program}"
-
-
-def transaction_id(entry_id: str | UUID) -> str:
-    return f"txn_{entry_id}"
-
-
-def program(shown: Program) -> api.Program:
-    """A programme, its tiers by min_points."""
+def program(version: Program) -> api.Program:
+    """A program, its tiers sorted by min_points."""
     return api.Program(
-        id=program_id(shown.id),
-        name=shown.name,
-        points_per_dollar=plain(shown.points_per_dollar),
+        id=program_id(version.id),
+        name=version.name,
+        points_per_dollar=plain(version.points_per_dollar),
         tiers=[
             api.Tier(
                 name=tier.name,
@@ -39,16 +34,16 @@ def program(shown: Program) -> api.Program:
                 multiplier=with_decimal(tier.multiplier),
                 perks=UNSET if tier.perks is None else list(tier.perks),
             )
-            for tier in shown.tiers
+            for tier in version.tiers
         ],
-        is_active=shown.is_active,
-        created_at=format_time(shown.created_at.astimezone(UTC)),
-        currency=shown.currency,
+        is_active=version.is_active,
+        created_at=format_time(version.created_at.astimezone(UTC)),
+        currency=version.currency,
     )
 
 
 def transaction(entry: Entry) -> api.Transaction:
-    """An entry as the one who posted it sees it."""
+    """A new entry of the ledger."""
     return api.Transaction(
         id=transaction_id(entry.id),
         customer_id=entry.account.customer_id,
@@ -64,8 +59,8 @@ def transaction(entry: Entry) -> api.Transaction:
     )
 
 
-def listed_transaction(row: Any) -> api.Transaction:
-    """An entry as it is read back: the same as when it was posted."""
+def stored_transaction(row: Any) -> api.Transaction:
+    """An entry read from the ledger: the same bytes as when it was posted."""
     return api.Transaction(
         id=transaction_id(row["id"]),
         customer_id=row["customer_id"],
@@ -83,16 +78,23 @@ def listed_transaction(row: Any) -> api.Transaction:
     )
 
 
-def customer_status(
-    account: Any, default: Program | None, recent: Sequence[Any] | None
-) -> api.CustomerStatus:
-    """A customer's status, with the `recent` entries where they are given. The tier is the default
-    programme's, by the lifetime points."""
+def created_transaction(results: Sequence[Result]) -> StoredResponse:
+    """The response to a single posting: 201 with its transaction. Raises its refusal."""
+    (result,) = results
+    if isinstance(result, WhaleError):
+        raise result
+    assert isinstance(result, Entry)
+    return StoredResponse(201, api.encode(transaction(result)))
+
+
+def customer_status(status: CustomerStatus) -> api.CustomerStatus:
+    """A customer's status, without transactions if none were read."""
+    account, recent = status.account, status.recent_entries
     return api.CustomerStatus(
         customer_id=account["customer_id"],
         points_balance=account["balance"],
         lifetime_points=account["lifetime"],
-        tier=_held_tier(default, account["lifetime"]),
+        tier=_held_tier(status.program, account["lifetime"]),
         transactions=UNSET
         if recent is None
         else [
@@ -111,14 +113,38 @@ def customer_status(
 
 
 def _held_tier(program: Program | None, lifetime: int) -> api.HeldTier | None:
-    held = None if program is None else program.tier_at(lifetime)
+    held = tier_of(program, lifetime)
     if program is None or held is None:
         return None
-    above = program.next_tier(lifetime)
+    above = next_tier(program, lifetime)
     return api.HeldTier(
         name=held.name,
         multiplier=with_decimal(held.multiplier),
         next_tier=None
         if above is None
         else api.NextTier(name=above.name, points_needed=above.min_points - lifetime),
+    )
+
+
+def summary(read: Summary) -> api.Summary:
+    """The summary, its tiers in the order of their min_points."""
+    totals = read.totals
+    return api.Summary(
+        days=[
+            api.Day(
+                date=row["day"].isoformat(),
+                issued=row["issued"],
+                redeemed=row["redeemed"],
+                taken_back=row["taken_back"],
+                expired=row["expired"],
+                active_customers=row["active_customers"],
+            )
+            for row in read.days
+        ],
+        points_outstanding=totals.points,
+        customers=totals.customers,
+        tiers=[
+            api.TierCount(name=name, customers=customers)
+            for name, customers in totals.customers_by_tier.items()
+        ],
     )
