@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotRead
 
 from libs.kernel.settings import SettingsError
 from tools.stack import cli as stack
-from tools.stack.errors import StackError, away
+from tools.stack.errors import StackError, unavailable
 
 # Each adds its subcommands, with `run` as the default that carries one out.
 _OTHER_PARTS: Final = (
@@ -41,7 +41,7 @@ def main(words: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError):
-        print(away("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
+        print(unavailable("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -15,7 +15,7 @@ from services.redemption.store import rewards
 from tools.ledger.cli import rebuild_days
 from tools.progress import bars
 from tools.stack import config, kafka, services
-from tools.stack.databases import database_url, reached
+from tools.stack.databases import database_url, reporting_unavailable
 
 
 def register(commands: Any) -> None:
@@ -45,7 +45,7 @@ async def _rebuild_rewards() -> int:
     """Redemption may run meanwhile: newer versions that it hears of win, and what is in use of each
     reward stands elsewhere."""
     newest = await _newest_versions()
-    with reached():
+    with reporting_unavailable():
         engine = create_engine(database_url("redemption"), name="rebuild", connections=1)
         try:
             async with transaction(engine) as connection:
@@ -62,7 +62,7 @@ async def _newest_versions() -> list[RewardChanged]:
     bootstrap = services.kafka_address(settings)
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
     found: dict[tuple[str, str], RewardChanged] = {}
-    async with kafka.reading(
+    async with kafka.open_consumer(
         bootstrap, CATALOG_REWARD, security=settings.kafka_security
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())

@@ -73,8 +73,8 @@ def known_of(stack: Stack) -> state.State:
 async def lines_of(stack: Stack, names: Sequence[str] = PROCESSES) -> dict[str, Line]:
     """What `make status` prints of these, without the time that starting the command takes."""
     known = known_of(stack)
-    async with report.probe_of(known) as probe:
-        return {line.name: line for line in await report.look(known, probe, only=names)}
+    async with report.create_probe(known) as probe:
+        return {line.name: line for line in await report.check(known, probe, only=names)}
 
 
 async def is_ready(stack: Stack, *, within_seconds: float = 120) -> None:
@@ -148,7 +148,7 @@ async def test_restart_restarts_the_one_that_is_named(fragile: Stack) -> None:
     assert (await lines_of(fragile, ("earning",)))["earning"].is_ready
     unknown = fragile.run("restart", "earnings", check=False)
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("There is no earnings here. Name one of: ")
+    assert unknown.stderr.startswith("There is no process earnings. Choose one of: ")
 
 
 async def test_restart_without_a_name_restarts_the_services_and_no_server(fragile: Stack) -> None:
@@ -180,8 +180,8 @@ async def test_lag_and_dead_letters_show(shop: Shop) -> None:
     assert (await orders(shop.stack)).dead_letters == 0
 
 
-async def orders(stack: Stack) -> lag.Progress:
-    found = await lag.progress(stack.kafka)
+async def orders(stack: Stack) -> lag.ConsumerProgress:
+    found = await lag.read_progress(stack.kafka)
     return next(each for each in found if each.group == "earning")
 
 
@@ -241,7 +241,7 @@ async def test_a_full_disk_shows_and_is_survived(shop: Shop) -> None:
         await eventually(kafka_has_ended, within_seconds=60, every=0.3)
         status = shop.stack.run("status", check=False)
         assert status.returncode == 1
-        assert "MB free: make room" in status.stdout
+        assert "MB left: free some space" in status.stdout
         assert "kafka       not ready" in status.stdout
     finally:
         ballast.unlink()

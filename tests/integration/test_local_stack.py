@@ -75,7 +75,7 @@ def test_a_named_server_that_does_not_answer_is_one_sentence(home: Path) -> None
     other = Stack(home, WHALE_KAFKA_URL="127.0.0.1:1")
     outcome = other.run("up", check=False)
     assert outcome.returncode == 1
-    assert "WHALE_KAFKA_URL names" in one_sentence(outcome.stderr)
+    assert "address in WHALE_KAFKA_URL" in one_sentence(outcome.stderr)
     assert not state.is_running(home)
 
 

@@ -111,7 +111,7 @@ async def test_each_service_does_its_work_as_its_own_principal(
             await shop.send_and_wait(topics.ORDER_COMPLETED, order, key=b"k")
             await shop.send_and_wait(topics.ORDER_COMPLETED, b"no order", key=b"k")
 
-        async with kafka.reading(
+        async with kafka.open_consumer(
             broker.address, topics.POINTS_EARNED, security=broker.security("reader")
         ) as reader:
             async with asyncio.timeout(60):
@@ -154,7 +154,7 @@ async def test_a_principal_reads_its_topics_and_no_other(
 
 async def _reads(broker: Broker, principal: str, topic: str) -> bool:
     try:
-        async with kafka.reading(
+        async with kafka.open_consumer(
             broker.address, topic, security=broker.security(principal)
         ) as consumer:
             await consumer.getmany(timeout_ms=100)
@@ -168,9 +168,9 @@ async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(broker: B
     wrong = msgspec.structs.replace(own, kafka_sasl_password="a guess")
     nameless = msgspec.structs.replace(own, kafka_security_protocol="SSL")
     stranger = msgspec.structs.replace(own, kafka_ca_file=None)
-    assert await kafka.answers(broker.address, security=own)
+    assert await kafka.is_available(broker.address, security=own)
     for security in (wrong, nameless, stranger):
-        assert not await kafka.answers(broker.address, security=security)
+        assert not await kafka.is_available(broker.address, security=security)
 
 
 def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_it() -> None:

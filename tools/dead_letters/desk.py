@@ -99,7 +99,7 @@ class Desk:
         if not letter.is_truncated:
             return letter
         place, offset = letter.origin, int(letter.told["offset"])
-        async with kafka.reading(
+        async with kafka.open_consumer(
             self._bootstrap, letter.topic, security=self._security
         ) as consumer:
             consumer.seek(place, offset)
@@ -132,7 +132,7 @@ class Desk:
 
     async def _all(self, topic: str) -> AsyncIterator[Any]:
         """Every record that the topic has now."""
-        async with kafka.reading(self._bootstrap, topic, security=self._security) as consumer:
+        async with kafka.open_consumer(self._bootstrap, topic, security=self._security) as consumer:
             ends = await consumer.end_offsets(consumer.assignment())
             left = {place for place in ends if await consumer.position(place) < ends[place]}
             while left:

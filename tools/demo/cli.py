@@ -58,8 +58,8 @@ async def _demo(
     where: services.Addresses, secrets: config.Secrets, purchases: Sequence[Purchase]
 ) -> int:
     console = Console(highlight=False)
-    key = await seed.keys(where, secrets, "create", "--store", STORE, "--name", "demo")
-    await seed.program(where, key.splitlines()[-1])
+    key = await seed.run_key_command(where, secrets, "create", "--store", STORE, "--name", "demo")
+    await seed.create_program(where, key.splitlines()[-1])
     database = services.database_url(where, secrets, "earning")
     before = await _read_books(database)
     started = time.monotonic()

@@ -45,7 +45,9 @@ async def _record() -> Any:
     store = f"store_{secrets.token_hex(4)}"
 
     async def key(scopes: str) -> str:
-        said = await seed.keys(where, kept, "create", "--store", store, "--scopes", scopes)
+        said = await seed.run_key_command(
+            where, kept, "create", "--store", store, "--scopes", scopes
+        )
         return said.splitlines()[-1]
 
     keys = story.Keys(await key(_ALL), await key("read"), await key("read"))

@@ -9,7 +9,7 @@ from rich.console import Console
 from services.earning.store import days
 from tools.ledger import verify
 from tools.progress import bars
-from tools.stack.databases import connected
+from tools.stack.databases import connect
 
 _LISTED: Final = 1_000
 
@@ -49,7 +49,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 async def _connected(asked: argparse.Namespace) -> int:
-    async with connected("earning") as connection:
+    async with connect("earning") as connection:
         code: int = await asked.work(connection, asked)
     return code
 
@@ -82,6 +82,6 @@ async def _verify(connection: Any, _asked: argparse.Namespace) -> int:
 
 
 async def _rebuild() -> int:
-    async with connected("earning") as connection, connection.transaction():
+    async with connect("earning") as connection, connection.transaction():
         await days.rebuild(connection)
     return 0
