@@ -25,7 +25,7 @@ from tests.conftest import is_ready
 from tests.integration.conftest import empty_database
 from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
 from tests.support import Stack
-from tools.dead_letters.desk import open_desk
+from tools.dead_letters.dlq import open_dead_letter_queue
 from tools.stack import config, kafka
 
 pytestmark = [
@@ -118,14 +118,15 @@ async def test_each_service_does_its_work_as_its_own_principal(
                 record = await reader.getone()
         assert msgspec.json.decode(record.value)["store_id"] == store_id
 
-        async with open_desk(broker.address, security=broker.security("operator")) as desk:
+        security = broker.security("operator")
+        async with open_dead_letter_queue(broker.address, security=security) as queue:
 
             async def letter_came() -> None:
-                assert [one.value for one in await desk.letters()] == [b"no order"]
+                assert [one.value for one in await queue.read()] == [b"no order"]
 
             await eventually(letter_came, within_seconds=60)
-            await desk.replay(await desk.letters())
-            await desk.drop(await desk.letters())
+            await queue.replay(await queue.read())
+            await queue.drop(await queue.read())
 
 
 @pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)

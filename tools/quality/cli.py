@@ -13,7 +13,7 @@ from rich.console import Console
 from libs.contracts.anomalies import AnomalySettings
 from tools.demo import history
 from tools.demo.history import HistoryMissing
-from tools.progress import bars
+from tools.progress import progress_bars
 from tools.quality import fit, ours, rivals
 from tools.quality.judge import Verdict, verdict
 from tools.quality.simulator import CUSTOMERS, KINDS, SHOPS, Earning, Shop, simulate
@@ -97,7 +97,7 @@ def _judge_all(console: Console) -> str:
         rivals.thresholds([one for histories in tuning.values() for one in histories]),
     )
     found: dict[str, list[_Found]] = {}
-    with bars(console) as progress:
+    with progress_bars(console) as progress:
         bar = progress.add_task("judged", total=len(SHOPS) * len(JUDGING))
         for shop in SHOPS:
             scorers = _scorers(tuning[shop.name], chosen)

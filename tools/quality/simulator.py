@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from tools.demo.expected import worth
+from tools.demo.expected import points_for
 from tools.quality.fit import Spread
 
 Kind = Literal["burst", "inflated", "farming"]
@@ -100,7 +100,7 @@ def _awards(sales: Iterable[_Sale]) -> Iterator[Earning]:
     earned: dict[str, int] = {}
     for number, sale in enumerate(sorted(sales, key=lambda one: (one.at, one.customer_id))):
         before = earned.get(sale.customer_id, 0)
-        points = worth(Decimal(str(round(sale.dollars, 2))), before)
+        points = points_for(Decimal(str(round(sale.dollars, 2))), before)
         if points:
             earned[sale.customer_id] = before + points
             at = int(sale.at * _DAY_MS)

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from tools.demo.expected import worth
+from tools.demo.expected import points_for
 from tools.demo.history import Purchase
 from tools.quality.fit import fit, spread_of
 from tools.quality.simulator import KINDS, SHOPS, Earning, Shop, simulate
@@ -83,7 +83,7 @@ def test_what_is_labelled_farming_is_a_raised_total_on_five_to_ten_days(
 
 
 def test_a_higher_tier_multiplies_awards() -> None:
-    assert [worth(Decimal("50.00"), before) for before in (0, 4_999, 5_000, 15_000, 50_000)] == [
+    assert [points_for(Decimal("50.00"), before) for before in (0, 4_999, 5_000, 15_000, 50_000)] == [
         500,
         500,
         750,
