@@ -10,8 +10,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.event_bounds import EVENT_BOUNDS, breach
 from libs.contracts.numbers import decoder
+from libs.messaging.describe_value import describe_value
 from libs.messaging.outbox import EncodedEvent
-from libs.messaging.resemblance import resemblance
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -182,7 +182,7 @@ def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = str(error) or type(error).__name__
-        looks_like = resemblance(bytes(value))
+        looks_like = describe_value(bytes(value))
         if looks_like is not None:
             detail = f"{detail}; {looks_like}"
         raise Poison("malformed", detail) from error

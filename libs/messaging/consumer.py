@@ -17,15 +17,15 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from msgspec import Struct
 
+from libs.background.backoff import delays
 from libs.messaging import dead_letters
-from libs.messaging.backoff import delays
 from libs.messaging.dead_letters import DeadLetter
-from libs.messaging.delivery import Delivery, Record, Verdict
+from libs.messaging.delivery import Delivery, Record, RecordOutcome
 from libs.messaging.look_ahead import LookAhead
-from libs.messaging.stopped import StoppedPartitions, name_of
+from libs.messaging.stopped_partitions import StoppedPartitions, name_of
 from libs.observability import logging, metrics
 
-__all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Verdict"]
+__all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "RecordOutcome"]
 
 E = TypeVar("E")
 R = TypeVar("R")
@@ -82,7 +82,7 @@ class BatchConsumer(Generic[E]):
         group: str,
         service: str,
         read: Callable[[Record], E],
-        handle: Callable[[Sequence[E]], Awaitable[Sequence[Verdict]]],
+        handle: Callable[[Sequence[E]], Awaitable[Sequence[RecordOutcome]]],
         producer: AIOKafkaProducer,
         policy: Policy | None = None,
         look_ahead: LookAhead[E] | None = None,

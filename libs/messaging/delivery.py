@@ -21,8 +21,8 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from aiokafka import TopicPartition
 from msgspec import Struct
 
+from libs.background.backoff import delays
 from libs.contracts.topics import MAX_RECORD_BYTES
-from libs.messaging.backoff import delays
 from libs.messaging.cloudevents import Poison
 from libs.messaging.dead_letters import DeadLetter, place_of
 from libs.messaging.fetching import Unreadable
@@ -32,7 +32,7 @@ from libs.persistence.errors import is_refused_value, is_transient
 E = TypeVar("E")
 
 Record: TypeAlias = Any  # aiokafka's ConsumerRecord, which has no types of its own
-Verdict: TypeAlias = Poison | None
+RecordOutcome: TypeAlias = Poison | None
 
 # A defect can be a glitch; more attempts would only keep the neighbors waiting.
 ATTEMPTS: Final = 3
@@ -88,7 +88,7 @@ class Delivery(Generic[E]):
         *,
         group: str,
         read: Callable[[Record], E],
-        handle: Callable[[Sequence[E]], Awaitable[Sequence[Verdict]]],
+        handle: Callable[[Sequence[E]], Awaitable[Sequence[RecordOutcome]]],
         longest_delay_seconds: float,
         attempts: int = ATTEMPTS,
         systematic: int = SYSTEMATIC,

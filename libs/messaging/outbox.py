@@ -1,7 +1,7 @@
-"""The transactional outbox: events written in the transaction of what they tell of.
+"""The transactional outbox: events are written in the transaction whose effects they report.
 
-One row holds all events of a batch and lane, compressed: a row an event would cost more than the
-ledger entry it tells of.
+One row holds all events of a batch, compressed: a row for each event would cost more than the ledger
+entry that the event reports.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,16 @@ from sqlalchemy import (
     func,
 )
 
+from libs.persistence.engine import Connection
+
+# One lane, with one relay, publishes more than one ledger writes. More lanes would each take the
+# stores of one hash, so that a key's events stay in one lane.
+LANE: Final = 0
 _ZSTD_LEVEL: Final = 1
+
+_APPEND: Final = """
+INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
+"""
 
 
 class EncodedEvent(Struct, frozen=True, array_like=True, gc=False):
@@ -45,6 +54,16 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[EncodedEvent]).decode
 
 
+async def append(connection: Connection, events: Sequence[EncodedEvent]) -> None:
+    """Add `events` to the outbox, in order, in the transaction of `connection`.
+
+    The transaction must hold the locks that order its events among those of concurrent ones: the
+    row's id is drawn here, and the relay publishes in the order of ids.
+    """
+    if events:
+        await connection.execute(_APPEND, LANE, pack(events), len(events))
+
+
 def pack(events: Sequence[EncodedEvent]) -> bytes:
     """The payload of an outbox row."""
     return bytes(cramjam.zstd.compress(_encode(events), level=_ZSTD_LEVEL))
@@ -56,7 +75,7 @@ def unpack(payload: bytes) -> list[EncodedEvent]:
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """The table each publishing service has. `id` is drawn after the locks of the transaction, so
+    """The table that each publishing service has. `id` is drawn after the transaction's locks, so
     that for each key the order of ids is the order of commits."""
     return Table(
         "outbox",

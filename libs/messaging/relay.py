@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from libs.background.backoff import delays
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging.backoff import delays
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.outbox import EncodedEvent, unpack
 from libs.messaging.producer import producing

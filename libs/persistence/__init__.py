@@ -1,1 +1,1 @@
-"""PostgreSQL: engines, transactions, migrations, and the gatherer for group commit."""
+"""PostgreSQL: engines, transactions, migrations, and the group_commit for group commit."""

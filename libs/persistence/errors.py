@@ -13,13 +13,13 @@ _VALUE_CLASS = "22"
 _CHECK_VIOLATION = "23514"
 
 
-class Rival(Exception):
+class ConcurrentWrite(Exception):
     """Another transaction wrote the same key first: nothing of ours holds, start over."""
 
 
 # A driver that lost its place in the protocol has lost its connection, and takes a new one.
 _PASSING = (
-    Rival,
+    ConcurrentWrite,
     OSError,
     TimeoutError,
     PoolTimeout,

@@ -1,8 +1,8 @@
 """The frame of a service's HTTP app: who may call, request ids, errors as problems."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -19,6 +19,7 @@ from litestar.types import (
     Send,
 )
 
+from libs.background.lifecycle import BackgroundService, running
 from libs.contracts.operations import BATCH_BYTES
 from libs.kernel.errors import (
     Fault,
@@ -51,24 +52,36 @@ def create_app(
     routes: Sequence[ControllerRouterHandler],
     internal_token: str,
     checks: Mapping[str, Check],
-    lifespan: Sequence[Lifespan],
+    background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
     """An app that only our own services may call, and anyone for its health.
 
-    `checks` raise while the service is not ready; `state` is what the routes need.
+    `checks` raise while the service is not ready; `background` starts and stops with the app;
+    `state` is what the routes need.
     """
     token = InternalToken(internal_token)
     app = Litestar(
         route_handlers=[*routes, *health_routes(checks, token)],
         request_max_body_size=BATCH_BYTES,
         exception_handlers={Exception: answer_error},
-        lifespan=list(lifespan),
+        lifespan=[lifespan_of(background)],
         openapi_config=None,
         logging_config=None,
     )
     app.state.update(dict(state))
     return Frame(app, token)
+
+
+def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
+    """The app's lifespan: `background` is started before the first request, stopped after the last."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with running(background):
+            yield
+
+    return lifespan
 
 
 class Frame:

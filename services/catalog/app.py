@@ -1,16 +1,13 @@
 """The composition root of catalog: engines, the HTTP side, consumers and relay, in one process."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
-from litestar import Litestar
 from litestar.types import ASGIApp
 
+from libs.background.lifecycle import OnStop
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
-from libs.persistence.idempotency import keep_purging
+from libs.persistence.idempotency import purging
 from libs.web.app import create_app
 from services.catalog import consumers
 from services.catalog.api import internal, routes
@@ -31,20 +28,19 @@ def build(settings: Settings) -> ASGIApp:
         relay="relay" in settings.roles,
     )
 
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        chore = asyncio.create_task(keep_purging(writes), name="keys")
-        async with messaging:
-            yield
-        chore.cancel()
-        await asyncio.gather(chore, return_exceptions=True)
-        await writes.dispose()
-        await reads.dispose()
-
     return create_app(
         routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
-        lifespan=[running],
-        state={"resources": Resources(writes, reads, Listing(reads), messaging.wake_relay)},
+        background=[
+            OnStop(writes.dispose),
+            OnStop(reads.dispose),
+            messaging,
+            purging(writes),
+        ],
+        state={
+            "resources": Resources(
+                writes, reads, Listing(reads, encode_page=routes.encode_page), messaging.wake_relay
+            )
+        },
     )

@@ -10,7 +10,7 @@ from libs.contracts.events import PointsPosted
 from libs.contracts.groups import CATALOG_POINTS
 from libs.contracts.topics import POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.messaging.cloudevents import EventReader
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
 from services.catalog.handlers import stock
 from services.catalog.store import Use
 
@@ -24,7 +24,7 @@ def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use
     def read(record: Record) -> Use | None:
         return stock.use_of(reader.read(record))
 
-    async def handle(uses: Sequence[Use | None]) -> Sequence[Verdict]:
+    async def handle(uses: Sequence[Use | None]) -> Sequence[RecordOutcome]:
         await stock.count(engine, uses)
         return [None] * len(uses)
 

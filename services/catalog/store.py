@@ -10,26 +10,17 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from libs.messaging.outbox import EncodedEvent, pack
 from libs.persistence.engine import Connection
+from libs.persistence.pages import COUNT_LIMIT, Listed
 from libs.persistence.statement import fetch
-from libs.web.pages import COUNT_LIMIT
 from services.catalog.domain import Reward, Value
 from services.catalog.tables import reward_uses, rewards
-
-# The one lane that this size of system needs; more lanes take a hash of the store.
-_LANE: Final = 0
 
 _RAISE_REVISION: Final = """
 INSERT INTO catalogs (store_id, revision) VALUES ($1, 1)
 ON CONFLICT (store_id) DO UPDATE SET revision = catalogs.revision + 1
 """
 _REVISIONS: Final = "SELECT store_id, revision FROM catalogs WHERE store_id = ANY($1)"
-# The id is drawn here, after the store's lock: for each reward the order of ids is the order of
-# commits, which is the order the relay publishes in.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, 1)
-"""
 # Rows are locked in one order, so that batches of several processes cannot deadlock.
 _COUNT: Final = """
 WITH fresh AS (
@@ -74,14 +65,6 @@ class Use(Struct, frozen=True):
     change: int
 
 
-class PageRead(Struct, frozen=True):
-    """A page's rewards, whether more follow, and how many match (at most COUNT_LIMIT + 1)."""
-
-    rewards: Sequence[Reward]
-    has_more: bool
-    counted: int
-
-
 async def lock(connection: Connection, store_id: str) -> None:
     """Let no other change of the store begin before this transaction ends, and raise the store's
     revision with it."""
@@ -103,11 +86,6 @@ async def put(connection: Connection, store_id: str, reward: Reward) -> None:
     await fetch(
         connection, written.on_conflict_do_update(index_elements=["store_id", "id"], set_=replaced)
     )
-
-
-async def add_to_outbox(connection: Connection, event: EncodedEvent) -> None:
-    """Write the event that the relay will publish."""
-    await connection.execute(_ADD_TO_OUTBOX, _LANE, pack([event]))
 
 
 async def count(connection: Connection, uses: Sequence[Use]) -> None:
@@ -138,7 +116,7 @@ async def position(connection: Connection, store_id: str, reward_id: str) -> int
 
 async def page(
     connection: Connection, store_id: str, *, at: datetime | None, after: int | None, limit: int
-) -> PageRead:
+) -> Listed[Reward]:
     """Up to `limit` of the store's rewards that can be had `at` a moment, or of all with None,
     oldest first, behind the position `after`."""
     matching = _with_uses.where(*_listed(store_id, at))
@@ -149,7 +127,7 @@ async def page(
     counting = matching.with_only_columns(rewards.c.id).limit(COUNT_LIMIT + 1).subquery()
     (counted,) = await fetch(connection, select(func.count()).select_from(counting))
     found = [_reward(row) for row in rows[:limit]]
-    return PageRead(found, has_more=len(rows) > limit, counted=counted[0])
+    return Listed(found, has_more=len(rows) > limit, counted=counted[0])
 
 
 async def next_change(connection: Connection, store_id: str, *, after: datetime) -> datetime | None:

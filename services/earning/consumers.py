@@ -14,14 +14,14 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
-from libs.persistence.gatherer import Gatherer
+from libs.persistence.group_commit import GroupCommit
 from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
 from services.earning.handlers import reviews
-from services.earning.handlers.posting import Done, Result, Work, post_batch
+from services.earning.handlers.posting import PostingRequest, PostingResult, Result, post_batch
 
 ORDERS_GROUP = EARNING_ORDERS.name
 REFUNDS_GROUP = EARNING_REFUNDS.name
@@ -43,7 +43,7 @@ class Guest(Struct, frozen=True):
 def order_completed(
     engine: AsyncEngine,
     bootstrap: str,
-    requests: Gatherer[Work, Done],
+    requests: GroupCommit[PostingRequest, PostingResult],
     producer: AIOKafkaProducer,
     *,
     security: KafkaSecurity = PLAINTEXT,
@@ -52,15 +52,15 @@ def order_completed(
     they go first."""
     read = _reading(EventReader(ORDER_COMPLETED, kind=OrderCompleted), order_of)
 
-    async def post(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
+    async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         return await _post(engine, orders)
 
-    async def handle(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
-        verdicts: list[Verdict] = []
+    async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
+        verdicts: list[RecordOutcome] = []
         if not requests.is_in_use:
             verdicts += await post(orders)
         while len(verdicts) < len(orders):
-            await requests.give_way()
+            await requests.yield_to_requests()
             verdicts += await post(orders[len(verdicts) : len(verdicts) + _BESIDE_REQUESTS])
         _count_guests(ORDER_COMPLETED, orders)
         return verdicts
@@ -88,7 +88,7 @@ def order_refunded(
 ) -> BatchConsumer[Refund | Guest]:
     """Refunds become postings; one that overtakes its order waits in the books."""
 
-    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[Verdict]:
+    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[RecordOutcome]:
         verdicts = await _post(engine, refunds)
         _count_guests(ORDER_REFUNDED, refunds)
         return verdicts
@@ -119,15 +119,17 @@ def _reading(reader: EventReader[V], posting_of: Callable[..., P]) -> Callable[[
     return read
 
 
-def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
+def anomaly_resolved(
+    engine: AsyncEngine, producer: AIOKafkaProducer
+) -> BatchConsumer[PostingRequest]:
     """What people made of anomalies is carried out: points taken back, accounts suspended."""
     reader = EventReader(ANOMALY_RESOLVED, kind=AnomalyChanged)
 
-    def read(record: Record) -> Work:
+    def read(record: Record) -> PostingRequest:
         resolution = reviews.resolution_of(reader.read(record), now=utc_now())
-        return Work([] if resolution is None else [resolution])
+        return PostingRequest([] if resolution is None else [resolution])
 
-    async def handle(works: Sequence[Work]) -> Sequence[Verdict]:
+    async def handle(works: Sequence[PostingRequest]) -> Sequence[RecordOutcome]:
         return [_verdict_on_work(done) for done in await post_batch(engine, works)]
 
     return BatchConsumer(
@@ -141,18 +143,20 @@ def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCo
     )
 
 
-def _verdict_on_work(done: Done | Exception) -> Verdict:
+def _verdict_on_work(done: PostingResult | Exception) -> RecordOutcome:
     if isinstance(done, Exception):
         raise done
     return next((verdict_on(result) for result in done.results), None)
 
 
-async def _post(engine: AsyncEngine, events: Sequence[Order | Refund | Guest]) -> Sequence[Verdict]:
+async def _post(
+    engine: AsyncEngine, events: Sequence[Order | Refund | Guest]
+) -> Sequence[RecordOutcome]:
     """Post what is no guest's; a verdict for each event, in order."""
     postings = [event for event in events if not isinstance(event, Guest)]
     if not postings:
         return [None] * len(events)
-    (done,) = await post_batch(engine, [Work(postings)])
+    (done,) = await post_batch(engine, [PostingRequest(postings)])
     if isinstance(done, Exception):
         raise done
     results = iter(done.results)
@@ -165,7 +169,7 @@ def _count_guests(topic: str, events: Sequence[object]) -> None:
         metrics.GUEST_EVENTS.labels(topic).inc(guests)
 
 
-def verdict_on(result: Result) -> Verdict:
+def verdict_on(result: Result) -> RecordOutcome:
     """A refused event is a dead letter; everything else is recorded."""
     if not isinstance(result, WhaleError):
         return None

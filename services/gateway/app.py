@@ -1,15 +1,14 @@
 """The composition root of the gateway."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from litestar import Litestar, asgi
 from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
+from libs.background.lifecycle import OnStop
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import answer_error
+from libs.web.app import answer_error, lifespan_of
 from libs.web.client import ServiceClient
 from libs.web.health import InternalToken, health_routes
 from services.gateway.api.front import Front
@@ -55,18 +54,6 @@ def build(settings: Settings) -> ASGIApp:
         services,
     )
 
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        for service in services.values():
-            await service.start()
-        try:
-            yield
-        finally:
-            for service in services.values():
-                await service.stop()
-            await redis.aclose()
-            await engine.dispose()
-
     app = Litestar(
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
@@ -77,7 +64,7 @@ def build(settings: Settings) -> ASGIApp:
             ),
         ],
         exception_handlers={Exception: answer_error},
-        lifespan=[running],
+        lifespan=[lifespan_of([OnStop(engine.dispose), OnStop(redis.aclose), *services.values()])],
         openapi_config=None,
         logging_config=None,
     )

@@ -35,6 +35,11 @@ class ApiKey(Struct, frozen=True):
     name: str
     scopes: frozenset[str]
 
+    @property
+    def id(self) -> str:
+        """Identifies the key without revealing it: the first half of its digest, in hexadecimal."""
+        return self.digest[:16].hex()
+
 
 def new_key(label: Literal["live", "test"] = "live") -> str:
     """A fresh key, 256 random bits; the label is for people, the data is the same."""

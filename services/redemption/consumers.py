@@ -11,10 +11,10 @@ from libs.contracts.topics import CATALOG_REWARD, POINTS_ADJUSTED, POINTS_REDEEM
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
 from libs.messaging.cloudevents import EventReader
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, RecordOutcome
 from libs.persistence.engine import transaction
 from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
-from services.redemption.handlers.desk import Work, act
+from services.redemption.handlers.desk import ActionRequest, apply
 from services.redemption.store import rewards
 
 REWARDS_GROUP = REDEMPTION_REWARDS.name
@@ -24,7 +24,7 @@ POINTS_GROUP = REDEMPTION_POINTS.name
 def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[RewardChanged]:
     """The rewards, as they are changed."""
 
-    async def handle(events: Sequence[RewardChanged]) -> Sequence[Verdict]:
+    async def handle(events: Sequence[RewardChanged]) -> Sequence[RecordOutcome]:
         async with transaction(engine) as connection:
             await rewards.keep(connection, events)
         return [None] * len(events)
@@ -43,9 +43,9 @@ def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
 def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
     """What the ledger took and gave back, for redemptions whose answer was lost."""
 
-    async def handle(events: Sequence[PointsPosted]) -> Sequence[Verdict]:
+    async def handle(events: Sequence[PointsPosted]) -> Sequence[RecordOutcome]:
         steps = [step for event in events if (step := _step_of(event)) is not None]
-        for done in await act(engine, [Work(step) for step in steps]) if steps else []:
+        for done in await apply(engine, [ActionRequest(step) for step in steps]) if steps else []:
             # A redemption that is unknown here is none of ours, whatever it is.
             if isinstance(done, Exception) and not isinstance(done, NotFound):
                 raise done

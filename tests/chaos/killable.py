@@ -12,12 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from libs.kernel.settings import load
-from libs.messaging import relay
+from libs.messaging import outbox, relay
 from libs.messaging.consumer import BatchConsumer
 from libs.observability import logging
-from libs.persistence.gatherer import Gatherer
+from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
-from services.anomaly.store import anomalies, earnings
+from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
 from services.earning.handlers import posting
 from services.earning.store import ledger
@@ -31,7 +31,7 @@ POINTS: dict[str, dict[str, Point]] = {
     "earning": {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
-        "written, not committed": (posting.idempotency, "keep", True),
+        "written, not committed": (posting.idempotency, "store", True),
         "locked, not written": (ledger, "write", False),
         "published, not removed": (relay, "_publish", True),
         "publishing": (relay, "_publish_to", True),
@@ -47,15 +47,15 @@ POINTS: dict[str, dict[str, Point]] = {
     "anomaly": {
         "in windows, not recorded": (Windows, "suspect", True),
         "recorded, not judged": (earnings, "add", True),
-        "judged, not committed": (anomalies, "add_to_outbox", True),
+        "judged, not committed": (outbox, "append", True),
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
         "published, not removed": (relay, "_publish", True),
     },
-    # The same, seen from the ledger: posted, and nobody was told.
+    # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
         "debit locked, not written": (ledger, "write", False),
-        "debit committed, not answered": (Gatherer, "_settle", True),
+        "debit committed, not answered": (GroupCommit, "_settle", True),
     },
 }
 

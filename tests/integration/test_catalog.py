@@ -5,7 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -15,20 +15,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import PointsPosted, RewardChanged, RewardRef, TransactionType
 from libs.contracts.rewards import RewardCreate, RewardPatch
+from libs.kernel.caller import Caller
 from libs.kernel.errors import Conflict, NotFound
 from libs.kernel.ids import uuid7
 from libs.messaging.outbox import unpack
 from libs.persistence.engine import create_engine
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.idempotency import Claim, StoredResponse
+from libs.persistence.pages import Page
+from libs.persistence.writes import Write
 from libs.testing.eventually import eventually
-from libs.web.pages import Page
 from services.catalog import store
+from services.catalog.api.routes import encode_page
 from services.catalog.handlers import changes, stock
 from services.catalog.handlers.changes import Change
 from services.catalog.handlers.listing import Asked, Listing, Remembered, Rendered
 from services.catalog.handlers.resources import Resources
 from tests.integration.conftest import Database, empty_database
 from tests.support import Shop, Stack
+
+T = TypeVar("T")
 
 STORE = "store_1"
 FREE_SHIPPING = RewardCreate(name="Free Shipping", points_cost=500, type="shipping")
@@ -49,21 +54,26 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def resources(engine: AsyncEngine) -> Resources:
-    return Resources(engine, engine, Listing(engine), wake_relay=lambda: None)
+    return Resources(
+        engine, engine, Listing(engine, encode_page=encode_page), wake_relay=lambda: None
+    )
+
+
+def write(body: T, claim: Claim | None = None) -> Write[T]:
+    return Write(STORE, body, claim, Caller(key_id="key", key_name="test", request_id="req_1"))
 
 
 def new(reward_id: str, claim: Claim | None = None, **fields: Any) -> Change:
     asked = msgspec.structs.replace(FREE_SHIPPING, id=reward_id, **fields)
-    return changes.creation(STORE, asked, claim)
+    return changes.creation(write(asked, claim))
 
 
 def renamed(reward_id: str, name: str, claim: Claim | None = None) -> Change:
-    return changes.patch(STORE, reward_id, RewardPatch(name=name), claim)
+    return changes.patch(write(RewardPatch(name=name), claim), reward_id)
 
 
-async def carry_out(resources: Resources, wanted: Change) -> KeptAnswer:
-    answer, _replayed = await changes.carry_out(resources, wanted)
-    return answer
+async def carry_out(resources: Resources, wanted: Change) -> StoredResponse:
+    return await changes.carry_out(resources, wanted)
 
 
 async def told(database: Database) -> list[RewardChanged]:
@@ -132,12 +142,12 @@ async def test_one_key_among_rivals_acts_once(resources: Resources, database: Da
     claim = Claim(STORE, "k", b"same request")
     outcomes = await asyncio.gather(
         *(
-            changes.carry_out(resources, changes.creation(STORE, FREE_SHIPPING, claim))
+            changes.carry_out(resources, changes.creation(write(FREE_SHIPPING, claim)))
             for _ in range(16)
         )
     )
-    assert len({answer.body for answer, _ in outcomes}) == 1
-    assert sum(not replayed for _, replayed in outcomes) == 1
+    assert len({answer.body for answer in outcomes}) == 1
+    assert sum(not response.replayed for response in outcomes) == 1
     assert len(await told(database)) == 1
 
 
@@ -149,11 +159,14 @@ async def test_a_twin_refused_for_what_the_first_did_gets_the_firsts_answer(
         *(changes.carry_out(resources, new("rwd_1", create)) for _ in range(16))
     )
     deleted = await asyncio.gather(
-        *(changes.carry_out(resources, changes.deletion(STORE, "rwd_1", delete)) for _ in range(16))
+        *(
+            changes.carry_out(resources, changes.deletion(write(b"", delete), "rwd_1"))
+            for _ in range(16)
+        )
     )
     for outcomes, status in ((created, 201), (deleted, 204)):
-        assert {answer.status for answer, _ in outcomes} == {status}
-        assert sum(not replayed for _, replayed in outcomes) == 1
+        assert {answer.status for answer in outcomes} == {status}
+        assert sum(not response.replayed for response in outcomes) == 1
     assert [event.version for event in await told(database)] == [1, 2]
 
 
@@ -174,7 +187,7 @@ async def test_a_refusal_writes_nothing(
 
 
 async def listing_of(engine: AsyncEngine) -> Any:
-    return data_of(await Listing(engine).get(FIRST_PAGE))
+    return data_of(await Listing(engine, encode_page=encode_page).get(FIRST_PAGE))
 
 
 def data_of(body: bytes) -> Any:
@@ -197,13 +210,13 @@ async def test_a_page_is_rendered_once_until_something_changes(
     rendered = itertools.count()
     page = store.page
 
-    async def counting(*words: Any, **named: Any) -> store.PageRead:
+    async def counting(*words: Any, **named: Any) -> Any:
         next(rendered)
         return await page(*words, **named)
 
     monkeypatch.setattr(store, "page", counting)
     await carry_out(resources, new("rwd_1"))
-    listing = Listing(engine)
+    listing = Listing(engine, encode_page=encode_page)
     for _ in range(5):
         assert len(data_of(await listing.get(FIRST_PAGE))) == 1
     await carry_out(resources, new("rwd_2"))
@@ -214,7 +227,7 @@ async def test_a_page_is_rendered_once_until_something_changes(
 
 async def test_a_process_reads_what_another_wrote(resources: Resources, database: Database) -> None:
     other = create_engine(database.url, name="another process")
-    listing = Listing(other)
+    listing = Listing(other, encode_page=encode_page)
     for number in range(1, 20):
         await carry_out(resources, new(f"rwd_{number}"))
         assert len(data_of(await listing.get(FIRST_PAGE))) == number
@@ -234,7 +247,7 @@ async def test_time_alone_makes_a_remembered_page_wrong(
             NOON + timedelta(hours=2),
         ]
     )
-    listing = Listing(engine, clock=lambda: next(moments))
+    listing = Listing(engine, encode_page=encode_page, clock=lambda: next(moments))
     await carry_out(
         resources,
         new("rwd_1", starts_at="2026-03-10T13:00:00Z", ends_at="2026-03-10T14:00:00Z"),
@@ -291,7 +304,9 @@ async def count(engine: AsyncEngine, *events: PointsPosted) -> None:
 
 async def left(engine: AsyncEngine) -> int:
     (one,) = data_of(
-        await Listing(engine).get(msgspec.structs.replace(FIRST_PAGE, everything=True))
+        await Listing(engine, encode_page=encode_page).get(
+            msgspec.structs.replace(FIRST_PAGE, everything=True)
+        )
     )
     stock_left: int = one["stock_left"]
     return stock_left

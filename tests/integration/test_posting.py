@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import uuid7
+from libs.persistence import retry
 from libs.persistence.engine import create_batch_engine, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import Claim, StoredResponse
 from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
 from services.earning.domain.programs import Program
-from services.earning.handlers import posting
-from services.earning.handlers.posting import Done, Work, post_batch
+from services.earning.handlers.posting import PostingRequest, PostingResult, post_batch
 from services.earning.store import ledger, programs
 from tests.integration.conftest import Database
 
@@ -77,9 +77,9 @@ def award(points: int = 1, customer: str = "cust_1") -> Award:
     return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
 
 
-async def post(engine: AsyncEngine, *postings: Order | Award) -> Done:
-    (done,) = await post_batch(engine, [Work(postings)])
-    assert isinstance(done, Done)
+async def post(engine: AsyncEngine, *postings: Order | Award) -> PostingResult:
+    (done,) = await post_batch(engine, [PostingRequest(postings)])
+    assert isinstance(done, PostingResult)
     return done
 
 
@@ -136,12 +136,12 @@ async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_custo
     async def then_the_order_commits(connection: Any, keys: Any) -> Any:
         found = await lock_accounts(connection, keys)
         for one in orders:
-            await post_batch(engine, [Work([one])])
+            await post_batch(engine, [PostingRequest([one])])
         return found
 
     monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
-    (done,) = await post_batch(engine, [Work([second()])])
-    assert isinstance(done, Done)
+    (done,) = await post_batch(engine, [PostingRequest([second()])])
+    assert isinstance(done, PostingResult)
     (result,) = done.results
     assert not isinstance(result, Conflict), result
 
@@ -208,7 +208,7 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
 ) -> None:
     """Without the lock the second batch overwrites nothing either, but has to start again."""
     await post(engine, award())
-    monkeypatch.setattr(posting, "_ATTEMPTS", 1)
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
     if not locked:
         unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
         monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
@@ -219,7 +219,7 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
         await eventually(functools.partial(_two_writers_wait, blocker))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     await blocker.close()
-    lost = [one for one in outcomes if isinstance(one, Rival)]
+    lost = [one for one in outcomes if isinstance(one, ConcurrentWrite)]
     assert len(lost) == (0 if locked else 1)
     assert await query(earning_database, "SELECT balance FROM accounts") == 3 - len(lost)
 
@@ -236,16 +236,16 @@ async def test_one_key_posts_once_among_rivals_in_many_batches(
 ) -> None:
     claim = Claim(STORE, "key", b"digest")
 
-    def render(results: object) -> KeptAnswer:
-        return KeptAnswer(201, uuid7().bytes)
+    def render(results: object) -> StoredResponse:
+        return StoredResponse(201, uuid7().bytes)
 
-    async def try_once() -> Done:
-        (done,) = await post_batch(engine, [Work([award()], claim, render)])
-        assert isinstance(done, Done)
+    async def try_once() -> PostingResult:
+        (done,) = await post_batch(engine, [PostingRequest([award()], claim, render)])
+        assert isinstance(done, PostingResult)
         return done
 
     done = await asyncio.gather(*(try_once() for _ in range(16)))
-    assert len({one.answer for one in done}) == 1
+    assert len({one.answer.body for one in done if one.answer}) == 1
     assert sum(not one.replayed for one in done) == 1
     assert await query(earning_database, "SELECT balance FROM accounts") == 1
 

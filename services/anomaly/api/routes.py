@@ -16,22 +16,21 @@ from libs.contracts.anomalies import (
 from libs.web import pages
 from libs.web.body import Faults, read
 from libs.web.checks import customer_parameter
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
     json_body,
-    kept_body,
-    key_name_of,
     no_query,
     query_of,
-    write_of,
+    read_write,
+    stored_body,
 )
 from services.anomaly.api import checks
+from services.anomaly.api.resources import resources_of
 from services.anomaly.domain.anomalies import Review
 from services.anomaly.handlers import reading, reviewing
 from services.anomaly.handlers.backtest_worker import Task
 from services.anomaly.handlers.backtests import RUN_SECONDS
-from services.anomaly.handlers.resources import resources_of
 from services.anomaly.store.anomalies import AnomalyFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
@@ -56,7 +55,7 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     found = await reading.list_anomalies(resources_of(request).slow_reads, wanted, page)
-    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.page_answer(found))
 
 
 @get(_ANOMALY, operation_id="getAnomaly")
@@ -72,17 +71,17 @@ async def update_anomaly(
     request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
 ) -> Body:
     """Take it into review, or resolve it for good."""
-    asked, claim = await write_of(request, store_id, AnomalyPatch, checks.patch)
+    write = await read_write(request, store_id, AnomalyPatch, checks.patch)
     decided = Review(
-        status=asked.status,
-        resolution=asked.resolution,
-        note=asked.note,
-        reviewed_by=key_name_of(request),
+        status=write.body.status,
+        resolution=write.body.resolution,
+        note=write.body.note,
+        reviewed_by=write.caller.key_name,
     )
-    answer, replayed = await reviewing.review(
-        resources_of(request), store_id, anomaly_id, decided, claim
+    response = await reviewing.review(
+        resources_of(request), store_id, anomaly_id, decided, write.claim
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 @get(_SETTINGS, operation_id="getAnomalySettings")
@@ -94,9 +93,11 @@ async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
 @put(_SETTINGS, operation_id="updateAnomalySettings")
 async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Replace the settings; what is left out is as shipped."""
-    asked, claim = await write_of(request, store_id, AnomalySettings, checks.settings)
-    answer, replayed = await reviewing.put_settings(resources_of(request), store_id, asked, claim)
-    return kept_body(answer, replayed=replayed)
+    write = await read_write(request, store_id, AnomalySettings, checks.settings)
+    response = await reviewing.put_settings(
+        resources_of(request), store_id, write.body, write.claim
+    )
+    return stored_body(response)
 
 
 @post(f"{_SETTINGS}/backtest", operation_id="backtestAnomalySettings", status_code=200)

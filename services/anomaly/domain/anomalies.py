@@ -75,7 +75,7 @@ class Review(Struct, frozen=True, kw_only=True):
     reviewed_by: str
 
 
-class Era(Struct, frozen=True, kw_only=True):
+class EvaluationContext(Struct, frozen=True, kw_only=True):
     """What a customer's findings are taken into account with: `since` is the time from which all
     that a judgement needs is known, `earliest` the place of the first earning that is judged now:
     what was flagged before it stands."""
@@ -96,7 +96,9 @@ class Era(Struct, frozen=True, kw_only=True):
         )
 
 
-def marked(awards: Iterable[Award], known: Sequence[Anomaly], era: Era) -> list[Award]:
+def marked(
+    awards: Iterable[Award], known: Sequence[Anomaly], era: EvaluationContext
+) -> list[Award]:
     """The earnings with what their anomalies mean for judging them: those of frozen anomalies are
     settled, those that stay suspicious whatever is found are excluded."""
     excluded: set[str] = set()
@@ -124,7 +126,9 @@ def marked(awards: Iterable[Award], known: Sequence[Anomaly], era: Era) -> list[
     ]
 
 
-def reconcile(known: Sequence[Anomaly], findings: Sequence[Finding], era: Era) -> list[Anomaly]:
+def reconcile(
+    known: Sequence[Anomaly], findings: Sequence[Finding], era: EvaluationContext
+) -> list[Anomaly]:
     """The anomalies that are new or changed by what was found; what is not changed is left out."""
     live = sorted((one for one in known if era.is_live(one)), key=_precedence)
     changes: list[Anomaly] = []
@@ -167,7 +171,7 @@ def _precedence(anomaly: Anomaly) -> tuple[bool, UUID]:
     return anomaly.status != "in_review", anomaly.id
 
 
-def _new(finding: Finding, era: Era) -> Anomaly:
+def _new(finding: Finding, era: EvaluationContext) -> Anomaly:
     return Anomaly(
         id=uuid7(),
         store_id=era.store_id,

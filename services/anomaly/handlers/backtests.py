@@ -14,7 +14,7 @@ import msgspec
 from libs.contracts.anomalies import BacktestAnswer
 from libs.kernel.errors import Fault, InternalError, InvalidRequest, Unavailable
 from libs.observability import logging
-from libs.persistence.turns import Turns
+from libs.persistence.slow_reads import Turns
 from services.anomaly.handlers.backtest_worker import MAX_EARNINGS, Outcome, Task
 
 _WORKER: Final = "services.anomaly.handlers.backtest_worker"

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.anomalies import Deviation
 from libs.contracts.topics import ANOMALY_FLAGGED
 from libs.kernel.clock import utc_now
+from libs.messaging import outbox
 from libs.observability import metrics
 from libs.persistence.engine import Connection, transaction
 from services.anomaly.domain import deviation
-from services.anomaly.domain.anomalies import Anomaly, Era, marked, reconcile
+from services.anomaly.domain.anomalies import Anomaly, EvaluationContext, marked, reconcile
 from services.anomaly.domain.awards import MS_A_DAY, MS_A_SECOND, Award, Baseline
 from services.anomaly.domain.detectors import DETECTORS, judge, mode_of
 from services.anomaly.handlers import render
@@ -212,14 +213,14 @@ async def _look_at(connection: Connection, places: Places, batch: _Batch) -> lis
             changed += await _judge(connection, batch, era, history, known[customer])
     events = [render.event(one, ANOMALY_FLAGGED) for one in changed if one.is_shown]
     await anomalies.put(connection, changed)
-    await anomalies.add_to_outbox(connection, events)
+    await outbox.append(connection, events)
     return changed
 
 
 def _era(
     customer: Customer, chosen: StoreSettings, history: Sequence[Seen], earliest: Place
-) -> Era:
-    return Era(
+) -> EvaluationContext:
+    return EvaluationContext(
         store_id=customer[0],
         customer_id=customer[1],
         revision=chosen.revision,
@@ -234,7 +235,7 @@ def _era(
 async def _judge(
     connection: Connection,
     batch: _Batch,
-    era: Era,
+    era: EvaluationContext,
     history: Sequence[Seen],
     known: Sequence[Anomaly],
 ) -> list[Anomaly]:

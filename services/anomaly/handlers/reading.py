@@ -1,8 +1,5 @@
 """What callers read: anomalies and settings."""
 
-from collections.abc import Sequence
-
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import anomalies as contract
@@ -10,22 +7,14 @@ from libs.contracts.anomalies import AnomalySettings
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot, statement
-from libs.persistence.turns import SlowReads
-from libs.web.pages import Page
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
 from services.anomaly.domain.anomalies import Anomaly
 from services.anomaly.handlers import render
 from services.anomaly.store import anomalies, stores
 from services.anomaly.store.anomalies import AnomalyFilter
 
 NO_ANOMALY = "There is no such anomaly in this store."
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """A page of a list: whether more follow, and how many match in all."""
-
-    items: Sequence[contract.Anomaly]
-    has_more: bool
-    counted: int
 
 
 async def find(connection: Connection, store_id: str, text: str) -> Anomaly:
@@ -50,7 +39,9 @@ async def get_anomaly(engine: AsyncEngine, store_id: str, text: str) -> contract
     return render.anomaly(found)
 
 
-async def list_anomalies(reads: SlowReads, wanted: AnomalyFilter, page: Page) -> Listed:
+async def list_anomalies(
+    reads: SlowReads, wanted: AnomalyFilter, page: Page
+) -> Listed[contract.Anomaly]:
     """A page of the store's anomalies, newest first. Raises InvalidRequest where `starting_after`
     is none of them."""
     async with reads.snapshot(wanted.store_id) as connection:

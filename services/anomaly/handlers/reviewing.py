@@ -6,8 +6,9 @@ from libs.contracts import api
 from libs.contracts.anomalies import AnomalySettings
 from libs.contracts.topics import ANOMALY_FLAGGED, ANOMALY_RESOLVED
 from libs.kernel.clock import utc_now
+from libs.messaging import outbox
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
+from libs.persistence.idempotency import Claim, StoredResponse, write_once
 from services.anomaly.domain.anomalies import Anomaly, Review, reviewed
 from services.anomaly.handlers import reading, render
 from services.anomaly.handlers.detecting import remarked
@@ -17,7 +18,7 @@ from services.anomaly.store import anomalies, earnings, stores
 
 async def review(
     resources: Resources, store_id: str, anomaly_id: str, decided: Review, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
+) -> StoredResponse:
     """Carry out what a person decided; answers the anomaly, and whether it is a replay. Raises
     NotFound, and Conflict once it is final."""
     outcome = await write_once(
@@ -29,7 +30,7 @@ async def review(
 
 async def _review(
     store_id: str, anomaly_id: str, decided: Review, connection: Connection
-) -> KeptAnswer:
+) -> StoredResponse:
     customer = (store_id, (await reading.find(connection, store_id, anomaly_id)).customer_id)
     await earnings.lock(connection, [customer])
     # Whoever had the lock before may have decided or made it grow.
@@ -41,8 +42,8 @@ async def _review(
     if after.status == "resolved":
         await _remark(connection, after)
         await stores.next_epoch(connection, [store_id])
-    await anomalies.add_to_outbox(connection, [render.event(after, topic)])
-    return KeptAnswer(200, api.encode(render.anomaly(after)))
+    await outbox.append(connection, [render.event(after, topic)])
+    return StoredResponse(200, api.encode(render.anomaly(after)))
 
 
 async def _remark(connection: Connection, after: Anomaly) -> None:
@@ -55,11 +56,11 @@ async def _remark(connection: Connection, after: Anomaly) -> None:
 
 async def put_settings(
     resources: Resources, store_id: str, settings: AnomalySettings, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
+) -> StoredResponse:
     """Replace the store's settings; they judge what is earned from now on."""
 
-    async def write(connection: Connection) -> KeptAnswer:
+    async def write(connection: Connection) -> StoredResponse:
         await stores.put(connection, store_id, settings)
-        return KeptAnswer(200, api.encode(settings))
+        return StoredResponse(200, api.encode(settings))
 
     return await write_once(resources.writes, claim, write)

@@ -10,16 +10,14 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, select
 
 from libs.contracts.anomalies import AnomalyType, Resolution
-from libs.messaging.outbox import EncodedEvent, pack
 from libs.persistence.engine import Connection
+from libs.persistence.pages import COUNT_LIMIT
 from libs.persistence.statement import fetch
-from libs.web.pages import COUNT_LIMIT
 from services.anomaly.domain.anomalies import OPEN, Anomaly, Review
 from services.anomaly.store.earnings import ID_PREFIX, Customer, milliseconds, moment, span
 from services.anomaly.tables import anomalies
 
 # The one lane that this size of system needs; more lanes take a hash of the customer.
-_LANE: Final = 0
 
 _OF_CUSTOMERS: Final = """
 SELECT a.nth, o.* FROM unnest($1::text[], $2::text[], $3::timestamptz[])
@@ -46,9 +44,6 @@ VALUES ($1, $2, $3, $4, $5, $6, now())
 """
 # The id is drawn here, after the customers' locks: for each customer the order of ids is the order
 # of commits, which is the order the relay publishes in.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
-"""
 _JUDGED: Final = """
 SELECT type, resolution, transaction_ids FROM anomalies
 WHERE store_id = $1 AND status = 'resolved' AND mode = 'review' AND last_at >= $2 AND last_at < $3
@@ -118,12 +113,6 @@ async def add_review(connection: Connection, anomaly: Anomaly, review: Review) -
         review.note,
         review.reviewed_by,
     )
-
-
-async def add_to_outbox(connection: Connection, events: Sequence[EncodedEvent]) -> None:
-    """Write the events that the relay will publish, in their order."""
-    if events:
-        await connection.execute(_ADD_TO_OUTBOX, _LANE, pack(events), len(events))
 
 
 async def judged_between(

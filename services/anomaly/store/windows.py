@@ -28,7 +28,7 @@ _NEVER: Final = float("inf")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
-Verdict = Literal[0, 1, 2]
+Screening = Literal[0, 1, 2]
 NOTHING: Final = 0
 LOOK: Final = 1
 MISSING: Final = 2
@@ -76,7 +76,7 @@ class Windows:
         self._away_until = 0.0
         self._in_use = True
 
-    async def suspect(self, asked: Sequence[Asked]) -> list[Verdict]:
+    async def suspect(self, asked: Sequence[Asked]) -> list[Screening]:
         """Add the earnings to their windows; answers a verdict for each customer. Raises RedisAway."""
         if not asked:
             return []
@@ -86,7 +86,7 @@ class Windows:
         try:
             if self._run is None:
                 self._run = (await self._redis.info("server"))["run_id"][:8]
-            verdicts: list[Verdict] = await self._script(
+            verdicts: list[Screening] = await self._script(
                 keys=[self._key(one.customer, one.epoch) for one in asked],
                 args=[_LIVES_MS, _encode([_packed(one) for one in asked])],
             )

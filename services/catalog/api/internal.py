@@ -6,10 +6,10 @@ from litestar import get
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from libs.web.exchange import AnyRequest, Body, json_body
+from libs.web.requests import AnyRequest, Body, json_body
+from services.catalog.api.resources import resources_of
 from services.catalog.api.routes import checked_id
 from services.catalog.handlers import reading
-from services.catalog.handlers.resources import resources_of
 
 
 @get("/internal/stores/{store_id:str}/rewards/{reward_id:str}")

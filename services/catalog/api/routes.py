@@ -6,27 +6,29 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
+from libs.contracts import api
 from libs.contracts.rewards import RewardCreate, RewardPatch
 from libs.kernel.errors import NotFound
+from libs.persistence.pages import Listed
 from libs.web import pages
 from libs.web.body import Faults
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
-    claim_of,
     encoded_body,
     json_body,
-    kept_body,
     no_query,
     query_of,
-    write_of,
+    read_write,
+    stored_body,
+    write_of_bytes,
 )
 from services.catalog.api import checks
-from services.catalog.domain import REWARD_ID
-from services.catalog.handlers import changes, reading
+from services.catalog.api.resources import resources_of
+from services.catalog.domain import REWARD_ID, Reward
+from services.catalog.handlers import changes, reading, render
 from services.catalog.handlers.changes import NO_REWARD, Change
 from services.catalog.handlers.listing import Asked
-from services.catalog.handlers.resources import resources_of
 
 _STORE: Final = "/v1/stores/{store_id:str}"
 _REWARD: Final = f"{_STORE}/loyalty/rewards/{{reward_id:str}}"
@@ -47,8 +49,8 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
 
 @post(f"{_STORE}/loyalty/rewards", operation_id="createReward")
 async def create_reward(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    asked, claim = await write_of(request, store_id, RewardCreate, checks.reward_create)
-    return await _carry_out(request, changes.creation(store_id, asked, claim))
+    write = await read_write(request, store_id, RewardCreate, checks.reward_create)
+    return await _carry_out(request, changes.creation(write))
 
 
 @get(_REWARD, operation_id="getReward")
@@ -64,9 +66,9 @@ async def get_reward(
 async def update_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
-    asked, claim = await write_of(request, store_id, RewardPatch, checks.reward_patch)
+    write = await read_write(request, store_id, RewardPatch, checks.reward_patch)
     checked_id(reward_id)
-    return await _carry_out(request, changes.patch(store_id, reward_id, asked, claim))
+    return await _carry_out(request, changes.patch(write, reward_id))
 
 
 @delete(_REWARD, operation_id="deleteReward", status_code=200)
@@ -74,9 +76,9 @@ async def delete_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
     """Retire a reward: it can no longer be had, and its id is never used again."""
-    claim = claim_of(request, store_id, await request.body())
+    write = write_of_bytes(request, store_id, await request.body())
     checked_id(reward_id)
-    return await _carry_out(request, changes.deletion(store_id, reward_id, claim))
+    return await _carry_out(request, changes.deletion(write, reward_id))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
@@ -88,6 +90,12 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
 )
 
 
+def encode_page(page: Listed[Reward]) -> bytes:
+    """The response with a page of rewards, as it is cached."""
+    data = [render.reward(reward) for reward in page.items]
+    return api.encode(pages.page_answer(page, data))
+
+
 def checked_id(reward_id: str) -> None:
     """Raise NotFound for what is no reward's id: the store could not even be asked for some."""
     if not REWARD_ID.fullmatch(reward_id):
@@ -95,5 +103,5 @@ def checked_id(reward_id: str) -> None:
 
 
 async def _carry_out(request: AnyRequest, wanted: Change) -> Body:
-    answer, replayed = await changes.carry_out(resources_of(request), wanted)
-    return kept_body(answer, replayed=replayed)
+    response = await changes.carry_out(resources_of(request), wanted)
+    return stored_body(response)

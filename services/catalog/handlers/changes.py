@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
@@ -13,11 +13,13 @@ from libs.contracts.topics import CATALOG_REWARD, record_key
 from libs.kernel.clock import format_time, parse_time, utc_now
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from libs.kernel.ids import new_id
+from libs.messaging import outbox
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
+from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.writes import Write
 from services.catalog import store
 from services.catalog.domain import FIRST_VERSION, Reward, Value
 from services.catalog.handlers import render
@@ -31,72 +33,74 @@ _TIMES: Final = frozenset({"starts_at", "ends_at"})
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """A write to one reward: `apply` makes the next version of the present one (None where the id
-    was never used) at a moment, or raises why not. `status` is that of the answer."""
+    """A write to one reward. `apply` returns the next version of the current one (None where the id
+    was never used) at a moment, or raises the refusal; `status` is that of the response."""
 
-    store_id: str
+    write: Write[Any]
     reward_id: str
     apply: Callable[[Reward | None, datetime], Reward]
     status: int
-    claim: Claim | None = None
 
 
-async def carry_out(resources: Resources, wanted: Change) -> tuple[KeptAnswer, bool]:
-    """Carry out a change once per idempotency key; answers it, and whether it is a replay."""
-    outcome = await write_once(resources.writes, wanted.claim, partial(_carry_out, wanted))
+async def carry_out(resources: Resources, wanted: Change) -> StoredResponse:
+    """Carry out a change once per idempotency key; returns its response."""
+    response = await write_once(resources.writes, wanted.write.claim, partial(_carry_out, wanted))
     resources.wake_relay()
-    return outcome
+    return response
 
 
-async def _carry_out(wanted: Change, connection: Connection) -> KeptAnswer:
-    await store.lock(connection, wanted.store_id)
+async def _carry_out(wanted: Change, connection: Connection) -> StoredResponse:
+    store_id = wanted.write.store_id
+    await store.lock(connection, store_id)
     now = utc_now()
-    present = await store.find(connection, wanted.store_id, wanted.reward_id)
-    reward = wanted.apply(present, now)
-    await store.put(connection, wanted.store_id, reward)
-    await store.add_to_outbox(connection, _event(wanted.store_id, reward, now))
+    current = await store.find(connection, store_id, wanted.reward_id)
+    reward = wanted.apply(current, now)
+    await store.put(connection, store_id, reward)
+    await outbox.append(connection, [_event(store_id, reward, now)])
     body = b"" if reward.deleted else api.encode(render.reward(reward))
-    return KeptAnswer(wanted.status, body)
+    return StoredResponse(wanted.status, body)
 
 
-def creation(store_id: str, asked: RewardCreate, claim: Claim | None) -> Change:
-    """A new reward, under the caller's id or one of ours."""
-    reward_id = new_id("rwd") if asked.id is None else asked.id
+def creation(write: Write[RewardCreate]) -> Change:
+    """A new reward, under the caller's id or a generated one."""
+    reward_id = new_id("rwd") if write.body.id is None else write.body.id
 
-    def apply(present: Reward | None, now: datetime) -> Reward:
-        if present is not None:
-            raise Conflict("This id is or was a reward's, and is never used again.")
-        return _new(asked, reward_id, now)
+    def apply(current: Reward | None, now: datetime) -> Reward:
+        if current is not None:
+            raise Conflict(
+                "This reward id is already in use, or was used by a deleted reward. Use another id."
+            )
+        return _new(write.body, reward_id, now)
 
-    return Change(store_id=store_id, reward_id=reward_id, apply=apply, status=201, claim=claim)
+    return Change(write=write, reward_id=reward_id, apply=apply, status=201)
 
 
-def patch(store_id: str, reward_id: str, asked: RewardPatch, claim: Claim | None) -> Change:
-    """The reward with what `asked` names replaced; null removes."""
+def patch(write: Write[RewardPatch], reward_id: str) -> Change:
+    """The reward with the fields of the body replaced; null removes a field."""
     named = {
         field: _read(field, value)
-        for field in asked.__struct_fields__
-        if (value := getattr(asked, field)) is not UNSET
+        for field in write.body.__struct_fields__
+        if (value := getattr(write.body, field)) is not UNSET
     }
 
-    def apply(present: Reward | None, _now: datetime) -> Reward:
-        changed = _known(present).changed(named)
+    def apply(current: Reward | None, _now: datetime) -> Reward:
+        changed = _known(current).changed(named)
         if not changed.has_a_time:
             place = "#/ends_at" if "ends_at" in named else "#/starts_at"
             fault = Fault(detail=WINDOW_RULE, pointer=place)
             raise InvalidRequest(f"{place}: {WINDOW_RULE}", errors=[fault])
         return changed
 
-    return Change(store_id=store_id, reward_id=reward_id, apply=apply, status=200, claim=claim)
+    return Change(write=write, reward_id=reward_id, apply=apply, status=200)
 
 
-def deletion(store_id: str, reward_id: str, claim: Claim | None) -> Change:
+def deletion(write: Write[bytes], reward_id: str) -> Change:
     """Retire the reward."""
 
-    def apply(present: Reward | None, _now: datetime) -> Reward:
-        return _known(present).retired()
+    def apply(current: Reward | None, _now: datetime) -> Reward:
+        return _known(current).retired()
 
-    return Change(store_id=store_id, reward_id=reward_id, apply=apply, status=204, claim=claim)
+    return Change(write=write, reward_id=reward_id, apply=apply, status=204)
 
 
 def _known(present: Reward | None) -> Reward:

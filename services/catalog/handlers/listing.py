@@ -5,24 +5,21 @@ the request came, so that whoever wrote reads the write, whichever process answe
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts import api
 from libs.kernel.clock import Clock, utc_now
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.persistence.engine import Connection, statement
-from libs.persistence.gatherer import Gatherer
-from libs.persistence.turns import SlowReads
-from libs.web import pages
-from libs.web.pages import Page
+from libs.persistence.group_commit import GroupCommit
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
 from services.catalog import store
-from services.catalog.domain import REWARD_ID
-from services.catalog.handlers import render
+from services.catalog.domain import REWARD_ID, Reward
 
 # A page of a hundred rewards as long as they may be takes 5 MiB; most take 20 KiB.
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -49,17 +46,23 @@ class Rendered(Struct, frozen=True):
 
 
 class Listing:
-    """Answers lists over the database `engine`; remembers up to `max_bytes` of them."""
+    """Lists over the database `engine`, as `encode_page` renders them; caches up to `max_bytes`."""
 
     def __init__(
-        self, engine: AsyncEngine, *, clock: Clock = utc_now, max_bytes: int = _MAX_BYTES
+        self,
+        engine: AsyncEngine,
+        *,
+        encode_page: Callable[[Listed[Reward]], bytes],
+        clock: Clock = utc_now,
+        max_bytes: int = _MAX_BYTES,
     ) -> None:
         self._engine = engine
+        self._encode_page = encode_page
         self._slow_reads = SlowReads(engine)
         self._clock = clock
         self._remembered = Remembered(max_bytes)
         # Requests that come while a query runs share the next one.
-        self._revisions: Gatherer[str, int] = Gatherer(self._read_revisions)
+        self._revisions: GroupCommit[str, int] = GroupCommit(self._read_revisions)
 
     async def get(self, asked: Asked) -> bytes:
         """The page as JSON; raises InvalidRequest where its cursor is no reward of the store."""
@@ -85,9 +88,7 @@ class Listing:
                 connection, asked.store_id, at=at, after=after, limit=asked.page.limit
             )
             until = at and await store.next_change(connection, asked.store_id, after=at)
-        data = [render.reward(reward) for reward in found.rewards]
-        page = pages.answer(data, has_more=found.has_more, counted=found.counted)
-        return Rendered(revision, until, api.encode(page))
+        return Rendered(revision, until, self._encode_page(found))
 
 
 async def _position(connection: Connection, asked: Asked) -> int | None:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.web.exchange import AnyRequest
 from services.catalog.handlers.listing import Listing
 
 
@@ -16,9 +15,3 @@ class Resources(Struct, frozen=True):
     reads: AsyncEngine
     listing: Listing
     wake_relay: Callable[[], None]
-
-
-def resources_of(request: AnyRequest) -> Resources:
-    """What the app of `request` was put together with."""
-    resources: Resources = request.app.state["resources"]
-    return resources

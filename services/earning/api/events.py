@@ -24,7 +24,8 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.web import checks
 from libs.web.body import Faults, decode, read
-from libs.web.exchange import AnyRequest, Body, claim_of, kept_body, request_id_of
+from libs.web.requests import AnyRequest, Body, stored_body, write_of_bytes
+from services.earning.api.resources import resources_of
 from services.earning.domain.intake import (
     OutOfBounds,
     customer_id_of,
@@ -34,7 +35,6 @@ from services.earning.domain.intake import (
 )
 from services.earning.handlers import intake
 from services.earning.handlers.intake import Guest, Sent
-from services.earning.handlers.resources import resources_of
 
 _MAX_SOURCE: Final = 255
 _ID_RULE: Final = "1-128 characters, none of them a control character"
@@ -68,12 +68,12 @@ async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
         sent = [reader.judge(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         sent = [reader.read(body, at="#")]
-    claim = claim_of(request, store_id, body)
+    write = write_of_bytes(request, store_id, body)
     resources = resources_of(request)
-    answer, replayed = await intake.send(
-        resources.batches, resources.publish, sent, claim, request_id_of(request)
+    response = await intake.send(
+        resources.batches, resources.publish, sent, write.claim, write.caller.request_id
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (send_events,)

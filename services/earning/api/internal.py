@@ -8,9 +8,9 @@ from litestar.types import ControllerRouterHandler
 
 from libs.contracts import internal
 from libs.web.body import decode
-from libs.web.exchange import AnyRequest, Body, json_body, kept_body
+from libs.web.requests import AnyRequest, Body, json_body, stored_body
+from services.earning.api.resources import resources_of
 from services.earning.handlers import redemptions
-from services.earning.handlers.resources import resources_of
 
 _STORE: Final = "/internal/stores/{store_id:str}"
 
@@ -18,22 +18,22 @@ _STORE: Final = "/internal/stores/{store_id:str}"
 @post(f"{_STORE}/debits", status_code=200)
 async def debit(request: AnyRequest, store_id: FromPath[str]) -> Body:
     asked = decode(await request.body(), internal.DebitRequest)
-    answer = await redemptions.debit(resources_of(request).gatherer, store_id, asked)
-    return kept_body(answer, replayed=False)
+    answer = await redemptions.debit(resources_of(request).group_commit, store_id, asked)
+    return stored_body(answer)
 
 
 @post(f"{_STORE}/settlements", status_code=200)
 async def settle(request: AnyRequest, store_id: FromPath[str]) -> Body:
     asked = decode(await request.body(), internal.RedemptionRequest)
-    answer = await redemptions.settle(resources_of(request).gatherer, store_id, asked)
-    return kept_body(answer, replayed=False)
+    answer = await redemptions.settle(resources_of(request).group_commit, store_id, asked)
+    return stored_body(answer)
 
 
 @post(f"{_STORE}/cancellations", status_code=200)
 async def cancel(request: AnyRequest, store_id: FromPath[str]) -> Body:
     asked = decode(await request.body(), internal.RedemptionRequest)
-    answer = await redemptions.cancel(resources_of(request).gatherer, store_id, asked)
-    return kept_body(answer, replayed=False)
+    answer = await redemptions.cancel(resources_of(request).group_commit, store_id, asked)
+    return stored_body(answer)
 
 
 @post(f"{_STORE}/price-checks", status_code=200)

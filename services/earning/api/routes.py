@@ -16,21 +16,19 @@ from libs.kernel.errors import InvalidRequest, NotFound, WhaleError
 from libs.web import checks as shared
 from libs.web import pages
 from libs.web.body import Faults, read
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
     json_body,
-    kept_body,
-    key_name_of,
     no_query,
     query_of,
-    request_id_of,
-    write_of,
+    read_write,
+    stored_body,
 )
 from services.earning.api import checks
+from services.earning.api.resources import resources_of
 from services.earning.domain.postings import Award, StatusChange
 from services.earning.handlers import awards, corrections, programs, reading, render
-from services.earning.handlers.resources import resources_of
 from services.earning.store.reading import CustomerFilter, TransactionFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
@@ -45,16 +43,18 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     page = pages.page_of(query)
     faults.raise_if_any()
     found = await programs.list_programs(resources_of(request).reads, store_id)
-    shown, has_more = programs.page(found, limit=page.limit, starting_after=page.starting_after)
-    data = [render.program(program) for program in shown]
-    return json_body(pages.answer(data, has_more=has_more, counted=len(found.all)))
+    shown = programs.page_of(found, page)
+    data = [render.program(program) for program in shown.items]
+    return json_body(pages.page_answer(shown, data))
 
 
 @post(f"{_STORE}/loyalty-programs", operation_id="createProgram")
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    asked, claim = await write_of(request, store_id, api.ProgramCreate, checks.program_create)
-    creation = programs.creation(asked, now=utc_now())
-    return await _change_program(request, programs.ProgramChange(store_id, creation, 201, claim))
+    write = await read_write(request, store_id, api.ProgramCreate, checks.program_create)
+    creation = programs.creation(write.body, now=utc_now())
+    return await _change_program(
+        request, programs.ProgramChange(store_id, creation, 201, write.claim)
+    )
 
 
 @get(f"{_STORE}/loyalty-programs/{{program_id:str}}", operation_id="getProgram")
@@ -70,17 +70,21 @@ async def get_program(
 async def update_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
-    asked, claim = await write_of(request, store_id, api.ProgramPatch, checks.program_patch)
-    change = programs.patch(program_id, asked)
-    return await _change_program(request, programs.ProgramChange(store_id, change, 200, claim))
+    write = await read_write(request, store_id, api.ProgramPatch, checks.program_patch)
+    change = programs.patch(program_id, write.body)
+    return await _change_program(
+        request, programs.ProgramChange(store_id, change, 200, write.claim)
+    )
 
 
 @post(f"{_STORE}/loyalty/earn", operation_id="earn")
 async def earn(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points by hand."""
-    asked, claim = await write_of(request, store_id, api.EarnRequest, checks.earn)
-    answer, replayed = await awards.earn(resources_of(request).gatherer, store_id, asked, claim)
-    return kept_body(answer, replayed=replayed)
+    write = await read_write(request, store_id, api.EarnRequest, checks.earn)
+    response = await awards.earn(
+        resources_of(request).group_commit, store_id, write.body, write.claim
+    )
+    return stored_body(response)
 
 
 @get(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="getCustomer")
@@ -117,7 +121,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.page_answer(found))
 
 
 @get(f"{_STORE}/loyalty/transactions/{{transaction_id:str}}", operation_id="getTransaction")
@@ -133,12 +137,12 @@ async def get_transaction(
 @post(f"{_STORE}/loyalty/earn/batch", operation_id="earnBatch", status_code=200)
 async def earn_batch(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Award points to many customers; each award has its own verdict."""
-    asked, claim = await write_of(request, store_id, api.EarnBatchRequest, checks.batch)
-    items = [_award(store_id, raw, place) for place, raw in enumerate(asked.items)]
-    answer, replayed = await awards.earn_batch(
-        resources_of(request).gatherer, items, claim, request_id_of(request)
+    write = await read_write(request, store_id, api.EarnBatchRequest, checks.batch)
+    items = [_award(store_id, raw, place) for place, raw in enumerate(write.body.items)]
+    response = await awards.earn_batch(
+        resources_of(request).group_commit, items, write.claim, write.caller.request_id
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
@@ -157,10 +161,10 @@ def _award(store_id: str, raw: Raw, place: int) -> Award | WhaleError:
 @post(f"{_STORE}/loyalty/adjust", operation_id="adjust")
 async def adjust(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Correct a balance by hand; the lifetime stays."""
-    asked, claim = await write_of(request, store_id, api.AdjustRequest, checks.adjust)
-    gatherer = resources_of(request).gatherer
-    answer, replayed = await corrections.adjust(gatherer, store_id, asked, claim)
-    return kept_body(answer, replayed=replayed)
+    write = await read_write(request, store_id, api.AdjustRequest, checks.adjust)
+    group_commit = resources_of(request).group_commit
+    response = await corrections.adjust(group_commit, store_id, write.body, write.claim)
+    return stored_body(response)
 
 
 @get(f"{_STORE}/loyalty/customers", operation_id="listCustomers")
@@ -182,7 +186,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
         limit=page.limit,
         starting_after=page.starting_after,
     )
-    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.page_answer(found))
 
 
 @patch(f"{_STORE}/loyalty/customers/{{customer_id:str}}", operation_id="updateCustomer")
@@ -190,21 +194,21 @@ async def update_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
 ) -> Body:
     """Suspend an account, or make it active again."""
-    asked, claim = await write_of(request, store_id, api.CustomerPatch, checks.customer_patch)
+    write = await read_write(request, store_id, api.CustomerPatch, checks.customer_patch)
     found = ids.customer_id(customer_id)
     if found is None:
         raise NotFound("There is no such customer in this store.")
     change = StatusChange(
         store_id=store_id,
         customer_id=found,
-        suspended=asked.status == "suspended",
-        note=asked.note,
-        changed_by=key_name_of(request),
+        suspended=write.body.status == "suspended",
+        note=write.body.note,
+        changed_by=write.caller.key_name,
     )
-    answer, replayed = await corrections.change_status(
-        resources_of(request).gatherer, change, claim
+    response = await corrections.change_status(
+        resources_of(request).group_commit, change, write.claim
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 @get(f"{_STORE}/loyalty/summary", operation_id="getSummary")
@@ -239,5 +243,5 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
 
 
 async def _change_program(request: AnyRequest, wanted: programs.ProgramChange) -> Body:
-    answer, replayed = await programs.change(resources_of(request).batches, wanted)
-    return kept_body(answer, replayed=replayed)
+    response = await programs.change(resources_of(request).batches, wanted)
+    return stored_body(response)

@@ -7,17 +7,20 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import normalized
 from libs.persistence.engine import Connection
-from libs.persistence.gatherer import Gatherer
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.group_commit import GroupCommit
+from libs.persistence.idempotency import Claim, StoredResponse
 from services.earning.domain.postings import Adjustment, StatusChange, StatusChanged
 from services.earning.handlers import reading
 from services.earning.handlers.awards import created
-from services.earning.handlers.posting import Done, Result, Work
+from services.earning.handlers.posting import PostingRequest, PostingResult, Result
 
 
 async def adjust(
-    gatherer: Gatherer[Work, Done], store_id: str, asked: api.AdjustRequest, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
+    group_commit: GroupCommit[PostingRequest, PostingResult],
+    store_id: str,
+    asked: api.AdjustRequest,
+    claim: Claim | None,
+) -> StoredResponse:
     """Post the correction; answers it, and whether it is the answer of an earlier request.
 
     Raises NotFound, InsufficientPoints, Conflict or IdempotencyKeyReused.
@@ -29,25 +32,27 @@ async def adjust(
         reason=asked.reason,
         occurred_at=utc_now(),
     )
-    done = await gatherer.submit(Work([posting], claim, created))
+    done = await group_commit.submit(PostingRequest([posting], claim, created))
     assert done.answer is not None
-    return done.answer, done.replayed
+    return done.answer
 
 
 async def change_status(
-    gatherer: Gatherer[Work, Done], wanted: StatusChange, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
+    group_commit: GroupCommit[PostingRequest, PostingResult],
+    wanted: StatusChange,
+    claim: Claim | None,
+) -> StoredResponse:
     """Suspend or reactivate; held orders post before the account is active. Raises NotFound."""
     while True:
-        work = Work([wanted], claim, finish=_status)
+        work = PostingRequest([wanted], claim, finish=_status)
         # Alone in its transaction: the answer is read from what was written, and must not show
         # what another request of the same batch wrote after it.
-        done = await gatherer.submit(work, weight=gatherer.max_weight)
+        done = await group_commit.submit(work, weight=group_commit.max_weight)
         if done.answer is not None:
-            return done.answer, done.replayed
+            return done.answer
 
 
-async def _status(connection: Connection, results: Sequence[Result]) -> KeptAnswer | None:
+async def _status(connection: Connection, results: Sequence[Result]) -> StoredResponse | None:
     """The status as the change leaves it; none while held orders are still to be posted."""
     (result,) = results
     if isinstance(result, WhaleError):
@@ -57,4 +62,4 @@ async def _status(connection: Connection, results: Sequence[Result]) -> KeptAnsw
         return None
     key = result.account.key
     status = await reading.read_status(connection, *key)
-    return KeptAnswer(200, api.encode(status))
+    return StoredResponse(200, api.encode(status))

@@ -12,8 +12,8 @@ from libs.kernel.errors import WhaleError
 from libs.messaging.outbox import EncodedEvent
 from libs.observability import metrics
 from libs.persistence.engine import transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer, begun, find, free, keep
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import Claim, StoredResponse, find, in_progress, release, store
 from libs.web import problems
 
 Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]
@@ -38,59 +38,56 @@ async def send(
     sent: Sequence[Sent],
     claim: Claim | None,
     request_id: str,
-) -> tuple[KeptAnswer, bool]:
-    """Publish the good ones; answers a verdict for each, and whether it is that of an earlier
-    request. Raises Unavailable or IdempotencyKeyReused.
+) -> StoredResponse:
+    """Publish the good ones; returns a verdict for each, or those of the first request with the key.
+    Raises Unavailable or IdempotencyKeyReused.
 
     The key is claimed before anything is published, so that another request with it publishes
     nothing. The answer is kept after the events are on their topics: the same request, repeated
     after a crash or failure in between, publishes them again, which counts nothing twice.
     """
     before = await _claim(engine, claim)
-    if before is not None and not before.is_begun:
-        return before, True
+    if before is not None and not before.is_in_progress:
+        return before
     await publish([one.outcome for one in sent if isinstance(one.outcome, EncodedEvent)])
     for one in sent:
         if isinstance(one.outcome, Guest):
             metrics.GUEST_EVENTS.labels(one.outcome.topic).inc()
     data = [_verdict(one, request_id) for one in sent]
-    answer = KeptAnswer(202, api.encode(EventsAnswer(data=data)))
+    answer = StoredResponse(202, api.encode(EventsAnswer(data=data)))
     return await _keep(engine, claim, answer)
 
 
-async def _claim(engine: AsyncEngine, claim: Claim | None) -> KeptAnswer | None:
+async def _claim(engine: AsyncEngine, claim: Claim | None) -> StoredResponse | None:
     """What stood under the key before; where nothing did, the key is claimed from now on."""
     if claim is None:
         return None
-    with contextlib.suppress(Rival):
+    with contextlib.suppress(ConcurrentWrite):
         async with transaction(engine) as connection:
-            before = (await find(connection, [claim])).answer_to(claim)
+            before = (await find(connection, [claim])).response_to(claim)
             if before is None:
-                await keep(connection, [(claim, begun())])
+                await store(connection, [(claim, in_progress())])
             return before
     return await _kept(engine, claim)
 
 
-async def _keep(
-    engine: AsyncEngine, claim: Claim | None, answer: KeptAnswer
-) -> tuple[KeptAnswer, bool]:
+async def _keep(engine: AsyncEngine, claim: Claim | None, answer: StoredResponse) -> StoredResponse:
     """Keep the answer in place of the claim; where the same request was answered meanwhile, that
     answer counts."""
     if claim is None:
-        return answer, False
+        return answer
     try:
         async with transaction(engine) as connection:
-            await free(connection, [(claim.store_id, claim.key, b"")])
-            await keep(connection, [(claim, answer)])
-    except Rival:
-        first = await _kept(engine, claim)
-        return first or answer, first is not None
-    return answer, False
+            await release(connection, [(claim.store_id, claim.key, b"")])
+            await store(connection, [(claim, answer)])
+    except ConcurrentWrite:
+        return await _kept(engine, claim) or answer
+    return answer
 
 
-async def _kept(engine: AsyncEngine, claim: Claim) -> KeptAnswer | None:
+async def _kept(engine: AsyncEngine, claim: Claim) -> StoredResponse | None:
     async with transaction(engine) as connection:
-        return (await find(connection, [claim])).answer_to(claim)
+        return (await find(connection, [claim])).response_to(claim)
 
 
 def _verdict(sent: Sent, request_id: str) -> EventVerdict:

@@ -1,7 +1,7 @@
 """The one posting path: whatever changes a balance goes through here, in one transaction a batch."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import partial
 
 from msgspec import Struct, field
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,8 +12,9 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, Kept, KeptAnswer
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import Claim, StoredResponse, StoredResponses
+from libs.persistence.retry import retry_lost_race
 from services.earning.domain.books import Books, Known
 from services.earning.domain.posting import post
 from services.earning.domain.postings import (
@@ -30,17 +31,14 @@ from services.earning.domain.postings import (
 from services.earning.handlers.events import events_of
 from services.earning.store import debits, ledger, programs
 
-# Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
-_ATTEMPTS: Final = 5
-
 Result = Outcome | WhaleError
 # What is to be kept under the keys of a batch.
-Fresh = dict[Claim, KeptAnswer]
+Fresh = dict[Claim, StoredResponse]
 
-Finish = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
+Finish = Callable[[Connection, Sequence[Result]], Awaitable[StoredResponse | None]]
 
 
-class Work(Struct, frozen=True):
+class PostingRequest(Struct, frozen=True):
     """Postings that are answered together.
 
     `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
@@ -52,42 +50,40 @@ class Work(Struct, frozen=True):
 
     postings: Sequence[Posting]
     claim: Claim | None = None
-    render: Callable[[Sequence[Result]], KeptAnswer] | None = None
+    render: Callable[[Sequence[Result]], StoredResponse] | None = None
     finish: Finish | None = None
     traceparent: str = field(default_factory=tracing.current)
 
 
-class Done(Struct, frozen=True):
+class PostingResult(Struct, frozen=True):
     """What came of a work: a result for each posting, or the answer kept under its key."""
 
     results: Sequence[Result] = ()
-    answer: KeptAnswer | None = None
+    answer: StoredResponse | None = None
     replayed: bool = False
 
 
-async def post_batch(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
+async def post_batch(
+    engine: AsyncEngine, works: Sequence[PostingRequest]
+) -> list[PostingResult | Exception]:
     """Post all of `works` in one transaction, in order, and answer each.
 
     A refusal is a result and costs the others nothing. Raises what the database raises; then
     nothing was posted.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return await _attempt(engine, works)
-        except Rival:
-            # Another transaction wrote one of the keys first. It has committed: look again.
-            continue
-    raise Rival
+    return await retry_lost_race(partial(_attempt, engine, works))
 
 
-async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
+async def _attempt(
+    engine: AsyncEngine, works: Sequence[PostingRequest]
+) -> list[PostingResult | Exception]:
     postings = [posting for work in works for posting in work.postings]
     async with transaction(engine) as connection:
         books = Books(await _read(connection, postings), new_id=uuid7_text)
         kept = await idempotency.find(
             connection, [work.claim for work in works if work.claim is not None]
         )
-        claimed_before = frozenset(kept.answers)
+        claimed_before = frozenset(kept.responses)
         done, fresh, events = _fold(books, works, kept)
         await ledger.write(connection, books, events)
         for place, work in enumerate(works):
@@ -98,23 +94,27 @@ async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Ex
 
 
 async def _finish(
-    connection: Connection, work: Work, done: Done | Exception, kept: Kept, fresh: Fresh
-) -> Done | Exception:
+    connection: Connection,
+    work: PostingRequest,
+    done: PostingResult | Exception,
+    kept: StoredResponses,
+    fresh: Fresh,
+) -> PostingResult | Exception:
     """Answer a work that looks at what was written; what to keep under its key goes into `fresh`."""
     if isinstance(done, Exception) or done.replayed or work.finish is None:
         return done
     # A duplicate in the same batch may have been answered by now.
-    before = None if work.claim is None else kept.answer_to(work.claim)
-    if before is not None and not before.is_begun:
-        return Done(answer=before, replayed=True)
+    before = None if work.claim is None else kept.response_to(work.claim)
+    if before is not None and not before.is_in_progress:
+        return PostingResult(answer=before, replayed=True)
     try:
         answer = await work.finish(connection, done.results)
     except WhaleError as refusal:
         return refusal
     if work.claim is not None:
-        fresh[work.claim] = answer or idempotency.begun()
+        fresh[work.claim] = answer or idempotency.in_progress()
         kept.remember(work.claim, fresh[work.claim])
-    return Done(results=done.results, answer=answer)
+    return PostingResult(results=done.results, answer=answer)
 
 
 async def _keep(
@@ -122,14 +122,14 @@ async def _keep(
 ) -> None:
     """Keep the answers. A key that was claimed before this batch has its answer only now."""
     claimed = {claim for claim in fresh if (claim.store_id, claim.key) in claimed_before}
-    answered = [claim for claim in claimed if not fresh[claim].is_begun]
-    await idempotency.free(connection, [(one.store_id, one.key, b"") for one in answered])
-    await idempotency.keep(
+    answered = [claim for claim in claimed if not fresh[claim].is_in_progress]
+    await idempotency.release(connection, [(one.store_id, one.key, b"") for one in answered])
+    await idempotency.store(
         connection,
         [
             (claim, answer)
             for claim, answer in fresh.items()
-            if claim not in claimed or not answer.is_begun
+            if claim not in claimed or not answer.is_in_progress
         ],
     )
 
@@ -183,15 +183,15 @@ async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
     if new and await ledger.lock_accounts(connection, new):
         # No lock can be held on an account that does not exist. One that exists by now was created
         # by a transaction whose orders may have been read above as another customer's.
-        raise Rival
+        raise ConcurrentWrite
     return known
 
 
 def _fold(
-    books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], Fresh, list[EncodedEvent]]:
+    books: Books, works: Sequence[PostingRequest], kept: StoredResponses
+) -> tuple[list[PostingResult | Exception], Fresh, list[EncodedEvent]]:
     """What came of each work, the answers to keep, and the events to publish."""
-    done: list[Done | Exception] = []
+    done: list[PostingResult | Exception] = []
     fresh: Fresh = {}
     events: list[EncodedEvent] = []
     for work in works:
@@ -201,12 +201,14 @@ def _fold(
     return done, fresh, events
 
 
-def _settle(books: Books, work: Work, kept: Kept, fresh: Fresh) -> Done | Exception:
+def _settle(
+    books: Books, work: PostingRequest, kept: StoredResponses, fresh: Fresh
+) -> PostingResult | Exception:
     """One work's outcome; an answer to be kept goes into `fresh`."""
     try:
-        before = None if work.claim is None else kept.answer_to(work.claim)
-        if before is not None and not before.is_begun:
-            return Done(answer=before, replayed=True)
+        before = None if work.claim is None else kept.response_to(work.claim)
+        if before is not None and not before.is_in_progress:
+            return PostingResult(answer=before, replayed=True)
         results = [_post(books, posting) for posting in work.postings]
         answer = None if work.render is None else work.render(results)
     except WhaleError as refusal:
@@ -214,8 +216,8 @@ def _settle(books: Books, work: Work, kept: Kept, fresh: Fresh) -> Done | Except
     if work.claim is not None and answer is not None:
         fresh[work.claim] = answer
     if work.claim is not None:
-        kept.remember(work.claim, answer or idempotency.begun())
-    return Done(results=results, answer=answer)
+        kept.remember(work.claim, answer or idempotency.in_progress())
+    return PostingResult(results=results, answer=answer)
 
 
 def _post(books: Books, posting: Posting) -> Result:

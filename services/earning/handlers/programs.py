@@ -1,6 +1,6 @@
 """Programmes: create, change, read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -14,7 +14,8 @@ from libs.contracts import api
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
+from libs.persistence.idempotency import Claim, StoredResponse, write_once
+from libs.persistence.pages import Listed, Page
 from services.earning.domain.programs import Program, StorePrograms, Tier
 from services.earning.handlers import render
 from services.earning.store import programs as store
@@ -38,21 +39,21 @@ async def list_programs(engine: AsyncEngine, store_id: str) -> StorePrograms:
     return found.get(store_id, StorePrograms())
 
 
-def page(
-    found: StorePrograms, *, limit: int, starting_after: str | None
-) -> tuple[Sequence[Program], bool]:
-    """Up to `limit` programmes after the one named, and whether more follow.
+def page_of(found: StorePrograms, page: Page) -> Listed[Program]:
+    """The page of the store's programs.
 
-    Raises InvalidRequest where `starting_after` is no programme of the store.
+    Raises InvalidRequest where `starting_after` is not a program of the store.
     """
     start = 0
+    starting_after = page.starting_after
     if starting_after is not None:
         ids = [render.program_id(program.id) for program in found.all]
         if starting_after not in ids:
             fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
             raise InvalidRequest(_NOT_FOUND, errors=[fault])
         start = ids.index(starting_after) + 1
-    return found.all[start : start + limit], len(found.all) > start + limit
+    end = start + page.limit
+    return Listed(found.all[start:end], has_more=len(found.all) > end, counted=len(found.all))
 
 
 async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Program:
@@ -60,19 +61,19 @@ async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Pr
     return _find(await list_programs(engine, store_id), program_id)
 
 
-async def change(engine: AsyncEngine, wanted: ProgramChange) -> tuple[KeptAnswer, bool]:
+async def change(engine: AsyncEngine, wanted: ProgramChange) -> StoredResponse:
     """Carry out a change once per idempotency key; answers it, and whether it is a replay."""
     return await write_once(engine, wanted.claim, partial(_change, wanted))
 
 
-async def _change(wanted: ProgramChange, connection: Connection) -> KeptAnswer:
+async def _change(wanted: ProgramChange, connection: Connection) -> StoredResponse:
     present = await store.lock_for_change(connection, wanted.store_id)
     program = wanted.apply(present)
     if present.find(program.id) is None:
         await store.create(connection, wanted.store_id, program)
     else:
         await store.add_version(connection, program)
-    return KeptAnswer(wanted.status, api.encode(render.program(program)))
+    return StoredResponse(wanted.status, api.encode(render.program(program)))
 
 
 def creation(request: api.ProgramCreate, *, now: datetime) -> Callable[[StorePrograms], Program]:

@@ -1,6 +1,5 @@
 """What callers read: a customer's status, transactions."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,22 +10,14 @@ from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import customer_id as customer_id_in
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.turns import SlowReads
+from libs.persistence.pages import Listed
+from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.handlers import render
 from services.earning.store import programs, reading
 from services.earning.store.reading import CustomerFilter, TransactionFilter
 
 _NO_CUSTOMER: Final = "There is no such customer in this store."
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """A page of a list: whether more follow, and how many match in all, counted up to
-    reading.COUNT_LIMIT + 1."""
-
-    items: Sequence[Any]
-    has_more: bool
-    counted: int
 
 
 async def customer_status(
@@ -58,7 +49,7 @@ async def list_customers(
     tier: str | None,
     limit: int,
     starting_after: str | None,
-) -> Listed:
+) -> Listed[Any]:
     """A page of the store's customers by their ids; a tier is the default programme's.
 
     Raises InvalidRequest where `starting_after` is no customer of the store.
@@ -105,7 +96,7 @@ async def list_transactions(
     customer_id: str | None,
     limit: int,
     starting_after: str | None,
-) -> Listed:
+) -> Listed[Any]:
     """A page of the store's transactions, or of one customer's, newest first.
 
     Raises InvalidRequest where `starting_after` is no transaction of the store.

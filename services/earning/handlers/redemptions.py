@@ -9,20 +9,22 @@ from libs.contracts import api, internal
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import InsufficientPoints, NotFound, RewardUnavailable, WhaleError
 from libs.persistence.engine import snapshot
-from libs.persistence.gatherer import Gatherer
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.group_commit import GroupCommit
+from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Account
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
 from services.earning.domain.programs import StorePrograms
 from services.earning.domain.redeeming import refusal
 from services.earning.handlers import render
-from services.earning.handlers.posting import Done, Result, Work
+from services.earning.handlers.posting import PostingRequest, PostingResult, Result
 from services.earning.store import programs, reading
 
 
 async def debit(
-    gatherer: Gatherer[Work, Done], store_id: str, asked: internal.DebitRequest
-) -> KeptAnswer:
+    group_commit: GroupCommit[PostingRequest, PostingResult],
+    store_id: str,
+    asked: internal.DebitRequest,
+) -> StoredResponse:
     """Take the price; answers the transaction, the same one whenever it is asked again."""
     posting = Debit(
         store_id=store_id,
@@ -33,22 +35,26 @@ async def debit(
         min_tier=asked.min_tier,
         occurred_at=utc_now(),
     )
-    return await _post(gatherer, Work([posting], render=_debited))
+    return await _post(group_commit, PostingRequest([posting], render=_debited))
 
 
 async def settle(
-    gatherer: Gatherer[Work, Done], store_id: str, asked: internal.RedemptionRequest
-) -> KeptAnswer:
+    group_commit: GroupCommit[PostingRequest, PostingResult],
+    store_id: str,
+    asked: internal.RedemptionRequest,
+) -> StoredResponse:
     """Whether the redemption was debited; from now on that is so for ever."""
     posting = Settlement(
         store_id=store_id, customer_id=asked.customer_id, redemption_id=asked.redemption_id
     )
-    return await _post(gatherer, Work([posting], render=_debited))
+    return await _post(group_commit, PostingRequest([posting], render=_debited))
 
 
 async def cancel(
-    gatherer: Gatherer[Work, Done], store_id: str, asked: internal.RedemptionRequest
-) -> KeptAnswer:
+    group_commit: GroupCommit[PostingRequest, PostingResult],
+    store_id: str,
+    asked: internal.RedemptionRequest,
+) -> StoredResponse:
     """Give the points back, once."""
     posting = Cancellation(
         store_id=store_id,
@@ -56,7 +62,7 @@ async def cancel(
         redemption_id=asked.redemption_id,
         occurred_at=utc_now(),
     )
-    return await _post(gatherer, Work([posting], render=_debited))
+    return await _post(group_commit, PostingRequest([posting], render=_debited))
 
 
 async def check_prices(
@@ -99,17 +105,19 @@ def _told(error: WhaleError | None) -> internal.Refusal | None:
             return internal.Refusal(code=error.code)
 
 
-async def _post(gatherer: Gatherer[Work, Done], work: Work) -> KeptAnswer:
-    done = await gatherer.submit(work)
+async def _post(
+    group_commit: GroupCommit[PostingRequest, PostingResult], work: PostingRequest
+) -> StoredResponse:
+    done = await group_commit.submit(work)
     assert done.answer is not None
     return done.answer
 
 
-def _debited(results: Sequence[Result]) -> KeptAnswer:
+def _debited(results: Sequence[Result]) -> StoredResponse:
     (result,) = results
     if isinstance(result, WhaleError):
         raise result
     assert isinstance(result, DebitRecord)
     shown = None if result.entry is None else render.transaction(result.entry)
     answer = internal.Debited(transaction=shown, cancelled=result.state == "cancelled")
-    return KeptAnswer(200, api.encode(answer))
+    return StoredResponse(200, api.encode(answer))

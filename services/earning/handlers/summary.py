@@ -1,6 +1,5 @@
 """The programme at a glance: days, points outstanding, customers, tiers."""
 
-import asyncio
 import time
 from datetime import date
 from typing import Final
@@ -8,19 +7,17 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from libs.background.periodic import Periodic
 from libs.contracts import api
-from libs.observability import logging
 from libs.persistence.engine import transaction
 from libs.persistence.errors import is_transient
-from libs.persistence.turns import SlowReads
+from libs.persistence.slow_reads import SlowReads
 from services.earning.store import days, programs
 
 # The answer may be five seconds behind: the fold runs each second, the count is kept for three.
 _FOLD_SECONDS: Final = 1.0
 _KEPT_SECONDS: Final = 3.0
 _REMEMBERED: Final = 1_000
-
-log = logging.get(__name__)
 
 
 class _Totals(Struct, frozen=True):
@@ -85,16 +82,12 @@ class Summaries:
             del self._kept[next(iter(self._kept))]
 
 
-async def keep_folding(engine: AsyncEngine) -> None:
-    """Fold the days, again and again, until cancelled. A store that is away is waited for."""
-    while True:
-        try:
-            async with transaction(engine) as connection:
-                more = await days.fold(connection)
-        except Exception as error:
-            if not is_transient(error):
-                log.exception("days_not_folded")
-            more = False
-        # What comes meanwhile is folded together: a customer of several batches counts once a day.
-        if not more:
-            await asyncio.sleep(_FOLD_SECONDS)
+def folding(engine: AsyncEngine) -> Periodic:
+    """Folds what was posted into the days. Changes that arrive during a fold are folded together, so
+    that a customer of several batches counts once a day."""
+
+    async def fold() -> bool:
+        async with transaction(engine) as connection:
+            return await days.fold(connection)
+
+    return Periodic("fold_days", fold, every_seconds=_FOLD_SECONDS, is_transient=is_transient)

@@ -13,7 +13,7 @@ import asyncpg
 from libs.contracts.events import RewardRef
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.postings import AwardRecord, DebitRecord, Resolved
 
@@ -92,7 +92,7 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
 
 
 async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord]) -> None:
-    """Write new debits and those cancelled since; raises Rival."""
+    """Write new debits and those cancelled since; raises ConcurrentWrite."""
     if not debits:
         return
     records = [debits[key] for key in sorted(debits)]
@@ -106,7 +106,7 @@ async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord
         [_sequence(record.cancelled_by) for record in records],
     )
     if status != f"INSERT 0 {len(records)}":
-        raise Rival
+        raise ConcurrentWrite
 
 
 async def read_resolutions(
@@ -154,7 +154,7 @@ async def record_resolutions(
     resolutions: Mapping[str, Resolved],
     voids: Sequence[tuple[AwardRecord, str]],
 ) -> None:
-    """Write what was done about anomalies, and which awards by hand it took back; raises Rival."""
+    """Write what was done about anomalies, and which awards by hand it took back; raises ConcurrentWrite."""
     if not resolutions:
         return
     done = [resolutions[key] for key in sorted(resolutions)]
@@ -167,7 +167,7 @@ async def record_resolutions(
         [_sequence(one.entry) for one in done],
     )
     if status != f"INSERT 0 {len(done)}":
-        raise Rival
+        raise ConcurrentWrite
     taken = sorted(voids, key=lambda void: (void[0].account_id, void[0].sequence))
     status = await connection.execute(
         _INSERT_VOIDED_AWARDS,
@@ -176,7 +176,7 @@ async def record_resolutions(
         [anomaly_id for _, anomaly_id in taken],
     )
     if status != f"INSERT 0 {len(taken)}":
-        raise Rival
+        raise ConcurrentWrite
 
 
 def _sequence(entry: Entry | None) -> int | None:

@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 import asyncpg
 
 from libs.kernel.clock import format_time
-from libs.messaging.outbox import EncodedEvent, pack
+from libs.messaging import outbox
+from libs.messaging.outbox import EncodedEvent
 from libs.persistence.columns import columns, copy, numbers, texts
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.books import Books
 from services.earning.domain.corrections import HELD_AT_ONCE
@@ -31,7 +32,6 @@ from services.earning.domain.postings import (
 from services.earning.store import debits
 
 # The one lane that this size of system needs; more lanes take a hash of the account.
-LANE: Final = 0
 # More than any batch holds: arrivals are numbered within a batch of this size.
 _LARGEST_BATCH: Final = 100_000
 
@@ -160,9 +160,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 # The id is drawn here, after the account locks: for each account the order of ids is the order of
 # commits, which is the order the relay publishes in.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
-"""
 
 
 async def lock_accounts(
@@ -280,7 +277,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 
 
 async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
-    """Write what came of a batch; raises Rival where another transaction was first."""
+    """Write what came of a batch; raises ConcurrentWrite where another transaction was first."""
     touched = books.touched.values()
     await _create_accounts(connection, [account for account in touched if account.id is None])
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
@@ -291,8 +288,7 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await debits.record_resolutions(connection, books.resolutions, books.voids)
     await _insert_status_changes(connection, books.status_changes)
     await _insert_day_changes(connection, books.entries)
-    if events:
-        await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
+    await outbox.append(connection, events)
 
 
 async def _create_accounts(connection: Connection, accounts: Sequence[Account]) -> None:
@@ -374,7 +370,7 @@ async def _record_orders(connection: Connection, books: Books) -> None:
         try:
             await copy(connection, "orders", _ORDER_COLUMNS, new)
         except asyncpg.UniqueViolationError as error:
-            raise Rival from error
+            raise ConcurrentWrite from error
     if changed:
         status = await connection.execute(_CHANGE_ORDERS, *columns(changed))
         _expect(status, "INSERT 0", len(changed))
@@ -474,4 +470,4 @@ def _moment(moment: datetime | None) -> str | None:
 def _expect(status: str, verb: str, rows: int) -> None:
     """A row too few means that a rival's transaction came first."""
     if status != f"{verb} {rows}":
-        raise Rival
+        raise ConcurrentWrite

@@ -168,6 +168,7 @@ def _target(scope: HTTPScope, segments: list[str], store_id: str) -> str:
 def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str]:
     passed = {
         "X-Request-Id": request_id,
+        "X-Whale-Key-Id": key.id,
         "X-Whale-Key-Name": key.name.encode("ascii", "replace").decode(),
         tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }

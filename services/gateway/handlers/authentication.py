@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Unauthenticated
-from libs.persistence.gatherer import Gatherer
+from libs.persistence.group_commit import GroupCommit
 from services.gateway import store
 from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
 from services.gateway.handlers.strangers import Pace
@@ -17,7 +17,7 @@ _FRESH_SECONDS: Final = 4.0
 # Bounds what strangers who try keys can make us remember.
 _REMEMBERED: Final = 20_000
 
-Lane = Gatherer[bytes, ApiKey | None]
+Lane = GroupCommit[bytes, ApiKey | None]
 
 _HOW: Final = "Send your API key as `Authorization: Bearer wk_live_…`."
 
@@ -101,4 +101,4 @@ class Authenticator:
             found = await store.find_keys(self._engine, digests)
             return [found.get(digest) for digest in digests]
 
-        return Gatherer(find)
+        return GroupCommit(find)

@@ -11,20 +11,20 @@ from libs.kernel.errors import Fault, InvalidRequest
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks, pages
 from libs.web.body import Faults, decode
-from libs.web.exchange import (
+from libs.web.inspection import UNKNOWN, pointer_step
+from libs.web.requests import (
     AnyRequest,
     Body,
-    claim_of,
+    caller_of,
     json_body,
-    kept_body,
     no_query,
     query_of,
-    request_id_of,
-    write_of,
+    read_write,
+    stored_body,
+    write_of_bytes,
 )
-from libs.web.inspection import UNKNOWN, pointer_step
+from services.redemption.api.resources import resources_of
 from services.redemption.handlers import reading, redeeming
-from services.redemption.handlers.resources import resources_of
 from services.redemption.store.reading import RedemptionFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
@@ -34,11 +34,11 @@ _STATUSES: Final[tuple[str, ...]] = get_args(RedemptionStatus)
 @post(f"{_STORE}/loyalty/redeem", operation_id="redeem")
 async def redeem(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Spend points on a reward."""
-    asked, claim = await write_of(request, store_id, RedeemRequest, _check_redeem)
-    answer, replayed = await redeeming.redeem(
-        resources_of(request), store_id, asked, claim, request_id_of(request)
+    write = await read_write(request, store_id, RedeemRequest, _check_redeem)
+    response = await redeeming.redeem(
+        resources_of(request), store_id, write.body, write.claim, write.caller.request_id
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 @get(f"{_STORE}/loyalty/rewards", operation_id="listRewardsForCustomer")
@@ -59,9 +59,9 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
         customer_id,
         everything=include == "all",
         page=page,
-        request_id=request_id_of(request),
+        request_id=caller_of(request).request_id,
     )
-    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.page_answer(found))
 
 
 @get(f"{_STORE}/loyalty/redemptions", operation_id="listRedemptions")
@@ -76,7 +76,7 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
     )
     faults.raise_if_any()
     found = await reading.list_redemptions(resources_of(request).slow_reads, wanted, page)
-    return json_body(pages.answer(found.items, has_more=found.has_more, counted=found.counted))
+    return json_body(pages.page_answer(found))
 
 
 @get(f"{_STORE}/loyalty/redemptions/{{redemption_id:str}}", operation_id="getRedemption")
@@ -98,11 +98,11 @@ async def cancel(
     request: AnyRequest, store_id: FromPath[str], redemption_id: FromPath[str]
 ) -> Body:
     """Give the points and the reward back."""
-    claim = claim_of(request, store_id, await _no_members(request))
-    answer, replayed = await redeeming.cancel(
-        resources_of(request), store_id, redemption_id, claim, request_id_of(request)
+    write = write_of_bytes(request, store_id, await _no_members(request))
+    response = await redeeming.cancel(
+        resources_of(request), store_id, redemption_id, write.claim, write.caller.request_id
     )
-    return kept_body(answer, replayed=replayed)
+    return stored_body(response)
 
 
 @post(
@@ -112,9 +112,9 @@ async def cancel(
 )
 async def use(request: AnyRequest, store_id: FromPath[str], redemption_id: FromPath[str]) -> Body:
     """The shop honoured it."""
-    claim = claim_of(request, store_id, await _no_members(request))
-    answer, replayed = await redeeming.use(resources_of(request), store_id, redemption_id, claim)
-    return kept_body(answer, replayed=replayed)
+    write = write_of_bytes(request, store_id, await _no_members(request))
+    response = await redeeming.use(resources_of(request), store_id, redemption_id, write.claim)
+    return stored_body(response)
 
 
 def _check_redeem(request: RedeemRequest, faults: Faults) -> None:

@@ -1,6 +1,6 @@
 """The fold of a batch: actions, in order, over the rewards and redemptions they touch.
 
-A `Desk` is what one batch knows and holds locked. `act` takes one action and answers the redemption
+A `Desk` is what one batch knows and holds locked. `apply` takes one action and answers the redemption
 it leaves, or raises the refusal and changes nothing. `reserved` and `moved` are to be written
 afterwards, and `usage` of the rewards in `used`; `abandoned` are those whose cancellation was
 refused, however they moved on in the same batch.
@@ -56,7 +56,7 @@ class Desk:
         self.abandoned: dict[UUID, Redemption] = {}
         self.used: dict[RewardKey, int] = {}
 
-    def act(self, action: Action) -> Redemption:
+    def apply(self, action: Action) -> Redemption:
         """Take `action`; raises a WhaleError, or UnknownReward, and then nothing changed."""
         return _RULES[type(action)](self, action)
 

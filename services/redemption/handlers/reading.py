@@ -1,10 +1,8 @@
 """What callers read: redemptions, and which rewards a customer can have."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import internal
@@ -13,8 +11,8 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import snapshot
-from libs.persistence.turns import SlowReads
-from libs.web.pages import COUNT_LIMIT, Page
+from libs.persistence.pages import COUNT_LIMIT, Listed, Page
+from libs.persistence.slow_reads import SlowReads
 from services.redemption.domain import rewards as rules
 from services.redemption.domain.rewards import Reward, Use
 from services.redemption.handlers import render
@@ -26,14 +24,6 @@ _NO_REDEMPTION: Final = "There is no such redemption in this store."
 _NO_REWARD: Final = "There is no such reward in this store."
 
 
-class Listed(Struct, frozen=True):
-    """A page of a list: whether more follow, and how many match in all."""
-
-    items: Sequence[Any]
-    has_more: bool
-    counted: int
-
-
 async def get_redemption(engine: AsyncEngine, store_id: str, text: str) -> Redemption:
     """One redemption; raises NotFound."""
     async with snapshot(engine) as connection:
@@ -43,7 +33,7 @@ async def get_redemption(engine: AsyncEngine, store_id: str, text: str) -> Redem
     return render.redemption(found)
 
 
-async def list_redemptions(reads: SlowReads, wanted: RedemptionFilter, page: Page) -> Listed:
+async def list_redemptions(reads: SlowReads, wanted: RedemptionFilter, page: Page) -> Listed[Any]:
     """A page of the store's redemptions, newest first. Raises InvalidRequest where
     `starting_after` is none of them."""
     async with reads.snapshot(wanted.store_id) as connection:
@@ -68,7 +58,7 @@ async def list_rewards_for(
     everything: bool,
     page: Page,
     request_id: str,
-) -> Listed:
+) -> Listed[Any]:
     """A page of the rewards, oldest first, each with whether the customer can have it now: by the
     very checks of redeeming, here and at the ledger. Raises NotFound for an unknown customer, and
     InvalidRequest where `starting_after` is none of the rewards."""

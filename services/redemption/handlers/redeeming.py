@@ -6,6 +6,8 @@ next try with the same key completes, or the sweeper settles.
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from libs.contracts.events import RewardChanged
 from libs.contracts.internal import Debited
 from libs.contracts.rewards import RedeemRequest
@@ -14,7 +16,7 @@ from libs.kernel.errors import NotFound, Unavailable, WhaleError
 from libs.kernel.ids import normalized, parse_id, uuid7
 from libs.persistence import idempotency
 from libs.persistence.engine import transaction
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.idempotency import Claim, StoredResponse
 from services.redemption.domain import codes
 from services.redemption.domain.desk import UnknownReward
 from services.redemption.domain.redemptions import (
@@ -29,7 +31,7 @@ from services.redemption.domain.redemptions import (
     Use,
 )
 from services.redemption.handlers import render
-from services.redemption.handlers.desk import Done, Work
+from services.redemption.handlers.desk import ActionRequest, ActionResult
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import reading, rewards
 
@@ -46,7 +48,7 @@ async def redeem(
     asked: RedeemRequest,
     claim: Claim | None,
     request_id: str,
-) -> tuple[KeptAnswer, bool]:
+) -> StoredResponse:
     """Redeem a reward; answers the transaction, and whether an earlier request had the key.
 
     Raises the refusals of the API, each of which changed nothing, and Unavailable where the outcome
@@ -58,20 +60,20 @@ async def redeem(
         # The key may stand for another kind of write, whose answer was kept.
         if redemption is None:
             assert done.answer is not None
-            return done.answer, True
+            return done.answer
         if redemption.status == "reserved":
             completed = await _complete(resources, redemption, request_id)
             if completed is None:
                 continue
             redemption = completed
         if redemption.debit is not None:
-            return render.redeemed(redemption), done.replayed
+            return replace(render.redeemed(redemption), replayed=done.replayed)
     raise Unavailable("The redemption could not be settled. Try again in a moment.")
 
 
 async def _reserve(
     resources: Resources, store_id: str, asked: RedeemRequest, claim: Claim | None
-) -> Done:
+) -> ActionResult:
     reserve = Reserve(
         id=uuid7(),
         store_id=store_id,
@@ -83,10 +85,10 @@ async def _reserve(
         now=utc_now(),
     )
     try:
-        return await resources.gatherer.submit(Work(reserve, claim))
+        return await resources.group_commit.submit(ActionRequest(reserve, claim))
     except UnknownReward:
         await _learn(resources, store_id, asked.reward_id)
-        return await resources.gatherer.submit(Work(reserve, claim))
+        return await resources.group_commit.submit(ActionRequest(reserve, claim))
 
 
 async def _learn(resources: Resources, store_id: str, reward_id: str) -> None:
@@ -131,36 +133,36 @@ async def conclude(
         reward_id=redemption.reward_id,
         debit=debit,
     )
-    return _redemption_in(await resources.gatherer.submit(Work(confirm)))
+    return _redemption_in(await resources.group_commit.submit(ActionRequest(confirm)))
 
 
 async def _release(resources: Resources, redemption: Redemption) -> None:
     release = Release(
         id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
     )
-    await resources.gatherer.submit(Work(release))
+    await resources.group_commit.submit(ActionRequest(release))
 
 
 async def cancel(
     resources: Resources, store_id: str, text: str, claim: Claim | None, request_id: str
-) -> tuple[KeptAnswer, bool]:
+) -> StoredResponse:
     """Give the points back and the reward; once, however often it is asked. Raises NotFound, or
     Conflict where its state forbids it."""
-    before = await _answer_before(resources, claim)
+    before = await _stored_response(resources, claim)
     if before is not None:
-        return before, True
+        return before
     found = await _find(resources, store_id, text)
     begin = BeginCancel(id=found.id, store_id=store_id, reward_id=found.reward_id)
     # The first effect carries the claim: nobody can use it, nor another request the key, from now on.
-    done = await resources.gatherer.submit(Work(begin, claim))
+    done = await resources.group_commit.submit(ActionRequest(begin, claim))
     redemption = _redemption_in(done)
     if redemption.status == "cancelling":
         answer = await resources.peers.cancel(redemption, request_id)
         step = after_cancel(redemption, answer)
-        redemption = _redemption_in(await resources.gatherer.submit(Work(step)))
+        redemption = _redemption_in(await resources.group_commit.submit(ActionRequest(step)))
         if isinstance(answer, WhaleError):
             raise answer
-    return render.answered(redemption), done.replayed
+    return replace(render.answered(redemption), replayed=done.replayed)
 
 
 def after_cancel(
@@ -173,26 +175,26 @@ def after_cancel(
 
 async def use(
     resources: Resources, store_id: str, text: str, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
+) -> StoredResponse:
     """The shop honoured it. Raises NotFound, or Conflict where its state forbids it."""
-    before = await _answer_before(resources, claim)
+    before = await _stored_response(resources, claim)
     if before is not None:
-        return before, True
+        return before
     found = await _find(resources, store_id, text)
     step = Use(id=found.id, store_id=store_id, reward_id=found.reward_id)
-    done = await resources.gatherer.submit(Work(step, claim, render.answered))
+    done = await resources.group_commit.submit(ActionRequest(step, claim, render.answered))
     assert done.answer is not None
-    return done.answer, done.replayed
+    return done.answer
 
 
-async def _answer_before(resources: Resources, claim: Claim | None) -> KeptAnswer | None:
+async def _stored_response(resources: Resources, claim: Claim | None) -> StoredResponse | None:
     """What an earlier request with the key was answered; asked before anything is done. None where
     it is still under way: then this one goes on with it."""
     if claim is None:
         return None
     async with transaction(resources.batches) as connection:
-        before = (await idempotency.find(connection, [claim])).answer_to(claim)
-    return None if before is None or before.is_begun else before
+        before = (await idempotency.find(connection, [claim])).response_to(claim)
+    return None if before is None or before.is_in_progress else before
 
 
 async def _find(resources: Resources, store_id: str, text: str) -> Redemption:
@@ -203,6 +205,6 @@ async def _find(resources: Resources, store_id: str, text: str) -> Redemption:
     return found
 
 
-def _redemption_in(done: Done) -> Redemption:
+def _redemption_in(done: ActionResult) -> Redemption:
     assert done.redemption is not None
     return done.redemption

@@ -12,7 +12,7 @@ from libs.contracts.rewards import RedeemAnswer, RewardForCustomer, RewardType, 
 from libs.contracts.rewards import Redemption as ShownRedemption
 from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
-from libs.persistence.idempotency import KeptAnswer
+from libs.persistence.idempotency import StoredResponse
 from services.redemption.domain.redemptions import Redemption
 from services.redemption.domain.rewards import Reward
 
@@ -23,7 +23,7 @@ def redemption_id(redemption: Redemption) -> str:
     return f"rdm_{redemption.id}"
 
 
-def redeemed(redemption: Redemption) -> KeptAnswer:
+def redeemed(redemption: Redemption) -> StoredResponse:
     """The answer to redeeming: the same whenever it is made."""
     debit = redemption.debit
     assert debit is not None
@@ -38,7 +38,7 @@ def redeemed(redemption: Redemption) -> KeptAnswer:
         redemption_id=redemption_id(redemption),
         code=redemption.code or UNSET,
     )
-    return KeptAnswer(201, api.encode(shown))
+    return StoredResponse(201, api.encode(shown))
 
 
 def redemption(shown: Redemption) -> ShownRedemption:
@@ -56,9 +56,9 @@ def redemption(shown: Redemption) -> ShownRedemption:
     )
 
 
-def answered(shown: Redemption) -> KeptAnswer:
+def answered(shown: Redemption) -> StoredResponse:
     """The answer to a step."""
-    return KeptAnswer(200, api.encode(redemption(shown)))
+    return StoredResponse(200, api.encode(redemption(shown)))
 
 
 def reward_for_customer(

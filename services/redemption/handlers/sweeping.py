@@ -2,16 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
+from libs.background.periodic import Periodic
 from libs.kernel.errors import Unavailable
 from libs.kernel.ids import new_id
-from libs.messaging.backoff import delays
 from libs.observability import logging
 from libs.persistence.engine import transaction
 from libs.persistence.errors import is_transient
 from services.redemption.domain.redemptions import Redemption
-from services.redemption.handlers.desk import Work
+from services.redemption.handlers.desk import ActionRequest
 from services.redemption.handlers.redeeming import after_cancel, conclude
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import reading
@@ -27,20 +28,15 @@ _AT_ONCE: Final = 64
 log = logging.get(__name__)
 
 
-async def keep_sweeping(resources: Resources) -> None:
-    """Sweep, again and again, until cancelled. A store or a ledger that is away is waited for."""
-    waiting = delays(longest=_LONGEST_SECONDS)
-    while True:
-        try:
-            more = await sweep(resources)
-            waiting = delays(longest=_LONGEST_SECONDS)
-        except Exception as error:
-            if not isinstance(error, Unavailable) and not is_transient(error):
-                log.exception("not_settled")
-            await asyncio.sleep(next(waiting))
-            continue
-        if not more:
-            await asyncio.sleep(_LOOK_SECONDS)
+def sweeping(resources: Resources) -> Periodic:
+    """Settles what is due, twice a second; an unavailable store or ledger is retried."""
+    return Periodic(
+        "settle_redemptions",
+        partial(sweep, resources),
+        every_seconds=_LOOK_SECONDS,
+        is_transient=lambda error: isinstance(error, Unavailable) or is_transient(error),
+        longest_delay_seconds=_LONGEST_SECONDS,
+    )
 
 
 async def sweep(resources: Resources) -> bool:
@@ -64,5 +60,5 @@ async def _settle(resources: Resources, redemption: Redemption) -> None:
         await conclude(resources, redemption, debited)
     else:
         answer = await resources.peers.cancel(redemption, request_id)
-        await resources.gatherer.submit(Work(after_cancel(redemption, answer)))
+        await resources.group_commit.submit(ActionRequest(after_cancel(redemption, answer)))
     log.info("settled", redemption=str(redemption.id), was=redemption.status)

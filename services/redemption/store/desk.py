@@ -9,8 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import free
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import release
 from services.redemption.domain.desk import CustomerKey, Desk, Known
 from services.redemption.domain.redemptions import (
     Debit,
@@ -141,7 +141,7 @@ async def write(connection: Connection, desk: Desk) -> None:
     await _insert(connection, list(desk.reserved.values()))
     moved = list(desk.moved.values())
     await _move(connection, moved)
-    await free(
+    await release(
         connection,
         [
             (one.store_id, one.claim_key, one.id.bytes)
@@ -188,7 +188,7 @@ async def _move(connection: Connection, moved: Sequence[Redemption]) -> None:
         [None if one.debit is None else one.debit.created_at for one in moved],
     )
     if status != f"UPDATE {len(moved)}":
-        raise Rival
+        raise ConcurrentWrite
 
 
 async def _free_cancels(connection: Connection, abandoned: Sequence[Redemption]) -> None:

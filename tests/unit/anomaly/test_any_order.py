@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from libs.contracts.anomalies import AnomalySettings
-from services.anomaly.domain.anomalies import Anomaly, Era, marked, reconcile
+from services.anomaly.domain.anomalies import Anomaly, EvaluationContext, marked, reconcile
 from services.anomaly.domain.awards import Award, Baseline, in_order
 from services.anomaly.domain.detectors import DETECTORS, judge, mode_of
 from tests.unit.anomaly.earnings import NOON
@@ -30,7 +30,7 @@ def open_after(batches: Batches) -> list[tuple[object, ...]]:
         if not new:
             continue
         seen |= {award.id: award for award in new}
-        era = Era(
+        era = EvaluationContext(
             store_id="store_1",
             customer_id="cust_1",
             revision=0,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from libs.kernel.errors import RateLimited, Unavailable
-from libs.persistence.turns import Turns
+from libs.persistence.slow_reads import Turns
 
 
 def turns(*, at_once: int = 3, of_a_store: int = 2, wait_seconds: float = 0.01) -> Turns:

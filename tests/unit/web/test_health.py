@@ -13,7 +13,7 @@ TOKEN = "t" * 40
 
 
 def app(**checks: Any) -> Any:
-    return create_app(routes=(), internal_token=TOKEN, checks=checks, lifespan=(), state={})
+    return create_app(routes=(), internal_token=TOKEN, checks=checks, background=(), state={})
 
 
 async def get(target: Any, path: str, *, method: str = "GET", token: str = "") -> tuple[int, Any]:

@@ -32,7 +32,7 @@ class _Waiting(Generic[Q, A]):
         self.answer = answer
 
 
-class Gatherer(Generic[Q, A]):
+class GroupCommit(Generic[Q, A]):
     """Runs `post` over batches of requests, one batch at a time.
 
     `post` answers each request in order, with a value or with the exception its caller gets: a
@@ -70,7 +70,7 @@ class Gatherer(Generic[Q, A]):
         answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(request, weight, answer))
         if self._lane is None or self._lane.done():
-            self._lane = asyncio.create_task(self._run(), name="gatherer")
+            self._lane = asyncio.create_task(self._run(), name="group_commit")
         return await asyncio.shield(answer)
 
     @property
@@ -78,13 +78,16 @@ class Gatherer(Generic[Q, A]):
         """Whether requests came within the last second."""
         return time.monotonic() - self._submitted_at < _IN_USE_SECONDS
 
-    async def give_way(self) -> None:
+    async def yield_to_requests(self) -> None:
         """Let the requests that are waiting go first; a background task calls this between steps."""
         if self._lane is not None and not self._lane.done():
             await asyncio.wait({self._lane}, timeout=_GIVE_WAY_SECONDS)
 
-    async def drain(self) -> None:
-        """Wait until everything submitted so far is answered."""
+    async def start(self) -> None:
+        """Nothing: the first request starts the lane."""
+
+    async def stop(self) -> None:
+        """Wait until everything submitted so far has its result."""
         while self._lane is not None and not self._lane.done():
             await asyncio.shield(self._lane)
 
@@ -94,7 +97,7 @@ class Gatherer(Generic[Q, A]):
             await asyncio.sleep(0)
             batch = self._take()
             self._observe(len(batch))
-            await self._settle(batch)
+            await self._run_batch(batch)
 
     def _take(self) -> list[_Waiting[Q, A]]:
         batch = [self._waiting.popleft()]
@@ -104,14 +107,14 @@ class Gatherer(Generic[Q, A]):
             batch.append(self._waiting.popleft())
         return batch
 
-    async def _settle(self, batch: Sequence[_Waiting[Q, A]]) -> None:
+    async def _run_batch(self, batch: Sequence[_Waiting[Q, A]]) -> None:
         try:
             answers = await self._post([one.request for one in batch])
         except Exception as error:  # noqa: BLE001  each caller gets it, whatever it is
             if len(batch) > 1 and not is_transient(error):
                 middle = len(batch) // 2
-                await self._settle(batch[:middle])
-                await self._settle(batch[middle:])
+                await self._run_batch(batch[:middle])
+                await self._run_batch(batch[middle:])
                 return
             answers = [error] * len(batch)
         except BaseException:

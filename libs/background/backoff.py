@@ -1,4 +1,4 @@
-"""Waiting between tries: longer each time, bounded, and never in step with others."""
+"""Back-off: how long to wait before each retry."""
 
 import random
 from collections.abc import Iterator
@@ -9,7 +9,11 @@ LONGEST_SECONDS: Final = 5.0
 
 
 def delays(*, first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> Iterator[float]:
-    """Seconds to wait before each next try, without end: full jitter under a doubling bound."""
+    """Seconds to wait before each next attempt, without end.
+
+    The bound doubles from `first` to `longest`; each delay is random between half the bound and the
+    bound, so that processes that failed together do not retry together.
+    """
     bound = first
     while True:
         yield random.uniform(bound / 2, bound)  # noqa: S311  spreads load, keeps no secret

@@ -28,7 +28,7 @@ _STRUCTURED: Final = (
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
-def resemblance(value: bytes) -> str | None:
+def describe_value(value: bytes) -> str | None:
     """What `value` looks like, as a clause of a sentence, or None where it looks like nothing in
     particular."""
     kind = _beginning(value) or _json_kind(value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from libs.messaging.backoff import delays
+from libs.background.backoff import delays
 from libs.observability import logging
 
 log = logging.get(__name__)
