@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import logging
 import os
 import pwd
 import signal
@@ -14,6 +13,7 @@ from typing import IO, Final
 
 from msgspec import Struct
 
+from libs.observability import logging
 from tools.stack.config import ROOT
 from tools.stack.errors import explain
 from tools.stack.health import Health
@@ -32,7 +32,7 @@ _QUICK_START_SECONDS: Final = 15.0
 _READY_SECONDS: Final = 5.0
 _UNREADY_SECONDS: Final = 1.0
 
-log = logging.getLogger(__name__)
+log: Final = logging.get(__name__)
 
 
 class RestartPolicy(Struct, frozen=True, kw_only=True):
@@ -118,7 +118,7 @@ class Child:
                 self._set_state("restarting", reason)
                 await self._terminate(within_seconds=_TERMINATE_SECONDS)
             except Exception as error:
-                log.exception("%s could not be watched", self.spec.name)
+                log.exception("watch_failed", process=self.spec.name)
                 reason = explain(error)
             await self._wait_before_start(reason)
 
@@ -128,7 +128,9 @@ class Child:
         self.retry_at = time.time() + delay
         self._skip_delay.clear()
         self._set_state("restarting", reason)
-        log.warning("%s restarts in %.1f s: %s", self.spec.name, delay, reason)
+        log.warning(
+            "process_restarting", process=self.spec.name, reason=reason, delay_seconds=delay
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._skip_delay.wait()
@@ -234,7 +236,7 @@ class Child:
         try:
             self._on_change()
         except Exception:
-            log.exception("the state of %s could not be published", self.spec.name)
+            log.exception("state_not_published", process=self.spec.name)
 
 
 def _open_log(path: Path) -> IO[bytes]:

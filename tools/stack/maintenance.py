@@ -1,39 +1,25 @@
 """What the supervisor does periodically: it truncates logs and creates missing topics."""
 
-import asyncio
 import contextlib
-import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from libs.messaging import topics
+from libs.observability import logging
 from tools.stack.health import Probe
 
 # Each log has one older part of the same size, so that all logs together stay far below what a stack
 # needs for its data.
 MAX_LOG_BYTES: Final = 4_000_000
-# A deleted topic is recreated within this time.
-TOPICS_SECONDS: Final = 2.0
 
-log = logging.getLogger(__name__)
-
-
-async def repeat_every(seconds: float, task: Callable[[], Awaitable[None]]) -> None:
-    """Run `task` every so many seconds until cancelled; an error is logged and does not stop it."""
-    while True:
-        try:
-            await task()
-        except Exception:
-            log.exception("a maintenance task failed and will be retried")
-        await asyncio.sleep(seconds)
+log: Final = logging.get(__name__)
 
 
 async def create_missing_topics(probe: Probe) -> None:
     """Create the topics that the broker lacks."""
     missing = await probe.missing_topics()
     if missing:
-        log.warning("creating missing topics: %s", ", ".join(sorted(missing)))
+        log.warning("creating_missing_topics", topics=sorted(missing))
         await topics.create(probe.kafka, security=probe.kafka_security)
 
 

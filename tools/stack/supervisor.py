@@ -7,30 +7,30 @@ restarts.
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from logging import CRITICAL, getLogger
 from typing import Final
 
+from libs.background.lifecycle import running
+from libs.background.periodic import Periodic
+from libs.observability import logging
 from tools.stack import config, services, state
 from tools.stack.children import Children
 from tools.stack.config import LOOPBACK, Settings
 from tools.stack.errors import explain
 from tools.stack.health import Probe
-from tools.stack.maintenance import (
-    TOPICS_SECONDS,
-    create_missing_topics,
-    repeat_every,
-    truncate_logs,
-)
+from tools.stack.maintenance import create_missing_topics, truncate_logs
 from tools.stack.startup import Startup
 from tools.stack.state import State
 
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXTERNAL_SERVERS_SECONDS: Final = 5.0
+# A deleted topic is recreated within this time.
+_TOPICS_SECONDS: Final = 2.0
 
 
 class Supervisor:
@@ -56,7 +56,6 @@ class Supervisor:
             children=self._children,
             step=self._step,
         )
-        self._background_tasks: list[asyncio.Task[None]] = []
         self._is_published = False
         self._steps: list[str] = []
         self._phase = "starting"
@@ -66,17 +65,15 @@ class Supervisor:
         """Start the stack and keep it running until `stop`; returns the exit code."""
         self._logs.mkdir(parents=True, exist_ok=True)
         self._publish()
-        async with self._probe:
+        housekeeping = _periodic("housekeeping", self._housekeep, _HOUSEKEEPING_SECONDS)
+        async with self._probe, running([housekeeping]):
             failure = await self._start_until(stop)
             if failure is None and not stop.is_set():
                 self._set_phase("ready")
-                self._repeat(TOPICS_SECONDS, partial(create_missing_topics, self._probe))
-                self._repeat(_EXTERNAL_SERVERS_SECONDS, self._children.check_external_servers)
-                await stop.wait()
+                async with running(self._maintenance()):
+                    await stop.wait()
             self._error = None if failure is None else explain(failure)
             self._set_phase("stopping")
-            for task in self._background_tasks:
-                task.cancel()
             await self._children.stop()
         self._set_phase("stopped" if failure is None else "failed")
         return 0 if failure is None else 1
@@ -87,7 +84,6 @@ class Supervisor:
 
     async def _start_until(self, stop: asyncio.Event) -> BaseException | None:
         """Start the stack, or as much as is started when `stop` is set; returns the error, if any."""
-        self._repeat(_HOUSEKEEPING_SECONDS, self._housekeep)
         starting = asyncio.create_task(self._startup.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,8 +91,19 @@ class Supervisor:
         stopping.cancel()
         return await _failure_of(starting)
 
-    def _repeat(self, every_seconds: float, task: Callable[[], Awaitable[None]]) -> None:
-        self._background_tasks.append(asyncio.create_task(repeat_every(every_seconds, task)))
+    def _maintenance(self) -> list[Periodic]:
+        return [
+            _periodic(
+                "create_missing_topics",
+                partial(create_missing_topics, self._probe),
+                _TOPICS_SECONDS,
+            ),
+            _periodic(
+                "check_external_servers",
+                self._children.check_external_servers,
+                _EXTERNAL_SERVERS_SECONDS,
+            ),
+        ]
 
     async def _housekeep(self) -> None:
         if not self._is_published:
@@ -141,6 +148,10 @@ class Supervisor:
         )
 
 
+def _periodic(name: str, work: Callable[[], Awaitable[None]], every_seconds: float) -> Periodic:
+    return Periodic(name, work, every_seconds=every_seconds, is_transient=lambda _: False)
+
+
 async def _failure_of(task: "asyncio.Task[None]") -> BaseException | None:
     """The error of the start, the first where there are several; None where it had none or was
     cancelled."""
@@ -174,9 +185,9 @@ def main() -> int:
     lock = state.acquire_lock(settings.folder)
     if lock is None:
         return 0
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.configure(service="supervisor", level="warning")
     # aiokafka logs each attempt to connect to a broker that is still starting; health checks report it.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    getLogger("aiokafka").setLevel(CRITICAL)
     try:
         return asyncio.run(_run(settings))
     except Exception as error:  # noqa: BLE001  `make up` waits for the start and prints any error
