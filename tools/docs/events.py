@@ -1,4 +1,4 @@
-"""The events' JSON Schemas and golden samples, one of each per topic."""
+"""The events of each topic: their documentation, JSON Schema and golden sample."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,9 @@ from tools.docs.schemas import Json, SchemaCollector
 
 VERSION: Final = "v1"
 _CUSTOMER_KEY: Final = "`{store_id}:{customer_id}`: a customer's events stay in order."
-_REWARD_KEY: Final = "`{store_id}:{reward_id}`: the topic keeps each reward's last version."
+_REWARD_KEY: Final = (
+    "`{store_id}:{reward_id}`: the topic is compacted to each reward's last version."
+)
 
 
 class EventDoc(Struct, frozen=True, kw_only=True):

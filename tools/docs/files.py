@@ -40,7 +40,7 @@ def pretty(value: Any) -> str:
 
 
 def write(path: Path, content: str) -> bool:
-    """Write the file where it differs; answers whether it did."""
+    """Write the file if its content differs; returns whether it did."""
     if path.exists() and path.read_text() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

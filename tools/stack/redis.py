@@ -38,9 +38,9 @@ def find_executable() -> Path:
         if packaged:
             return packaged[0]
     for name in _ON_PATH:
-        found = shutil.which(name)
-        if found is not None:
-            return Path(found)
+        path = shutil.which(name)
+        if path is not None:
+            return Path(path)
     raise StackError(
         "There is no Redis for this machine: install valkey-server or redis-server, or set "
         "WHALE_REDIS_URL to a running server."

@@ -17,7 +17,7 @@ _USER: Final = "nobody"
 
 
 def server_user() -> str | None:
-    """The servers' user where we are root; None where they run as the caller."""
+    """The servers' user when started by root; None if they run as the caller."""
     return _USER if os.geteuid() == 0 else None
 
 
