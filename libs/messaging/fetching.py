@@ -10,7 +10,8 @@ The format is Kafka's record batch, version 2.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import lt
 from typing import Any, Final, NamedTuple, Self
 
 import cramjam
@@ -132,9 +133,17 @@ class _Batch:
         except _BrokenBatch as error:
             return iter([self._unreadable(self.base_offset, self._data, str(error))])
         try:
-            return iter(list(DefaultRecordBatch(plain)))
+            records = list(DefaultRecordBatch(plain))
         except Exception:  # noqa: BLE001  whatever it is, the records are read one by one
             return self._read_each(plain)
+        return iter(records) if self._are_in_order(records) else self._read_each(plain)
+
+    def _are_in_order(self, records: Sequence[Any]) -> bool:
+        """Whether the offsets rise within the batch's own. The client reads a record's unused
+        attributes as a varint, so that hostile ones shift its other fields: with an offset that is
+        too high, the consumer would continue there and skip the records in between."""
+        offsets = [record.offset for record in records]
+        return all(map(lt, [self.base_offset - 1, *offsets], [*offsets, self.next_offset]))
 
     def _unpacked(self) -> bytes:
         """The batch without compression; raises _BrokenBatch."""
@@ -157,6 +166,8 @@ class _Batch:
                 yield self._unreadable(expected, plain[position:], f"not a record: {error}")
                 return
             record = self._read_one(plain[start:end], expected)
+            if not expected <= record.offset < self.next_offset:
+                record = self._unreadable(expected, plain[start:end], "its offset is out of order")
             position, expected = end, record.offset + 1
             yield record
 

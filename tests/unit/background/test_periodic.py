@@ -38,7 +38,7 @@ class Work:
 
 @pytest.fixture(autouse=True)
 def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(periodic, "delays", lambda longest: iter([0.001] * 100))
+    monkeypatch.setattr(periodic, "delays", lambda **_: iter([0.001] * 100))
 
 
 def every(seconds: float, work: Work) -> Periodic:

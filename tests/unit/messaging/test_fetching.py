@@ -9,6 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from libs.messaging.fetching import MAX_UNPACKED_BYTES, FetchedRecords, Unreadable
+from tests.chaos.records import SHIFTED, Record, encode_batch
 
 CODECS = pytest.mark.parametrize("codec", range(5), ids=["plain", "gzip", "snappy", "lz4", "zstd"])
 _CRC = slice(17, 21)
@@ -65,6 +66,24 @@ def test_a_header_name_that_is_not_utf_8_spoils_its_own_record_alone() -> None:
     assert [isinstance(one.value, Unreadable) for one in found] == [False, True, False]
     assert found[1].value.reason == "the name of a header is not UTF-8"
     assert found[1].headers == [("\\xffame", b"x")]
+
+
+def test_attributes_that_shift_the_offset_hide_no_record() -> None:
+    """The client would read an offset of 27 for it, and skip the records up to there."""
+    good = [Record(key=b"k", value=b"%d" % number) for number in range(4)]
+    found = read(encode_batch([*good[:2], SHIFTED, *good[2:]]))
+    assert [one.offset for one in found] == list(range(5))
+    assert [one.value for one in found if one.offset != 2] == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("number", [-1, 0, 4, 2**40])
+def test_an_offset_that_is_out_of_order_spoils_its_own_record_alone(number: int) -> None:
+    """The third record of four says that it has another's offset."""
+    records = [Record(key=b"k", value=b"%d" % index, timestamp=1_000) for index in range(4)]
+    found = read(encode_batch(records, offsets=[0, 1, number, 3]))
+    assert [one.offset for one in found] == [0, 1, 2, 3]
+    assert [isinstance(one.value, Unreadable) for one in found] == [False, False, True, False]
+    assert found[2].value.reason == "its offset is out of order"
 
 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
