@@ -10,9 +10,6 @@ from msgspec import Struct
 from libs.contracts import anomalies, api, events, intake
 from libs.contracts.events import RewardRef
 from libs.contracts.operations import (
-    BACKTEST_WEIGHT,
-    BATCH_BYTES,
-    BODY_BYTES,
     CLOUD_EVENTS,
     JSON,
     OPERATIONS,
@@ -20,15 +17,22 @@ from libs.contracts.operations import (
     Parameter,
 )
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
-from libs.web.connections import Limits
-from libs.web.json_bounds import MAX_DEPTH, MAX_EXPONENT
 from libs.web.problems import MEDIA_TYPE, PROBLEMS
+from tools.docs.openapi_parts import (
+    DESCRIPTION,
+    HEADERS,
+    HEADERS_BY_STATUS,
+    PARAMETERS,
+    SUCCESS_DESCRIPTIONS,
+    TAG_DESCRIPTIONS,
+    TAGS,
+)
 from tools.docs.problems import problem_schema, schema_name
 from tools.docs.schemas import Json, SchemaCollector
 
 VERSION: Final = "1.0.0"
 _SCHEMAS: Final = "#/components/schemas/"
-_LIMITS: Final = Limits()
+_TEXT: Final = {"type": "string"}
 
 # The error codes of every operation; a request body adds more, and a write still more.
 _COMMON: Final = (
@@ -45,65 +49,6 @@ _WITH_BODY: Final = ("too_large", "unsupported_media_type")
 _WITH_KEY: Final = ("idempotency_in_flight", "idempotency_key_reused")
 
 _ITEM_PROBLEMS: Final = ("invalid_request", "program_inactive", "account_suspended", "conflict")
-
-# Tags by the first word of a path that is in this table.
-_TAGS: Final = {
-    "loyalty-programs": "Programs",
-    "earn": "Points",
-    "adjust": "Points",
-    "events": "Orders",
-    "customers": "Customers",
-    "summary": "Customers",
-    "transactions": "Transactions",
-    "rewards": "Rewards",
-    "redeem": "Redemptions",
-    "redemptions": "Redemptions",
-    "anomalies": "Anomalies",
-    "anomaly-settings": "Anomalies",
-}
-
-_TAG_DESCRIPTIONS: Final = {
-    "Programs": "How many points a dollar earns, and the tiers that customers reach.",
-    "Points": "Manual awards and adjustments.",
-    "Orders": "Orders and refunds of shops that do not publish them to Kafka.",
-    "Customers": "Balances, tiers and account status, and a store's summary.",
-    "Transactions": "The ledger: every change of a balance.",
-    "Rewards": "The catalog of rewards that points buy.",
-    "Redemptions": "Points redeemed for rewards, and the status of each redemption.",
-    "Anomalies": "Suspicious earning, its review, and the settings of the detectors.",
-    "Service": "The service itself. These operations need no key.",
-}
-
-_DESCRIPTION: Final = f"""\
-Points, tiers and rewards for shops. Every path belongs to a store; `me` is the key's own store, so a
-client needs only its key.
-
-**Keys.** Send `Authorization: Bearer wk_live_…`. A key has scopes: read, earn, redeem, manage, admin. No
-scope includes another.
-
-**Writes** accept an `Idempotency-Key`. For at least 24 hours, repeating the same request with the same key
-returns the first response, marked `Idempotency-Hit: true`, and has no further effect.
-
-**Errors** are problem details (RFC 9457). `code` is stable; `type` links to a page that explains it. An
-invalid request gets one response that lists every invalid value.
-
-**Lists** are paginated: send `limit` and `starting_after`, and read `has_more`. `total` is exact up to
-10,000.
-
-**Numbers.** Points are integers. Rates and multipliers are exact decimals, written as JSON numbers. Money
-is accepted as a string or a number, and returned as a string. Times are returned in UTC with milliseconds;
-any offset is accepted.
-
-**Sizes.** A body can have up to {BODY_BYTES // 1024} KiB, a batch {BATCH_BYTES // 1024**2} MiB. JSON can be
-nested up to {MAX_DEPTH} levels, and a number's exponent must be between -{MAX_EXPONENT} and {MAX_EXPONENT}. A
-request can have up to {_LIMITS.headers} headers of {_LIMITS.header_bytes // 1024} KiB in total. It must arrive
-within {_LIMITS.header_seconds:.0f} seconds; a large body can take longer, at
-{_LIMITS.least_bytes_per_second // 1024} KiB a second or more.
-
-**Rate limits.** A key can make 100 requests a second, in bursts of up to 200. A batch counts as its number
-of items, a backtest as {BACKTEST_WEIGHT} requests. Such a request is accepted as long as any allowance is left; the
-key then has to wait until the excess is refilled. `Retry-After` says how long.
-"""
 
 
 class Example(Struct, frozen=True, kw_only=True):
@@ -137,20 +82,20 @@ def document(examples: Examples) -> Json:
                 "title": "Whale Loyalty",
                 "version": VERSION,
                 "summary": "A points engine for shops.",
-                "description": _DESCRIPTION,
+                "description": DESCRIPTION,
                 "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": "/", "description": "The gateway that serves this document."}],
             "security": [{"key": []}],
             "tags": [
-                {"name": name, "description": text} for name, text in _TAG_DESCRIPTIONS.items()
+                {"name": name, "description": text} for name, text in TAG_DESCRIPTIONS.items()
             ],
             "paths": paths,
             "components": {
                 "schemas": dict(sorted(_schemas(schemas).items())),
                 "responses": dict(_problem_responses(examples)),
-                "parameters": _PARAMETERS,
-                "headers": _HEADERS,
+                "parameters": PARAMETERS,
+                "headers": HEADERS,
                 "securitySchemes": {
                     "key": {
                         "type": "http",
@@ -179,55 +124,6 @@ def _prune(document: Json) -> Json:
             return document
         for kind, name in unused:
             del components[kind][name]
-
-
-_PARAMETERS: Final[Json] = {
-    "store_id": {
-        "name": "store_id",
-        "in": "path",
-        "required": True,
-        "description": "The store's id, or `me` for the key's own store.",
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        "example": "me",
-    },
-    "idempotency_key": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "1-255 printable characters, with or without double quotes, such as "
-        "`birthday-2026-cust_abc123`. Repeated with the same request, it returns the first response; "
-        "with another request, it is an error.",
-        "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
-    },
-}
-_TEXT: Final = {"type": "string"}
-_HEADERS: Final[Json] = {
-    name: {"description": text, "schema": schema}
-    for name, text, schema in (
-        ("X-Request-Id", "The request's id in the logs; your own id, if you sent one.", _TEXT),
-        (
-            "Idempotency-Hit",
-            "`true` if this is the stored response of an earlier request.",
-            {"type": "string", "const": "true"},
-        ),
-        (
-            "Retry-After",
-            "Seconds to wait before a retry.",
-            {"type": "string", "pattern": "^[0-9]+$"},
-        ),
-        ("RateLimit", "The requests left, and the seconds until there are more.", _TEXT),
-        ("RateLimit-Policy", "The requests allowed, and the seconds in which they refill.", _TEXT),
-        (
-            "WWW-Authenticate",
-            "The authentication scheme to use.",
-            {"type": "string", "const": "Bearer"},
-        ),
-    )
-}
-_HEADERS_OF: Final = {
-    401: ("WWW-Authenticate",),
-    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
-    503: ("Retry-After",),
-}
 
 
 def _headers(*names: str) -> Json:
@@ -286,7 +182,7 @@ def _operation(operation: Operation, schemas: SchemaCollector, examples: Example
 
 
 def _tag(path: str) -> str:
-    return next(_TAGS[word] for word in path.split("/") if word in _TAGS)
+    return next(TAGS[word] for word in path.split("/") if word in TAGS)
 
 
 def _request(operation: Operation, schemas: SchemaCollector, example: Example) -> Json:
@@ -305,7 +201,7 @@ def _request(operation: Operation, schemas: SchemaCollector, example: Example) -
 def _success(operation: Operation, schemas: SchemaCollector, example: Example) -> Json:
     names = ("Idempotency-Hit",) if operation.is_write else ()
     response: Json = {
-        "description": _SUCCESS_DESCRIPTIONS[operation.status],
+        "description": SUCCESS_DESCRIPTIONS[operation.status],
         "headers": _headers(*names),
     }
     if operation.answer is not None:
@@ -314,14 +210,6 @@ def _success(operation: Operation, schemas: SchemaCollector, example: Example) -
             content["example"] = example.response
         response["content"] = {JSON: content}
     return response
-
-
-_SUCCESS_DESCRIPTIONS: Final = {
-    200: "OK.",
-    201: "Created.",
-    202: "Accepted, with a result for each event, in order.",
-    204: "Deleted.",
-}
 
 
 def _response_schema(operation: Operation, schemas: SchemaCollector) -> Json:
@@ -388,7 +276,7 @@ def _problem_response(codes: Sequence[str], examples: Examples) -> Json:
         content["examples"] = shown
     return {
         "description": " · ".join(f"{PROBLEMS[code].title} (`{code}`)" for code in codes),
-        "headers": _headers(*_HEADERS_OF.get(status, ())),
+        "headers": _headers(*HEADERS_BY_STATUS.get(status, ())),
         "content": {MEDIA_TYPE: content},
     }
 
