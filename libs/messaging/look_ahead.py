@@ -14,7 +14,8 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -166,7 +167,7 @@ class _FairShare:
         self._next_offsets[partition] = offset
         self._closed[partition].clear()
 
-    def closed_stores(self, partition: TopicPartition) -> Set[bytes]:
+    def closed_stores(self, partition: TopicPartition) -> AbstractSet[bytes]:
         """The stores whose records of the partition are left to the consumer; `take` adds to it."""
         return self._closed[partition]
 
