@@ -94,7 +94,9 @@ class Broker:
     def running(self) -> Iterator[None]:
         self._format()
         with (self._folder / "kafka.log").open("wb") as log:
-            command = [*kafka._java_command(self._folder, "kafka.Kafka", "-Xmx256m", "-XX:+UseSerialGC")]
+            command = [
+                *kafka._java_command(self._folder, "kafka.Kafka", "-Xmx256m", "-XX:+UseSerialGC")
+            ]
             broker = subprocess.Popen([*command, self._properties], stdout=log, stderr=log, cwd="/")
         try:
             asyncio.run(
@@ -125,7 +127,9 @@ class Broker:
         people = [ADMIN, *(one.principal for one in ACCESS)]
         subprocess.run(
             [
-                *kafka._java_command(self._folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"),
+                *kafka._java_command(
+                    self._folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"
+                ),
                 *("format", "--cluster-id=4L6g3nShT-eMCtK--X86sw", f"--config={self._properties}"),
                 *(
                     f"--add-scram=SCRAM-SHA-512=[name={one},"

@@ -12,7 +12,7 @@ from libs.contracts.event_bounds import EVENT_BOUNDS
 from libs.contracts.events import OrderCompleted, OrderRefunded, PointsPosted
 from libs.kernel.clock import parse_time, utc_now
 from libs.messaging.cloudevents import EventReader, Poison
-from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
+from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tools.docs import events, files
 from tools.docs.events import EVENTS, EventDoc
 
@@ -89,8 +89,8 @@ def _is_read(told: EventDoc, value: dict[str, Any]) -> bool:
     """Whether a consumer takes the event, as an effect or as a guest's."""
     try:
         event = EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
-        if isinstance(event, OrderCompleted | OrderRefunded) and not is_guests(event):
-            posting_of = order_of if isinstance(event, OrderCompleted) else refund_of
+        if isinstance(event, OrderCompleted | OrderRefunded) and not is_guest(event):
+            posting_of = build_order if isinstance(event, OrderCompleted) else build_refund
             posting_of(event, now=utc_now())  # type: ignore[arg-type]
     except (Poison, OutOfBounds):
         return False

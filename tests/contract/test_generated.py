@@ -22,7 +22,6 @@ from libs.contracts.operations import OPERATIONS, Operation
 from libs.contracts.topics import CONSUMED, OPERATED, TOPICS
 from libs.messaging.cloudevents import EventReader, Poison
 from services.catalog.api import routes as catalog_routes
-from services.earning.api import events as earning_events
 from services.earning.api import routes as earning_routes
 from services.gateway.api import docs
 from services.redemption.api import routes as redemption_routes
@@ -51,7 +50,7 @@ FROZEN = {
 }
 
 ROUTES = {
-    "earning": (*earning_routes.ROUTES, *earning_events.ROUTES),
+    "earning": earning_routes.PUBLIC,
     "catalog": catalog_routes.ROUTES,
     "redemption": redemption_routes.ROUTES,
 }
