@@ -118,7 +118,7 @@ class Frame:
                 refusal = Unauthenticated("Only our own services may call this one.")
                 await problems.send_problem(watch, refusal, request_id)
                 return
-            with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
+            with tracing.use_trace(headers.get(_TRACEPARENT, b"").decode("latin-1")):
                 await self._app(scope, receive, watch)
         finally:
             metrics.HTTP_SECONDS.labels(

@@ -31,7 +31,7 @@ def customer_parameter(query: Query, faults: Faults) -> str | None:
 
 def customer_start_parameter(query: Query, faults: Faults) -> str | None:
     """The parameter `query`, the start of a customer's id, in the same spelling."""
-    return _parameter("query", query, faults, ids.customer_id_start)
+    return _parameter("query", query, faults, ids.customer_id_prefix)
 
 
 def _parameter(
