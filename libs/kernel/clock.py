@@ -38,10 +38,10 @@ def parse_time(text: str) -> datetime:
     """Parse an RFC 3339 time with any offset into UTC. Raises ValueError, whose text is shown to the
     caller, for any other text and for a time outside the range of `datetime`."""
     if not _RFC3339.fullmatch(text):
-        msg = "must be an RFC 3339 time with an offset, such as 2026-03-10T12:00:00.000Z"
+        msg = "must be an RFC 3339 time with an offset, as in 2026-03-10T12:00:00Z"
         raise ValueError(msg)
     try:
         return truncate(datetime.fromisoformat(text.upper()))
     except OverflowError as error:
-        msg = "is outside the supported range of times"
+        msg = "must be in the years 1 to 9999 in UTC"
         raise ValueError(msg) from error

@@ -10,17 +10,6 @@ from typing import Final
 import cramjam
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    TIMESTAMP,
-    BigInteger,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    func,
-)
 
 from libs.persistence.engine import Connection
 
@@ -73,17 +62,3 @@ def pack(events: Sequence[EncodedEvent]) -> bytes:
 def unpack(payload: bytes) -> list[EncodedEvent]:
     """The events of an outbox row, in the order they were packed."""
     return _decode(bytes(cramjam.zstd.decompress(payload)))
-
-
-def outbox_table(metadata: MetaData) -> Table:
-    """The outbox table of a publishing service. `id` is assigned after the transaction's locks, so
-    that for each key the order of ids is the order of commits."""
-    return Table(
-        "outbox",
-        metadata,
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column("lane", SmallInteger, nullable=False),
-        Column("payload", LargeBinary, nullable=False),
-        Column("events", Integer, nullable=False),
-        Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
-    )

@@ -81,6 +81,6 @@ ANOMALIES_FLAGGED: Final = Counter(
 )
 UPSTREAM_FAILURES: Final = Counter(
     "whale_upstream_failures_total",
-    "Requests to another service without a response, by that service.",
+    "Requests that a service did not respond to, by service.",
     ["service"],
 )
