@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Raw, UnsetType
 
-from libs.contracts.api import Answer, Request
+from libs.contracts.api import Request, Response
 from libs.contracts.numbers import Exact
 
 AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
@@ -20,7 +20,7 @@ MAX_HISTORY: Final = 1_000
 MAX_DAYS: Final = 365
 
 
-class Anomaly(Answer, frozen=True, kw_only=True):
+class Anomaly(Response, frozen=True, kw_only=True):
     """Suspicious earn transactions; `evidence` has the numbers of the evaluation."""
 
     id: str
@@ -90,7 +90,7 @@ class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from
     settings: AnomalySettings = AnomalySettings()
 
 
-class Recall(Answer, frozen=True, kw_only=True):
+class Recall(Response, frozen=True, kw_only=True):
     """The anomalies that were resolved in one way: how many there are, and how many of them the
     evaluated settings would have flagged."""
 
@@ -98,7 +98,7 @@ class Recall(Answer, frozen=True, kw_only=True):
     flagged: int
 
 
-class BacktestDay(Answer, frozen=True, kw_only=True):
+class BacktestDay(Response, frozen=True, kw_only=True):
     """The anomalies of a day that would have been flagged, by their last earn transaction."""
 
     date: str
@@ -106,7 +106,7 @@ class BacktestDay(Answer, frozen=True, kw_only=True):
     points_involved: int
 
 
-class BacktestDetector(Answer, frozen=True, kw_only=True):
+class BacktestDetector(Response, frozen=True, kw_only=True):
     """The results of one detector; days without an anomaly are omitted."""
 
     type: AnomalyType
@@ -119,7 +119,7 @@ class BacktestDetector(Answer, frozen=True, kw_only=True):
     approved: Recall
 
 
-class BacktestAnswer(Answer, frozen=True, kw_only=True, rename={"from_": "from"}):
+class BacktestAnswer(Response, frozen=True, kw_only=True, rename={"from_": "from"}):
     """What the evaluated settings would have flagged; `earnings` counts the evaluated earn
     transactions."""
 

@@ -33,11 +33,11 @@ class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base class of request bodies."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Response(Struct, frozen=True, kw_only=True):
     """The base class of response bodies."""
 
 
-class Tier(Answer, frozen=True, kw_only=True):
+class Tier(Response, frozen=True, kw_only=True):
     """A tier of a program, held from `min_points` lifetime points; `multiplier` scales awards."""
 
     name: str
@@ -46,7 +46,7 @@ class Tier(Answer, frozen=True, kw_only=True):
     perks: list[str] | UnsetType = UNSET
 
 
-class Program(Answer, frozen=True, kw_only=True):
+class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
 
     id: str
@@ -112,7 +112,7 @@ class CustomerPatch(Request, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Transaction(Answer, frozen=True, kw_only=True):
+class Transaction(Response, frozen=True, kw_only=True):
     """A ledger entry; `points` is signed, `balance_after` is the balance after it."""
 
     id: str
@@ -128,14 +128,14 @@ class Transaction(Answer, frozen=True, kw_only=True):
     occurred_at: str | UnsetType = UNSET
 
 
-class NextTier(Answer, frozen=True, kw_only=True):
+class NextTier(Response, frozen=True, kw_only=True):
     """The next higher tier, and the lifetime points that are missing to reach it."""
 
     name: str
     points_needed: int
 
 
-class HeldTier(Answer, frozen=True, kw_only=True):
+class HeldTier(Response, frozen=True, kw_only=True):
     """The tier of a customer; `next_tier` is null for the highest one."""
 
     name: str
@@ -143,7 +143,7 @@ class HeldTier(Answer, frozen=True, kw_only=True):
     next_tier: NextTier | None
 
 
-class RecentTransaction(Answer, frozen=True, kw_only=True):
+class RecentTransaction(Response, frozen=True, kw_only=True):
     """A transaction in a customer's status."""
 
     id: str
@@ -153,7 +153,7 @@ class RecentTransaction(Answer, frozen=True, kw_only=True):
     created_at: str
 
 
-class CustomerStatus(Answer, frozen=True, kw_only=True):
+class CustomerStatus(Response, frozen=True, kw_only=True):
     """The account of a customer; `tier` is null while the customer has none."""
 
     customer_id: str
@@ -165,7 +165,7 @@ class CustomerStatus(Answer, frozen=True, kw_only=True):
     status: AccountStatus
 
 
-class Verdict(Answer, frozen=True, kw_only=True):
+class Verdict(Response, frozen=True, kw_only=True):
     """The outcome of one item of a batch: a transaction with status 201, else a problem."""
 
     status: int
@@ -173,13 +173,13 @@ class Verdict(Answer, frozen=True, kw_only=True):
     problem: Raw | UnsetType = UNSET
 
 
-class BatchAnswer(Answer, frozen=True, kw_only=True):
+class BatchAnswer(Response, frozen=True, kw_only=True):
     """The outcome of each item, in order."""
 
     data: list[Verdict]
 
 
-class Day(Answer, frozen=True, kw_only=True):
+class Day(Response, frozen=True, kw_only=True):
     """The points of a UTC day, by the times of the events; all numbers are positive."""
 
     date: str
@@ -190,14 +190,14 @@ class Day(Answer, frozen=True, kw_only=True):
     active_customers: int
 
 
-class TierCount(Answer, frozen=True, kw_only=True):
+class TierCount(Response, frozen=True, kw_only=True):
     """The number of customers that have a tier now."""
 
     name: str
     customers: int
 
 
-class Summary(Answer, frozen=True, kw_only=True):
+class Summary(Response, frozen=True, kw_only=True):
     """The key figures of the program, at most five seconds old."""
 
     days: list[Day]

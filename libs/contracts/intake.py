@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.api import Answer
+from libs.contracts.api import Response
 
 MAX_EVENTS: Final = 500
 
@@ -32,7 +32,7 @@ class EventEnvelope(Struct, frozen=True, kw_only=True):
     dataschema: str | None = None
 
 
-class EventVerdict(Answer, frozen=True, kw_only=True):
+class EventVerdict(Response, frozen=True, kw_only=True):
     """The outcome of one event: 202 once it is stored on its topic, else a problem. `id` is that of
     the event, or null if it has no readable one. `guest` is true for an event without a customer,
     which is validated and ignored."""
@@ -43,7 +43,7 @@ class EventVerdict(Answer, frozen=True, kw_only=True):
     problem: Raw | UnsetType = UNSET
 
 
-class EventsAnswer(Answer, frozen=True, kw_only=True):
+class EventsAnswer(Response, frozen=True, kw_only=True):
     """The outcome of each event, in order."""
 
     data: list[EventVerdict]

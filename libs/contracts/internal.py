@@ -23,7 +23,7 @@ class RedemptionRequest(Struct, frozen=True, kw_only=True):
     customer_id: str
 
 
-class Debited(Struct, frozen=True, kw_only=True):
+class DebitState(Struct, frozen=True, kw_only=True):
     """The state of a redemption in the ledger: the debit's transaction, or None if there is none and
     never will be; `cancelled` once the points were returned."""
 
@@ -53,7 +53,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     missing: int | None = None
 
 
-class PriceAnswer(Struct, frozen=True, kw_only=True):
+class PriceCheckResult(Struct, frozen=True, kw_only=True):
     """For each price, in order: None if it can be paid, else the refusal."""
 
     refusals: list[Refusal | None]

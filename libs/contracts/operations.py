@@ -31,7 +31,7 @@ class Parameter(Struct, frozen=True):
     """A parameter of the query or the path."""
 
     name: str
-    meaning: str
+    description: str
     schema: Schema
     required: bool = False
 
@@ -39,10 +39,10 @@ class Parameter(Struct, frozen=True):
 class Operation(Struct, frozen=True, kw_only=True):
     """A method of a path under /v1/stores/{store_id}; `{id}` stands for any single segment.
 
-    `request` is the schema of the body, `answer` that of a response with `status`, or of an item if
+    `request` is the schema of the body, `response` that of a response with `status`, or of an item if
     the operation is `listed`, which returns pages. `errors` are the codes in addition to those that
     any operation may return. With the query parameter `customer_id`, the service `for_customer`
-    responds instead of the owner, with the schema `answer_for_customer`.
+    responds instead of the owner, with the schema `response_for_customer`.
 
     The rate limit counts the operation as `weight` requests, or as one per entry of its `batch`.
     """
@@ -58,12 +58,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     request: Any = None
     media_types: tuple[str, ...] = (JSON,)
     largest_body: int = BODY_BYTES
-    answer: Any = None
+    response: Any = None
     status: int = 200
     listed: bool = False
     errors: tuple[str, ...] = ()
     for_customer: Owner | None = None
-    answer_for_customer: Any = None
+    response_for_customer: Any = None
     weight: int = 1
     batch: Batch | None = None
 
@@ -73,20 +73,20 @@ class Operation(Struct, frozen=True, kw_only=True):
         return self.method != "GET" and self.scope != "read"
 
 
-def _choice(name: str, meaning: str, *choices: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "enum": list(choices)})
+def _choice(name: str, description: str, *choices: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "enum": list(choices)})
 
 
-def _day(name: str, meaning: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "format": "date"})
+def _day(name: str, description: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "format": "date"})
 
 
-def _moment(name: str, meaning: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "format": "date-time"})
+def _moment(name: str, description: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "format": "date-time"})
 
 
-def _subject(meaning: str, schema: Schema = OTHER_ID) -> Parameter:
-    return Parameter("id", meaning, schema, required=True)
+def _subject(description: str, schema: Schema = OTHER_ID) -> Parameter:
+    return Parameter("id", description, schema, required=True)
 
 
 MAX_LIMIT: Final = 100
@@ -122,7 +122,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="List all loyalty programs of the store, oldest first.",
         query=PAGE,
-        answer=api.Program,
+        response=api.Program,
         listed=True,
     ),
     Operation(
@@ -133,7 +133,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Create a loyalty program.",
         request=api.ProgramCreate,
-        answer=api.Program,
+        response=api.Program,
         status=201,
     ),
     Operation(
@@ -144,7 +144,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a loyalty program.",
         subject=_PROGRAM,
-        answer=api.Program,
+        response=api.Program,
     ),
     Operation(
         id="updateProgram",
@@ -155,7 +155,7 @@ OPERATIONS: Final = (
         summary="Change the fields in the body; they apply to everything that is posted afterwards.",
         subject=_PROGRAM,
         request=api.ProgramPatch,
-        answer=api.Program,
+        response=api.Program,
     ),
     Operation(
         id="earn",
@@ -165,7 +165,7 @@ OPERATIONS: Final = (
         scope="earn",
         summary="Award points to a customer manually.",
         request=api.EarnRequest,
-        answer=api.Transaction,
+        response=api.Transaction,
         status=201,
         errors=("program_inactive", "account_suspended", "conflict"),
     ),
@@ -179,7 +179,7 @@ OPERATIONS: Final = (
         request=api.EarnBatchRequest,
         largest_body=BATCH_BYTES,
         batch="items",
-        answer=api.BatchAnswer,
+        response=api.BatchAnswer,
     ),
     Operation(
         id="adjust",
@@ -189,7 +189,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Adjust a balance manually; the lifetime points are not changed.",
         request=api.AdjustRequest,
-        answer=api.Transaction,
+        response=api.Transaction,
         status=201,
         errors=("insufficient_points", "conflict"),
     ),
@@ -204,7 +204,7 @@ OPERATIONS: Final = (
         media_types=(CLOUD_EVENT, CLOUD_EVENTS, JSON),
         largest_body=BATCH_BYTES,
         batch="events",
-        answer=intake.EventsAnswer,
+        response=intake.EventsAnswer,
         status=202,
     ),
     Operation(
@@ -220,7 +220,7 @@ OPERATIONS: Final = (
             Parameter("tier", "Only customers in the tier with this name.", {"type": "string"}),
             _choice("status", "Only accounts with this status.", "active", "suspended"),
         ),
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
         listed=True,
     ),
     Operation(
@@ -231,7 +231,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a customer's balance, tier and ten newest transactions.",
         subject=_CUSTOMER,
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
     ),
     Operation(
         id="updateCustomer",
@@ -242,7 +242,7 @@ OPERATIONS: Final = (
         summary="Suspend or reactivate a customer's account.",
         subject=_CUSTOMER,
         request=api.CustomerPatch,
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
     ),
     Operation(
         id="getSummary",
@@ -255,7 +255,7 @@ OPERATIONS: Final = (
             _day("from", "The first day, in UTC; by default 29 days before the last."),
             _day("to", "The last day, in UTC, inclusive; by default today."),
         ),
-        answer=api.Summary,
+        response=api.Summary,
     ),
     Operation(
         id="listTransactions",
@@ -275,7 +275,7 @@ OPERATIONS: Final = (
             _moment("created_after", "Posted at this time or later."),
             _moment("created_before", "Posted at this time or earlier."),
         ),
-        answer=api.Transaction,
+        response=api.Transaction,
         listed=True,
     ),
     Operation(
@@ -286,7 +286,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a transaction.",
         subject=_TRANSACTION,
-        answer=api.Transaction,
+        response=api.Transaction,
     ),
     Operation(
         id="listRewards",
@@ -305,8 +305,8 @@ OPERATIONS: Final = (
                 CUSTOMER_ID,
             ),
         ),
-        answer=rewards.Reward,
-        answer_for_customer=rewards.RewardForCustomer,
+        response=rewards.Reward,
+        response_for_customer=rewards.RewardForCustomer,
         listed=True,
     ),
     Operation(
@@ -317,7 +317,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Add a reward to the catalog.",
         request=rewards.RewardCreate,
-        answer=rewards.Reward,
+        response=rewards.Reward,
         status=201,
         errors=("conflict",),
     ),
@@ -329,7 +329,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a reward.",
         subject=_REWARD,
-        answer=rewards.Reward,
+        response=rewards.Reward,
     ),
     Operation(
         id="updateReward",
@@ -340,7 +340,7 @@ OPERATIONS: Final = (
         summary="Change the fields in the body; null removes an optional field.",
         subject=_REWARD,
         request=rewards.RewardPatch,
-        answer=rewards.Reward,
+        response=rewards.Reward,
     ),
     Operation(
         id="deleteReward",
@@ -360,7 +360,7 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Redeem a reward for a customer.",
         request=rewards.RedeemRequest,
-        answer=rewards.RedeemAnswer,
+        response=rewards.RedeemAnswer,
         status=201,
         errors=(
             "reward_unavailable",
@@ -387,7 +387,7 @@ OPERATIONS: Final = (
                 *("reserved", "confirmed", "used", "cancelling", "cancelled", "released"),
             ),
         ),
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         listed=True,
     ),
     Operation(
@@ -398,7 +398,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a redemption.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
     ),
     Operation(
         id="cancelRedemption",
@@ -408,7 +408,7 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Cancel a redemption that is not used yet; its points are returned.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         errors=("conflict",),
     ),
     Operation(
@@ -419,7 +419,7 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Mark a redemption as used: the customer has received the reward.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         errors=("conflict",),
     ),
     Operation(
@@ -443,7 +443,7 @@ OPERATIONS: Final = (
             ),
             _CUSTOMER_FILTER,
         ),
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
         listed=True,
     ),
     Operation(
@@ -454,7 +454,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get an anomaly.",
         subject=_ANOMALY,
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
     ),
     Operation(
         id="updateAnomaly",
@@ -465,7 +465,7 @@ OPERATIONS: Final = (
         summary="Start the review of an anomaly, or resolve it permanently.",
         subject=_ANOMALY,
         request=anomalies.AnomalyPatch,
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
         errors=("conflict",),
     ),
     Operation(
@@ -475,7 +475,7 @@ OPERATIONS: Final = (
         owner="anomaly",
         scope="read",
         summary="Get the detectors' modes and parameters.",
-        answer=anomalies.AnomalySettings,
+        response=anomalies.AnomalySettings,
     ),
     Operation(
         id="updateAnomalySettings",
@@ -485,7 +485,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Replace the detectors' modes and parameters; omitted ones get their default values.",
         request=anomalies.AnomalySettings,
-        answer=anomalies.AnomalySettings,
+        response=anomalies.AnomalySettings,
     ),
     Operation(
         id="backtestAnomalySettings",
@@ -495,7 +495,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Evaluate other settings on past transactions, without changing anything.",
         request=anomalies.BacktestRequest,
-        answer=anomalies.BacktestAnswer,
+        response=anomalies.BacktestAnswer,
         weight=BACKTEST_WEIGHT,
     ),
 )

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts.api import Answer, Request
+from libs.contracts.api import Request, Response
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import Exact, Money
 
@@ -22,7 +22,7 @@ MAX_METADATA_KEY: Final = 40
 MAX_METADATA_VALUE: Final = 500
 
 
-class RewardValue(Answer, frozen=True, kw_only=True, omit_defaults=True):
+class RewardValue(Response, frozen=True, kw_only=True, omit_defaults=True):
     """The worth of a reward: either `amount`, money in `currency`, or a discount of `percent`."""
 
     amount: str | None = None
@@ -30,7 +30,7 @@ class RewardValue(Answer, frozen=True, kw_only=True, omit_defaults=True):
     percent: Decimal | None = None
 
 
-class Reward(Answer, frozen=True, kw_only=True):
+class Reward(Response, frozen=True, kw_only=True):
     """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`."""
 
     id: str
@@ -113,7 +113,7 @@ class RedeemRequest(Request, frozen=True, kw_only=True):
     points_cost: int | None = None
 
 
-class RedeemAnswer(Answer, frozen=True, kw_only=True):
+class RedeemAnswer(Response, frozen=True, kw_only=True):
     """The transaction of a redemption; `code` is the code that the shop accepts, if there is one."""
 
     id: str
@@ -127,7 +127,7 @@ class RedeemAnswer(Answer, frozen=True, kw_only=True):
     code: str | UnsetType = UNSET
 
 
-class Redemption(Answer, frozen=True, kw_only=True):
+class Redemption(Response, frozen=True, kw_only=True):
     """A redemption and its status; `points` is its price, a positive number."""
 
     id: str

@@ -36,7 +36,7 @@ def customer_id(text: str) -> str | None:
     return None if normalized in _NOT_ADDRESSABLE else normalized
 
 
-def normalized(text: str) -> str:
+def normalize_customer_id(text: str) -> str:
     """A valid customer id in Unicode normal form C."""
     return unicodedata.normalize("NFC", text)
 

@@ -72,8 +72,8 @@ HTTP_REFUSED: Final = Counter(
     "Requests and connections refused before routing, by problem code.",
     ["code"],
 )
-WINDOWS_AWAY: Final = Counter(
-    "whale_anomaly_windows_away_total",
+WINDOWS_UNAVAILABLE: Final = Counter(
+    "whale_anomaly_windows_unavailable_total",
     "Batches of earn transactions evaluated without the windows in Redis, which was unavailable.",
 )
 ANOMALIES_FLAGGED: Final = Counter(
