@@ -64,8 +64,8 @@ async def publish(
     record = SimpleNamespace(
         topic="order.completed", partition=3, offset=8, key=key, value=value, headers=headers
     )
-    letter = DeadLetter(record, Poison("malformed", "no event"))
-    await dead_letters.publish(producer, [letter], service="earning")  # type: ignore[arg-type]
+    dead_letter = DeadLetter(record, Poison("malformed", "no event"))
+    await dead_letters.publish(producer, [dead_letter], service="earning")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,13 @@ async def test_the_dead_letter_of_an_unreadable_record_is_marked_as_truncated() 
 async def test_a_record_that_fits_is_published_unchanged() -> None:
     producer = FakeProducer()
     await publish(producer, value=b"{", headers=[("h", b"\xff")])
-    (letter,) = producer.accepted
-    assert (letter.key, letter.value, letter.headers[0]) == (b"k", b"{", ("h", b"\xff"))
-    assert "dlq-truncated" not in dict(letter.headers)
+    (dead_letter,) = producer.accepted
+    assert (dead_letter.key, dead_letter.value, dead_letter.headers[0]) == (
+        b"k",
+        b"{",
+        ("h", b"\xff"),
+    )
+    assert "dlq-truncated" not in dict(dead_letter.headers)
 
 
 async def test_an_unavailable_broker_is_an_error_and_truncates_nothing() -> None:
