@@ -116,7 +116,7 @@ def test_a_faulty_choice_is_told_with_all_there_are(
             ProgramCreate,
             '{"name": "x", "points_per_dollar": "many"}',
             "#/points_per_dollar",
-            "must be a number; as text, digits with at most six decimals",
+            "must be a number, or a string of digits with at most six decimal places",
             id="words for a decimal",
         ),
         pytest.param(
