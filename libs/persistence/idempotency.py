@@ -5,17 +5,6 @@ from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import (
-    TIMESTAMP,
-    Column,
-    Index,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    func,
-)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.background.periodic import Periodic
@@ -81,21 +70,6 @@ class StoredResponse(Struct, frozen=True):
 def in_progress(operation: bytes = b"") -> StoredResponse:
     """The marker stored for a key whose write has no response yet; `operation` identifies it."""
     return StoredResponse(IN_PROGRESS, operation)
-
-
-def idempotency_table(metadata: MetaData) -> Table:
-    """The table that each writing service has."""
-    return Table(
-        "idempotency_keys",
-        metadata,
-        Column("store_id", Text(collation="C"), primary_key=True),
-        Column("key", Text(collation="C"), primary_key=True),
-        Column("fingerprint", LargeBinary, nullable=False),
-        Column("status", SmallInteger, nullable=False),
-        Column("body", LargeBinary, nullable=False),
-        Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
-        Index("idempotency_keys_created_at", "created_at"),
-    )
 
 
 class StoredResponses(Struct, frozen=True):

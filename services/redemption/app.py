@@ -1,4 +1,4 @@
-"""The composition root of redemption: engines, routes, consumers and recovery, in one process."""
+"""The composition root of redemption: engines, routes, consumers and sweeper, in one process."""
 
 from functools import partial
 
@@ -17,8 +17,8 @@ from services.redemption import consumers
 from services.redemption.api.routes import ROUTES
 from services.redemption.clients import Catalog, Ledger
 from services.redemption.handlers.desk import apply
-from services.redemption.handlers.recovery import recovery
 from services.redemption.handlers.resources import Resources
+from services.redemption.handlers.sweeper import sweeper
 from services.redemption.settings import Settings
 
 
@@ -62,7 +62,7 @@ def build(settings: Settings) -> ASGIApp:
             messaging,
             group_commit,
             purging(batches),
-            *([recovery(resources)] if "sweeper" in settings.roles else []),
+            *([sweeper(resources)] if "sweeper" in settings.roles else []),
         ],
         state={"resources": resources},
     )

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from libs.testing.eventually import eventually
-from services.gateway.domain import new_key
 from tests.support import Shop
+from tests.unit.gateway.api_keys import random_key
 from tools.stack import config
 
 MIB = 1024 * 1024
@@ -122,7 +122,7 @@ async def test_two_different_idempotency_keys_are_400_and_two_equal_keys_are_one
 
 
 async def test_two_different_api_keys_are_401(shop: Shop) -> None:
-    other = f"Authorization: Bearer {new_key('test')}"
+    other = f"Authorization: Bearer {random_key()}"
     for pair in ((other, authorized(shop)), (authorized(shop), other)):
         read = request(shop, *pair, method="GET", path="loyalty-programs") + b"\r\n"
         assert (await send(shop, read))[0] == 401
@@ -199,7 +199,7 @@ async def test_unauthenticated_requests_are_limited_and_do_not_delay_callers_wit
     async def send_unknown_keys() -> None:
         connection = await RawConnection.open(shop)
         while time.monotonic() < until:
-            bearer = f"Authorization: Bearer {new_key('test')}"
+            bearer = f"Authorization: Bearer {random_key()}"
             read = request(shop, bearer, method="GET", path="loyalty-programs") + b"\r\n"
             status, _ = await connection.send(read)
             statuses[status] += 1

@@ -1,4 +1,4 @@
-"""The bounds of what callers send, each fault told with its place, all of them at once.
+"""The bounds of what callers send: all faults together, each with its place.
 
 Source of the bounds: the API's documentation, "Bounds".
 """
@@ -31,7 +31,7 @@ from libs.web import checks as shared
 from libs.web.body import Faults
 from libs.web.inspection import pointer_step
 from services.catalog.domain import REWARD_ID
-from services.catalog.handlers.changes import WINDOW_RULE
+from services.catalog.handlers.reward_changes import PERIOD_RULE
 
 _REWARD_ID_RULE: Final = "must be `rwd_` and 1 to 64 characters of A-Z a-z 0-9 _ -"
 _URL_RULE: Final = f"must be an http or https URL with up to {MAX_URL:,} characters"
@@ -39,7 +39,7 @@ _VALUE_RULE: Final = "must have either `amount` and `currency`, or `percent`"
 _MAX_PERCENT: Final = 100
 _POSITIVE: Final = "must be over 0, with up to six decimals, and"
 
-# Line breaks and tabs belong to text of several lines, other control characters to none.
+# Line breaks and tabs may stand in text of several lines, other control characters may not.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029<>\"\\^`{|}]")
 
@@ -54,7 +54,7 @@ def reward_create(request: RewardCreate, faults: Faults) -> None:
 
 
 def reward_patch(request: RewardPatch, faults: Faults) -> None:
-    """A change: the values it names. Whether they fit those that stay is seen when it is made."""
+    """A change: the values it has. Whether they fit the stored values is checked when it is carried out."""
     _reward(request, faults)
 
 
@@ -72,7 +72,7 @@ def _reward(request: RewardCreate | RewardPatch, faults: Faults) -> None:
     if given(request.per_customer_limit):
         limit = request.per_customer_limit
         shared.whole(limit, faults, at="#/per_customer_limit", low=1, high=MAX_PER_CUSTOMER)
-    _window(request, faults)
+    _period(request, faults)
     if given(request.min_tier):
         shared.text(request.min_tier, faults, at="#/min_tier", longest=api.MAX_NAME)
     if given(request.image_url) and not is_url(request.image_url):
@@ -117,11 +117,11 @@ def _money(amount: Decimal | None, currency: str | None, faults: Faults) -> None
         shared.currency(currency, faults, at="#/value/currency")
 
 
-def _window(request: RewardCreate | RewardPatch, faults: Faults) -> None:
+def _period(request: RewardCreate | RewardPatch, faults: Faults) -> None:
     starts = _time(request.starts_at, faults, at="#/starts_at")
     ends = _time(request.ends_at, faults, at="#/ends_at")
     if starts is not None and ends is not None and starts >= ends:
-        faults.at("#/ends_at", WINDOW_RULE)
+        faults.at("#/ends_at", PERIOD_RULE)
 
 
 def _time(text: str | UnsetType | None, faults: Faults, *, at: str) -> datetime | None:
@@ -135,7 +135,7 @@ def _time(text: str | UnsetType | None, faults: Faults, *, at: str) -> datetime 
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is the URL of something on the web."""
+    """Whether `text` is an http or https URL."""
     if len(text) > MAX_URL or _NOT_IN_URLS.search(text):
         return False
     try:

@@ -1,8 +1,9 @@
-"""/v1 as a plain ASGI app: every request is checked in the contract's order, then forwarded.
+"""/v1 as a plain ASGI app: every request is checked in the order of the API's documentation, and then
+forwarded.
 
-Who (401), the store (404), the path (404), the scope (403), the rate (429), the method (405), the
-size (413), the kind of body (415), the depth of JSON and the size of its exponents (400). What else is
-in the body is the owning service's to judge.
+The order: key (401), store (404), path (404), scope (403), rate (429), method (405), size (413), media
+type (415), depth of the JSON and size of its exponents (400). The owning service checks everything else
+in the body.
 """
 
 import re
@@ -33,11 +34,11 @@ from libs.web import json_bounds, problems
 from libs.web.body import Faults
 from libs.web.connections import mark_authenticated
 from libs.web.problems import INTERNAL_ERROR
+from services.gateway.api.bodies import BodyMemory, read_body
 from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory, read_body
-from services.gateway.handlers.limits import RateLimiter
+from services.gateway.handlers.rate_limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
 _ME: Final = "me"
@@ -58,7 +59,7 @@ Headers = dict[bytes, bytes]
 
 
 class V1(Struct, frozen=True):
-    """The app; what it works with is put together in the composition root."""
+    """The app; the composition root constructs its parts."""
 
     authenticator: Authenticator
     limiter: RateLimiter
@@ -66,7 +67,7 @@ class V1(Struct, frozen=True):
     services: Mapping[str, ServiceClient]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: with the owning service's answer, or with a problem."""
+        """Respond to one request: with the response of the owning service, or with a problem."""
         scope = cast("HTTPScope", scope)
         headers: Headers = dict(scope["headers"])
         request_id = _request_id(headers)
@@ -74,7 +75,7 @@ class V1(Struct, frozen=True):
         started = time.perf_counter()
         try:
             response = await self._respond(scope, receive, headers, request_id)
-        except Exception as error:  # noqa: BLE001  every fault is answered, and told apart there
+        except Exception as error:  # noqa: BLE001  every exception becomes a response
             response = _problem(error, request_id)
         await _send(send, response, request_id)
         metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(
@@ -86,14 +87,14 @@ class V1(Struct, frozen=True):
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
     ) -> ServiceResponse:
         if _differs(scope, _AUTHORIZATION):
-            # Which of them counts is not ours to guess.
+            # Two different keys: neither may be chosen for the caller.
             headers.pop(_AUTHORIZATION)
         key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
         mark_authenticated(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
-        with self.bodies.of(key.digest) as hold:
-            body = await read_body(receive, headers, largest=route.largest_body, hold=hold)
+        with self.bodies.reserve(key.digest) as hold:
+            body = await read_body(receive, headers, limit=route.largest_body, hold=hold)
             await self._admit_body(key, route, scope, headers, body)
             return await self.services[route.owner(scope["query_string"])].send(
                 scope["method"],
@@ -105,7 +106,7 @@ class V1(Struct, frozen=True):
     async def _admit_body(
         self, key: ApiKey, route: Route, scope: HTTPScope, headers: Headers, body: bytes
     ) -> None:
-        """Refuse what no service should have to read, and count what it stands for."""
+        """Refuse a body that no service should read, and count the requests that it stands for."""
         media_type = _media_type(headers)
         if body and media_type not in route.media_types:
             kinds = " or ".join(route.media_types)
@@ -120,7 +121,7 @@ class V1(Struct, frozen=True):
             await self.limiter.take(key.digest.hex(), weight=further)
 
     async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
-        """The route of the request, where the key may use it now."""
+        """The route of the request. Raises the refusal where the key may not use it now."""
         if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
             raise NotFound(no_such_path(segments[2:]))
         if segments[_STORE_SEGMENT] not in {_ME, key.store_id}:
@@ -145,24 +146,24 @@ class V1(Struct, frozen=True):
 
 
 def _request_id(headers: Headers) -> str:
-    """The caller's own id for the request where it has one of sane form, else a new one."""
+    """The caller's own id for the request if it is well-formed, else a new one."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else new_id("req")
 
 
 def _differs(scope: HTTPScope, name: bytes) -> bool:
-    """Whether the request has several headers of this name that say different things."""
+    """Whether the request has this header several times, with different values."""
     return len({value for header, value in scope["headers"] if header == name}) > 1
 
 
 def _media_type(headers: Headers) -> str:
-    """What the body is said to be, without parameters."""
+    """The media type of the body, without parameters."""
     kind = headers.get(b"content-type", b"").partition(b";")[0]
     return kind.strip().lower().decode("latin-1")
 
 
 def _segments(scope: HTTPScope) -> list[str]:
-    """The path's segments, still encoded: an encoded slash is part of an id and parts nothing."""
+    """The path's segments, still encoded: an encoded slash is part of an id and separates nothing."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return raw.decode("latin-1").split("/")
 

@@ -1,7 +1,7 @@
 """Redeem, cancel and use a reward; read redemptions. docs/rules/redemption.md.
 
 A saga over two services: reserve here, debit at the ledger, confirm here. A crash in between leaves a
-reservation, which the next request with the same key completes, or recovery settles.
+reservation, which the next request with the same key completes, or the sweeper settles.
 """
 
 import secrets
@@ -41,7 +41,7 @@ from services.redemption.handlers.resources import Resources
 from services.redemption.store import redemptions
 from services.redemption.store.redemptions import RedemptionFilter
 
-# A reservation that recovery released while its debit was on the way is made again. That takes a
+# A reservation that the sweeper released while its debit was on the way is made again. That takes a
 # delay of seconds, so several in a row mean a ledger in trouble.
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such redemption in this store."

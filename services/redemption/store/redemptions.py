@@ -1,4 +1,4 @@
-"""Redemptions in PostgreSQL: the queries of callers and of recovery."""
+"""Redemptions in PostgreSQL: the queries of callers and of the sweeper."""
 
 from collections.abc import Sequence
 from datetime import timedelta
