@@ -1,4 +1,4 @@
-"""The frame of a service's HTTP app: who may call, request ids, errors as problems."""
+"""The HTTP app of a service: the internal token, request ids, errors as problem documents."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
 from libs.web import health, problems
-from libs.web.connections import peer_is_known
+from libs.web.connections import mark_authenticated
 from libs.web.health import Check, InternalToken, health_routes
 
 _REQUEST_ID: Final = REQUEST_ID.lower().encode()
@@ -56,7 +56,7 @@ def create_app(
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
-    """An app that only our own services may call, and anyone for its health.
+    """An app that only the services of this system may call; its health is public.
 
     `checks` raise while the service is not ready; `background` starts and stops with the app;
     `state` is what the routes need.
@@ -65,7 +65,7 @@ def create_app(
     app = Litestar(
         route_handlers=[*routes, *health_routes(checks, token)],
         request_max_body_size=BATCH_BYTES,
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: respond_to_error},
         lifespan=[lifespan_of(background)],
         openapi_config=None,
         logging_config=None,
@@ -86,8 +86,8 @@ def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
 
 
 class Frame:
-    """Stands before a service's app: checks who calls before anything else is said, names each
-    request, and measures."""
+    """Wraps the app of a service: checks the internal token before any route, gives each request an id,
+    and measures."""
 
     def __init__(self, app: Litestar, token: InternalToken) -> None:
         self._app = app
@@ -114,7 +114,7 @@ class Frame:
 
         try:
             if self._token.is_in(headers.get(b"authorization", b"")):
-                peer_is_known(scope["state"])
+                mark_authenticated(scope["state"])
             elif not scope["path"].startswith(health.PREFIX):
                 refusal = Unauthenticated("Only the services of this system may call this one.")
                 await problems.send_problem(watch, refusal, request_id)
@@ -129,20 +129,20 @@ class Frame:
 
 
 def head_as_get(scope: HTTPScope) -> HTTPScope:
-    """A HEAD is answered as a GET is; the server sends the headers alone."""
+    """A HEAD request is handled as a GET; the server sends only the headers."""
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Any exception as the problem it stands for."""
-    # A path that no route has never came through the frame.
+def respond_to_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The response to a request that failed with `error`."""
+    # The gateway's app has no frame.
     request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
     return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 
 def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:
-    """Our own errors as they are, the framework's by their status, faults that pass as
-    Unavailable, and anything else as a defect, which is logged."""
+    """A WhaleError stays, an error of the framework becomes the one with its status, and a transient
+    failure becomes Unavailable. Any other exception is an internal error and is logged."""
     if isinstance(error, WhaleError):
         return error
     if isinstance(error, HTTPException) and (known := _of_framework(error)):
@@ -157,7 +157,7 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
 def _of_framework(error: HTTPException) -> WhaleError | None:
     match error.status_code:
         case 400:
-            # A Host header that names no host; our routes judge the rest.
+            # An invalid Host header; the routes check everything else.
             return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
         case 404:
             return NotFound(

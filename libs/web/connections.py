@@ -1,8 +1,8 @@
-"""Which connections a process keeps open, and for how long it waits for what they send.
+"""The connections that a process keeps open, and the deadlines for what they send.
 
-A peer is a stranger until one of its requests shows a valid key or token. Strangers have a share of
-their own: where it is full, the one that has been silent longest makes room for the next, so that
-nobody can keep others out by opening connections.
+A connection is unauthenticated until one of its requests shows a valid key or token. Unauthenticated
+connections have a limit of their own. When it is reached, the one that has been silent longest is closed
+for the next, so that nobody can keep others out by opening connections.
 """
 
 import asyncio
@@ -11,11 +11,10 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-# How often deadlines are looked at: one pass over all connections costs less than a timer for each
-# request.
+# How often deadlines are checked: one pass over all connections costs less than a timer per request.
 SWEEP_SECONDS: Final = 0.5
 
-_PEER_IS_KNOWN: Final = "peer_is_known"
+_MARK_AUTHENTICATED: Final = "mark_authenticated"
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -25,30 +24,30 @@ class Limits(Struct, frozen=True, kw_only=True):
     headers: int = 100
     # From the first byte of a request, or from the connection, to the end of its headers.
     header_seconds: float = 10.0
-    # A body may take this long, and longer only as far as it comes at the least rate.
+    # A body may take this long, and longer as long as it arrives at the minimum rate.
     body_seconds: float = 10.0
-    least_bytes_per_second: int = 32 * 1024
-    # A peer that does not read its response for this long is cut off.
+    min_bytes_per_second: int = 32 * 1024
+    # A peer that does not read its response for this long is disconnected.
     write_seconds: float = 30.0
-    # What is read and dropped of a body after its response, so that the peer gets to see that.
+    # How much of a body is read and dropped after its response, so that the peer receives the response.
     unread_bytes: int = 4 * 1024 * 1024
-    # Requests that a peer may send before the first is answered.
+    # Requests that a peer may send before the first has its response.
     pipelined: int = 16
     connections: int = 2_048
-    strangers: int = 512
+    unauthenticated: int = 512
 
 
 class Connection(Protocol):
-    """A connection as the register sees it."""
+    """A connection, as the register uses it."""
 
     def is_busy(self) -> bool:
-        """Whether a request of it is being answered."""
+        """Whether one of its requests has no complete response yet."""
 
-    def give_up(self) -> None:
-        """Close it."""
+    def abort(self) -> None:
+        """Close it immediately."""
 
     def check(self, now: float) -> None:
-        """Do what its deadlines ask for."""
+        """Enforce its deadlines."""
 
 
 class Connections:
@@ -56,37 +55,38 @@ class Connections:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        # Both in the order in which they came.
+        # Both in the order in which they were opened.
         self._open: dict[Connection, None] = {}
-        self._strangers: dict[Connection, None] = {}
+        self._unauthenticated: dict[Connection, None] = {}
         self._sweeping = False
 
     def admit(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> bool:
-        """Count a new connection in, as a stranger's; False where there is no room for it."""
-        if len(self._open) >= self.limits.connections or not self._has_room_for_stranger():
+        """Register a new connection as unauthenticated; returns False where there is no room for it."""
+        if len(self._open) >= self.limits.connections or not self._make_room():
             return False
-        self._open[connection] = self._strangers[connection] = None
+        self._open[connection] = self._unauthenticated[connection] = None
         if not self._sweeping:
             self._sweeping = True
             loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         return True
 
-    def trust(self, connection: Connection) -> None:
-        """One of its requests had a valid key."""
-        self._strangers.pop(connection, None)
+    def mark_authenticated(self, connection: Connection) -> None:
+        """Record that one of its requests showed a valid key or token."""
+        self._unauthenticated.pop(connection, None)
 
-    def leave(self, connection: Connection) -> None:
+    def remove(self, connection: Connection) -> None:
         self._open.pop(connection, None)
-        self._strangers.pop(connection, None)
+        self._unauthenticated.pop(connection, None)
 
-    def _has_room_for_stranger(self) -> bool:
-        if len(self._strangers) < self.limits.strangers:
+    def _make_room(self) -> bool:
+        """Make room for one more unauthenticated connection, if possible."""
+        if len(self._unauthenticated) < self.limits.unauthenticated:
             return True
-        silent = next((one for one in self._strangers if not one.is_busy()), None)
+        silent = next((one for one in self._unauthenticated if not one.is_busy()), None)
         if silent is None:
             return False
-        self.leave(silent)
-        silent.give_up()
+        self.remove(silent)
+        silent.abort()
         return True
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -98,13 +98,13 @@ class Connections:
             loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
 
-def offer_trust(state: MutableMapping[str, Any], trust: Callable[[], None]) -> None:
-    """Let the app of a request say that its peer is known."""
-    state[_PEER_IS_KNOWN] = trust
+def offer_mark(state: MutableMapping[str, Any], mark: Callable[[], None]) -> None:
+    """Let the app that receives a request call `mark_authenticated` with the request's state."""
+    state[_MARK_AUTHENTICATED] = mark
 
 
-def peer_is_known(state: MutableMapping[str, Any]) -> None:
-    """The request with this state showed a valid key or token."""
-    trust: Callable[[], None] | None = state.get(_PEER_IS_KNOWN)
-    if trust is not None:
-        trust()
+def mark_authenticated(state: MutableMapping[str, Any]) -> None:
+    """Record that the request with this state showed a valid key or token."""
+    mark: Callable[[], None] | None = state.get(_MARK_AUTHENTICATED)
+    if mark is not None:
+        mark()

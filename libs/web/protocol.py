@@ -1,6 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it, with limits on what a peer may send and how slowly.
+"""uvicorn's HTTP/1.1 protocol, with limits on what a peer may send and how slowly.
 
-A request that breaks one is answered with a problem where a response can still be written, and its
+A request that breaks a limit gets a problem document where a response can still be written, and its
 connection is closed. Trailers of a chunked body are counted and dropped: no header follows a body.
 """
 
@@ -25,20 +25,20 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import metrics
 from libs.web import problems
-from libs.web.connections import Connections, offer_trust
+from libs.web.connections import Connections, offer_mark
 
-# `: ` and the line's end.
+# `: ` and the end of the line.
 _PER_HEADER_BYTES: Final = 4
-# A refused peer that still sends is listened to for so long: closed at once, its own unread bytes
-# would destroy the response on the way.
+# What a refused peer still sends is read for so long: if the connection were closed immediately, unread
+# bytes would make the system discard the response.
 _LINGER_SECONDS: Final = 2.0
 _NOT_HTTP: Final = InvalidRequest(
-    "This is not HTTP/1.1.", errors=[Fault(detail="The request cannot be read as HTTP/1.1.")]
+    "The request is not valid HTTP/1.1.", errors=[Fault(detail="is not valid HTTP/1.1")]
 )
 
 
 class _Reading(Enum):
-    """What the next bytes are part of."""
+    """The part of a request that the next bytes belong to."""
 
     NOTHING = auto()
     HEADERS = auto()
@@ -61,11 +61,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._register = register
         self._limits = register.limits
         self._reading = _Reading.NOTHING
-        # When what is being read must be complete.
+        # When the part that is being read must be complete.
         self._deadline: float | None = None
         self._header_bytes = 0
         self._header_count = 0
-        # Bytes since the parser last got anywhere: a header or chunk extension without an end.
+        # Bytes since the parser last completed something: a header or chunk extension without an end.
         self._unparsed = 0
         self._progress = False
         self._unread = 0
@@ -79,12 +79,14 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
         if not self._register.admit(self, self.loop):
-            self._refuse(Unavailable("There are too many connections. Try again in a moment."))
-            # It is in no register, so nobody would look after it.
+            self._refuse(
+                Unavailable("The service has too many connections. Try again in a moment.")
+            )
+            # It is not registered, so no sweep would close it.
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._register.leave(self)
+        self._register.remove(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -98,11 +100,11 @@ class LimitedProtocol(HttpToolsProtocol):
     def is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         self.transport.abort()
 
     def check(self, now: float) -> None:
-        """Cut off a peer that does not read; refuse one that sends too slowly."""
+        """Disconnect a peer that does not read; refuse a peer that sends too slowly."""
         if self._stuck_since is None and self.transport.is_closing():
             self._stuck_since = now
         if self._stuck_since is not None and now > self._stuck_since + self._limits.write_seconds:
@@ -114,11 +116,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._refused or self._reading is _Reading.NOTHING:
             self.transport.close()
         elif self.flow.read_paused:
-            # The peer cannot send while we do not read.
+            # The peer cannot send while nothing is read.
             self._deadline = now + self._limits.body_seconds
         else:
-            what = "headers" if self._reading is _Reading.HEADERS else "body"
-            self._refuse(RequestTimeout(f"The request's {what} took too long to arrive."))
+            part = "headers" if self._reading is _Reading.HEADERS else "body"
+            self._refuse(RequestTimeout(f"The {part} of the request took too long to arrive."))
 
     # -- what arrives
 
@@ -133,7 +135,7 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # HTTP/1.1 is all that is spoken here: the request is answered as if it had not asked.
+            # The server speaks only HTTP/1.1: the request is handled as if it had no Upgrade header.
             pass
         except httptools.HttpParserError:
             self._refuse(self._fault or _NOT_HTTP)
@@ -144,9 +146,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined:
-            self._fail(Unavailable("Too many requests were sent before the first was answered."))
+            self._fail(
+                Unavailable(
+                    "Too many requests were sent on this connection before the first had a response. "
+                    "Wait for responses, or open more connections."
+                )
+            )
         super().on_message_begin()
-        offer_trust(self.scope["state"], self._become_known)
+        offer_mark(self.scope["state"], self._mark_authenticated)
         self._reading = _Reading.HEADERS
         self._deadline = self.loop.time() + self._limits.header_seconds
         self._header_bytes = self._header_count = self._unread = 0
@@ -172,7 +179,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._progress = True
         if self._deadline is not None:
-            self._deadline += len(body) / self._limits.least_bytes_per_second
+            self._deadline += len(body) / self._limits.min_bytes_per_second
         if self.cycle.response_complete:
             self._unread += len(body)
             if self._unread > self._limits.unread_bytes:
@@ -185,8 +192,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline = None
         super().on_message_complete()
 
-    def _become_known(self) -> None:
-        self._register.trust(self)
+    def _mark_authenticated(self) -> None:
+        self._register.mark_authenticated(self)
 
     def _check_headers(self) -> None:
         limits = self._limits
@@ -196,29 +203,29 @@ class LimitedProtocol(HttpToolsProtocol):
     def _headers_too_large(self) -> HeadersTooLarge:
         kib = self._limits.header_bytes // 1024
         return HeadersTooLarge(
-            f"A request may have {self._limits.headers} headers, {kib} KiB with its path."
+            f"A request may have {self._limits.headers} headers, and {kib} KiB of headers and path."
         )
 
     def _fail(self, fault: WhaleError) -> None:
-        """Stop the parser, which wraps whatever its callbacks raise."""
+        """Stop the parser, which wraps any exception of its callbacks."""
         self._fault = fault
         raise fault
 
     # -- refusing
 
     def _refuse(self, error: WhaleError) -> None:
-        """Answer with a problem if the response to this request has not begun, and close."""
+        """Respond with a problem if the response to this request has not begun, and close."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         metrics.HTTP_REFUSED.labels(error.code).inc()
         self._unset_keepalive_if_required()
         if self._reading is _Reading.BODY and self.is_busy():
-            # The app must not wait for the rest; what it sends goes nowhere unless it has begun.
+            # The app must not wait for the rest. A response that has not begun is dropped.
             self.cycle.disconnected = not self.cycle.response_started
             self.cycle.message_event.set()
         if self.pipeline or (self.is_busy() and not self.cycle.disconnected):
-            # Earlier requests are being answered: the connection ends with the last of them.
+            # Earlier requests wait for responses: the connection is closed after the last of them.
             self._deadline = self.loop.time() + self._limits.write_seconds
             self.cycle.keep_alive = False
             self.flow.pause_reading()
@@ -235,7 +242,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 def _response(error: WhaleError) -> bytes:
-    """A problem as bytes on the wire."""
+    """The bytes of a response with a problem."""
     request_id = new_id("req")
     body = problems.body_of(error, request_id)
     headers = {

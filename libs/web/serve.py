@@ -1,4 +1,4 @@
-"""Running a service: its settings, uvicorn on uvloop, a metrics port beside it, an orderly end."""
+"""Runs a service: its settings, uvicorn on uvloop, a port for metrics, and an orderly stop."""
 
 import gc
 import resource
@@ -16,16 +16,16 @@ from libs.web.connections import Connections, Limits
 from libs.web.protocol import LimitedProtocol
 from libs.web.stopping import GRACE_SECONDS, OrderlyServer, Readiness
 
-# A batch makes tens of thousands of objects that die with it and hold no cycles: looking through
-# them after every 700, as Python would, costs a twentieth of the work. What is loaded by the start stays.
+# A batch makes tens of thousands of objects that live as long as it and have no cycles. Python would
+# scan them after every 700, which costs a twentieth of the work. Objects from the start are never scanned.
 _YOUNG_OBJECTS: Final = 20_000
-# Longer than our own clients keep an idle connection: whoever sends on one must not find that the
-# server closed it at that very moment.
+# Longer than the clients of this system keep an idle connection, so that the server does not close one
+# at the moment when a client sends on it.
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
 class ServiceSettings(Protocol):
-    """What every service is told of how to run."""
+    """The settings that every service needs to run."""
 
     @property
     def http_host(self) -> str: ...
@@ -43,7 +43,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def main(
     service: str, kind: type[S], build: Callable[[S], Any], environ: Mapping[str, str]
 ) -> None:
-    """Run `service` as its environment says; faulty settings end the process with what they need."""
+    """Run `service` with the settings of `environ`; invalid ones end the process with a message."""
     try:
         settings = load(kind, environ)
     except SettingsError as error:
@@ -58,7 +58,7 @@ def main(
 
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
-    """Serve until SIGTERM or SIGINT; libs.web.stopping says what follows."""
+    """Serve until SIGTERM or SIGINT, then stop as libs.web.stopping describes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
@@ -73,7 +73,7 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             host=host,
             port=port,
             loop="uvloop",
-            # A class for uvicorn, which calls it with the same arguments.
+            # uvicorn expects a class, and calls it.
             http=cast(
                 "type[LimitedProtocol]", partial(LimitedProtocol, register=Connections(limits))
             ),
@@ -93,7 +93,7 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
 
 
 def _allow_files(wanted: int) -> None:
-    """Raise the soft limit on open files, so that our own limit on connections is met first."""
+    """Raise the soft limit on open files, so that the limit on connections applies first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:

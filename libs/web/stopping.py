@@ -1,8 +1,9 @@
 """How a process stops so that its callers notice nothing.
 
-In this order: it is not ready, and takes no new connections; a request that comes on a kept
-connection gets a response that says it was the last; what runs is finished; the app ends its own
-work (its lifespan); the process exits. Callers send again what could not be sent (libs.http_client).
+In this order: it is not ready and accepts no new connections; a request that arrives on an open
+connection gets a response with `Connection: close`; running requests are finished; the app stops its
+background work (its lifespan); the process exits. Clients resend requests that were not accepted
+(libs.http_client).
 """
 
 import asyncio
@@ -17,20 +18,20 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from libs.observability import logging
 
-# Requests that run when the process is stopped may take so long; most take milliseconds.
+# Requests that run when the process is stopped may take this long; most take milliseconds.
 GRACE_SECONDS: Final = 9
-# Everything together, shorter than what orchestrators wait before they kill. What is cut off then
-# is either committed or rolled back, as after a crash.
+# The limit for everything together, shorter than orchestrators wait before they kill a process. A
+# transaction that is cut off is either committed or rolled back, as after a crash.
 _STOP_SECONDS: Final = 14.5
-# A caller with work to do sends on a kept connection well within this time.
+# A client that has work sends on an open connection well within this time.
 _LAST_REQUEST_SECONDS: Final = 1.0
-_LOOKS: Final = 50
+_POLLS: Final = 50
 
 log = logging.get(__name__)
 
 
 class Readiness:
-    """The app, whose readiness is denied once `stopping` is set, whatever its own checks say."""
+    """The app; once `stopping` is set it is not ready, whatever its own checks return."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -53,31 +54,31 @@ class Readiness:
 
 
 class OrderlyServer(uvicorn.Server):
-    """uvicorn with the order above; it would close kept connections at the moment of the signal,
-    under requests that are on their way."""
+    """uvicorn, which stops in the order above. By default it would close open connections at the moment
+    of the signal, while requests are on their way."""
 
     def __init__(self, config: uvicorn.Config, readiness: Readiness) -> None:
         super().__init__(config)
         self._readiness = readiness
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop as the module says."""
+        """Stop in the order that the module describes."""
         self._readiness.stopping = True
         limit = threading.Timer(_STOP_SECONDS, _exit_now)
         limit.daemon = True
         limit.start()
         for server in self.servers:
             server.close()
-        # In place: a response that is being made takes its headers from this very list.
+        # In place, because responses in progress take their headers from this list.
         self.server_state.default_headers.append((b"connection", b"close"))
-        await self._answer_last_requests()
+        await self._serve_last_requests()
         await super().shutdown(sockets)
 
-    async def _answer_last_requests(self) -> None:
-        for _ in range(_LOOKS):
+    async def _serve_last_requests(self) -> None:
+        for _ in range(_POLLS):
             if not self.server_state.connections:
                 return
-            await asyncio.sleep(_LAST_REQUEST_SECONDS / _LOOKS)
+            await asyncio.sleep(_LAST_REQUEST_SECONDS / _POLLS)
 
 
 def _exit_now() -> None:

@@ -1,4 +1,4 @@
-"""The gateway's limits and headers as strangers and callers meet them, on the running stack."""
+"""The gateway's limits and headers, with and without a valid key, on the running stack."""
 
 import asyncio
 import json
@@ -131,7 +131,7 @@ async def test_a_host_that_is_none_is_400(shop: Shop) -> None:
         assert (status, problem["code"]) == (400, "invalid_request")
 
 
-# -- what strangers can cost
+# -- the cost of unauthenticated callers
 
 
 def _memory_of(shop: Shop) -> int:
@@ -187,11 +187,13 @@ async def test_headers_without_end_and_half_sent_bodies_cost_no_memory(shop: Sho
         await raw.close()
 
 
-async def test_strangers_have_a_pace_and_callers_do_not_wait_for_them(shop: Shop) -> None:
+async def test_unauthenticated_callers_have_a_rate_and_callers_with_a_key_do_not_wait(
+    shop: Shop,
+) -> None:
     until = time.monotonic() + 6
     seen: Counter[int] = Counter()
 
-    async def stranger() -> None:
+    async def guess() -> None:
         raw = await Raw.to(shop)
         while time.monotonic() < until:
             bearer = f"Authorization: Bearer {random_key()}"
@@ -200,7 +202,7 @@ async def test_strangers_have_a_pace_and_callers_do_not_wait_for_them(shop: Shop
             seen[status] += 1
         await raw.close()
 
-    strangers = [asyncio.create_task(stranger()) for _ in range(200)]
+    guesses = [asyncio.create_task(guess()) for _ in range(200)]
     await asyncio.sleep(1)
     times = []
     while time.monotonic() < until:
@@ -208,7 +210,7 @@ async def test_strangers_have_a_pace_and_callers_do_not_wait_for_them(shop: Shop
         assert (await shop.call("GET", "loyalty-programs")).status == 200
         times.append(time.monotonic() - started)
         await asyncio.sleep(0.02)
-    await asyncio.gather(*strangers)
+    await asyncio.gather(*guesses)
     times.sort()
     print(f"p50 {times[len(times) // 2]:.3f} s, p99 {times[len(times) * 99 // 100]:.3f} s")
     assert set(seen) <= {401, 503}

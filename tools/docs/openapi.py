@@ -96,7 +96,7 @@ is read as text or number and written as text. Times are UTC with milliseconds; 
 {MAX_DEPTH} levels deep, and a number's exponent is from -{MAX_EXPONENT} to {MAX_EXPONENT}. A request may have
 {_LIMITS.headers} headers and {_LIMITS.header_bytes // 1024} KiB of them. It arrives within
 {_LIMITS.header_seconds:.0f} seconds; a large body may take longer, at
-{_LIMITS.least_bytes_per_second // 1024} KiB a second.
+{_LIMITS.min_bytes_per_second // 1024} KiB a second.
 
 **Rates.** A key may make 100 requests a second, 200 at once. A batch counts as its entries, a backtest as
 {BACKTEST_WEIGHT} requests; such a request goes ahead while anything is left, and the key then waits until the

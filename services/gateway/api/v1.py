@@ -32,7 +32,7 @@ from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
 from libs.web import json_bounds, problems
 from libs.web.body import Faults
-from libs.web.connections import peer_is_known
+from libs.web.connections import mark_authenticated
 from libs.web.problems import INTERNAL_ERROR
 from services.gateway.api.bodies import BodyMemory, read_body
 from services.gateway.api.routes import Route, methods_of, no_such_path
@@ -90,7 +90,7 @@ class V1(Struct, frozen=True):
             # Two different keys: neither may be chosen for the caller.
             headers.pop(_AUTHORIZATION)
         key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
-        peer_is_known(scope["state"])
+        mark_authenticated(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
         with self.bodies.reserve(key.digest) as hold:

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from libs.testing.eventually import eventually
-from libs.web.connections import Connections, Limits, peer_is_known
+from libs.web.connections import Connections, Limits, mark_authenticated
 from libs.web.protocol import LimitedProtocol
 
 KIB = 1024
@@ -33,7 +33,7 @@ class Server:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
         if headers.get(b"authorization") == b"known":
-            peer_is_known(scope["state"])
+            mark_authenticated(scope["state"])
         body = b""
         if scope["path"] != "/deaf":
             while True:
@@ -234,7 +234,7 @@ async def test_a_body_below_the_least_rate_is_408_and_one_above_is_read() -> Non
             await asyncio.sleep(pause)
         return (await reading)[0]
 
-    async with serving(body_seconds=0.4, least_bytes_per_second=10) as server:
+    async with serving(body_seconds=0.4, min_bytes_per_second=10) as server:
         assert await upload(server, 0.5) == 408
         assert await upload(server, 0.05) == 200
 
@@ -354,8 +354,8 @@ async def test_connections_over_the_limit_are_503() -> None:
         await eventually(lambda: _is_served(server))
 
 
-async def test_strangers_make_room_for_each_other_and_not_for_the_known() -> None:
-    async with serving(strangers=3) as server:
+async def test_unauthenticated_connections_make_room_and_authenticated_ones_stay() -> None:
+    async with serving(unauthenticated=3) as server:
         known = await connect(server)
         await known.send(GET + b"Authorization: known\r\n\r\n")
         assert (await known.response())[0] == 200
