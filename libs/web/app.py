@@ -1,4 +1,4 @@
-"""The HTTP app of a service: the internal token, request ids, errors as problem documents."""
+"""A service's HTTP app: authentication of internal callers, request ids, metrics, error responses."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -56,26 +56,26 @@ def create_app(
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
-    """An app that only the services of this system may call; its health is public.
+    """An app that only the system's own services may call, except for its public health endpoints.
 
-    `checks` raise while the service is not ready; `background` starts and stops with the app;
-    `state` is what the routes need.
+    A check raises while the service is not ready. `background` starts and stops with the app. Routes
+    find `state` in the app's state.
     """
     token = InternalToken(internal_token)
     app = Litestar(
         route_handlers=[*routes, *health_routes(checks, token)],
         request_max_body_size=BATCH_BYTES,
-        exception_handlers={Exception: respond_to_error},
+        exception_handlers={Exception: render_error},
         lifespan=[lifespan_of(background)],
         openapi_config=None,
         logging_config=None,
     )
     app.state.update(dict(state))
-    return Frame(app, token)
+    return InternalApi(app, token)
 
 
 def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
-    """The app's lifespan: `background` is started before the first request, stopped after the last."""
+    """A lifespan that starts `background` before the first request and stops it after the last."""
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -85,9 +85,9 @@ def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
     return lifespan
 
 
-class Frame:
-    """Wraps the app of a service: checks the internal token before any route, gives each request an id,
-    and measures."""
+class InternalApi:
+    """The ASGI entry of a service: authenticates the internal caller before anything about the
+    service is revealed, gives each request an id, and measures it."""
 
     def __init__(self, app: Litestar, token: InternalToken) -> None:
         self._app = app
@@ -106,7 +106,7 @@ class Frame:
         started = time.perf_counter()
         status = 500
 
-        async def watch(message: Message) -> None:
+        async def send_observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -116,11 +116,13 @@ class Frame:
             if self._token.is_in(headers.get(b"authorization", b"")):
                 mark_authenticated(scope["state"])
             elif not scope["path"].startswith(health.PREFIX):
-                refusal = Unauthenticated("Only the services of this system may call this one.")
-                await problems.send_problem(watch, refusal, request_id)
+                refusal = Unauthenticated(
+                    "This endpoint is internal: only services of this system may call it."
+                )
+                await problems.send_problem(send_observed, refusal, request_id)
                 return
             with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
-                await self._app(scope, receive, watch)
+                await self._app(scope, receive, send_observed)
         finally:
             metrics.HTTP_SECONDS.labels(
                 scope.get("path_template", ""), scope["method"], str(status)
@@ -129,24 +131,24 @@ class Frame:
 
 
 def head_as_get(scope: HTTPScope) -> HTTPScope:
-    """A HEAD request is handled as a GET; the server sends only the headers."""
+    """Treats HEAD as GET; the server then sends only the headers."""
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def respond_to_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The response to a request that failed with `error`."""
-    # The gateway's app has no frame.
+def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The problem response to a request that raised `error`."""
+    # Only InternalApi puts the id into the state, and the gateway has none.
     request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
     return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 
 def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:
-    """A WhaleError stays, an error of the framework becomes the one with its status, and a transient
-    failure becomes Unavailable. Any other exception is an internal error and is logged."""
+    """`error` as an error that callers know: a WhaleError unchanged, the framework's by its status, a
+    transient one as Unavailable. Any other is logged and becomes an InternalError."""
     if isinstance(error, WhaleError):
         return error
-    if isinstance(error, HTTPException) and (known := _of_framework(error)):
-        return known
+    if isinstance(error, HTTPException) and (mapped := _map_framework_error(error)):
+        return mapped
     if is_transient(error):
         log.warning("database_unavailable", error=repr(error))
         return Unavailable("The service cannot reach its database. Try again in a moment.")
@@ -154,7 +156,7 @@ def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleEr
     return InternalError(problems.INTERNAL_ERROR)
 
 
-def _of_framework(error: HTTPException) -> WhaleError | None:
+def _map_framework_error(error: HTTPException) -> WhaleError | None:
     match error.status_code:
         case 400:
             # An invalid Host header; the routes check everything else.
@@ -165,8 +167,8 @@ def _of_framework(error: HTTPException) -> WhaleError | None:
             )
         case 405:
             return MethodNotAllowed(
-                "This path does not take this method; the `Allow` header lists those it takes.",
-                allow=_methods(error.headers),
+                "This path does not support this method; the `Allow` header lists those it supports.",
+                allow=_allowed_methods(error.headers),
             )
         case 413:
             return TooLarge(
@@ -176,5 +178,5 @@ def _of_framework(error: HTTPException) -> WhaleError | None:
             return None
 
 
-def _methods(headers: Mapping[str, str] | None) -> tuple[str, ...]:
+def _allowed_methods(headers: Mapping[str, str] | None) -> tuple[str, ...]:
     return tuple((headers or {}).get("Allow", "").replace(" ", "").split(","))

@@ -1,4 +1,4 @@
-"""Health: whether the process responds, whether it can do its work, and why not."""
+"""Health endpoints: liveness, readiness, and for authenticated callers the reasons against it."""
 
 import asyncio
 import hmac
@@ -13,38 +13,38 @@ PREFIX: Final = "/health/"
 
 # A readiness check that hangs must not hang the caller.
 _CHECK_SECONDS: Final = 2.0
-# Readiness is public: however often it is requested, the checks run once in this time.
-_CACHED_SECONDS: Final = 1.0
+# Readiness is public, so its result is cached: requests must not multiply the checks.
+_FRESH_SECONDS: Final = 1.0
 
 Check = Callable[[], Awaitable[None]]
 
 
 class Readiness:
-    """The results of the checks, at most a second old."""
+    """The results of the readiness checks, cached for a second."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._lock = asyncio.Lock()
-        self._until = 0.0
+        self._fresh_until = 0.0
         self._failures: dict[str, str] = {}
 
-    async def find_failures(self) -> dict[str, str]:
-        """The checks that fail, each with its reason; concurrent callers share one run."""
+    async def failures(self) -> dict[str, str]:
+        """The reason of each failing check, by the check's name. Concurrent callers share a run."""
         async with self._lock:
-            if time.monotonic() >= self._until:
-                self._failures = await _run(self._checks)
-                self._until = time.monotonic() + _CACHED_SECONDS
+            if time.monotonic() >= self._fresh_until:
+                self._failures = await _run_checks(self._checks)
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
             return self._failures
 
 
-async def _run(checks: Mapping[str, Check]) -> dict[str, str]:
+async def _run_checks(checks: Mapping[str, Check]) -> dict[str, str]:
     async def run(check: Check) -> str | None:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await check()
         except TimeoutError:
-            return "timed out"
-        except Exception as error:  # noqa: BLE001  any exception is a reason not to be ready
+            return "no response in time"
+        except Exception as error:  # noqa: BLE001  any failure is a reason
             return str(error) or type(error).__name__
         return None
 
@@ -55,21 +55,21 @@ async def _run(checks: Mapping[str, Check]) -> dict[str, str]:
 
 
 class InternalToken:
-    """The token of the services of this system and of the operator's tools."""
+    """The token by which services and the operator's tools authenticate to each other."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
     def is_in(self, authorization: bytes) -> bool:
-        """Whether this Authorization header has the token."""
+        """Whether the Authorization header has the token."""
         return hmac.compare_digest(authorization, self._expected)
 
 
 def health_routes(
     checks: Mapping[str, Check], token: InternalToken
 ) -> list[ControllerRouterHandler]:
-    """`/health/live`: the process responds. `/health/ready`: it can do its work. Both are public. The
-    reasons name parts of the system, so only callers with the internal token get them."""
+    """`/health/live`: the process responds. `/health/ready`: it can do its work. Both are public; the
+    reasons name internals, so only callers with the internal token get them."""
     readiness = Readiness(checks)
 
     @get("/health/live", operation_id="live", sync_to_thread=False)
@@ -78,12 +78,12 @@ def health_routes(
 
     @get("/health/ready", operation_id="ready")
     async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        failures = await readiness.find_failures()
+        failures = await readiness.failures()
         if not failures:
             return Response({"status": "ready"}, status_code=200)
-        content: dict[str, Any] = {"status": "not ready"}
+        body: dict[str, Any] = {"status": "not ready"}
         if token.is_in(request.headers.get("authorization", "").encode("latin-1")):
-            content["failing"] = failures
-        return Response(content, status_code=503)
+            body["failing"] = failures
+        return Response(body, status_code=503)
 
     return [live, ready]

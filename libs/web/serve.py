@@ -1,4 +1,4 @@
-"""Runs a service: its settings, uvicorn on uvloop, a port for metrics, and an orderly stop."""
+"""Running a service: settings, uvicorn on uvloop, a metrics port, and a graceful shutdown."""
 
 import gc
 import resource
@@ -14,18 +14,18 @@ from libs.kernel.settings import SettingsError, load
 from libs.observability import logging
 from libs.web.connections import Connections, Limits
 from libs.web.protocol import LimitedProtocol
-from libs.web.stopping import GRACE_SECONDS, OrderlyServer, Readiness
+from libs.web.shutdown import GRACE_SECONDS, GracefulServer, StoppableApp
 
-# A batch makes tens of thousands of objects that live as long as it and have no cycles. Python would
-# scan them after every 700, which costs a twentieth of the work. Objects from the start are never scanned.
+# A batch allocates tens of thousands of short-lived objects without cycles: collecting after every 700,
+# Python's default, costs a twentieth of the time. Objects from before the start are never collected.
 _YOUNG_OBJECTS: Final = 20_000
-# Longer than the clients of this system keep an idle connection, so that the server does not close one
-# at the moment when a client sends on it.
+# Longer than our clients keep an idle connection, so that they never send a request on a connection
+# that the server is closing.
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
 class ServiceSettings(Protocol):
-    """The settings that every service needs to run."""
+    """The settings that every service has."""
 
     @property
     def http_host(self) -> str: ...
@@ -43,7 +43,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def main(
     service: str, kind: type[S], build: Callable[[S], Any], environ: Mapping[str, str]
 ) -> None:
-    """Run `service` with the settings of `environ`; invalid ones end the process with a message."""
+    """Run `service` with settings from `environ`; exits with an explanation if they are invalid."""
     try:
         settings = load(kind, environ)
     except SettingsError as error:
@@ -58,24 +58,24 @@ def main(
 
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
-    """Serve until SIGTERM or SIGINT, then stop as libs.web.stopping describes."""
+    """Serve until SIGTERM or SIGINT, then shut down as libs.web.shutdown describes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
     limits = Limits()
-    _allow_files(2 * limits.connections)
+    _raise_file_limit(2 * limits.connections)
     if metrics_port:
         start_http_server(metrics_port, addr=host)
-    readiness = Readiness(app)
-    server = OrderlyServer(
+    stoppable = StoppableApp(app)
+    server = GracefulServer(
         uvicorn.Config(
-            readiness,
+            stoppable,
             host=host,
             port=port,
             loop="uvloop",
-            # uvicorn expects a class, and calls it.
+            # uvicorn expects a class, and only calls it.
             http=cast(
-                "type[LimitedProtocol]", partial(LimitedProtocol, register=Connections(limits))
+                "type[LimitedProtocol]", partial(LimitedProtocol, registry=Connections(limits))
             ),
             ws="none",
             lifespan="on",
@@ -87,14 +87,14 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=2_048,
         ),
-        readiness,
+        stoppable,
     )
     server.run()
 
 
-def _allow_files(wanted: int) -> None:
-    """Raise the soft limit on open files, so that the limit on connections applies first."""
+def _raise_file_limit(required: int) -> None:
+    """Raise the soft limit on open files, so that the limit on connections is reached first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    allowed = required if hard == resource.RLIM_INFINITY else min(required, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -1,4 +1,4 @@
-"""The composition root of earning: engines, the HTTP lane, consumers and relay, in one process."""
+"""The composition root of earning: engines, API, consumers and relay in one process."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -14,23 +14,23 @@ from libs.persistence.idempotency import purging
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.earning import consumers
-from services.earning.api import events, internal, routes
-from services.earning.handlers.posting import PostingRequest, PostingResult, post_batch
-from services.earning.handlers.resources import Resources
+from services.earning.api import routes
+from services.earning.api.resources import Resources
+from services.earning.handlers.posting import Posted, PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
 from services.earning.settings import Settings
 
 
 def build(settings: Settings) -> ASGIApp:
-    """The app with the parts that `settings.roles` names; nothing connects before it starts."""
+    """The app with the parts that `settings.roles` names; it connects when it starts."""
     batches = create_batch_engine(settings.database_url, name="earning batches")
     reads = create_engine(settings.database_url, name="earning reads")
     slow_reads = SlowReads(reads)
 
-    async def post(works: Sequence[PostingRequest]) -> Sequence[PostingResult | Exception]:
-        done = await post_batch(batches, works)
+    async def post(requests: Sequence[PostingRequest]) -> Sequence[Posted]:
+        posted = await post_batch(batches, requests)
         messaging.wake_relay()
-        return done
+        return posted
 
     group_commit = GroupCommit(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
 
@@ -40,14 +40,14 @@ def build(settings: Settings) -> ASGIApp:
         database_url=settings.database_url,
         consumers=(
             partial(
-                consumers.order_completed,
+                consumers.consume_orders,
                 batches,
                 settings.kafka_url,
                 group_commit,
                 security=settings,
             ),
-            partial(consumers.order_refunded, batches),
-            partial(consumers.anomaly_resolved, batches),
+            partial(consumers.consume_refunds, batches),
+            partial(consumers.consume_resolutions, batches),
         )
         if "consumers" in settings.roles
         else (),
@@ -56,9 +56,7 @@ def build(settings: Settings) -> ASGIApp:
     )
 
     return create_app(
-        routes=(*routes.ROUTES, *events.ROUTES, *internal.ROUTES)
-        if "api" in settings.roles
-        else (),
+        routes=(*routes.PUBLIC, *routes.INTERNAL) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         background=[

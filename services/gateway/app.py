@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from libs.background.lifecycle import OnStop
 from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import lifespan_of, respond_to_error
+from libs.web.app import lifespan_of, render_error
 from libs.web.health import InternalToken, health_routes
 from services.gateway.api.bodies import BodyMemory
 from services.gateway.api.edge import Edge
@@ -62,7 +62,7 @@ def build(settings: Settings) -> ASGIApp:
                 {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
             ),
         ],
-        exception_handlers={Exception: respond_to_error},
+        exception_handlers={Exception: render_error},
         lifespan=[lifespan_of([OnStop(engine.dispose), OnStop(redis.aclose), *services.values()])],
         openapi_config=None,
         logging_config=None,

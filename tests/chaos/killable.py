@@ -55,8 +55,19 @@ POINTS: dict[str, dict[str, Point]] = {
     # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
         "debit locked, not written": (ledger, "write", False),
-        "debit committed, not answered": (GroupCommit, "_settle", True),
+        "debit committed, not answered": (GroupCommit, "_run_or_split", True),
     },
+}
+
+
+# The points inside the transaction of a batch; each other point is after its commit.
+BEFORE_COMMIT = {
+    "earning": ("written, not committed", "locked, not written"),
+    "anomaly": ("in windows, not recorded", "recorded, not judged", "judged, not committed"),
+}
+AFTER_COMMIT = {
+    group: [point for point in POINTS[group] if point not in points]
+    for group, points in BEFORE_COMMIT.items()
 }
 
 

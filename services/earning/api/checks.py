@@ -1,4 +1,4 @@
-"""The bounds of what callers send, each fault told with its place, all of them at once.
+"""The bounds of request bodies: every fault is reported, each with its place.
 
 Source of the bounds: the API's documentation, "Bounds".
 """
@@ -21,7 +21,7 @@ _NEGATIVE_AWARD: Final = (
 
 
 def program_create(request: api.ProgramCreate, faults: Faults) -> None:
-    """A new programme: every value it has."""
+    """All values of a new program."""
     _program(
         faults,
         name=request.name,
@@ -32,7 +32,7 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
 
 
 def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
-    """A change: the values it names."""
+    """The values that a patch names."""
     _program(
         faults,
         name=request.name,
@@ -43,7 +43,7 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
 
 
 def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
-    """A manual award; `at` is where it stands in the body."""
+    """A manual award; `at` is its place in the body."""
     shared.customer_id(request.customer_id, faults, at=f"{at}/customer_id")
     if request.points < 0:
         faults.at(f"{at}/points", _NEGATIVE_AWARD)
@@ -53,7 +53,7 @@ def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
 
 
 def adjust(request: api.AdjustRequest, faults: Faults) -> None:
-    """A correction by hand."""
+    """A manual correction."""
     shared.customer_id(request.customer_id, faults, at="#/customer_id")
     if request.points == 0 or abs(request.points) > api.MAX_MANUAL_POINTS:
         limit = f"{api.MAX_MANUAL_POINTS:,}"
@@ -62,7 +62,7 @@ def adjust(request: api.AdjustRequest, faults: Faults) -> None:
 
 
 def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
-    """The envelope of a batch; its items are judged one by one."""
+    """The envelope of a batch; each item is checked on its own."""
     if not 1 <= len(request.items) <= api.MAX_BATCH_ITEMS:
         faults.at("#/items", f"must have 1 to {api.MAX_BATCH_ITEMS} items")
 

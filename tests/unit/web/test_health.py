@@ -88,7 +88,7 @@ async def test_the_checks_run_once_a_second_however_many_ask() -> None:
 
 
 async def test_readiness_is_looked_at_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.web.health._CACHED_SECONDS", 0.05)
+    monkeypatch.setattr("libs.web.health._FRESH_SECONDS", 0.05)
     broken = True
 
     async def sometimes() -> None:
@@ -96,7 +96,7 @@ async def test_readiness_is_looked_at_again_after_a_second(monkeypatch: pytest.M
             raise ConnectionError("unavailable")
 
     readiness = Readiness({"database": sometimes})
-    assert await readiness.find_failures() == {"database": "unavailable"}
+    assert await readiness.failures() == {"database": "unavailable"}
     broken = False
     await asyncio.sleep(0.1)
-    assert await readiness.find_failures() == {}
+    assert await readiness.failures() == {}

@@ -63,10 +63,10 @@ async def serving(**limits: Any) -> AsyncIterator[Server]:
         app, http="httptools", lifespan="off", access_log=False, log_config=None
     )
     config.load()
-    register = Connections(chosen)
+    registry = Connections(chosen)
     state = ServerState()
     made = await asyncio.get_running_loop().create_server(
-        lambda: LimitedProtocol(config, state, {}, register=register), "127.0.0.1", 0
+        lambda: LimitedProtocol(config, state, {}, registry=registry), "127.0.0.1", 0
     )
     app.port = made.sockets[0].getsockname()[1]
     try:
@@ -234,7 +234,7 @@ async def test_a_body_below_the_least_rate_is_408_and_one_above_is_read() -> Non
             await asyncio.sleep(pause)
         return (await reading)[0]
 
-    async with serving(body_seconds=0.4, min_bytes_per_second=10) as server:
+    async with serving(body_seconds=0.4, least_bytes_per_second=10) as server:
         assert await upload(server, 0.5) == 408
         assert await upload(server, 0.05) == 200
 
@@ -354,7 +354,7 @@ async def test_connections_over_the_limit_are_503() -> None:
         await eventually(lambda: _is_served(server))
 
 
-async def test_unauthenticated_connections_make_room_and_authenticated_ones_stay() -> None:
+async def test_strangers_make_room_for_each_other_and_not_for_the_known() -> None:
     async with serving(unauthenticated=3) as server:
         known = await connect(server)
         await known.send(GET + b"Authorization: known\r\n\r\n")
