@@ -96,7 +96,7 @@ async def test_the_checks_run_again_after_a_second(monkeypatch: pytest.MonkeyPat
             raise ConnectionError("unavailable")
 
     readiness = Readiness({"database": fail_while_broken})
-    assert await readiness.failures() == {"database": "unavailable"}
+    assert await readiness.find_failures() == {"database": "unavailable"}
     broken = False
     await asyncio.sleep(0.1)
-    assert await readiness.failures() == {}
+    assert await readiness.find_failures() == {}
