@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from libs.contracts import api, bounds, events, rewards
+from libs.contracts import anomalies, api, bounds, events, rewards
 from libs.contracts.bounds import Schema
 from libs.kernel import ids
 from libs.kernel.clock import parse_time
@@ -209,7 +209,7 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "id": _ID,
         "version": _whole(1, _LARGEST_INTEGER),
         "customer_id": _ID,
-        "type": _known_kinds("rapid_earning", "unusual_amount", "deviation"),
+        "type": _known_kinds(*anomalies.ANOMALY_TYPES),
         "description": _REASON,
         "points_involved": _whole(0, _LARGEST_BIGINT),
         "status": _known_kinds("pending_review", "in_review", "resolved"),

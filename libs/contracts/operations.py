@@ -432,7 +432,7 @@ OPERATIONS: Final = (
         query=(
             *PAGE,
             _choice("status", "Only those in it.", "pending_review", "in_review", "resolved"),
-            _choice("type", "Only of this type.", "rapid_earning", "unusual_amount", "deviation"),
+            _choice("type", "Only of this type.", *anomalies.ANOMALY_TYPES),
             _OF_CUSTOMER,
         ),
         answer=anomalies.Anomaly,

@@ -69,11 +69,11 @@ SETTINGS = [
         },
         [
             f"#/{RAPID}/window_seconds",
+            f"#/{UNUSUAL}/factor",
             f"#/{UNUSUAL}/min_history",
             f"#/{UNUSUAL}/min_points",
-            f"#/{DEVIATION}/min_days",
-            f"#/{UNUSUAL}/factor",
             f"#/{DEVIATION}/score",
+            f"#/{DEVIATION}/min_days",
         ],
         id="all at once",
     ),
