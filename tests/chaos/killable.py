@@ -45,7 +45,7 @@ POINTS: dict[str, dict[str, Point]] = {
         "returned, not cancelled": (Peers, "cancel", True),
     },
     "anomaly": {
-        "in windows, not recorded": (Windows, "suspect", True),
+        "in windows, not recorded": (Windows, "add", True),
         "recorded, not judged": (earnings, "add", True),
         "judged, not committed": (anomalies, "add_to_outbox", True),
         "committed, offset not": (BatchConsumer, "_commit", False),

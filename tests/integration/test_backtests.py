@@ -104,7 +104,7 @@ async def test_days_with_too_many_earnings_are_refused(
     async def outcome(_task: Task) -> Outcome:
         return Outcome()
 
-    monkeypatch.setattr(backtests, "_in_a_process", outcome)
+    monkeypatch.setattr(backtests, "_run_in_process", outcome)
     with pytest.raises(InvalidRequest) as refused:
         await Backtests().run(task(database))
     assert refused.value.errors[0].pointer == "#/from"

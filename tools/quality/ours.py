@@ -15,8 +15,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from libs.contracts.anomalies import AnomalySettings, AnomalyType
-from services.anomaly.domain.awards import Award, Baseline, median
+from services.anomaly.domain.baselines import Baseline, median
 from services.anomaly.domain.detectors import DETECTORS, judge
+from services.anomaly.domain.earnings import Earning as JudgedEarning
 from tools.quality.judge import verdict
 from tools.quality.simulator import Earning
 
@@ -40,16 +41,16 @@ def flagged(
 ) -> Mapping[AnomalyType, set[str]]:
     """The ids of what each detector flags: first against all that the store gave, then, since what
     is flagged is in no baseline, against what of it is normal."""
-    histories: dict[str, list[Award]] = {}
+    histories: dict[str, list[JudgedEarning]] = {}
     for one in earnings:
-        histories.setdefault(one.customer_id, []).append(Award(one.id, one.points, one.at))
+        histories.setdefault(one.customer_id, []).append(JudgedEarning(one.id, one.points, one.at))
     found: dict[AnomalyType, set[str]] = {}
     for _ in range(2):
         store = _store_baselines(earnings, set[str]().union(*found.values()))
         found = {kind: set() for kind in DETECTORS}
         for history in histories.values():
             for finding in judge(history, settings, store).findings:
-                found[finding.type].update(award.id for award in finding.awards)
+                found[finding.type].update(earning.id for earning in finding.earnings)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What other settings would have flagged in the recorded history. Reads, and changes nothing."""
+"""A backtest: what other settings would have flagged in the recorded history. Changes nothing."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,35 +17,36 @@ from libs.contracts.anomalies import (
     Resolution,
 )
 from libs.persistence.engine import Connection
-from services.anomaly.domain.awards import MS_A_SECOND, Baseline, Finding
-from services.anomaly.domain.detectors import DETECTORS, judge
+from services.anomaly.domain.detectors import DETECTORS
+from services.anomaly.domain.earnings import MS_A_SECOND
+from services.anomaly.domain.findings import Finding
+from services.anomaly.handlers.judgments import judge_customers
 from services.anomaly.store import anomalies, earnings
-from services.anomaly.store.anomalies import Judged
-from services.anomaly.store.earnings import Customer, Seen
+from services.anomaly.store.anomalies import ResolvedAnomaly
 
-# Histories of so many customers are in memory at a time, of up to 4,000 earnings each.
-_AT_ONCE: Final = 50
+# Histories of this many customers are in memory at a time, of up to 4,000 earnings each.
+_JUDGED_TOGETHER: Final = 50
 
 
 class _Flagged(Struct):
-    """What a detector flagged of the days looked at."""
+    """What a detector flags on the days of the backtest."""
 
     findings: int = 0
     points: int = 0
     customers: set[str] = field(default_factory=set)
     days: Counter[date] = field(default_factory=Counter)
-    points_of: Counter[date] = field(default_factory=Counter)
-    # Of the transactions that people judged, those in a finding.
-    judged: set[str] = field(default_factory=set)
+    points_by_day: Counter[date] = field(default_factory=Counter)
+    # The transactions in a finding that are also in a resolved anomaly.
+    resolved: set[str] = field(default_factory=set)
 
-    def add(self, customer_id: str, finding: Finding, judged: frozenset[str]) -> None:
+    def add(self, customer_id: str, finding: Finding, resolved: frozenset[str]) -> None:
         day = _day(finding)
         self.findings += 1
         self.points += finding.points
         self.customers.add(customer_id)
         self.days[day] += 1
-        self.points_of[day] += finding.points
-        self.judged.update(judged.intersection(award.id for award in finding.awards))
+        self.points_by_day[day] += finding.points
+        self.resolved.update(resolved.intersection(earning.id for earning in finding.earnings))
 
 
 async def backtest(
@@ -60,44 +61,40 @@ async def backtest(
     """Judge the `count` earnings of the UTC days `first` to `last`, both included, as if `settings`
     had always been in force and nobody had reviewed anything."""
     flagged = {kind: _Flagged() for kind in DETECTORS}
-    judged = await anomalies.judged_between(connection, store_id, first=first, last=last)
-    judged_ids = frozenset[str]().union(*(one.transaction_ids for one in judged))
+    resolved = await anomalies.resolved_between(connection, store_id, first=first, last=last)
+    resolved_ids = frozenset[str]().union(*(one.transaction_ids for one in resolved))
     customers = await earnings.customers_between(connection, store_id, first=first, last=last)
-    for start in range(0, len(customers), _AT_ONCE):
-        histories = await earnings.histories(connection, customers[start : start + _AT_ONCE])
-        for customer, history in histories.items():
-            for finding in await _judge(connection, customer, history, settings):
+    for start in range(0, len(customers), _JUDGED_TOGETHER):
+        some = customers[start : start + _JUDGED_TOGETHER]
+        histories = await earnings.histories(connection, some)
+        judgments = await judge_customers(
+            connection,
+            {customer: [one.earning for one in history] for customer, history in histories.items()},
+            dict.fromkeys(some, settings),
+        )
+        for (_, customer_id), judgment in judgments.items():
+            for finding in judgment.findings:
                 if first <= _day(finding) <= last:
-                    flagged[finding.type].add(customer[1], finding, judged_ids)
+                    flagged[finding.type].add(customer_id, finding, resolved_ids)
     return BacktestAnswer(
         from_=first.isoformat(),
         to=last.isoformat(),
         earnings=count,
-        detectors=[_told(kind, one, judged) for kind, one in flagged.items()],
+        detectors=[_detector(kind, one, resolved) for kind, one in flagged.items()],
     )
 
 
-async def _judge(
-    connection: Connection, customer: Customer, history: Sequence[Seen], settings: AnomalySettings
-) -> Sequence[Finding]:
-    awards = [one.award for one in history]
-    store: dict[str, Baseline] = {}
-    judgement = judge(awards, settings, store)
-    while judgement.asked:
-        store |= await earnings.store_before(connection, customer[0], judgement.asked)
-        judgement = judge(awards, settings, store)
-    return judgement.findings
-
-
 def _day(finding: Finding) -> date:
-    return datetime.fromtimestamp(finding.awards[-1].at / MS_A_SECOND, UTC).date()
+    return datetime.fromtimestamp(finding.earnings[-1].at / MS_A_SECOND, UTC).date()
 
 
-def _told(kind: AnomalyType, flagged: _Flagged, judged: Sequence[Judged]) -> BacktestDetector:
+def _detector(
+    kind: AnomalyType, flagged: _Flagged, resolved: Sequence[ResolvedAnomaly]
+) -> BacktestDetector:
     def recall(resolution: Resolution) -> Recall:
-        those = [one for one in judged if one.type == kind and one.resolution == resolution]
-        again = [one for one in those if not flagged.judged.isdisjoint(one.transaction_ids)]
-        return Recall(total=len(those), flagged=len(again))
+        same = [one for one in resolved if one.type == kind and one.resolution == resolution]
+        again = [one for one in same if not flagged.resolved.isdisjoint(one.transaction_ids)]
+        return Recall(total=len(same), flagged=len(again))
 
     return BacktestDetector(
         type=kind,
@@ -105,7 +102,9 @@ def _told(kind: AnomalyType, flagged: _Flagged, judged: Sequence[Judged]) -> Bac
         customers=len(flagged.customers),
         points_involved=flagged.points,
         days=[
-            BacktestDay(date=day.isoformat(), flagged=count, points_involved=flagged.points_of[day])
+            BacktestDay(
+                date=day.isoformat(), flagged=count, points_involved=flagged.points_by_day[day]
+            )
             for day, count in sorted(flagged.days.items())
         ],
         voided=recall("voided"),
