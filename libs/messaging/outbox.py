@@ -1,7 +1,7 @@
-"""The transactional outbox: events written in the transaction of what they tell of.
+"""The transactional outbox: events are written in the transaction whose effects they report.
 
-One row holds all events of a batch and lane, compressed: a row an event would cost more than the
-ledger entry it tells of.
+One row holds all events of a batch, compressed: a row for each event would cost more than the ledger
+entry that the event reports.
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,25 @@ from typing import Final
 import cramjam
 import msgspec
 from msgspec import Struct
-from sqlalchemy import (
-    TIMESTAMP,
-    BigInteger,
-    Column,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    func,
-)
 
+from libs.persistence.engine import Connection
+
+# A lane is a part of the outbox with a relay of its own. One lane publishes more events than one
+# ledger writes. With several lanes, a hash of the store would choose the lane, so that all events
+# of a key stay in the same one.
+LANE: Final = 0
 _ZSTD_LEVEL: Final = 1
+
+_APPEND: Final = """
+INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
+"""
 
 
 class EncodedEvent(Struct, frozen=True, array_like=True, gc=False):
-    """A CloudEvent as it will be published: the JSON `value`, and what its headers say.
+    """A CloudEvent as it will be published: the JSON `value`, and the values of its headers.
 
-    `key` orders it among others of its topic; `time` is RFC 3339; `traceparent` is empty where
-    there is no trace.
+    Events of a topic with the same `key` stay in order; `time` is RFC 3339; `traceparent` is empty
+    without a trace.
     """
 
     topic: str
@@ -45,6 +44,16 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[EncodedEvent]).decode
 
 
+async def append(connection: Connection, events: Sequence[EncodedEvent]) -> None:
+    """Add `events` to the outbox, in order, in the transaction of `connection`.
+
+    The transaction must already hold the locks that order its events relative to those of
+    concurrent transactions: the row's id is assigned here, and the relay publishes in id order.
+    """
+    if events:
+        await connection.execute(_APPEND, LANE, pack(events), len(events))
+
+
 def pack(events: Sequence[EncodedEvent]) -> bytes:
     """The payload of an outbox row."""
     return bytes(cramjam.zstd.compress(_encode(events), level=_ZSTD_LEVEL))
@@ -53,17 +62,3 @@ def pack(events: Sequence[EncodedEvent]) -> bytes:
 def unpack(payload: bytes) -> list[EncodedEvent]:
     """The events of an outbox row, in the order they were packed."""
     return _decode(bytes(cramjam.zstd.decompress(payload)))
-
-
-def outbox_table(metadata: MetaData) -> Table:
-    """The table each publishing service has. `id` is drawn after the locks of the transaction, so
-    that for each key the order of ids is the order of commits."""
-    return Table(
-        "outbox",
-        metadata,
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column("lane", SmallInteger, nullable=False),
-        Column("payload", LargeBinary, nullable=False),
-        Column("events", Integer, nullable=False),
-        Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
-    )

@@ -1,16 +1,16 @@
-"""A service's side of Kafka, started and stopped as one: consumers, their dead letters, the relay."""
+"""A service's side of Kafka: its consumers, their dead letters, and the relay."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from libs.background.backoff import delays
 from libs.kernel.errors import Unavailable
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging.backoff import delays
 from libs.messaging.broker import create_broker
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.consumer import BatchConsumer, NotReady
@@ -19,19 +19,19 @@ from libs.messaging.producer import create_producer
 from libs.messaging.relay import Relay
 from libs.observability import logging
 
-# Well within the time that a caller's gateway waits for us.
+# Shorter than the gateway's timeout for this service, so that the caller gets the reason.
 _PUBLISH_SECONDS: Final = 8.0
 
-MakeConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
+CreateConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
 
 log = logging.get(__name__)
 
 
 class Messaging:
-    """Used as a context: inside it the consumers consume and the relay relays.
+    """Consumes and relays from `start` to `stop`.
 
-    Kafka may be away at the start and come later; until then the service answers HTTP, writes its
-    outbox, and says that it is not ready.
+    Kafka may be unavailable at the start: the service then serves HTTP and writes to its outbox,
+    reports not ready, and connects as soon as it can.
     """
 
     def __init__(
@@ -39,112 +39,111 @@ class Messaging:
         *,
         bootstrap: str,
         database_url: str,
-        consumers: Sequence[MakeConsumer],
+        consumers: Sequence[CreateConsumer],
         relay: bool,
         publishes: bool = False,
         security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._bootstrap = bootstrap
         self._security = security
-        self._make_consumers = consumers
+        self._create_consumers = consumers
         self._publishes = publishes
         self._relay = Relay(database_url, bootstrap, security=security) if relay else None
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
-        self._running: list[asyncio.Task[None]] = []
-        self._trouble: str | None = "connecting to Kafka"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._not_ready_reason: str | None = "connecting to Kafka"
 
     def wake_relay(self) -> None:
-        """Something was written to the outbox."""
+        """Have the relay read the outbox immediately; called after a commit that wrote to it."""
         if self._relay is not None:
             self._relay.wake()
 
     async def publish(self, events: Sequence[EncodedEvent]) -> None:
-        """Put events on their topics, for one who asked from outside; what a service tells of its
-        own state goes through the outbox. Returns when the broker has them all.
+        """Publish events that a caller sent; returns when the broker has stored all of them. Events
+        about the service's own state go through the outbox instead.
 
-        Raises Unavailable while it does not take them: then some may be there all the same.
+        Raises Unavailable while the broker does not store them; some may be stored nevertheless.
         """
         if not events:
             return
         if self._producer is None:
-            raise Unavailable("Kafka cannot be reached at the moment.")
+            raise Unavailable("Kafka is unavailable. Try again in a moment.")
         try:
             async with asyncio.timeout(_PUBLISH_SECONDS):
                 await asyncio.gather(*[await self._send(event) for event in events])
         except (KafkaError, TimeoutError) as error:
-            log.warning("not_published", events=len(events), error=repr(error))
-            raise Unavailable("Kafka does not answer at the moment.") from error
+            log.warning("publish_failed", events=len(events), error=repr(error))
+            raise Unavailable("Kafka does not respond. Try again in a moment.") from error
 
     async def _send(self, event: EncodedEvent) -> "asyncio.Future[Any]":
         assert self._producer is not None
-        sent: asyncio.Future[Any] = await self._producer.send(
+        acknowledgment: asyncio.Future[Any] = await self._producer.send(
             event.topic, key=event.key, value=event.value, headers=headers_of(event)
         )
-        return sent
+        return acknowledgment
 
     async def ready(self) -> None:
-        """Raise while a part cannot do its work."""
-        if self._make_consumers and self._trouble is not None:
-            raise NotReady(self._trouble)
+        """Raise NotReady or ConnectionError while a consumer or the relay does not work."""
+        if self._create_consumers and self._not_ready_reason is not None:
+            raise NotReady(self._not_ready_reason)
         for consumer in self._consumers:
             await consumer.ready()
         if self._relay is not None:
             await self._relay.ready()
 
-    async def __aenter__(self) -> Self:
-        if self._make_consumers or self._publishes:
-            self._running.append(asyncio.create_task(self._start(), name="messaging"))
+    async def start(self) -> None:
+        if self._create_consumers or self._publishes:
+            self._tasks.append(asyncio.create_task(self._start(), name="messaging"))
         if self._relay is not None:
-            self._running.append(asyncio.create_task(self._relay.run(), name="relay"))
-        return self
+            self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
         if self._broker is not None:
             await self._broker.stop()
         for consumer in self._consumers:
             await consumer.close()
-        for task in self._running:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._producer is not None:
             await self._producer.stop()
 
     async def _start(self) -> None:
         self._producer = await self._connect()
-        if self._make_consumers:
+        if self._create_consumers:
             self._broker = await self._start_consumers(self._producer)
-        self._trouble = None
+        self._not_ready_reason = None
 
     async def _start_consumers(self, producer: AIOKafkaProducer) -> KafkaBroker:
-        """The consumers, started as soon as Kafka lets them."""
+        """Start the consumers, with retries until Kafka accepts them."""
         for delay in delays():
-            self._consumers = [make(producer) for make in self._make_consumers]
+            self._consumers = [create(producer) for create in self._create_consumers]
             for consumer in self._consumers:
-                consumer.on_done = self.wake_relay
+                consumer.on_commit = self.wake_relay
             broker = create_broker(self._bootstrap, self._consumers, security=self._security)
             try:
                 await broker.start()
-            except Exception as error:  # noqa: BLE001  without them nothing would ever be consumed
+            except Exception as error:  # noqa: BLE001  an exception here would end consuming silently
                 await broker.stop()
-                self._trouble = f"the consumers cannot start: {error!r}"
-                log.warning("consumers_wait", error=repr(error))
+                self._not_ready_reason = f"the consumers cannot start: {error!r}"
+                log.warning("consumers_retry", error=repr(error))
                 await asyncio.sleep(delay)
             else:
                 return broker
         raise AssertionError("delays never end")
 
     async def _connect(self) -> AIOKafkaProducer:
-        """A producer that is connected, as soon as there is a Kafka to connect to."""
+        """Connect a producer, with retries until Kafka is available."""
         for delay in delays():
             producer = create_producer(self._bootstrap, security=self._security)
             try:
                 await producer.start()
-            except Exception as error:  # noqa: BLE001  it is tried until it works
+            except Exception as error:  # noqa: BLE001  whatever the reason, it is retried
                 await producer.stop()
-                self._trouble = f"Kafka is away: {error!r}"
-                log.warning("kafka_away", error=repr(error))
+                self._not_ready_reason = f"Kafka is unavailable: {error!r}"
+                log.warning("kafka_unavailable", error=repr(error))
                 await asyncio.sleep(delay)
             else:
                 return producer

@@ -1,1 +1,1 @@
-"""PostgreSQL: engines, transactions, migrations, and the gatherer for group commit."""
+"""PostgreSQL: engines, transactions, migrations, group commit, and idempotency keys."""

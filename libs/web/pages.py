@@ -1,4 +1,4 @@
-"""Lists in pages: `limit` and `starting_after` in, `data`, `total` and `has_more` out."""
+"""Pages in the API: reads `limit` and `starting_after`, renders `data`, `total` and `has_more`."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,23 +6,14 @@ from typing import Any, Final
 from msgspec import UNSET, Struct, UnsetType
 
 from libs.contracts.operations import DEFAULT_LIMIT, MAX_LIMIT, PAGE
+from libs.persistence.pages import COUNT_LIMIT, Listed, Page
 from libs.web.body import Query
 
 PARAMETERS: Final = frozenset(parameter.name for parameter in PAGE)
 
-# `total` is exact up to here; beyond, a count would cost a walk through the whole history.
-COUNT_LIMIT: Final = 10_000
-
-
-class Page(Struct, frozen=True):
-    """Which page is asked for: up to `limit` items after the one with the id `starting_after`."""
-
-    limit: int
-    starting_after: str | None
-
 
 class PageAnswer(Struct, frozen=True, kw_only=True):
-    """A page as it is answered; `total_more` is true where more than `total` match."""
+    """The body of a response with one page; `total_more` is true if more than `total` items match."""
 
     data: Sequence[Any]
     total: int
@@ -31,18 +22,18 @@ class PageAnswer(Struct, frozen=True, kw_only=True):
 
 
 def page_of(query: Query) -> Page:
-    """The page that the query asks for."""
+    """The page that the query requests."""
     return Page(
         limit=query.number("limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT),
         starting_after=query.text("starting_after"),
     )
 
 
-def answer(data: Sequence[Any], *, has_more: bool, counted: int) -> PageAnswer:
-    """The answer with `data`; `counted` is how many match, counted to COUNT_LIMIT + 1 at most."""
+def page_answer(page: Listed[Any], data: Sequence[Any] | None = None) -> PageAnswer:
+    """The body with a page's items, or with `data` rendered from them."""
     return PageAnswer(
-        data=data,
-        total=min(counted, COUNT_LIMIT),
-        has_more=has_more,
-        total_more=True if counted > COUNT_LIMIT else UNSET,
+        data=page.items if data is None else data,
+        total=min(page.counted, COUNT_LIMIT),
+        has_more=page.has_more,
+        total_more=True if page.counted > COUNT_LIMIT else UNSET,
     )

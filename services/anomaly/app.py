@@ -1,22 +1,19 @@
 """The composition root of anomaly: engines, the HTTP side, consumers and relay, in one process."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
 from aiokafka import AIOKafkaProducer
-from litestar import Litestar
 from litestar.types import ASGIApp
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from libs.background.lifecycle import OnStop
 from libs.messaging.consumer import BatchConsumer
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
-from libs.persistence.idempotency import keep_purging
-from libs.persistence.turns import SlowReads
+from libs.persistence.idempotency import purging
+from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.anomaly import consumers
 from services.anomaly.api.routes import ROUTES
@@ -54,22 +51,17 @@ def build(settings: Settings) -> ASGIApp:
         relay="relay" in settings.roles,
     )
 
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        chore = asyncio.create_task(keep_purging(batches), name="keys")
-        async with messaging:
-            yield
-        chore.cancel()
-        await asyncio.gather(chore, return_exceptions=True)
-        await redis.aclose()
-        await batches.dispose()
-        await reads.dispose()
-
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
-        lifespan=[running],
+        background=[
+            OnStop(batches.dispose),
+            OnStop(reads.dispose),
+            OnStop(redis.aclose),
+            messaging,
+            purging(batches),
+        ],
         state={
             "resources": Resources(
                 writes=batches,

@@ -11,7 +11,7 @@ from libs.contracts.events import PointsPosted
 from libs.contracts.groups import ANOMALY_POINTS
 from libs.kernel.clock import format_time, parse_time
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BatchConsumer, Record, RecordOutcome
 from services.anomaly.handlers.detection import detect
 from services.anomaly.store.earnings import EarningEvent, milliseconds
 from services.anomaly.store.windows import Windows
@@ -33,7 +33,7 @@ def points_posted(
         event = reader.read(record)
         return _earning(event) if event.type == "earn" else None
 
-    async def handle(events: Sequence[EarningEvent | None]) -> Sequence[Verdict]:
+    async def handle(events: Sequence[EarningEvent | None]) -> Sequence[RecordOutcome]:
         if await detect(engine, windows, [one for one in events if one is not None]):
             wake_relay()
         return [None] * len(events)

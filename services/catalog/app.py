@@ -1,21 +1,18 @@
-"""The composition root of catalog: engines, the HTTP side, consumers and relay, in one process."""
+"""The composition root of catalog: engines, routes, consumers and relay, in one process."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 
-from litestar import Litestar
 from litestar.types import ASGIApp
 
+from libs.background.lifecycle import OnStop
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
-from libs.persistence.idempotency import keep_purging
+from libs.persistence.idempotency import purging
 from libs.web.app import create_app
 from services.catalog import consumers
-from services.catalog.api import internal, routes
-from services.catalog.handlers.listing import Listing
+from services.catalog.api import internal_routes, responses, routes
 from services.catalog.handlers.resources import Resources
+from services.catalog.handlers.reward_pages import RewardPages
 from services.catalog.settings import Settings
 
 
@@ -27,24 +24,23 @@ def build(settings: Settings) -> ASGIApp:
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
-        consumers=(partial(consumers.points, writes),) if "consumers" in settings.roles else (),
+        consumers=(partial(consumers.consume_points, writes),)
+        if "consumers" in settings.roles
+        else (),
         relay="relay" in settings.roles,
     )
-
-    @asynccontextmanager
-    async def running(_app: Litestar) -> AsyncIterator[None]:
-        chore = asyncio.create_task(keep_purging(writes), name="keys")
-        async with messaging:
-            yield
-        chore.cancel()
-        await asyncio.gather(chore, return_exceptions=True)
-        await writes.dispose()
-        await reads.dispose()
+    pages = RewardPages(reads, encode_page=responses.encode_page)
+    resources = Resources(writes, reads, pages, messaging.wake_relay)
 
     return create_app(
-        routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
+        routes=(*routes.ROUTES, *internal_routes.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
-        lifespan=[running],
-        state={"resources": Resources(writes, reads, Listing(reads), messaging.wake_relay)},
+        background=[
+            OnStop(writes.dispose),
+            OnStop(reads.dispose),
+            messaging,
+            purging(writes),
+        ],
+        state={"resources": resources},
     )

@@ -1,1 +1,1 @@
-"""Earning: programmes, accounts and the points ledger; the only writer of balances."""
+"""Earning: programs, accounts and the points ledger; the only writer of balances."""

@@ -1,4 +1,4 @@
-"""What earning hears from Kafka."""
+"""The consumers of earning: orders and refunds of shops, resolutions of anomalies."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -14,56 +14,66 @@ from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.cloudevents import EventReader, Poison
-from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, Verdict
+from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
-from libs.persistence.gatherer import Gatherer
-from services.earning.domain.intake import OutOfBounds, is_guests, order_of, refund_of
 from services.earning.domain.postings import Order, Refund
-from services.earning.handlers import reviews
-from services.earning.handlers.posting import Done, Result, Work, post_batch
+from services.earning.domain.shop_events import (
+    OutOfBounds,
+    build_order,
+    build_refund,
+    is_guest,
+)
+from services.earning.handlers.posting import (
+    Posted,
+    PostingGroup,
+    PostingRequest,
+    Result,
+    post_batch,
+)
+from services.earning.handlers.resolutions import build_resolution
 
 ORDERS_GROUP = EARNING_ORDERS.name
 REFUNDS_GROUP = EARNING_REFUNDS.name
 RESOLUTIONS_GROUP = EARNING_RESOLUTIONS.name
 
-# Orders in one batch while requests come: about 10 ms in which no request is served.
-_BESIDE_REQUESTS = 200
+# Orders per batch while HTTP requests arrive: about 10 ms during which no request is served.
+_ORDERS_BETWEEN_REQUESTS = 200
 
-V = TypeVar("V", bound=ShopEvent)
+E = TypeVar("E", bound=ShopEvent)
 P = TypeVar("P", Order, Refund)
 
 
 class Guest(Struct, frozen=True):
-    """An event of a store that names no customer: it is passed over."""
+    """An event of the store without a customer, which is passed over."""
 
     store_id: str
 
 
-def order_completed(
+def consume_orders(
     engine: AsyncEngine,
     bootstrap: str,
-    requests: Gatherer[Work, Done],
+    group_commit: PostingGroup,
     producer: AIOKafkaProducer,
     *,
     security: KafkaSecurity = PLAINTEXT,
 ) -> BatchConsumer[Order | Guest]:
-    """Orders become postings; one poll is one batch of the ledger, or a few while requests come:
-    they go first."""
-    read = _reading(EventReader(ORDER_COMPLETED, kind=OrderCompleted), order_of)
+    """Posts orders. A poll is one batch of the ledger, or several small ones while HTTP requests
+    arrive, which go first."""
+    read = _reader(EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order)
 
-    async def post(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
+    async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         return await _post(engine, orders)
 
-    async def handle(orders: Sequence[Order | Guest]) -> Sequence[Verdict]:
-        verdicts: list[Verdict] = []
-        if not requests.is_in_use:
-            verdicts += await post(orders)
-        while len(verdicts) < len(orders):
-            await requests.give_way()
-            verdicts += await post(orders[len(verdicts) : len(verdicts) + _BESIDE_REQUESTS])
+    async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
+        outcomes: list[RecordOutcome] = []
+        if not group_commit.has_recent_requests:
+            outcomes += await post(orders)
+        while len(outcomes) < len(orders):
+            await group_commit.yield_to_requests()
+            outcomes += await post(orders[len(outcomes) : len(outcomes) + _ORDERS_BETWEEN_REQUESTS])
         _count_guests(ORDER_COMPLETED, orders)
-        return verdicts
+        return outcomes
 
     return BatchConsumer(
         topics=(ORDER_COMPLETED,),
@@ -83,52 +93,52 @@ def order_completed(
     )
 
 
-def order_refunded(
+def consume_refunds(
     engine: AsyncEngine, producer: AIOKafkaProducer
 ) -> BatchConsumer[Refund | Guest]:
-    """Refunds become postings; one that overtakes its order waits in the books."""
+    """Posts refunds. A refund that overtakes its order waits in the ledger."""
 
-    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[Verdict]:
-        verdicts = await _post(engine, refunds)
+    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[RecordOutcome]:
+        outcomes = await _post(engine, refunds)
         _count_guests(ORDER_REFUNDED, refunds)
-        return verdicts
+        return outcomes
 
     return BatchConsumer(
         topics=(ORDER_REFUNDED,),
         group=REFUNDS_GROUP,
         service="earning",
-        read=_reading(EventReader(ORDER_REFUNDED, kind=OrderRefunded), refund_of),
+        read=_reader(EventReader(ORDER_REFUNDED, kind=OrderRefunded), build_refund),
         handle=handle,
         producer=producer,
         policy=BACKGROUND,
     )
 
 
-def _reading(reader: EventReader[V], posting_of: Callable[..., P]) -> Callable[[Record], P | Guest]:
-    """Reads a record as its posting, or as a guest's."""
-
+def _reader(reader: EventReader[E], build: Callable[..., P]) -> Callable[[Record], P | Guest]:
     def read(record: Record) -> P | Guest:
         event = reader.read(record)
-        if is_guests(event):
+        if is_guest(event):
             return Guest(str(event.store_id))
         try:
-            return posting_of(event, now=utc_now())
+            return build(event, now=utc_now())
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
     return read
 
 
-def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Work]:
-    """What people made of anomalies is carried out: points taken back, accounts suspended."""
+def consume_resolutions(
+    engine: AsyncEngine, producer: AIOKafkaProducer
+) -> BatchConsumer[PostingRequest]:
+    """Carries out resolutions of anomalies: awards are voided, accounts suspended."""
     reader = EventReader(ANOMALY_RESOLVED, kind=AnomalyChanged)
 
-    def read(record: Record) -> Work:
-        resolution = reviews.resolution_of(reader.read(record), now=utc_now())
-        return Work([] if resolution is None else [resolution])
+    def read(record: Record) -> PostingRequest:
+        resolution = build_resolution(reader.read(record), now=utc_now())
+        return PostingRequest([] if resolution is None else [resolution])
 
-    async def handle(works: Sequence[Work]) -> Sequence[Verdict]:
-        return [_verdict_on_work(done) for done in await post_batch(engine, works)]
+    async def handle(requests: Sequence[PostingRequest]) -> Sequence[RecordOutcome]:
+        return [_resolution_outcome(posted) for posted in await post_batch(engine, requests)]
 
     return BatchConsumer(
         topics=(ANOMALY_RESOLVED,),
@@ -141,22 +151,24 @@ def anomaly_resolved(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCo
     )
 
 
-def _verdict_on_work(done: Done | Exception) -> Verdict:
-    if isinstance(done, Exception):
-        raise done
-    return next((verdict_on(result) for result in done.results), None)
+def _resolution_outcome(posted: Posted) -> RecordOutcome:
+    if isinstance(posted, Exception):
+        raise posted
+    return next((record_outcome(result) for result in posted.results), None)
 
 
-async def _post(engine: AsyncEngine, events: Sequence[Order | Refund | Guest]) -> Sequence[Verdict]:
-    """Post what is no guest's; a verdict for each event, in order."""
+async def _post(
+    engine: AsyncEngine, events: Sequence[Order | Refund | Guest]
+) -> Sequence[RecordOutcome]:
+    """Post the events that have a customer; returns an outcome for each event, in order."""
     postings = [event for event in events if not isinstance(event, Guest)]
     if not postings:
         return [None] * len(events)
-    (done,) = await post_batch(engine, [Work(postings)])
-    if isinstance(done, Exception):
-        raise done
-    results = iter(done.results)
-    return [None if isinstance(event, Guest) else verdict_on(next(results)) for event in events]
+    (posted,) = await post_batch(engine, [PostingRequest(postings)])
+    if isinstance(posted, Exception):
+        raise posted
+    results = iter(posted.results)
+    return [None if isinstance(event, Guest) else record_outcome(next(results)) for event in events]
 
 
 def _count_guests(topic: str, events: Sequence[object]) -> None:
@@ -165,8 +177,8 @@ def _count_guests(topic: str, events: Sequence[object]) -> None:
         metrics.GUEST_EVENTS.labels(topic).inc(guests)
 
 
-def verdict_on(result: Result) -> Verdict:
-    """A refused event is a dead letter; everything else is recorded."""
+def record_outcome(result: Result) -> RecordOutcome:
+    """A refusal makes the record a dead letter; any other result means that it is applied."""
     if not isinstance(result, WhaleError):
         return None
     return Poison("conflict" if result.code == "conflict" else "invalid", result.detail)

@@ -1,6 +1,6 @@
-"""The tables of the gateway, as queries see them; migrations/ makes them."""
+"""The tables that queries are composed on; migrations/ creates them."""
 
-from sqlalchemy import ARRAY, TIMESTAMP, Column, LargeBinary, MetaData, Table, Text, func
+from sqlalchemy import ARRAY, TIMESTAMP, Column, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -11,7 +11,6 @@ stores = Table(
     "stores",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
 )
 
 api_keys = Table(
@@ -22,6 +21,5 @@ api_keys = Table(
     Column("store_id", _ID, nullable=False),
     Column("name", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
-    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
     Column("revoked_at", _MOMENT),
 )

@@ -10,6 +10,7 @@ from libs.contracts.topics import CATALOG_REWARD
 from tests.chaos.effects import Event
 from tests.chaos.hostile import HEAVY, KINDS, MALFORMED, REFUSED, VERSION, Hostile, Maker, kind
 from tests.chaos.records import (
+    SHIFTED,
     Compress,
     Headers,
     Record,
@@ -199,6 +200,12 @@ def _(maker: Maker) -> Hostile:
     """The protocol leaves eight bits of each record unused; the client reads them as a varint."""
     record = maker.record(maker.garbage(), attributes=maker.choose.choice([0x80, 0xFF]))
     return Hostile(kind="attributes that are no varint", record=record, readable=False)
+
+
+@kind("attributes that shift the offset")
+def _(maker: Maker) -> Hostile:
+    """The client would skip the records up to the offset that it reads for this one."""
+    return Hostile(kind="attributes that shift the offset", record=SHIFTED)
 
 
 def _broken_stream(name: str, codec: str, compress: Compress) -> None:

@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 from libs.kernel.settings import load
-from libs.messaging import relay
+from libs.messaging import outbox, relay
 from libs.messaging.consumer import BatchConsumer
 from libs.observability import logging
-from libs.persistence.gatherer import Gatherer
+from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
-from services.anomaly.store import anomalies, earnings
+from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
 from services.earning.handlers import posting
 from services.earning.store import ledger
-from services.redemption.handlers.peers import Peers
+from services.redemption.clients import Ledger
 from services.redemption.store import desk
 
 # What is wrapped, and whether it dies before or after it ran.
@@ -31,7 +31,7 @@ POINTS: dict[str, dict[str, Point]] = {
     "earning": {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
-        "written, not committed": (posting.idempotency, "keep", True),
+        "written, not committed": (posting.idempotency, "store", True),
         "locked, not written": (ledger, "write", False),
         "published, not removed": (relay, "_publish", True),
         "publishing": (relay, "_publish_to", True),
@@ -39,24 +39,35 @@ POINTS: dict[str, dict[str, Point]] = {
     "redemption": {
         "before it is reserved": (desk, "write", False),
         "written, not committed": (desk, "write", True),
-        "reserved, not debited": (Peers, "debit", False),
-        "debited, not confirmed": (Peers, "debit", True),
-        "cancelling, not returned": (Peers, "cancel", False),
-        "returned, not cancelled": (Peers, "cancel", True),
+        "reserved, not debited": (Ledger, "debit", False),
+        "debited, not confirmed": (Ledger, "debit", True),
+        "cancelling, not returned": (Ledger, "cancel", False),
+        "returned, not cancelled": (Ledger, "cancel", True),
     },
     "anomaly": {
         "in windows, not recorded": (Windows, "add", True),
         "recorded, not judged": (earnings, "add", True),
-        "judged, not committed": (anomalies, "add_to_outbox", True),
+        "judged, not committed": (outbox, "append", True),
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
         "published, not removed": (relay, "_publish", True),
     },
-    # The same, seen from the ledger: posted, and nobody was told.
+    # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
         "debit locked, not written": (ledger, "write", False),
-        "debit committed, not answered": (Gatherer, "_settle", True),
+        "debit committed, not answered": (GroupCommit, "_run_or_split", True),
     },
+}
+
+
+# The points inside the transaction of a batch; each other point is after its commit.
+BEFORE_COMMIT = {
+    "earning": ("written, not committed", "locked, not written"),
+    "anomaly": ("in windows, not recorded", "recorded, not judged", "judged, not committed"),
+}
+AFTER_COMMIT = {
+    group: [point for point in POINTS[group] if point not in points]
+    for group, points in BEFORE_COMMIT.items()
 }
 
 

@@ -60,15 +60,25 @@ class Place(Struct, frozen=True, order=True):
     offset: int
 
 
+# Its attributes end only with the next byte, for a client that reads them as a varint: such a client
+# takes the key's length for the offset, and what follows for a value of 26 bytes.
+SHIFTED: Final = Record(key=b"\x01\x34" + b"x" * 25, value=None, attributes=0x80)
+
+
 def encode_batch(
-    records: Sequence[Record], *, codec: str = "none", compress: Compress | None = None
+    records: Sequence[Record],
+    *,
+    codec: str = "none",
+    compress: Compress | None = None,
+    offsets: Sequence[int] | None = None,
 ) -> bytes:
-    """A record batch; `compress` replaces the codec's own compression, so that it can be broken."""
+    """A record batch. `compress` replaces the codec's own compression, and `offsets` the records'
+    places in the batch, so that they can be wrong."""
     now = int(time.time() * 1000)
     times = [now if record.timestamp is None else record.timestamp for record in records]
     body = b"".join(
         _encode_record(record, offset=offset, delta=at - times[0])
-        for offset, (record, at) in enumerate(zip(records, times, strict=True))
+        for offset, record, at in zip(offsets or range(len(records)), records, times, strict=True)
     )
     covered = _COVERED.pack(
         CODECS[codec], len(records) - 1, times[0], max(times), *_NO_PRODUCER, len(records)

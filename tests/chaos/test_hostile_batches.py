@@ -45,10 +45,11 @@ async def test_a_batch_that_the_client_cannot_read_is_a_dead_letter(shop: Shop, 
     await letter_of(shop, KINDS[kind](maker(shop)))
 
 
+@pytest.mark.parametrize("kind", ["header names of bytes", "attributes that shift the offset"])
 async def test_good_records_that_share_a_batch_with_an_unreadable_one_are_applied(
-    shop: Shop,
+    shop: Shop, kind: str
 ) -> None:
-    unreadable = KINDS["header names of bytes"](maker(shop)).record
+    unreadable = KINDS[kind](maker(shop)).record
     batch = encode_batch([good(shop, ORDERS, 2), unreadable, good(shop, ORDERS, 3)])
     (first,) = await between_good(shop, ORDERS, [batch])
     place = Place(first.topic, first.partition, first.offset + 1)

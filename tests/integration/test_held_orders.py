@@ -1,9 +1,9 @@
-"""Reactivating an account with more held orders than one batch may post."""
+"""Reactivating an account that has more held orders than one batch posts."""
 
 import asyncpg
 
-from services.earning.domain import corrections
-from services.earning.domain.postings import Repeated, StatusChange, StatusChanged
+from services.earning.domain import account_status
+from services.earning.domain.postings import Duplicate, StatusChange, StatusChangeOutcome
 from tests.integration.conftest import Database
 from tests.integration.test_posting import STORE, award, engine, order, post, query
 
@@ -22,21 +22,21 @@ async def test_held_orders_post_in_bounded_batches_before_the_account_is_active(
     run = lambda *postings: post(engine, *postings)  # noqa: E731
     await run(award(1))
     await run(change(suspended=True))
-    total = corrections.HELD_AT_ONCE + 5
+    total = account_status.MAX_HELD_ORDERS + 5
     for start in range(0, total, 500):
         await run(*(order(number) for number in range(start, min(start + 500, total))))
     assert (
         await query(earning_database, "SELECT count(*) FROM orders WHERE state = 'held'") == total
     )
     (first,) = (await run(change(suspended=False))).results
-    assert isinstance(first, StatusChanged)
-    assert first.more
+    assert isinstance(first, StatusChangeOutcome)
+    assert not first.is_complete
     assert await query(earning_database, "SELECT suspended FROM accounts") is True
     (redelivered,) = (await run(order(3))).results
-    assert isinstance(redelivered, Repeated)
+    assert isinstance(redelivered, Duplicate)
     (second,) = (await run(change(suspended=False))).results
-    assert isinstance(second, StatusChanged)
-    assert not second.more
+    assert isinstance(second, StatusChangeOutcome)
+    assert second.is_complete
     connection = await asyncpg.connect(earning_database.url)
     rows = await connection.fetch(
         "SELECT order_id FROM entries WHERE order_id IS NOT NULL ORDER BY sequence"

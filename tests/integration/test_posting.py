@@ -1,4 +1,4 @@
-"""The posting path on real PostgreSQL: claims, locks, rivals and what each of them guards."""
+"""The posting path on real PostgreSQL: claims, locks, and races between batches."""
 
 import asyncio
 import functools
@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import uuid7
+from libs.persistence import retry
 from libs.persistence.engine import create_batch_engine, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, KeptAnswer
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.idempotency import Claim, StoredResponse
 from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import Award, Order, OrderRecord, Refund, Repeated
+from services.earning.domain.postings import Award, Duplicate, Order, OrderRecord, Refund
 from services.earning.domain.programs import Program
-from services.earning.handlers import posting
-from services.earning.handlers.posting import Done, Work, post_batch
+from services.earning.handlers.posting import PostingRequest, PostingResult, post_batch
 from services.earning.store import ledger, programs
 from tests.integration.conftest import Database
 
@@ -32,8 +32,8 @@ STORE = "store_1"
 
 @pytest.fixture
 async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
-    """The ledger's engine over empty tables, with one programme of ten points a dollar."""
-    made = create_batch_engine(earning_database.url, name="test", connections=8)
+    """The ledger's engine over empty tables, with a program of ten points a dollar."""
+    engine = create_batch_engine(earning_database.url, name="test", connections=8)
     program = Program(
         id=uuid7(),
         version_id=0,
@@ -43,10 +43,10 @@ async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
         is_active=True,
         created_at=NOON,
     )
-    async with transaction(made) as connection:
+    async with transaction(engine) as connection:
         await programs.create(connection, STORE, program)
-    yield made
-    await made.dispose()
+    yield engine
+    await engine.dispose()
 
 
 def order(number: int, customer: str = "cust_1", total: str = "1.00") -> Order:
@@ -77,9 +77,9 @@ def award(points: int = 1, customer: str = "cust_1") -> Award:
     return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
 
 
-async def post(engine: AsyncEngine, *postings: Order | Award) -> Done:
-    (done,) = await post_batch(engine, [Work(postings)])
-    assert isinstance(done, Done)
+async def post(engine: AsyncEngine, *postings: Order | Award) -> PostingResult:
+    (done,) = await post_batch(engine, [PostingRequest(postings)])
+    assert isinstance(done, PostingResult)
     return done
 
 
@@ -91,25 +91,25 @@ async def query(database: Database, sql: str) -> object:
         await connection.close()
 
 
-async def test_a_batch_may_hold_twins_and_conflicts(engine: AsyncEngine) -> None:
+async def test_a_batch_may_contain_duplicates_and_conflicts(engine: AsyncEngine) -> None:
     done = await post(engine, order(1), order(1), order(1, total="2.00"), order(2))
     kinds = [type(result) for result in done.results]
-    assert kinds == [OrderRecord, Repeated, Conflict, OrderRecord]
+    assert kinds == [OrderRecord, Duplicate, Conflict, OrderRecord]
 
 
-async def test_rivals_over_one_new_customer_all_post(
+async def test_concurrent_batches_for_a_new_customer_all_post(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
-    """Nobody holds a lock yet on a customer who does not exist."""
+    """An account that does not exist cannot be locked."""
     await asyncio.gather(*(post(engine, award()) for _ in range(8)))
     assert await query(earning_database, "SELECT balance FROM accounts") == 8
     assert await query(earning_database, "SELECT max(sequence) FROM entries") == 8
 
 
-async def test_rivals_over_one_order_of_two_customers_post_it_once(
+async def test_concurrent_batches_with_one_order_of_two_customers_post_it_once(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
-    """No account lock orders these two: the order's own key does."""
+    """No account lock is shared by the two batches: the order's key decides."""
     for number in range(20):
         one, other = await asyncio.gather(
             post(engine, order(number, "cust_1")), post(engine, order(number, "cust_2"))
@@ -126,7 +126,7 @@ async def test_rivals_over_one_order_of_two_customers_post_it_once(
         pytest.param(lambda: order(1), id="the same order"),
     ],
 )
-async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_customer_s(
+async def test_an_order_that_creates_its_account_during_another_batch_belongs_to_its_customer(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, second: Callable[[], Refund | Order]
 ) -> None:
     """The order commits after the second batch has looked for the account, which no lock can guard
@@ -136,12 +136,12 @@ async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_custo
     async def then_the_order_commits(connection: Any, keys: Any) -> Any:
         found = await lock_accounts(connection, keys)
         for one in orders:
-            await post_batch(engine, [Work([one])])
+            await post_batch(engine, [PostingRequest([one])])
         return found
 
     monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
-    (done,) = await post_batch(engine, [Work([second()])])
-    assert isinstance(done, Done)
+    (done,) = await post_batch(engine, [PostingRequest([second()])])
+    assert isinstance(done, PostingResult)
     (result,) = done.results
     assert not isinstance(result, Conflict), result
 
@@ -149,12 +149,12 @@ async def test_an_order_that_creates_its_account_in_the_middle_is_no_other_custo
 async def test_a_batch_may_change_some_orders_and_add_others(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
-    """Those that are there are written in another way than those that are new."""
+    """Existing orders are written by another statement than new ones."""
     abroad = msgspec.structs.replace(order(1), currency="EUR")
     await post(engine, abroad, order(2))
     done = await post(engine, order(0), order(1), order(2), order(3))
     kinds = [type(result) for result in done.results]
-    assert kinds == [OrderRecord, OrderRecord, Repeated, OrderRecord]
+    assert kinds == [OrderRecord, OrderRecord, Duplicate, OrderRecord]
     states = "SELECT string_agg(order_id || ' ' || state, ', ' ORDER BY order_id) FROM orders"
     assert await query(earning_database, states) == (
         "o0 counted, o1 counted, o2 counted, o3 counted"
@@ -162,10 +162,8 @@ async def test_a_batch_may_change_some_orders_and_add_others(
     assert await query(earning_database, "SELECT balance FROM accounts") == 40
 
 
-async def test_texts_are_kept_letter_for_letter(
-    engine: AsyncEngine, earning_database: Database
-) -> None:
-    """COPY has signs of its own: a backslash begins one, and a backslash with N is NULL."""
+async def test_texts_are_stored_unchanged(engine: AsyncEngine, earning_database: Database) -> None:
+    """COPY has escape sequences: a backslash starts one, and a backslash with N is NULL."""
     signs = [r"\N", r"\.", r"C:\new\table", "NULL", "None", "{}", ",", '"', "'", "ü\u00a0漢"]
     orders = [
         msgspec.structs.replace(order(number), order_id=sign, reason=f"Order {sign}")
@@ -176,7 +174,7 @@ async def test_texts_are_kept_letter_for_letter(
     assert await query(earning_database, kept.format("order_id")) == signs
     assert await query(earning_database, kept.format("reason")) == [f"Order {s}" for s in signs]
     done = await post(engine, *orders)
-    assert {type(result) for result in done.results} == {Repeated}
+    assert {type(result) for result in done.results} == {Duplicate}
 
 
 async def test_a_customer_is_a_member_since_the_earliest_event(
@@ -206,9 +204,9 @@ async def test_batches_that_touch_the_same_accounts_in_any_order_do_not_deadlock
 async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch, locked: bool
 ) -> None:
-    """Without the lock the second batch overwrites nothing either, but has to start again."""
+    """Without the lock the second batch overwrites nothing either, but has to start over."""
     await post(engine, award())
-    monkeypatch.setattr(posting, "_ATTEMPTS", 1)
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
     if not locked:
         unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
         monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
@@ -219,7 +217,7 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
         await eventually(functools.partial(_two_writers_wait, blocker))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     await blocker.close()
-    lost = [one for one in outcomes if isinstance(one, Rival)]
+    lost = [one for one in outcomes if isinstance(one, ConcurrentWrite)]
     assert len(lost) == (0 if locked else 1)
     assert await query(earning_database, "SELECT balance FROM accounts") == 3 - len(lost)
 
@@ -231,26 +229,26 @@ async def _two_writers_wait(connection: asyncpg.Connection) -> None:
     assert await connection.fetchval(waiting) == 2
 
 
-async def test_one_key_posts_once_among_rivals_in_many_batches(
+async def test_one_key_posts_once_in_many_concurrent_batches(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
     claim = Claim(STORE, "key", b"digest")
 
-    def render(results: object) -> KeptAnswer:
-        return KeptAnswer(201, uuid7().bytes)
+    def render(results: object) -> StoredResponse:
+        return StoredResponse(201, uuid7().bytes)
 
-    async def try_once() -> Done:
-        (done,) = await post_batch(engine, [Work([award()], claim, render)])
-        assert isinstance(done, Done)
+    async def try_once() -> PostingResult:
+        (done,) = await post_batch(engine, [PostingRequest([award()], claim, render)])
+        assert isinstance(done, PostingResult)
         return done
 
     done = await asyncio.gather(*(try_once() for _ in range(16)))
-    assert len({one.answer for one in done}) == 1
-    assert sum(not one.replayed for one in done) == 1
+    assert len({one.response.body for one in done if one.response}) == 1
+    assert sum(not one.response.replayed for one in done if one.response) == 1
     assert await query(earning_database, "SELECT balance FROM accounts") == 1
 
 
-async def test_entries_can_be_added_and_read_and_nothing_else(
+async def test_entries_can_be_inserted_and_read_but_not_changed(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
     await post(engine, award())
@@ -262,7 +260,7 @@ async def test_entries_can_be_added_and_read_and_nothing_else(
 async def test_a_posting_is_priced_by_the_rate_in_force_when_it_commits(
     engine: AsyncEngine,
 ) -> None:
-    """A change waits for the posting that has read the rate, and the next posting for it."""
+    """A change waits for postings that have read the rate, and later postings wait for the change."""
     async with transaction(engine) as connection:
         present = await programs.lock_for_change(connection, STORE)
         posting = asyncio.create_task(post(engine, order(1)))
@@ -285,5 +283,5 @@ async def test_a_thousand_postings_are_one_outbox_row(
         isinstance(one, OrderRecord) and isinstance(one.entry, Entry) for one in done.results
     )
     assert await query(earning_database, "SELECT count(*) FROM outbox") == 1
-    # One event per entry, and one for each customer's first tier: this programme has none.
+    # One event per entry. No event for a tier: this program has none.
     assert await query(earning_database, "SELECT events FROM outbox") == 1_000

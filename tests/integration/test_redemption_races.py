@@ -2,6 +2,7 @@
 guard."""
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -25,7 +26,7 @@ from services.redemption.domain.redemptions import (
     Reserve,
     Use,
 )
-from services.redemption.handlers.desk import Done, Work, act
+from services.redemption.handlers.desk import ActionRequest, ActionResult, apply
 from services.redemption.store import desk as store
 from services.redemption.store import rewards
 from tests.integration.conftest import empty_database
@@ -43,9 +44,9 @@ async def engine(stack: Stack, unique: str) -> AsyncIterator[AsyncEngine]:
     database = await empty_database(stack, "redemption", unique)
     made = create_batch_engine(database.url, name="test", connections=RIVALS)
     await offer(made, stock=STOCK)
-    (done,) = await act(made, [Work(reserve())])
+    (done,) = await apply(made, [ActionRequest(reserve())])
     place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
-    await act(made, [Work(Release(**place))])
+    await apply(made, [ActionRequest(Release(**place))])
     yield made
     await made.dispose()
 
@@ -62,7 +63,7 @@ async def offer(engine: AsyncEngine, **changes: Any) -> None:
         **({"version": 1} | changes),
     )
     async with transaction(engine) as connection:
-        await rewards.keep(connection, [reward])
+        await rewards.write(connection, [reward])
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def reserve(customer: str = "cust_1") -> Reserve:
         customer_id=customer,
         reward_id="rwd_1",
         points_cost=None,
-        code=codes.new_code(),
+        code=codes.make_code(secrets.randbits(codes.RANDOM_BITS)),
         claim_key=None,
         now=utc_now(),
     )
@@ -98,25 +99,25 @@ def reserve(customer: str = "cust_1") -> Reserve:
 
 async def rivals(engine: AsyncEngine, actions: Sequence[Action]) -> Counter[str]:
     """Each action in a transaction of its own, all at once; what came of them."""
-    outcomes = await asyncio.gather(*(act(engine, [Work(action)]) for action in actions))
+    outcomes = await asyncio.gather(*(apply(engine, [ActionRequest(action)]) for action in actions))
     return Counter(
         type(done).__name__ if isinstance(done, Exception) else redemption_in(done).status
         for (done,) in outcomes
     )
 
 
-def redemption_in(done: Done | Exception) -> Redemption:
-    assert isinstance(done, Done), done
+def redemption_in(done: ActionResult | Exception) -> Redemption:
+    assert isinstance(done, ActionResult), done
     assert done.redemption is not None
     return done.redemption
 
 
 async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
     """What names a redemption that is confirmed."""
-    (done,) = await act(engine, [Work(reserve())])
+    (done,) = await apply(engine, [ActionRequest(reserve())])
     place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
-    await act(engine, [Work(Confirm(**place, debit=debit))])
+    await apply(engine, [ActionRequest(Confirm(**place, debit=debit))])
     return place
 
 
@@ -172,14 +173,14 @@ async def test_what_is_given_back_many_times_comes_back_once(
     engine: AsyncEngine, slow: None
 ) -> None:
     place = await confirmed(engine)
-    await act(engine, [Work(BeginCancel(**place))])
-    await act(engine, [Work(reserve("cust_2"))])
+    await apply(engine, [ActionRequest(BeginCancel(**place))])
+    await apply(engine, [ActionRequest(reserve("cust_2"))])
     assert await rivals(engine, [FinishCancel(**place)] * RIVALS) == {"cancelled": RIVALS}
     assert await taken(engine) == 1
 
 
 async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow: None) -> None:
-    (done,) = await act(engine, [Work(reserve())])
+    (done,) = await apply(engine, [ActionRequest(reserve())])
     place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
     outcome = await rivals(engine, [Confirm(**place, debit=debit), Release(**place)])

@@ -1,4 +1,4 @@
-"""The routes of anomaly in /v1."""
+"""The routes of anomaly, in the shapes of /v1."""
 
 from typing import Final, get_args
 
@@ -16,22 +16,20 @@ from libs.contracts.anomalies import (
 from libs.web import pages
 from libs.web.body import Faults, read
 from libs.web.checks import customer_parameter
-from libs.web.exchange import (
+from libs.web.requests import (
     AnyRequest,
     Body,
     json_body,
-    kept_body,
-    key_name_of,
     no_query,
     query_of,
-    write_of,
+    read_write,
+    stored_body,
 )
-from services.anomaly.api import checks
-from services.anomaly.domain.anomalies import Review
+from services.anomaly.api import checks, responses
+from services.anomaly.api.resources import resources_of
 from services.anomaly.handlers import anomalies, detector_settings, reviews
 from services.anomaly.handlers.backtest_worker import Task
 from services.anomaly.handlers.backtests import RUN_SECONDS
-from services.anomaly.handlers.resources import resources_of
 from services.anomaly.store.anomalies import AnomalyFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
@@ -54,16 +52,19 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
         customer_id=customer_parameter(query, faults),
     )
     faults.raise_if_any()
-    listed = await anomalies.list_anomalies(resources_of(request).slow_reads, filters, page)
-    return json_body(pages.answer(listed.items, has_more=listed.has_more, counted=listed.counted))
+    found = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
+    data = [responses.anomaly(anomaly) for anomaly in found.items]
+    return json_body(pages.page_answer(found, data))
 
 
 @get(_ANOMALY, operation_id="getAnomaly")
 async def get_anomaly(
     request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
 ) -> Body:
+    """One anomaly."""
     no_query(request)
-    return json_body(await anomalies.get_anomaly(resources_of(request).reads, store_id, anomaly_id))
+    anomaly = await anomalies.get(resources_of(request).reads, store_id, anomaly_id)
+    return json_body(responses.anomaly(anomaly))
 
 
 @patch(_ANOMALY, operation_id="updateAnomaly")
@@ -71,33 +72,26 @@ async def update_anomaly(
     request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
 ) -> Body:
     """Take an anomaly into review, or resolve it permanently."""
-    body, claim = await write_of(request, store_id, AnomalyPatch, checks.patch)
-    review = Review(
-        status=body.status,
-        resolution=body.resolution,
-        note=body.note,
-        reviewed_by=key_name_of(request),
+    write = await read_write(request, store_id, AnomalyPatch, checks.patch)
+    return stored_body(
+        await reviews.review(resources_of(request), write, anomaly_id, responses.reviewed)
     )
-    answer, replayed = await reviews.review_anomaly(
-        resources_of(request), store_id, anomaly_id, review, claim
-    )
-    return kept_body(answer, replayed=replayed)
 
 
 @get(_SETTINGS, operation_id="getAnomalySettings")
 async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The detectors' modes and parameters."""
     no_query(request)
-    return json_body(await detector_settings.get_settings(resources_of(request).reads, store_id))
+    return json_body(await detector_settings.get(resources_of(request).reads, store_id))
 
 
 @put(_SETTINGS, operation_id="updateAnomalySettings")
 async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Replace the settings; fields left out get their defaults."""
-    body, claim = await write_of(request, store_id, AnomalySettings, checks.settings)
-    answer, replayed = await detector_settings.put_settings(
-        resources_of(request), store_id, body, claim
+    write = await read_write(request, store_id, AnomalySettings, checks.settings)
+    return stored_body(
+        await detector_settings.replace(resources_of(request), write, responses.settings_replaced)
     )
-    return kept_body(answer, replayed=replayed)
 
 
 @post(f"{_SETTINGS}/backtest", operation_id="backtestAnomalySettings", status_code=200)

@@ -10,10 +10,18 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.anomalies import ANOMALY_TYPES, AnomalyType, Mode, Resolution
+from libs.contracts.anomalies import (
+    ANOMALY_TYPES,
+    AnomalyStatus,
+    AnomalyType,
+    Mode,
+    Resolution,
+)
 from libs.kernel.errors import Conflict
 from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
 from services.anomaly.domain.findings import Finding
+
+ID_PREFIX: Final = "anom"
 
 # `withdrawn` is never shown: the anomaly was merged into another, or late earnings made it normal.
 Status = Literal["pending_review", "in_review", "resolved", "withdrawn"]
@@ -45,6 +53,15 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     note: str | None = None
     reviewed_by: str | None = None
     resolved_at: datetime | None = None
+
+    @property
+    def public_id(self) -> str:
+        return f"{ID_PREFIX}_{self.id}"
+
+    @property
+    def public_status(self) -> AnomalyStatus:
+        # An anomaly is withdrawn only while it is pending.
+        return "pending_review" if self.status == "withdrawn" else self.status
 
     @property
     def is_shown(self) -> bool:

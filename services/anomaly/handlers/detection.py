@@ -1,6 +1,7 @@
 """Detection: each batch of earnings is recorded, screened and judged, and what is suspicious flagged."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +10,7 @@ from libs.contracts.anomalies import AnomalySettings
 from libs.contracts.topics import ANOMALY_FLAGGED
 from libs.kernel.clock import utc_now
 from libs.kernel.ids import uuid7
+from libs.messaging import outbox
 from libs.observability import metrics
 from libs.persistence.engine import Connection, transaction
 from services.anomaly.domain.anomalies import (
@@ -29,7 +31,7 @@ from services.anomaly.domain.earnings import (
 )
 from services.anomaly.domain.screening import Screening
 from services.anomaly.domain.windows import WindowContents, screen_by_digest, window_contents
-from services.anomaly.handlers import render
+from services.anomaly.handlers.anomaly_events import encode_version
 from services.anomaly.handlers.judgments import judge_customers
 from services.anomaly.store import anomalies, earnings, stores
 from services.anomaly.store.earnings import Customer, EarningEvent
@@ -173,22 +175,26 @@ async def _judge(connection: Connection, suspects: Suspects, batch: _Batch) -> l
     """Judge the suspects' histories, and write the anomalies that were created or changed."""
     customers = list(suspects)
     await earnings.lock(connection, customers)
+    now = utc_now()
     changed: list[Anomaly] = []
     for start in range(0, len(customers), _JUDGED_TOGETHER):
         some = customers[start : start + _JUDGED_TOGETHER]
-        changed += await _judge_some(connection, {one: suspects[one] for one in some}, batch)
-    events = [render.event(one, ANOMALY_FLAGGED) for one in changed if one.is_shown]
+        part = {customer: suspects[customer] for customer in some}
+        changed += await _judge_some(connection, part, batch, now)
+    events = [encode_version(one, ANOMALY_FLAGGED, now) for one in changed if one.is_shown]
     await anomalies.put(connection, changed)
-    await anomalies.add_to_outbox(connection, events)
+    await outbox.append(connection, events)
     return changed
 
 
-async def _judge_some(connection: Connection, suspects: Suspects, batch: _Batch) -> list[Anomaly]:
+async def _judge_some(
+    connection: Connection, suspects: Suspects, batch: _Batch, now: datetime
+) -> list[Anomaly]:
     histories = await earnings.histories(connection, list(suspects))
     since = [history[0].earning.at for history in histories.values()]
     existing = await anomalies.find_by_customer(connection, list(histories), since)
     contexts = {
-        customer: _context(customer, batch.store(customer), history, suspects[customer])
+        customer: _context(customer, batch.store(customer), history, suspects[customer], now)
         for customer, history in histories.items()
     }
     judgments = await judge_customers(
@@ -220,7 +226,11 @@ async def _judge_some(connection: Connection, suspects: Suspects, batch: _Batch)
 
 
 def _context(
-    customer: Customer, store: StoreSettings, history: Sequence[RecordedEarning], earliest: Position
+    customer: Customer,
+    store: StoreSettings,
+    history: Sequence[RecordedEarning],
+    earliest: Position,
+    now: datetime,
 ) -> EvaluationContext:
     return EvaluationContext(
         store_id=customer[0],
@@ -230,7 +240,7 @@ def _context(
         since=complete_since(history),
         earliest=earliest,
         current=frozenset(one.earning.id for one in history if one.revision == store.revision),
-        now=utc_now(),
+        now=now,
     )
 
 

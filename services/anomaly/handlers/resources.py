@@ -5,8 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.persistence.turns import SlowReads
-from libs.web.exchange import AnyRequest
+from libs.persistence.slow_reads import SlowReads
 from services.anomaly.handlers.backtests import Backtests
 
 
@@ -21,9 +20,3 @@ class Resources(Struct, frozen=True):
     backtests: Backtests
     database_url: str
     wake_relay: Callable[[], None]
-
-
-def resources_of(request: AnyRequest) -> Resources:
-    """The resources of the app that serves `request`."""
-    resources: Resources = request.app.state["resources"]
-    return resources

@@ -1,47 +1,60 @@
 """Reviews: people's decisions on anomalies, each carried out once per idempotency key."""
 
-from functools import partial
+from collections.abc import Callable
 
-from libs.contracts import api
+from libs.contracts.anomalies import AnomalyPatch
 from libs.contracts.topics import ANOMALY_FLAGGED, ANOMALY_RESOLVED
 from libs.kernel.clock import utc_now
+from libs.messaging import outbox
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
+from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.writes import Write
 from services.anomaly.domain.anomalies import Anomaly, Review, apply_review, baseline_changes
-from services.anomaly.handlers import render
-from services.anomaly.handlers.anomalies import find_anomaly
+from services.anomaly.handlers.anomalies import find
+from services.anomaly.handlers.anomaly_events import encode_version
 from services.anomaly.handlers.resources import Resources
 from services.anomaly.store import anomalies, earnings, stores
 
 
-async def review_anomaly(
-    resources: Resources, store_id: str, anomaly_id: str, review: Review, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
-    """Carry out a review; returns the anomaly, and whether it is a replay. Raises NotFound, and
-    Conflict once the anomaly is final."""
-    outcome = await write_once(
-        resources.writes, claim, partial(_review, store_id, anomaly_id, review)
+async def review(
+    resources: Resources,
+    write: Write[AnomalyPatch],
+    anomaly_id: str,
+    render: Callable[[Anomaly], StoredResponse],
+) -> StoredResponse:
+    """Carry out a person's decision, once. Raises NotFound, and Conflict once the anomaly is final."""
+    decision = Review(
+        status=write.body.status,
+        resolution=write.body.resolution,
+        note=write.body.note,
+        reviewed_by=write.caller.key_name,
     )
+
+    async def carry_out(connection: Connection) -> StoredResponse:
+        return render(await _review(connection, write.store_id, anomaly_id, decision))
+
+    response = await write_once(resources.writes, write.claim, carry_out)
     resources.wake_relay()
-    return outcome
+    return response
 
 
 async def _review(
-    store_id: str, anomaly_id: str, review: Review, connection: Connection
-) -> KeptAnswer:
-    customer = (store_id, (await find_anomaly(connection, store_id, anomaly_id)).customer_id)
+    connection: Connection, store_id: str, anomaly_id: str, decision: Review
+) -> Anomaly:
+    customer = (store_id, (await find(connection, store_id, anomaly_id)).customer_id)
     await earnings.lock(connection, [customer])
     # The transaction that held the lock before may have reviewed or extended it.
-    current = await find_anomaly(connection, store_id, anomaly_id)
-    reviewed = apply_review(current, review, utc_now())
+    current = await find(connection, store_id, anomaly_id)
+    now = utc_now()
+    reviewed = apply_review(current, decision, now)
     await anomalies.put(connection, [reviewed])
-    await anomalies.add_review(connection, reviewed, review)
+    await anomalies.add_review(connection, reviewed, decision)
     topic = ANOMALY_RESOLVED if reviewed.status == "resolved" else ANOMALY_FLAGGED
     if reviewed.status == "resolved":
         await _update_baselines(connection, reviewed)
         await stores.next_epoch(connection, [store_id])
-    await anomalies.add_to_outbox(connection, [render.event(reviewed, topic)])
-    return KeptAnswer(200, api.encode(render.anomaly(reviewed)))
+    await outbox.append(connection, [encode_version(reviewed, topic, now)])
+    return reviewed
 
 
 async def _update_baselines(connection: Connection, resolved: Anomaly) -> None:

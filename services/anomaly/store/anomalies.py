@@ -10,17 +10,13 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, select
 
 from libs.contracts.anomalies import AnomalyType, Resolution
-from libs.messaging.outbox import EncodedEvent, pack
 from libs.persistence.columns import numbers
 from libs.persistence.engine import Connection
+from libs.persistence.pages import COUNT_LIMIT
 from libs.persistence.statement import fetch
-from libs.web.pages import COUNT_LIMIT
 from services.anomaly.domain.anomalies import OPEN, Anomaly, Review
 from services.anomaly.store.earnings import ID_PREFIX, Customer, milliseconds, moment, span
 from services.anomaly.tables import anomalies
-
-# One lane is enough at this size of system; with more, the lane would be a hash of the customer.
-_LANE: Final = 0
 
 _FIND_BY_CUSTOMER: Final = """
 SELECT a.nth, o.* FROM unnest($1::text[], $2::text[], $3::timestamptz[])
@@ -54,11 +50,6 @@ SET version = excluded.version, description = excluded.description, points = exc
 _ADD_REVIEW: Final = """
 INSERT INTO reviews (anomaly_id, version, status, resolution, note, reviewed_by, reviewed_at)
 VALUES ($1, $2, $3, $4, $5, $6, now())
-"""
-# The id is drawn after the customers' locks: for each customer the order of ids is the order of
-# commits, in which the relay publishes.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
 """
 _RESOLVED: Final = """
 SELECT type, resolution, transaction_ids FROM anomalies
@@ -130,12 +121,6 @@ async def add_review(connection: Connection, anomaly: Anomaly, review: Review) -
         review.note,
         review.reviewed_by,
     )
-
-
-async def add_to_outbox(connection: Connection, events: Sequence[EncodedEvent]) -> None:
-    """Write events for the relay to publish, in order."""
-    if events:
-        await connection.execute(_ADD_TO_OUTBOX, _LANE, pack(events), len(events))
 
 
 async def resolved_between(

@@ -5,20 +5,13 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.web.exchange import AnyRequest
-from services.catalog.handlers.listing import Listing
+from services.catalog.handlers.reward_pages import RewardPages
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes rewards, `reads` answers queries; `wake_relay` is called after a commit."""
+    """`writes` changes rewards, `reads` runs queries; `wake_relay` is called after a commit."""
 
     writes: AsyncEngine
     reads: AsyncEngine
-    listing: Listing
+    pages: RewardPages
     wake_relay: Callable[[], None]
-
-
-def resources_of(request: AnyRequest) -> Resources:
-    """What the app of `request` was put together with."""
-    resources: Resources = request.app.state["resources"]
-    return resources

@@ -1,1 +1,1 @@
-"""Earning over HTTP: the part of /v1 that the gateway forwards here."""
+"""The HTTP API of earning: requests become domain commands, results become responses."""

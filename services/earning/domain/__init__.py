@@ -1,1 +1,1 @@
-"""The rules of earning, pure: values in, values out, no clock and no I/O."""
+"""The rules of earning, pure: values in, values out. Ids and the current time are passed in."""

@@ -1,4 +1,4 @@
-"""Accounts and their entries: an account is what its entries add up to."""
+"""Accounts and their entries: an account is the sum of its entries."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,12 +11,17 @@ from services.earning.domain.programs import Program, Tier
 AccountKey = tuple[str, str]
 
 
-class Account(Struct, kw_only=True, gc=False):
-    """One customer of one store, as of its last entry; amounts are points.
+def transaction_id(entry_id: str | UUID) -> str:
+    """The id of an entry as callers see it: to them, an entry is a transaction."""
+    return f"txn_{entry_id}"
 
-    `id` is None until the account is created, `member_since` until the customer's first recorded
-    order or posting: before that there is no such customer. `tier` is the name of the tier that its last posting
-    showed, so that the next one can tell whether it changed.
+
+class Account(Struct, kw_only=True, gc=False):
+    """One customer of one store, as of the account's last entry; amounts are points.
+
+    `id` is None until the account is created. `member_since` is None until the customer's first
+    recorded order or posting: before that the customer does not exist. `tier` is the name of the
+    tier after the last posting, so that the next posting can report a change.
     """
 
     store_id: str
@@ -28,32 +33,32 @@ class Account(Struct, kw_only=True, gc=False):
     sequence: int = 0
     suspended: bool = False
     tier: str | None = None
-    # Where the row stood when it was locked; the write goes straight there.
+    # The row's physical place when it was locked, so that the update needs no look-up.
     ctid: str | None = None
-    # Whether member_since has changed since then, which it seldom does.
-    is_older: bool = False
+    # member_since rarely changes, and is written only then.
+    member_since_changed: bool = False
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a customer."""
+        """Whether the customer exists for callers."""
         return self.member_since is not None
 
     @property
     def key(self) -> AccountKey:
         return self.store_id, self.customer_id
 
-    def seen_at(self, moment: datetime) -> None:
-        """The customer was there at `moment`, which may be earlier than all that is known."""
-        if self.member_since is None or moment < self.member_since:
-            self.member_since = moment
-            self.is_older = True
+    def record_activity(self, occurred_at: datetime) -> None:
+        """Move `member_since` back to `occurred_at` if that is the customer's earliest event."""
+        if self.member_since is None or occurred_at < self.member_since:
+            self.member_since = occurred_at
+            self.member_since_changed = True
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """One immutable line of the ledger.
 
-    `points` is signed. `program` and `tier` are those that priced it: None for what no programme
-    priced. `tier_before` and `tier_after` are the default programme's, as shown to the customer.
+    `points` is signed. `program` and `tier` are those that priced the entry, None where no program
+    did. `tier_before` and `tier_after` are tiers of the default program, as shown to the customer.
     """
 
     account: Account

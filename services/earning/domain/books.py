@@ -1,8 +1,8 @@
-"""What one batch of postings knows and what comes of it; the rules beside this module write in it.
+"""The state of one batch of postings, which the rules of the other modules read and write.
 
-A `Books` holds the accounts that the batch locked, the programmes in force, and what is recorded
-already. What is to be written stands in `entries`, `orders`, `refunds`, `status_changes`, `debits`,
-`resolutions`, `voids` and `touched` afterwards.
+A `Books` holds the accounts that the batch locked, the programs in force, and what is already
+recorded. After the rules have run, `entries`, `orders`, `refunds`, `status_changes`, `debits`,
+`resolutions`, `voids` and `touched` hold what the store has to write.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,62 +22,66 @@ from services.earning.domain.postings import (
     OrderRecord,
     RefundKey,
     RefundRecord,
-    Resolved,
+    ResolutionRecord,
     StatusChange,
 )
 from services.earning.domain.programs import Program, StorePrograms, Tier
+from services.earning.domain.tiers import tier_of
 
 NO_PROGRAMS: Final = StorePrograms()
 
 
 class Known(Struct):
-    """What is recorded already of what a batch touches: read under its locks."""
+    """The recorded state that a batch depends on, read under its locks."""
 
     accounts: dict[AccountKey, Account] = field(default_factory=dict)
     programs: Mapping[str, StorePrograms] = field(default_factory=dict)
     orders: dict[OrderKey, OrderRecord] = field(default_factory=dict)
     refunds: dict[RefundKey, RefundRecord] = field(default_factory=dict)
-    # Refunds that wait for their orders, and held orders of accounts, each in order of arrival.
-    waiting: dict[OrderKey, list[RefundRecord]] = field(default_factory=dict)
-    held: dict[AccountKey, list[OrderRecord]] = field(default_factory=dict)
-    # By the ids of redemptions, of resolved anomalies, and of transactions.
+    # By order and by account, each list in the order of arrival.
+    waiting_refunds: dict[OrderKey, list[RefundRecord]] = field(default_factory=dict)
+    held_orders: dict[AccountKey, list[OrderRecord]] = field(default_factory=dict)
+    # By redemption id, anomaly id and transaction id.
     debits: dict[str, DebitRecord] = field(default_factory=dict)
-    resolutions: dict[str, Resolved] = field(default_factory=dict)
+    resolutions: dict[str, ResolutionRecord] = field(default_factory=dict)
     awards: dict[str, AwardRecord] = field(default_factory=dict)
 
 
 class Books:
-    """The books of one batch; `new_id` draws entry ids in order."""
+    """The books of one batch; `new_id` generates entry ids in ascending order."""
 
     def __init__(self, known: Known, *, new_id: Callable[[], str]) -> None:
         self.known = known
         self._new_id = new_id
         self.entries: list[Entry] = []
         self.orders: dict[OrderKey, OrderRecord] = {}
-        # The keys of orders that were there before this batch: those it changes, not adds.
-        self.recorded = {*known.orders, *(one.key for held in known.held.values() for one in held)}
+        # Orders that existed before this batch: they are updated, all others inserted.
+        self.existing_orders = {
+            *known.orders,
+            *(record.key for records in known.held_orders.values() for record in records),
+        }
         self.refunds: dict[RefundKey, RefundRecord] = {}
         self.status_changes: list[tuple[Account, StatusChange]] = []
         self.debits: dict[str, DebitRecord] = {}
-        self.resolutions: dict[str, Resolved] = {}
+        self.resolutions: dict[str, ResolutionRecord] = {}
         self.voids: list[tuple[AwardRecord, str]] = []
         self.touched: dict[AccountKey, Account] = {}
 
     def programs(self, store_id: str) -> StorePrograms:
-        """The store's programmes in force."""
+        """The store's programs in force."""
         return self.known.programs.get(store_id, NO_PROGRAMS)
 
     def account(self, store_id: str, customer_id: str) -> Account:
-        """The customer's account, or an empty one that is kept only once something touches it."""
+        """The customer's account, or an empty one, which is written only if a rule touches it."""
         account = self.known.accounts.get((store_id, customer_id))
         return account or Account(store_id=store_id, customer_id=customer_id)
 
     def touch(self, account: Account, occurred_at: datetime | None = None) -> None:
-        """The account is to be written; its customer was there at `occurred_at`."""
+        """Mark the account as to be written, and record activity at `occurred_at`."""
         key = account.key
         self.known.accounts[key] = self.touched[key] = account
         if occurred_at is not None:
-            account.seen_at(occurred_at)
+            account.record_activity(occurred_at)
 
     def enter(
         self,
@@ -94,16 +98,16 @@ class Books:
         redemption_id: str | None = None,
         reward: RewardRef | None = None,
     ) -> Entry:
-        """The next entry of `account`; raises Conflict for a balance over its bound."""
+        """Add the next entry of `account`; raises Conflict if the balance exceeds its bound."""
         balance = account.balance + points
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
-            raise Conflict(f"The balance would pass its bound of {MAX_BALANCE:,} points.")
+            raise Conflict(f"The balance would exceed its limit of {MAX_BALANCE:,} points.")
         default = self.programs(account.store_id).default
-        shown = account.tier
+        tier_after = account.tier
         if default is not None:
-            held = default.tier_at(lifetime)
-            shown = None if held is None else held.name
+            held = tier_of(default, lifetime)
+            tier_after = None if held is None else held.name
         entry = Entry(
             account=account,
             id=self._new_id(),
@@ -118,7 +122,7 @@ class Books:
             tier=tier,
             default_program=None if default is None else default.id,
             tier_before=account.tier,
-            tier_after=shown,
+            tier_after=tier_after,
             order_id=order_id,
             redemption_id=redemption_id,
             reward=reward,
@@ -126,7 +130,7 @@ class Books:
         account.balance = balance
         account.lifetime = lifetime
         account.sequence = entry.sequence
-        account.tier = shown
+        account.tier = tier_after
         self.entries.append(entry)
         self.touch(account, occurred_at)
         return entry

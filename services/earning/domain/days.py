@@ -1,4 +1,4 @@
-"""What entries add to a day's totals."""
+"""The totals of a store's day: what each entry adds to them."""
 
 from msgspec import Struct, field
 
@@ -6,7 +6,8 @@ from services.earning.domain.accounts import Entry
 
 
 class DayChange(Struct):
-    """Points, all positive: `redeemed` is net of cancelled; adjustments stand in no column."""
+    """Points that a batch adds to a day, all positive: `redeemed` is net of cancelled redemptions,
+    and adjustments count in no column."""
 
     issued: int = 0
     redeemed: int = 0
@@ -15,7 +16,7 @@ class DayChange(Struct):
     account_ids: set[int] = field(default_factory=set)
 
     def add(self, entry: Entry) -> None:
-        """Count an entry of the day; its account has an id."""
+        """Count an entry of the day; the account has its id by now."""
         match entry.type:
             case "earn":
                 self.issued += entry.points

@@ -5,42 +5,46 @@ from libs.kernel.errors import Conflict, Fault, InvalidRequest
 from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.books import Books
-from services.earning.domain.postings import Order, OrderRecord, OrderState, Repeated
+from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState
 from services.earning.domain.programs import Program, SkipReason
+from services.earning.domain.tiers import tier_of
 
 
-def post_order(books: Books, order: Order) -> OrderRecord | Repeated:
+def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
+    """Count the order once, hold it for a suspended account, or skip it if no program prices it.
+
+    Raises Conflict for another order under the same id, and InvalidRequest for too many points.
+    """
     account = books.account(order.store_id, order.customer_id)
-    known = books.known.orders.get(order.key)
-    if known is not None and known.state != "skipped":
-        if known.is_same(order, account):
-            return Repeated()
+    recorded = books.known.orders.get(order.key)
+    if recorded is not None and recorded.state != "skipped":
+        if recorded.is_same(order, account):
+            return Duplicate()
         raise Conflict(
-            f"The order {order.order_id} is recorded with another customer, total, currency "
+            f"The order {order.order_id} is already recorded with another customer, total, currency "
             "or program_id."
         )
     if account.suspended:
         return _record(books, order, account, "held")
-    return _admit(books, order, account)
+    return _count_or_skip(books, order, account)
 
 
-def _admit(books: Books, order: Order, account: Account) -> OrderRecord:
-    """Count the order where a programme prices it, else record why none does."""
-    program = books.programs(order.store_id).pricing(order.program_id, order.currency)
+def _count_or_skip(books: Books, order: Order, account: Account) -> OrderRecord:
+    program = books.programs(order.store_id).select(order.program_id, order.currency)
     if not isinstance(program, Program):
         return _record(books, order, account, "skipped", skip_reason=program)
-    entry = _enter_order(books, order, account, program)
+    entry = _enter(books, order, account, program)
     record = _record(books, order, account, "counted", entry=entry)
-    for waiting in books.known.waiting.pop(order.key, []):
-        refunds.settle_waiting(books, waiting, record, account)
+    for refund in books.known.waiting_refunds.pop(order.key, []):
+        refunds.count_waiting(books, refund, record, account)
     return record
 
 
-def _enter_order(books: Books, order: Order, account: Account, program: Program) -> Entry | None:
-    tier = program.tier_at(account.lifetime)
-    points = program.award(order.total, tier)
+def _enter(books: Books, order: Order, account: Account, program: Program) -> Entry | None:
+    tier = tier_of(program, account.lifetime)
+    points = program.price(order.total, tier)
     if points > MAX_ORDER_POINTS:
-        detail = f"The order is worth {points:,} points, over {MAX_ORDER_POINTS:,} for one award."
+        detail = f"The order is worth {points:,} points; one order may earn {MAX_ORDER_POINTS:,}."
         raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
     if points == 0:
         return None
@@ -89,7 +93,7 @@ def _record(
 
 
 def post_held(books: Books, record: OrderRecord, account: Account) -> None:
-    """An order that was held is judged now, at the tier and by the programme of now."""
+    """Post a held order, at the tier and by the program in force now."""
     order = Order(
         store_id=record.store_id,
         customer_id=account.customer_id,
@@ -101,7 +105,7 @@ def post_held(books: Books, record: OrderRecord, account: Account) -> None:
         occurred_at=record.occurred_at,
     )
     try:
-        _admit(books, order, account)
+        _count_or_skip(books, order, account)
     except (Conflict, InvalidRequest):
-        # It cannot be posted, whatever comes: listed among the skipped ones, not lost.
+        # No retry could post it. Recorded as skipped, it is not lost.
         _record(books, order, account, "skipped", skip_reason="not_postable")

@@ -1,4 +1,4 @@
-"""What can be posted, and what comes of it."""
+"""Postings, the commands of the ledger, and the records that they leave."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,7 +36,7 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Refund(Struct, frozen=True, kw_only=True, gc=False):
-    """A refund of an order: `amount` is money in the order's currency, None for all that is left."""
+    """A refund of an order: `amount` is money in the order's currency, None for the whole rest."""
 
     store_id: str
     customer_id: str
@@ -61,7 +61,7 @@ class Award(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Adjustment(Struct, frozen=True, kw_only=True, gc=False):
-    """A correction by hand: `points` is signed, and leaves the lifetime as it is."""
+    """A manual correction: `points` is signed; the lifetime stays the same."""
 
     store_id: str
     customer_id: str
@@ -81,7 +81,7 @@ class StatusChange(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Debit(Struct, frozen=True, kw_only=True, gc=False):
-    """The price of a reward, taken once per redemption; `min_tier` is the tier it asks for."""
+    """Take the price of a reward, once per redemption; `min_tier` is the tier the reward requires."""
 
     store_id: str
     customer_id: str
@@ -93,7 +93,7 @@ class Debit(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settlement(Struct, frozen=True, kw_only=True, gc=False):
-    """Say whether a redemption was debited; one that was not never will be."""
+    """Decide whether a redemption was debited; if it was not, it never will be."""
 
     store_id: str
     customer_id: str
@@ -101,7 +101,7 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Cancellation(Struct, frozen=True, kw_only=True, gc=False):
-    """Give back what a redemption took, once."""
+    """Return the points of a redemption, once."""
 
     store_id: str
     customer_id: str
@@ -110,8 +110,9 @@ class Cancellation(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Resolution(Struct, frozen=True, kw_only=True, gc=False):
-    """What people made of an anomaly, done once: `voided` takes back what is left of the awards
-    `transaction_ids`, `suspended` suspends the account. `reason` is what a void's entry says."""
+    """A reviewer's decision on an anomaly, carried out once: `voided` claws back the remainders of the
+    awards `transaction_ids`, `suspended` suspends the account. `reason` is the reason of a void's
+    entry."""
 
     store_id: str
     customer_id: str
@@ -138,8 +139,8 @@ Posting = (
 
 
 class OrderRecord(Struct, kw_only=True, gc=False):
-    """An order as it is recorded. It counts once; `award` are the points it earned, `refunded` the
-    money given back of it, and the two `…_points` what was taken back of the award."""
+    """An order as recorded: `award` is the points it earned, `refunded` the money refunded, and
+    `refunded_points` and `voided_points` the points clawed back from the award."""
 
     store_id: str
     order_id: str
@@ -163,7 +164,7 @@ class OrderRecord(Struct, kw_only=True, gc=False):
         return self.store_id, self.order_id
 
     def is_same(self, order: Order, account: Account) -> bool:
-        """Whether `order`, of `account`, is this very order delivered again."""
+        """Whether `order`, of `account`, is a redelivery of this order."""
         return (
             self.belongs_to(account)
             and self.total == order.total
@@ -178,13 +179,13 @@ class OrderRecord(Struct, kw_only=True, gc=False):
 
     @property
     def remainder(self) -> int:
-        """The points of the award that nobody has taken back yet."""
+        """The points of the award that were neither refunded nor voided."""
         return self.award - self.refunded_points - self.voided_points
 
 
 class RefundRecord(Struct, kw_only=True, gc=False):
-    """A refund as it is recorded. Waiting ones count with their order; one that contradicts it then
-    is kept as a conflict, with the reason in `detail`."""
+    """A refund as recorded. A waiting refund counts once its order does; if it contradicts the order,
+    it becomes a conflict, with the reason in `detail`."""
 
     store_id: str
     order_id: str
@@ -199,7 +200,7 @@ class RefundRecord(Struct, kw_only=True, gc=False):
     detail: str | None = None
 
     def is_same(self, refund: Refund, account: Account) -> bool:
-        """Whether `refund`, of `account`, is this very refund delivered again."""
+        """Whether `refund`, of `account`, is a redelivery of this refund."""
         return self.belongs_to(account) and self.amount == refund.amount
 
     def belongs_to(self, account: Account) -> bool:
@@ -209,20 +210,20 @@ class RefundRecord(Struct, kw_only=True, gc=False):
 
 
 class DebitRecord(Struct, kw_only=True, gc=False):
-    """A redemption as the ledger knows it: debited by `entry`, perhaps cancelled since, or refused
-    for ever, which has no entry, nor an account where there is no such customer."""
+    """A redemption in the ledger: debited by `entry`, then perhaps cancelled by `cancel_entry`, or
+    permanently refused without an entry. `account` is None if the customer does not exist."""
 
     store_id: str
     redemption_id: str
     account: Account | None
     state: DebitState
     entry: Entry | None = None
-    cancelled_by: Entry | None = None
+    cancel_entry: Entry | None = None
 
 
 class AwardRecord(Struct, kw_only=True, gc=False):
-    """An award that an anomaly names. What was taken back of an order's stands with its `order`;
-    of one by hand, `voided` says whether it was taken back."""
+    """An award that an anomaly names. What was clawed back from the award of an order is recorded
+    with the `order`; `voided` is for manual awards."""
 
     account_id: int
     sequence: int
@@ -231,8 +232,8 @@ class AwardRecord(Struct, kw_only=True, gc=False):
     voided: bool = False
 
 
-class Resolved(Struct, frozen=True, kw_only=True):
-    """A resolution as it was carried out; no entry where nothing was left to take back."""
+class ResolutionRecord(Struct, frozen=True, kw_only=True):
+    """A resolution that was carried out; without an entry if nothing remained to claw back."""
 
     anomaly_id: str
     store_id: str
@@ -241,16 +242,24 @@ class Resolved(Struct, frozen=True, kw_only=True):
     entry: Entry | None = None
 
 
-class StatusChanged(Struct, frozen=True):
-    """The account is as asked. With `more`, held orders are still to be posted: it stays suspended
-    until the change is posted again."""
+class StatusChangeOutcome(Struct, frozen=True):
+    """The account after a change of its status. If not `is_complete`, held orders are left to post:
+    the account stays suspended until the change is posted again."""
 
     account: Account
-    more: bool = False
+    is_complete: bool
 
 
-class Repeated(Struct, frozen=True):
-    """The posting had happened before; nothing was posted."""
+class Duplicate(Struct, frozen=True):
+    """The posting is already recorded; nothing was posted."""
 
 
-Outcome = Entry | OrderRecord | RefundRecord | StatusChanged | DebitRecord | Resolved | Repeated
+Outcome = (
+    Entry
+    | OrderRecord
+    | RefundRecord
+    | StatusChangeOutcome
+    | DebitRecord
+    | ResolutionRecord
+    | Duplicate
+)

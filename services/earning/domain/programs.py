@@ -1,7 +1,8 @@
-"""Programmes: what an order is worth, and which tier a lifetime holds."""
+"""Programs: rate and tiers, and which program prices an order."""
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import UUID
 
@@ -9,12 +10,18 @@ from msgspec import Struct
 
 from libs.contracts.numbers import EXACT
 
-# `not_postable`: a held order that breaks a bound when it is posted at last.
+# `not_postable`: a held order that breaks a bound when it is finally posted.
 SkipReason = Literal[
     "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
 ]
 
 _ONE: Final = Decimal(1)
+
+
+@lru_cache(maxsize=1_024)
+def program_id(program: UUID) -> str:
+    """The id of a program as callers see it."""
+    return f"loy_{program}"
 
 
 class Tier(Struct, frozen=True):
@@ -27,7 +34,7 @@ class Tier(Struct, frozen=True):
 
 
 class Program(Struct, frozen=True):
-    """One version of a programme; `tiers` stand in the order of their min_points."""
+    """One version of a program; `tiers` are sorted by min_points."""
 
     id: UUID
     version_id: int
@@ -38,67 +45,47 @@ class Program(Struct, frozen=True):
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
 
-    def tier_at(self, lifetime: int) -> Tier | None:
-        """The highest tier whose min_points `lifetime` has reached."""
-        held = None
-        for tier in self.tiers:
-            if tier.min_points > lifetime:
-                break
-            held = tier
-        return held
-
-    def next_tier(self, lifetime: int) -> Tier | None:
-        """The lowest tier that `lifetime` has not reached."""
-        return next((tier for tier in self.tiers if tier.min_points > lifetime), None)
-
-    def span(self, name: str) -> tuple[int, int | None] | None:
-        """The lifetime points that hold the tier `name`: from, and up to but without (None at the
-        top). None where there is no such tier."""
-        for tier, above in zip(self.tiers, (*self.tiers[1:], None), strict=False):
-            if tier.name == name:
-                return tier.min_points, None if above is None else above.min_points
-        return None
-
-    def award(self, total: Decimal, tier: Tier | None) -> int:
-        """floor(total x points_per_dollar x multiplier), exactly; no tier multiplies by one."""
+    def price(self, total: Decimal, tier: Tier | None) -> int:
+        """The points for an order: floor(total x points_per_dollar x multiplier), exactly. The
+        multiplier is one without a tier."""
         multiplier = _ONE if tier is None else tier.multiplier
         rate = EXACT.multiply(self.points_per_dollar, multiplier)
         return int(EXACT.multiply(total, rate))
 
 
 class StorePrograms(Struct, frozen=True):
-    """A store's programmes, oldest first."""
+    """A store's programs, oldest first."""
 
     all: tuple[Program, ...] = ()
 
     def find(self, program_id: UUID | None) -> Program | None:
-        """The programme of that id, or None."""
+        """The program with that id, or None."""
         return next((program for program in self.all if program.id == program_id), None)
 
     @property
     def default(self) -> Program | None:
-        """The oldest active one: it gives the tier a customer is shown."""
+        """The oldest active program, whose tiers customers are shown."""
         for program in self.all:
             if program.is_active:
                 return program
         return None
 
-    def pricing(self, program_id: str | None, currency: str) -> Program | SkipReason:
-        """The programme that prices an order, or why none does.
+    def select(self, program_id: str | None, currency: str) -> Program | SkipReason:
+        """The program that prices an order, or why the order is skipped.
 
-        `program_id` is the order's own wish (`loy_<uuid>`), None for the default.
+        `program_id` is the one the order names (`loy_<uuid>`), None for the default.
         """
-        program = self._asked(program_id)
+        program = self._find_active(program_id)
         if isinstance(program, Program) and program.currency != currency:
             return "other_currency"
         return program
 
-    def _asked(self, program_id: str | None) -> Program | SkipReason:
+    def _find_active(self, program_id: str | None) -> Program | SkipReason:
         if not self.all:
             return "no_program"
         if program_id is None:
             return self.default or "program_inactive"
-        asked = next((one for one in self.all if program_id == f"loy_{one.id}"), None)
-        if asked is None:
+        named = next((program for program in self.all if f"loy_{program.id}" == program_id), None)
+        if named is None:
             return "unknown_program"
-        return asked if asked.is_active else "program_inactive"
+        return named if named.is_active else "program_inactive"

@@ -1,4 +1,4 @@
-"""Refunds: what they take back of an order's award, and those that wait. docs/rules/refund.md."""
+"""Refunds: the points they claw back, and refunds that wait for their order. docs/rules/refund.md."""
 
 from decimal import Decimal
 from typing import Final
@@ -7,26 +7,27 @@ from libs.contracts.numbers import EXACT, money
 from libs.kernel.errors import Conflict
 from services.earning.domain.accounts import Account
 from services.earning.domain.books import Books
-from services.earning.domain.postings import OrderRecord, Refund, RefundRecord, Repeated
+from services.earning.domain.postings import Duplicate, OrderRecord, Refund, RefundRecord
 
-# What shops' refunds pass the order by where each part of it, a line or a tax, is rounded.
+# How far refunds may exceed their order: shops round each line and tax on its own.
 _ROUNDING: Final = Decimal("0.05")
 _ROUNDING_OF_TOTAL: Final = Decimal("0.001")
 
 
-def post_refund(books: Books, refund: Refund) -> RefundRecord | Repeated:
+def post_refund(books: Books, refund: Refund) -> RefundRecord | Duplicate:
+    """Count the refund, or let it wait until its order counts. Raises Conflict."""
     account = books.account(refund.store_id, refund.customer_id)
-    known = books.known.refunds.get(refund.key)
-    if known is not None:
-        if known.is_same(refund, account):
-            return Repeated()
+    recorded = books.known.refunds.get(refund.key)
+    if recorded is not None:
+        if recorded.is_same(refund, account):
+            return Duplicate()
         raise Conflict(
-            f"The refund {refund.refund_id} of order {refund.order_id} is recorded with "
+            f"The refund {refund.refund_id} of order {refund.order_id} is already recorded with "
             "another amount or customer."
         )
     order = books.known.orders.get((refund.store_id, refund.order_id))
     if order is not None and order.state != "skipped" and not order.belongs_to(account):
-        raise Conflict(f"The order {refund.order_id} is another customer's.")
+        raise Conflict(f"The order {refund.order_id} belongs to another customer.")
     record = RefundRecord(
         store_id=refund.store_id,
         order_id=refund.order_id,
@@ -38,34 +39,34 @@ def post_refund(books: Books, refund: Refund) -> RefundRecord | Repeated:
         occurred_at=refund.occurred_at,
     )
     if order is not None and order.state == "counted":
-        _count_refund(books, record, order, account)
+        _count(books, record, order, account)
     else:
-        books.known.waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
+        waiting = books.known.waiting_refunds
+        waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
     books.known.refunds[refund.key] = books.refunds[refund.key] = record
-    # Locked and written even where it waits: so its order cannot pass it by unseen.
+    # A waiting refund locks and writes the account too, so that a concurrent batch with the order
+    # cannot miss it.
     books.touch(account)
     return record
 
 
-def settle_waiting(
-    books: Books, waiting: RefundRecord, order: OrderRecord, account: Account
-) -> None:
-    """Count a refund that waited; one that contradicts its order is kept and told."""
-    if not waiting.belongs_to(account):
-        waiting.state = "conflict"
-        waiting.detail = f"The order {order.order_id} is another customer's."
+def count_waiting(books: Books, refund: RefundRecord, order: OrderRecord, account: Account) -> None:
+    """Count a refund that waited for `order`; if it contradicts the order, record the conflict."""
+    if not refund.belongs_to(account):
+        refund.state = "conflict"
+        refund.detail = f"The order {order.order_id} belongs to another customer."
     else:
         try:
-            _count_refund(books, waiting, order, account)
+            _count(books, refund, order, account)
         except Conflict as conflict:
-            waiting.state, waiting.detail = "conflict", conflict.detail
-    key = (waiting.store_id, waiting.order_id, waiting.refund_id)
-    books.known.refunds[key] = books.refunds[key] = waiting
+            refund.state, refund.detail = "conflict", conflict.detail
+    key = (refund.store_id, refund.order_id, refund.refund_id)
+    books.known.refunds[key] = books.refunds[key] = refund
 
 
-def _count_refund(books: Books, record: RefundRecord, order: OrderRecord, account: Account) -> None:
-    refunded = money_of(order, record.amount)
-    points = points_of(order, refunded)
+def _count(books: Books, record: RefundRecord, order: OrderRecord, account: Account) -> None:
+    refunded = money_refunded(order, record.amount)
+    points = points_clawed_back(order, refunded)
     if points:
         record.entry = books.enter(
             account,
@@ -82,32 +83,37 @@ def _count_refund(books: Books, record: RefundRecord, order: OrderRecord, accoun
     books.orders[order.store_id, order.order_id] = order
 
 
-def money_of(order: OrderRecord, amount: Decimal | None) -> Decimal:
-    """The money refunded: `amount`, or all that is left. What passes that by no more than rounding
-    refunds the rest. Raises Conflict for more, and once the whole was refunded."""
+def money_refunded(order: OrderRecord, amount: Decimal | None) -> Decimal:
+    """The money that a refund of `amount` counts for: None means all that is left of the order, and
+    an amount that exceeds it by rounding counts for what is left.
+
+    Raises Conflict if the amount exceeds it by more, or if nothing is left.
+    """
     left = order.total - order.refunded
     if left == 0 and order.refunded > 0:
-        raise Conflict(f"The whole of order {order.order_id} is refunded already.")
+        raise Conflict(f"The order {order.order_id} is already fully refunded.")
     if amount is None:
         return left
     if amount - left > max(_ROUNDING, order.total * _ROUNDING_OF_TOTAL):
         raise Conflict(
-            f"The refund of {money(amount)} is more than the {money(left)} left of order "
+            f"The refund of {money(amount)} exceeds the {money(left)} left of order "
             f"{order.order_id}."
         )
     return min(amount, left)
 
 
-def points_of(order: OrderRecord, refunded_now: Decimal) -> int:
-    """The points that refunding `refunded_now` more takes back.
+def points_clawed_back(order: OrderRecord, refunded_now: Decimal) -> int:
+    """The points that refunding another `refunded_now` claws back.
 
-    In all floor(award x refunded / total), the whole award when all is refunded; this refund takes
-    the difference to what earlier ones took, and never more than the award's remainder.
+    The order's total is floor(award x refunded / total), or the whole award once all is refunded.
+    This refund claws back the difference from earlier refunds, never more than the award's
+    remainder.
     """
     refunded = order.refunded + refunded_now
     if refunded >= order.total:
-        in_all = order.award
+        in_total = order.award
     else:
-        # Integer division is exact where the quotient may have no end of decimals.
-        in_all = int(EXACT.divide_int(EXACT.multiply(Decimal(order.award), refunded), order.total))
-    return max(min(in_all - order.refunded_points, order.remainder), 0)
+        # Integer division stays exact where the decimals of the quotient never end.
+        award = Decimal(order.award)
+        in_total = int(EXACT.divide_int(EXACT.multiply(award, refunded), order.total))
+    return max(min(in_total - order.refunded_points, order.remainder), 0)

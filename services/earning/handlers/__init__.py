@@ -1,1 +1,1 @@
-"""The use cases of earning: one short function each, of a message and what it needs."""
+"""The use cases of earning: short functions of a request or event and its dependencies."""

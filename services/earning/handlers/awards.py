@@ -1,79 +1,54 @@
-"""Awards by hand."""
+"""Manual awards, single and in batches."""
 
 from collections.abc import Sequence
-
-from msgspec import Raw
 
 from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import normalized
-from libs.persistence.gatherer import Gatherer
-from libs.persistence.idempotency import Claim, KeptAnswer
-from libs.web import problems
-from services.earning.domain.accounts import Entry
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.writes import Write
 from services.earning.domain.postings import Award
-from services.earning.handlers import render
-from services.earning.handlers.posting import Done, Result, Work
+from services.earning.handlers.posting import (
+    PostingGroup,
+    PostingRequest,
+    Render,
+    Result,
+    submit,
+)
 
 
-async def earn(
-    gatherer: Gatherer[Work, Done], store_id: str, asked: api.EarnRequest, claim: Claim | None
-) -> tuple[KeptAnswer, bool]:
-    """Post the award; answers it, and whether it is the answer of an earlier request.
-
-    Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused.
-    """
-    done = await gatherer.submit(Work([award_of(store_id, asked)], claim, created))
-    assert done.answer is not None
-    return done.answer, done.replayed
+async def give_award(
+    group_commit: PostingGroup, write: Write[api.EarnRequest], render: Render
+) -> StoredResponse:
+    """Post the award. Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused."""
+    award = _award(write.store_id, write.body)
+    return await submit(group_commit, PostingRequest([award], write.claim, render))
 
 
-def award_of(store_id: str, asked: api.EarnRequest) -> Award:
-    """The posting that the request asks for, as of now."""
+async def give_awards(
+    group_commit: PostingGroup,
+    write: Write[api.EarnBatchRequest],
+    items: Sequence[api.EarnRequest | WhaleError],
+    render: Render,
+) -> StoredResponse:
+    """Post the valid `items` of the batch, and render a result for each item, in order: an invalid
+    or refused item does not affect the others. Raises IdempotencyKeyReused."""
+    awards = [_award(write.store_id, item) for item in items if isinstance(item, api.EarnRequest)]
+
+    def render_items(results: Sequence[Result]) -> StoredResponse:
+        posted = iter(results)
+        return render([item if isinstance(item, WhaleError) else next(posted) for item in items])
+
+    request = PostingRequest(awards, write.claim, render_items)
+    return await submit(group_commit, request, weight=max(len(awards), 1))
+
+
+def _award(store_id: str, request: api.EarnRequest) -> Award:
     return Award(
         store_id=store_id,
-        customer_id=normalized(asked.customer_id),
-        points=asked.points,
-        reason=asked.reason,
+        customer_id=normalized(request.customer_id),
+        points=request.points,
+        reason=request.reason,
         occurred_at=utc_now(),
     )
-
-
-def created(results: Sequence[Result]) -> KeptAnswer:
-    """The answer to a single posting: its transaction, or its refusal raised."""
-    (result,) = results
-    if isinstance(result, WhaleError):
-        raise result
-    assert isinstance(result, Entry)
-    return KeptAnswer(201, api.encode(render.transaction(result)))
-
-
-async def earn_batch(
-    gatherer: Gatherer[Work, Done],
-    items: Sequence[Award | WhaleError],
-    claim: Claim | None,
-    request_id: str,
-) -> tuple[KeptAnswer, bool]:
-    """Post the awards among `items`; answers a verdict for each, in order. One that is refused, or
-    was faulty to begin with, costs the others nothing."""
-    awards = [item for item in items if isinstance(item, Award)]
-
-    def render_verdicts(results: Sequence[Result]) -> KeptAnswer:
-        posted = iter(results)
-        settled = [next(posted) if isinstance(item, Award) else item for item in items]
-        data = [_verdict(result, request_id) for result in settled]
-        return KeptAnswer(200, api.encode(api.BatchAnswer(data=data)))
-
-    work = Work(awards, claim, render_verdicts)
-    done = await gatherer.submit(work, weight=max(len(awards), 1))
-    assert done.answer is not None
-    return done.answer, done.replayed
-
-
-def _verdict(result: Result, request_id: str) -> api.Verdict:
-    if isinstance(result, WhaleError):
-        problem = Raw(problems.body_of(result, request_id))
-        return api.Verdict(status=problems.status_of(result), problem=problem)
-    assert isinstance(result, Entry)
-    return api.Verdict(status=201, transaction=render.transaction(result))

@@ -1,7 +1,7 @@
-"""The one posting path: whatever changes a balance goes through here, in one transaction a batch."""
+"""The only path that changes balances: a batch of postings in one transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import partial
 
 from msgspec import Struct, field
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,10 +12,12 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import tracing
 from libs.persistence import idempotency
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.errors import Rival
-from libs.persistence.idempotency import Claim, Kept, KeptAnswer
+from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.group_commit import GroupCommit
+from libs.persistence.idempotency import Claim, StoredResponse, StoredResponses
+from libs.persistence.retry import retry_lost_race
 from services.earning.domain.books import Books, Known
-from services.earning.domain.posting import post
+from services.earning.domain.fold import post
 from services.earning.domain.postings import (
     Cancellation,
     Debit,
@@ -27,195 +29,216 @@ from services.earning.domain.postings import (
     Settlement,
     StatusChange,
 )
-from services.earning.handlers.events import events_of
-from services.earning.store import debits, ledger, programs
-
-# Each lost race is lost to a transaction that committed; a handful in a row is a store in trouble.
-_ATTEMPTS: Final = 5
+from services.earning.handlers.ledger_events import build_events
+from services.earning.store import debits, ledger, programs, resolutions
 
 Result = Outcome | WhaleError
-# What is to be kept under the keys of a batch.
-Fresh = dict[Claim, KeptAnswer]
+# The responses that a batch has to store.
+NewResponses = dict[Claim, StoredResponse]
 
-Finish = Callable[[Connection, Sequence[Result]], Awaitable[KeptAnswer | None]]
+Render = Callable[[Sequence[Result]], StoredResponse]
+RenderWritten = Callable[[Connection, Sequence[Result]], Awaitable[StoredResponse | None]]
 
 
-class Work(Struct, frozen=True):
-    """Postings that are answered together.
+class PostingRequest(Struct, frozen=True):
+    """Postings that share one response.
 
-    `render` makes the answer, of the results alone; `finish` makes it where it takes a look at what
-    was written, or returns None where more transactions are to follow. Either may raise, and then
-    the answer is a refusal. With a `claim` the answer is kept under its key, in the same
-    transaction; one without an answer yet claims the key with its first transaction.
-    `traceparent` is that of the request it is made for.
+    `render` makes the response from the results alone. `render_written` is for a response that also
+    reads what the transaction wrote; it returns None if more transactions have to follow. Either may
+    raise a WhaleError, and the request is refused with it. With a `claim`, the response is stored
+    under its key in the same transaction; a request that has no response yet claims the key with
+    its first transaction. `traceparent` is that of the HTTP request.
     """
 
     postings: Sequence[Posting]
     claim: Claim | None = None
-    render: Callable[[Sequence[Result]], KeptAnswer] | None = None
-    finish: Finish | None = None
+    render: Render | None = None
+    render_written: RenderWritten | None = None
     traceparent: str = field(default_factory=tracing.current)
 
 
-class Done(Struct, frozen=True):
-    """What came of a work: a result for each posting, or the answer kept under its key."""
+class PostingResult(Struct, frozen=True):
+    """The outcome of a posting request: a result for each posting and the response, or the replayed
+    response to an earlier request with the same key."""
 
     results: Sequence[Result] = ()
-    answer: KeptAnswer | None = None
-    replayed: bool = False
+    response: StoredResponse | None = None
 
 
-async def post_batch(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
-    """Post all of `works` in one transaction, in order, and answer each.
+Posted = PostingResult | Exception
+PostingGroup = GroupCommit[PostingRequest, PostingResult]
 
-    A refusal is a result and costs the others nothing. Raises what the database raises; then
-    nothing was posted.
+
+async def submit(
+    group_commit: PostingGroup, request: PostingRequest, *, weight: int = 1
+) -> StoredResponse:
+    """Post `request` together with concurrent ones, and return its response."""
+    result = await group_commit.submit(request, weight=weight)
+    assert result.response is not None
+    return result.response
+
+
+async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+    """Post all `requests` in one transaction, in order; returns a result or refusal for each.
+
+    A refusal does not affect the other requests. Raises database errors; then nothing was posted.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            return await _attempt(engine, works)
-        except Rival:
-            # Another transaction wrote one of the keys first. It has committed: look again.
-            continue
-    raise Rival
+    return await retry_lost_race(partial(_attempt, engine, requests))
 
 
-async def _attempt(engine: AsyncEngine, works: Sequence[Work]) -> list[Done | Exception]:
-    postings = [posting for work in works for posting in work.postings]
+async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+    postings = [posting for request in requests for posting in request.postings]
     async with transaction(engine) as connection:
-        books = Books(await _read(connection, postings), new_id=uuid7_text)
-        kept = await idempotency.find(
-            connection, [work.claim for work in works if work.claim is not None]
+        books = Books(await _load(connection, postings), new_id=uuid7_text)
+        stored = await idempotency.find(
+            connection, [request.claim for request in requests if request.claim is not None]
         )
-        claimed_before = frozenset(kept.answers)
-        done, fresh, events = _fold(books, works, kept)
+        claimed_before = frozenset(stored.responses)
+        posted, new_responses, events = _fold(books, requests, stored)
         await ledger.write(connection, books, events)
-        for place, work in enumerate(works):
-            if work.finish is not None:
-                done[place] = await _finish(connection, work, done[place], kept, fresh)
-        await _keep(connection, fresh, claimed_before)
-    return done
+        for place, request in enumerate(requests):
+            if request.render_written is not None:
+                posted[place] = await _render_written(
+                    connection, request, posted[place], stored, new_responses
+                )
+        await _store_responses(connection, new_responses, claimed_before)
+    return posted
 
 
-async def _finish(
-    connection: Connection, work: Work, done: Done | Exception, kept: Kept, fresh: Fresh
-) -> Done | Exception:
-    """Answer a work that looks at what was written; what to keep under its key goes into `fresh`."""
-    if isinstance(done, Exception) or done.replayed or work.finish is None:
-        return done
-    # A duplicate in the same batch may have been answered by now.
-    before = None if work.claim is None else kept.answer_to(work.claim)
-    if before is not None and not before.is_begun:
-        return Done(answer=before, replayed=True)
+async def _render_written(
+    connection: Connection,
+    request: PostingRequest,
+    posted: Posted,
+    stored: StoredResponses,
+    new_responses: NewResponses,
+) -> Posted:
+    """Complete the result of a request whose response reads what was written."""
+    if (
+        isinstance(posted, Exception)
+        or posted.response is not None
+        or request.render_written is None
+    ):
+        return posted
+    # A duplicate earlier in this batch may have its response by now.
+    response = None if request.claim is None else stored.response_to(request.claim)
+    if response is not None and not response.is_in_progress:
+        return PostingResult(response=response)
     try:
-        answer = await work.finish(connection, done.results)
+        response = await request.render_written(connection, posted.results)
     except WhaleError as refusal:
         return refusal
-    if work.claim is not None:
-        fresh[work.claim] = answer or idempotency.begun()
-        kept.remember(work.claim, fresh[work.claim])
-    return Done(results=done.results, answer=answer)
+    if request.claim is not None:
+        new_responses[request.claim] = response or idempotency.in_progress()
+        stored.remember(request.claim, new_responses[request.claim])
+    return PostingResult(results=posted.results, response=response)
 
 
-async def _keep(
-    connection: Connection, fresh: Fresh, claimed_before: frozenset[tuple[str, str]]
+async def _store_responses(
+    connection: Connection, responses: NewResponses, claimed_before: frozenset[tuple[str, str]]
 ) -> None:
-    """Keep the answers. A key that was claimed before this batch has its answer only now."""
-    claimed = {claim for claim in fresh if (claim.store_id, claim.key) in claimed_before}
-    answered = [claim for claim in claimed if not fresh[claim].is_begun]
-    await idempotency.free(connection, [(one.store_id, one.key, b"") for one in answered])
-    await idempotency.keep(
+    """Store the responses; for a key claimed by an earlier transaction, in place of its claim."""
+    claimed = {claim for claim in responses if (claim.store_id, claim.key) in claimed_before}
+    completed = [claim for claim in claimed if not responses[claim].is_in_progress]
+    await idempotency.release(connection, [(claim.store_id, claim.key, b"") for claim in completed])
+    await idempotency.store(
         connection,
         [
-            (claim, answer)
-            for claim, answer in fresh.items()
-            if claim not in claimed or not answer.is_begun
+            (claim, response)
+            for claim, response in responses.items()
+            if claim not in claimed or not response.is_in_progress
         ],
     )
 
 
-async def _read(connection: Connection, postings: Sequence[Posting]) -> Known:
-    """Lock what the postings touch, and read what is recorded of it. The locks come first, in an
-    order of their own, so that what is read after them cannot change before the commit."""
-    in_force = await programs.lock_and_read(connection, {one.store_id for one in postings})
-    wanted = {(one.store_id, one.customer_id) for one in postings}
-    accounts = await ledger.lock_accounts(connection, wanted)
-    # A batch is mostly orders; what else it holds is looked through once for each kind.
-    posting_now = {one.key for one in postings if isinstance(one, Order)}
-    others = [one for one in postings if not isinstance(one, Order)]
-    # Refunds look for their orders; orders, and held ones that post now, for their refunds.
-    reopened = [
-        accounts[one.store_id, one.customer_id]
-        for one in others
-        if isinstance(one, StatusChange)
-        and not one.suspended
-        and (one.store_id, one.customer_id) in accounts
+async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
+    """Lock the accounts of the postings, and read what is recorded about them. All locks are taken
+    first, so that nothing read after them can change before the commit."""
+    in_force = await programs.lock_and_read(connection, {posting.store_id for posting in postings})
+    account_keys = {(posting.store_id, posting.customer_id) for posting in postings}
+    accounts = await ledger.lock_accounts(connection, account_keys)
+    # Most postings are orders, so the other kinds are searched among the rest only.
+    orders_to_post = {posting.key for posting in postings if isinstance(posting, Order)}
+    rest = [posting for posting in postings if not isinstance(posting, Order)]
+    reactivated = [
+        accounts[change.store_id, change.customer_id]
+        for change in rest
+        if isinstance(change, StatusChange)
+        and not change.suspended
+        and (change.store_id, change.customer_id) in accounts
     ]
-    held = await ledger.read_held(connection, reopened)
-    redemptions = {
-        one.redemption_id for one in others if isinstance(one, Debit | Settlement | Cancellation)
+    held_orders = await ledger.read_held_orders(connection, reactivated)
+    redemption_ids = {
+        posting.redemption_id
+        for posting in rest
+        if isinstance(posting, Debit | Settlement | Cancellation)
     }
-    resolutions = [one for one in others if isinstance(one, Resolution)]
-    awards = await debits.read_awards(
+    to_resolve = [posting for posting in rest if isinstance(posting, Resolution)]
+    awards = await resolutions.read_awards(
         connection,
-        [(one.store_id, award) for one in resolutions for award in one.transaction_ids],
+        [
+            (resolution.store_id, id_)
+            for resolution in to_resolve
+            for id_ in resolution.transaction_ids
+        ],
     )
-    refunds = [one for one in others if isinstance(one, Refund)]
-    asked = posting_now.union(
-        ((one.store_id, one.order_id) for one in refunds),
+    refunds = [posting for posting in rest if isinstance(posting, Refund)]
+    # Refunds and voids depend on their orders; orders that post now depend on their waiting refunds.
+    order_keys = orders_to_post.union(
+        ((refund.store_id, refund.order_id) for refund in refunds),
         (award.order for award in awards.values() if award.order is not None),
     )
-    posting_now |= {one.key for orders in held.values() for one in orders}
+    orders_to_post |= {order.key for orders in held_orders.values() for order in orders}
     known = Known(
         accounts=accounts,
         programs=in_force,
-        orders=await ledger.read_orders(connection, asked),
-        refunds=await ledger.read_refunds(connection, {one.key for one in refunds}),
-        waiting=await ledger.read_waiting(connection, posting_now),
-        held=held,
-        debits=await debits.read_debits(connection, redemptions, accounts.values()),
-        resolutions=await debits.read_resolutions(
-            connection, [one.anomaly_id for one in resolutions], accounts.values()
+        orders=await ledger.read_orders(connection, order_keys),
+        refunds=await ledger.read_refunds(connection, {refund.key for refund in refunds}),
+        waiting_refunds=await ledger.read_waiting_refunds(connection, orders_to_post),
+        held_orders=held_orders,
+        debits=await debits.read(connection, redemption_ids, accounts.values()),
+        resolutions=await resolutions.read(
+            connection, [resolution.anomaly_id for resolution in to_resolve], accounts.values()
         ),
         awards=awards,
     )
-    new = wanted - accounts.keys()
+    new = account_keys - accounts.keys()
     if new and await ledger.lock_accounts(connection, new):
-        # No lock can be held on an account that does not exist. One that exists by now was created
-        # by a transaction whose orders may have been read above as another customer's.
-        raise Rival
+        # An account that does not exist cannot be locked. If one exists by now, the transaction that
+        # created it may have written orders that were read above as another customer's.
+        raise ConcurrentWrite
     return known
 
 
 def _fold(
-    books: Books, works: Sequence[Work], kept: Kept
-) -> tuple[list[Done | Exception], Fresh, list[EncodedEvent]]:
-    """What came of each work, the answers to keep, and the events to publish."""
-    done: list[Done | Exception] = []
-    fresh: Fresh = {}
+    books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
+) -> tuple[list[Posted], NewResponses, list[EncodedEvent]]:
+    """A result for each request, the responses to store, and the events to publish."""
+    posted: list[Posted] = []
+    new_responses: NewResponses = {}
     events: list[EncodedEvent] = []
-    for work in works:
-        before_it = len(books.entries)
-        done.append(_settle(books, work, kept, fresh))
-        events += events_of(books.entries[before_it:], traceparent=work.traceparent)
-    return done, fresh, events
+    for request in requests:
+        first_entry = len(books.entries)
+        posted.append(_fold_request(books, request, stored, new_responses))
+        events += build_events(books.entries[first_entry:], traceparent=request.traceparent)
+    return posted, new_responses, events
 
 
-def _settle(books: Books, work: Work, kept: Kept, fresh: Fresh) -> Done | Exception:
-    """One work's outcome; an answer to be kept goes into `fresh`."""
+def _fold_request(
+    books: Books, request: PostingRequest, stored: StoredResponses, new_responses: NewResponses
+) -> Posted:
     try:
-        before = None if work.claim is None else kept.answer_to(work.claim)
-        if before is not None and not before.is_begun:
-            return Done(answer=before, replayed=True)
-        results = [_post(books, posting) for posting in work.postings]
-        answer = None if work.render is None else work.render(results)
+        response = None if request.claim is None else stored.response_to(request.claim)
+        if response is not None and not response.is_in_progress:
+            return PostingResult(response=response)
+        results = [_post(books, posting) for posting in request.postings]
+        response = None if request.render is None else request.render(results)
     except WhaleError as refusal:
         return refusal
-    if work.claim is not None and answer is not None:
-        fresh[work.claim] = answer
-    if work.claim is not None:
-        kept.remember(work.claim, answer or idempotency.begun())
-    return Done(results=results, answer=answer)
+    if request.claim is not None:
+        if response is not None:
+            new_responses[request.claim] = response
+        stored.remember(request.claim, response or idempotency.in_progress())
+    return PostingResult(results=results, response=response)
 
 
 def _post(books: Books, posting: Posting) -> Result:

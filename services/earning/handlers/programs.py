@@ -1,9 +1,7 @@
-"""Programmes: create, change, read."""
+"""Programs: created, changed and read."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from decimal import Decimal
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,104 +9,95 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
+from libs.kernel.clock import utc_now
 from libs.kernel.errors import Fault, InvalidRequest, NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import Claim, KeptAnswer, write_once
-from services.earning.domain.programs import Program, StorePrograms, Tier
-from services.earning.handlers import render
+from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.pages import Listed, Page
+from libs.persistence.writes import Write
+from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
 from services.earning.store import programs as store
 
-_NOT_FOUND: Final = "There is no such loyalty program in this store."
+_NO_PROGRAM: Final = "There is no such loyalty program in this store."
+
+Render = Callable[[Program], StoredResponse]
 
 
-class ProgramChange(msgspec.Struct, frozen=True):
-    """A write to a store's programmes: `apply` makes the version to add of those there are."""
+async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Listed[Program]:
+    """A page of the store's programs, oldest first.
 
-    store_id: str
-    apply: Callable[[StorePrograms], Program]
-    status: int
-    claim: Claim | None = None
-
-
-async def list_programs(engine: AsyncEngine, store_id: str) -> StorePrograms:
-    """The store's programmes, oldest first."""
-    async with transaction(engine) as connection:
-        found = await store.read(connection, [store_id])
-    return found.get(store_id, StorePrograms())
-
-
-def page(
-    found: StorePrograms, *, limit: int, starting_after: str | None
-) -> tuple[Sequence[Program], bool]:
-    """Up to `limit` programmes after the one named, and whether more follow.
-
-    Raises InvalidRequest where `starting_after` is no programme of the store.
+    Raises InvalidRequest if `starting_after` is not a program of the store.
     """
+    programs = (await _read(engine, store_id)).all
     start = 0
-    if starting_after is not None:
-        ids = [render.program_id(program.id) for program in found.all]
-        if starting_after not in ids:
-            fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
-            raise InvalidRequest(_NOT_FOUND, errors=[fault])
-        start = ids.index(starting_after) + 1
-    return found.all[start : start + limit], len(found.all) > start + limit
+    if page.starting_after is not None:
+        ids = [program_id(program.id) for program in programs]
+        if page.starting_after not in ids:
+            fault = Fault(detail=_NO_PROGRAM, parameter="starting_after")
+            raise InvalidRequest(_NO_PROGRAM, errors=[fault])
+        start = ids.index(page.starting_after) + 1
+    end = start + page.limit
+    return Listed(programs[start:end], has_more=len(programs) > end, counted=len(programs))
 
 
 async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Program:
-    """One programme; raises NotFound."""
-    return _find(await list_programs(engine, store_id), program_id)
+    """One program of the store; raises NotFound."""
+    return _find(await _read(engine, store_id), program_id)
 
 
-async def change(engine: AsyncEngine, wanted: ProgramChange) -> tuple[KeptAnswer, bool]:
-    """Carry out a change once per idempotency key; answers it, and whether it is a replay."""
-    return await write_once(engine, wanted.claim, partial(_change, wanted))
-
-
-async def _change(wanted: ProgramChange, connection: Connection) -> KeptAnswer:
-    present = await store.lock_for_change(connection, wanted.store_id)
-    program = wanted.apply(present)
-    if present.find(program.id) is None:
-        await store.create(connection, wanted.store_id, program)
-    else:
-        await store.add_version(connection, program)
-    return KeptAnswer(wanted.status, api.encode(render.program(program)))
-
-
-def creation(request: api.ProgramCreate, *, now: datetime) -> Callable[[StorePrograms], Program]:
-    """A new programme as `request` has it."""
+async def create_program(
+    engine: AsyncEngine, write: Write[api.ProgramCreate], render: Render
+) -> StoredResponse:
+    """Add a program to the store. Raises IdempotencyKeyReused."""
     program = Program(
         id=uuid7(),
         version_id=0,
-        name=request.name,
-        points_per_dollar=request.points_per_dollar,
-        currency=request.currency,
-        is_active=request.is_active,
-        tiers=tiers_of(request.tiers),
-        created_at=now,
+        name=write.body.name,
+        points_per_dollar=write.body.points_per_dollar,
+        currency=write.body.currency,
+        is_active=write.body.is_active,
+        tiers=_tiers(write.body.tiers),
+        created_at=utc_now(),
     )
-    return lambda _present: program
+
+    async def insert(connection: Connection) -> StoredResponse:
+        await store.lock_for_change(connection, write.store_id)
+        await store.create(connection, write.store_id, program)
+        return render(program)
+
+    return await write_once(engine, write.claim, insert)
 
 
-def patch(program_id: str, request: api.ProgramPatch) -> Callable[[StorePrograms], Program]:
-    """The programme with what `request` names replaced; null tiers are no tiers."""
+async def change_program(
+    engine: AsyncEngine, write: Write[api.ProgramPatch], program_id: str, render: Render
+) -> StoredResponse:
+    """Add a version of the program with the patched values. Raises NotFound or
+    IdempotencyKeyReused."""
 
-    def apply(present: StorePrograms) -> Program:
-        program = _find(present, program_id)
-        named: dict[str, str | Decimal | bool | tuple[Tier, ...]] = {
-            field: value
-            for field in ("name", "points_per_dollar", "is_active", "currency")
-            if (value := getattr(request, field)) is not UNSET
-        }
-        if request.tiers is not UNSET:
-            named["tiers"] = tiers_of(request.tiers or [])
-        return msgspec.structs.replace(program, **named)
+    async def update(connection: Connection) -> StoredResponse:
+        current = _find(await store.lock_for_change(connection, write.store_id), program_id)
+        program = _patched(current, write.body)
+        await store.add_version(connection, program)
+        return render(program)
 
-    return apply
+    return await write_once(engine, write.claim, update)
 
 
-def tiers_of(asked: list[api.TierInput]) -> tuple[Tier, ...]:
-    """The tiers in the order they are climbed."""
+def _patched(program: Program, patch: api.ProgramPatch) -> Program:
+    changes: dict[str, str | Decimal | bool | tuple[Tier, ...]] = {
+        field: value
+        for field in ("name", "points_per_dollar", "is_active", "currency")
+        if (value := getattr(patch, field)) is not UNSET
+    }
+    if patch.tiers is not UNSET:
+        # null removes all tiers.
+        changes["tiers"] = _tiers(patch.tiers or [])
+    return msgspec.structs.replace(program, **changes)
+
+
+def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:
+    """The tiers, sorted by min_points."""
     tiers = [
         Tier(
             name=tier.name,
@@ -116,13 +105,19 @@ def tiers_of(asked: list[api.TierInput]) -> tuple[Tier, ...]:
             multiplier=tier.multiplier,
             perks=None if tier.perks is None else tuple(tier.perks),
         )
-        for tier in asked
+        for tier in inputs
     ]
     return tuple(sorted(tiers, key=lambda tier: tier.min_points))
 
 
-def _find(present: StorePrograms, program_id: str) -> Program:
-    program = present.find(parse_id("loy", program_id))
+async def _read(engine: AsyncEngine, store_id: str) -> StorePrograms:
+    async with transaction(engine) as connection:
+        programs = await store.read(connection, [store_id])
+    return programs.get(store_id, StorePrograms())
+
+
+def _find(programs: StorePrograms, program_id: str) -> Program:
+    program = programs.find(parse_id("loy", program_id))
     if program is None:
-        raise NotFound(_NOT_FOUND)
+        raise NotFound(_NO_PROGRAM)
     return program

@@ -1,100 +1,94 @@
-"""The programme at a glance: days, points outstanding, customers, tiers."""
+"""The summary of a store: its days, points outstanding, customers and tiers."""
 
-import asyncio
 import time
+from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts import api
-from libs.observability import logging
-from libs.persistence.engine import transaction
+from libs.background.periodic import Periodic
+from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import is_transient
-from libs.persistence.turns import SlowReads
+from libs.persistence.slow_reads import SlowReads
+from services.earning.domain.tiers import tier_spans
 from services.earning.store import days, programs
 
-# The answer may be five seconds behind: the fold runs each second, the count is kept for three.
+# A summary may be five seconds old: the fold runs every second, totals are cached for three.
 _FOLD_SECONDS: Final = 1.0
-_KEPT_SECONDS: Final = 3.0
-_REMEMBERED: Final = 1_000
-
-log = logging.get(__name__)
+_TOTALS_SECONDS: Final = 3.0
+_MAX_CACHED_STORES: Final = 1_000
 
 
-class _Totals(Struct, frozen=True):
-    """A store's present figures, as of `until` less _KEPT_SECONDS."""
+class Totals(Struct, frozen=True):
+    """A store's points outstanding and customers, also by the name of their tier."""
 
-    until: float
     points: int
     customers: int
-    tiers: list[api.TierCount]
+    customers_by_tier: dict[str, int]
+
+
+class Summary(Struct, frozen=True):
+    """The rows of the days, and the current totals."""
+
+    days: Sequence[Any]
+    totals: Totals
+
+
+class _CachedTotals(Struct, frozen=True):
+    totals: Totals
+    expires_at: float
 
 
 class Summaries:
-    """Answers summaries; counting a store's customers is done once for all who ask meanwhile."""
+    """Reads summaries. The totals count all customers of a store, so concurrent callers share one
+    count."""
 
     def __init__(self, reads: SlowReads) -> None:
         self._reads = reads
-        self._kept: dict[str, _Totals] = {}
+        self._cache: dict[str, _CachedTotals] = {}
 
-    async def get(self, store_id: str, *, first: date, last: date) -> api.Summary:
+    async def get(self, store_id: str, *, first: date, last: date) -> Summary:
         """The summary of the days from `first` to `last`, both included."""
         async with self._reads.snapshot(store_id) as connection:
-            # Looked up only now: whoever had the turn before may have counted.
-            totals = self._kept.get(store_id)
-            rows = await days.days(connection, store_id, first=first, last=last)
-            if totals is None or totals.until < time.monotonic():
-                in_force = (await programs.read(connection, [store_id])).get(store_id)
-                default = None if in_force is None else in_force.default
-                tiers = () if default is None else default.tiers
-                counted = await days.totals(connection, store_id, [one.min_points for one in tiers])
-                by_step = {row["step"]: row["customers"] for row in counted}
-                totals = _Totals(
-                    until=time.monotonic() + _KEPT_SECONDS,
-                    points=sum(row["points"] for row in counted),
-                    customers=sum(by_step.values()),
-                    tiers=[
-                        api.TierCount(name=tier.name, customers=by_step.get(step, 0))
-                        for step, tier in enumerate(tiers, start=1)
-                    ],
-                )
-                self._keep(store_id, totals)
-        return api.Summary(
-            days=[
-                api.Day(
-                    date=row["day"].isoformat(),
-                    issued=row["issued"],
-                    redeemed=row["redeemed"],
-                    taken_back=row["taken_back"],
-                    expired=row["expired"],
-                    active_customers=row["active_customers"],
-                )
-                for row in rows
-            ],
-            points_outstanding=totals.points,
-            customers=totals.customers,
-            tiers=totals.tiers,
-        )
+            # Looked up only now: the caller that had the turn before may have counted.
+            cached = self._cache.get(store_id)
+            rows = await days.read(connection, store_id, first=first, last=last)
+            if cached is None or cached.expires_at < time.monotonic():
+                totals = await _count(connection, store_id)
+                cached = _CachedTotals(totals, time.monotonic() + _TOTALS_SECONDS)
+                self._store(store_id, cached)
+        return Summary(rows, cached.totals)
 
-    def _keep(self, store_id: str, totals: _Totals) -> None:
-        self._kept.pop(store_id, None)
-        self._kept[store_id] = totals
-        while len(self._kept) > _REMEMBERED:
-            del self._kept[next(iter(self._kept))]
+    def _store(self, store_id: str, totals: _CachedTotals) -> None:
+        self._cache.pop(store_id, None)
+        self._cache[store_id] = totals
+        while len(self._cache) > _MAX_CACHED_STORES:
+            del self._cache[next(iter(self._cache))]
 
 
-async def keep_folding(engine: AsyncEngine) -> None:
-    """Fold the days, again and again, until cancelled. A store that is away is waited for."""
-    while True:
-        try:
-            async with transaction(engine) as connection:
-                more = await days.fold(connection)
-        except Exception as error:
-            if not is_transient(error):
-                log.exception("days_not_folded")
-            more = False
-        # What comes meanwhile is folded together: a customer of several batches counts once a day.
-        if not more:
-            await asyncio.sleep(_FOLD_SECONDS)
+async def _count(connection: Connection, store_id: str) -> Totals:
+    in_force = (await programs.read(connection, [store_id])).get(store_id)
+    default = None if in_force is None else in_force.default
+    spans = tier_spans(default)
+    rows = await days.count_customers(connection, store_id, spans)
+    customers = {row["span"]: row["customers"] for row in rows}
+    return Totals(
+        points=sum(row["points"] for row in rows),
+        customers=sum(customers.values()),
+        customers_by_tier={
+            span.tier.name: customers.get(place, 0) for place, span in enumerate(spans, start=1)
+        },
+    )
+
+
+def folding(engine: AsyncEngine) -> Periodic:
+    """Folds the changes of the days every second. Changes that arrive in between are folded together,
+    so that a customer in several batches is counted once."""
+
+    async def fold() -> bool:
+        async with transaction(engine) as connection:
+            return await days.fold(connection)
+
+    return Periodic("fold_days", fold, every_seconds=_FOLD_SECONDS, is_transient=is_transient)

@@ -1,4 +1,4 @@
-"""What the ledger knows of redemptions, and of anomalies that people have resolved."""
+"""Debits of redemptions, and resolutions of anomalies."""
 
 from alembic import op
 
@@ -6,8 +6,8 @@ revision = "0003"
 down_revision = "0002"
 
 _STATEMENTS = (
-    # A redemption was debited, perhaps cancelled since, or refused for ever: one key space, so that
-    # a debit still on its way finds that it was given up.
+    # A redemption is debited, cancelled or permanently refused. All three share a key, so that a late
+    # debit finds that its redemption was refused.
     """
     CREATE TABLE debits (
         redemption_id    text COLLATE "C" PRIMARY KEY,
@@ -27,7 +27,7 @@ _STATEMENTS = (
         entry_sequence  bigint
     )
     """,
-    # Awards by hand that were taken back; what is left of an order's award stands with the order.
+    # Voided manual awards. Voided points of an order's award are recorded with the order.
     """
     CREATE TABLE voided_awards (
         account_id  bigint NOT NULL,

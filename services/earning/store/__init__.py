@@ -1,1 +1,1 @@
-"""Earning's database: the batch that writes the ledger, and the queries that read it."""
+"""The database of earning: the batch that writes the ledger, and the queries that read it."""

@@ -1,4 +1,4 @@
-"""The projection of the days: folded from what batches left behind, after their commits."""
+"""The days projection: folded from the changes that batches leave, after their commits."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,10 +7,12 @@ from typing import Final
 import asyncpg
 
 from libs.persistence.engine import Connection
+from services.earning.domain.tiers import TierSpan
 
-# One fold at a time per database; others stand by.
+# One process folds at a time; the others skip their turn.
 _LOCK_SPACE: Final = 3
-_AT_ONCE: Final = 2_000
+# Bounds one transaction, and with it how long its locks are held.
+_MAX_CHANGES: Final = 2_000
 
 _FOLD: Final = """
 WITH taken AS (
@@ -41,7 +43,7 @@ WITH taken AS (
 )
 SELECT count(*) FROM taken
 """
-_FORGET: Final = "DELETE FROM day_changes; DELETE FROM day_customers; DELETE FROM days"
+_CLEAR: Final = "DELETE FROM day_changes; DELETE FROM day_customers; DELETE FROM days"
 _REBUILD: Final = """
 WITH daily AS (
     SELECT store_id, (occurred_at AT TIME ZONE 'UTC')::date AS day, type, points, account_id
@@ -59,45 +61,47 @@ SELECT store_id, day,
        count(DISTINCT account_id)
 FROM daily GROUP BY store_id, day
 """
-_DAYS: Final = """
+_READ: Final = """
 SELECT day, issued, redeemed, taken_back, expired, active_customers
 FROM days WHERE store_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day
 """
-_TOTALS: Final = """
-SELECT width_bucket(lifetime, $2::bigint[]) AS step, count(*) AS customers,
+_COUNT_CUSTOMERS: Final = """
+SELECT width_bucket(lifetime, $2::bigint[]) AS span, count(*) AS customers,
        sum(balance)::bigint AS points
-FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY step
+FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY span
 """
 
 
 async def fold(connection: Connection) -> bool:
-    """Fold what batches left, up to a bound; answers whether there may be more. In one transaction,
-    so that a crash neither loses nor doubles it."""
+    """Fold up to _MAX_CHANGES changes; returns whether there may be more. One transaction, so that
+    a crash neither loses a change nor counts it twice."""
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, 0)", _LOCK_SPACE):
         return False
-    taken: int = await connection.fetchval(_FOLD, _AT_ONCE)
-    return taken == _AT_ONCE
+    folded: int = await connection.fetchval(_FOLD, _MAX_CHANGES)
+    return folded == _MAX_CHANGES
 
 
 async def rebuild(connection: Connection) -> None:
-    """Make the projection anew from the ledger. Postings wait meanwhile: one that committed in
-    between would be counted twice or not at all."""
+    """Rebuild the projection from the ledger. Postings wait meanwhile: a posting that committed
+    during the rebuild would be counted twice or not at all."""
     await connection.execute("LOCK TABLE day_changes IN ACCESS EXCLUSIVE MODE")
-    await connection.execute(_FORGET)
+    await connection.execute(_CLEAR)
     await connection.execute(_REBUILD)
 
 
-async def days(
+async def read(
     connection: Connection, store_id: str, *, first: date, last: date
 ) -> Sequence[asyncpg.Record]:
     """The store's days with postings, `first` and `last` included."""
-    rows: list[asyncpg.Record] = await connection.fetch(_DAYS, store_id, first, last)
+    rows: list[asyncpg.Record] = await connection.fetch(_READ, store_id, first, last)
     return rows
 
 
-async def totals(
-    connection: Connection, store_id: str, steps: Sequence[int]
+async def count_customers(
+    connection: Connection, store_id: str, spans: Sequence[TierSpan]
 ) -> Sequence[asyncpg.Record]:
-    """Customers and points by how many of `steps` (lifetime points, ascending) they reached."""
-    rows: list[asyncpg.Record] = await connection.fetch(_TOTALS, store_id, list(steps))
+    """The number of customers and their points, by the place of their tier in `spans`, which are
+    ascending and start at 1; 0 stands for customers without a tier."""
+    lowest = [span.lowest for span in spans]
+    rows: list[asyncpg.Record] = await connection.fetch(_COUNT_CUSTOMERS, store_id, lowest)
     return rows

@@ -1,9 +1,9 @@
-"""One batch of the ledger in PostgreSQL: lock and read what it touches, write what came of it.
+"""One batch of the ledger in PostgreSQL: locks and reads its accounts, writes its entries and records.
 
-Everything is set-based, whatever the size of the batch. Locks are taken in one order: the stores'
-programmes, the accounts by id, and then, by writing them, the natural keys in sorted order; so
-batches wait for each other and never deadlock. A natural key that a rival wrote meanwhile shows as
-a row too few or as a key that exists, and the batch starts over and finds it.
+Every statement is set-based, whatever the size of the batch. Locks are taken in one order: the
+stores' programs, the accounts by id, and then, by writing them, the natural keys in sorted order. So
+batches wait for each other and never deadlock. If a concurrent transaction wrote a natural key
+first, too few rows are written or the key exists already; the batch starts over and finds the key.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,14 @@ from typing import Final, TypeVar
 import asyncpg
 
 from libs.kernel.clock import format_time
-from libs.messaging.outbox import EncodedEvent, pack
+from libs.messaging import outbox
+from libs.messaging.outbox import EncodedEvent
 from libs.persistence.columns import columns, copy, numbers, texts
 from libs.persistence.engine import Connection
-from libs.persistence.errors import Rival
+from libs.persistence.errors import ConcurrentWrite
+from services.earning.domain.account_status import MAX_HELD_ORDERS
 from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.books import Books
-from services.earning.domain.corrections import HELD_AT_ONCE
 from services.earning.domain.days import DayChange
 from services.earning.domain.postings import (
     OrderKey,
@@ -28,20 +29,18 @@ from services.earning.domain.postings import (
     RefundRecord,
     StatusChange,
 )
-from services.earning.store import debits
+from services.earning.store import debits, resolutions
 
-# The one lane that this size of system needs; more lanes take a hash of the account.
-LANE: Final = 0
-# More than any batch holds: arrivals are numbered within a batch of this size.
+# Larger than any batch: an arrival is the batch's number times this, plus the place in the batch.
 _LARGEST_BATCH: Final = 100_000
 
 K = TypeVar("K", bound=tuple[str, ...])
 
 _LOCK_ACCOUNTS: Final = r"""
-SELECT asked.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
+SELECT keys.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
        a.ctid::text AS ctid
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) WITH ORDINALITY
-  AS asked (store_id, customer_id, place)
+  AS keys (store_id, customer_id, place)
 JOIN accounts a USING (store_id, customer_id)
 ORDER BY a.id
 FOR NO KEY UPDATE OF a
@@ -49,7 +48,7 @@ FOR NO KEY UPDATE OF a
 _READ_ORDERS: Final = r"""
 SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
        o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, order_id)
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
 JOIN orders o USING (store_id, order_id)
 """
 _NEW_ACCOUNT_IDS: Final = """
@@ -64,7 +63,7 @@ SELECT * FROM unnest($1::text::bigint[], string_to_array($2, E'\x1f'), string_to
 ORDER BY store_id, customer_id
 ON CONFLICT DO NOTHING
 """
-# A join on ids would read the whole table once it is large; the row's place is known already.
+# The rows' physical places are known from the lock: a join on ids would scan a large table.
 _UPDATE_ACCOUNTS: Final = r"""
 UPDATE accounts a
 SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
@@ -83,33 +82,35 @@ _ENTRY_COLUMNS: Final = (
 _READ_REFUNDS: Final = r"""
 SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'))
-  AS asked (store_id, order_id, refund_id)
+  AS keys (store_id, order_id, refund_id)
 JOIN refunds r USING (store_id, order_id, refund_id)
 """
-_READ_WAITING: Final = r"""
+_READ_WAITING_REFUNDS: Final = r"""
 SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS asked (store_id, order_id)
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
 JOIN refunds r USING (store_id, order_id)
 WHERE r.state = 'waiting'
 ORDER BY r.arrival
 """
-_READ_HELD: Final = """
+_READ_HELD_ORDERS: Final = """
 SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
        o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
-FROM orders o
-WHERE o.account_id = $1 AND o.state = 'held'
-ORDER BY o.arrival
-LIMIT $2
+FROM unnest($1::bigint[]) AS account_ids (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM orders WHERE account_id = account_ids.id AND state = 'held'
+    ORDER BY arrival LIMIT $2
+) AS o
+ORDER BY o.account_id, o.arrival
 """
-# Drawn under the account locks, so that each account's arrivals are numbered in their order.
-_ARRIVAL: Final = "SELECT nextval('order_arrival')"
+# Drawn under the account locks, so that arrivals ascend for each account.
+_NEXT_ARRIVAL: Final = "SELECT nextval('order_arrival')"
 _ORDER_COLUMNS: Final = (
     *("store_id", "order_id", "account_id", "total", "currency", "program_id", "state"),
     *("skip_reason", "reason", "occurred_at", "award", "entry_sequence", "refunded"),
     *("refunded_points", "voided_points", "arrival"),
 )
-# A skipped order may be replaced, a held one posted or skipped, and a counted one refunded, each by
-# whoever holds its account; what became of any other meanwhile was a rival's doing.
+# The changes that a batch may make under the account's lock: replace a skipped order, post or skip a
+# held order, refund or void a counted one. In any other case a concurrent transaction came first.
 _CHANGE_ORDERS: Final = r"""
 INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
                          skip_reason, reason, occurred_at, award, entry_sequence, refunded,
@@ -136,7 +137,7 @@ WHERE o.state = 'skipped'
    OR o.account_id = excluded.account_id AND (o.state, excluded.state) = ('counted', 'counted')
       AND excluded.entry_sequence IS NULL
 """
-# Waiting refunds that count or contradict their order change; nothing else does.
+# Only a waiting refund changes: it counts, or it contradicts its order.
 _RECORD_REFUNDS: Final = r"""
 INSERT INTO refunds AS r (store_id, order_id, refund_id, account_id, amount, state, detail, points,
                           entry_sequence, occurred_at, arrival)
@@ -154,26 +155,24 @@ _INSERT_STATUS_CHANGES: Final = """
 INSERT INTO status_changes (account_id, status, note, changed_by)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
 """
-_INSERT_DAY_CHANGES: Final = """
+_INSERT_DAY_CHANGES: Final = r"""
 INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
-# The id is drawn here, after the account locks: for each account the order of ids is the order of
-# commits, which is the order the relay publishes in.
-_ADD_TO_OUTBOX: Final = """
-INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
+SELECT store_id, day, issued, redeemed, taken_back, expired, account_ids::bigint[]
+FROM unnest(string_to_array($1, E'\x1f'), $2::text::date[], $3::text::bigint[], $4::text::bigint[],
+            $5::text::bigint[], $6::text::bigint[], string_to_array($7, E'\x1f'))
+  AS new (store_id, day, issued, redeemed, taken_back, expired, account_ids)
 """
 
 
 async def lock_accounts(
     connection: Connection, keys: Iterable[AccountKey]
 ) -> dict[AccountKey, Account]:
-    """Lock the accounts that exist, in one fixed order; a rival's batch is waited for."""
-    asked = list(keys)
+    """Lock the accounts that exist, in the order of their ids, and wait for concurrent batches."""
+    ordered = list(keys)
     rows = await connection.fetch(
-        _LOCK_ACCOUNTS, texts(key[0] for key in asked), texts(key[1] for key in asked)
+        _LOCK_ACCOUNTS, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
     )
-    return {asked[row["place"] - 1]: _account(asked[row["place"] - 1], row) for row in rows}
+    return {ordered[row["place"] - 1]: _account(ordered[row["place"] - 1], row) for row in rows}
 
 
 def _account(key: AccountKey, row: asyncpg.Record) -> Account:
@@ -194,13 +193,13 @@ def _account(key: AccountKey, row: asyncpg.Record) -> Account:
 async def read_orders(
     connection: Connection, keys: Iterable[OrderKey]
 ) -> dict[OrderKey, OrderRecord]:
-    """The orders recorded under `keys`. Their accounts must be locked already, so that none of
-    them can change meanwhile."""
-    asked = list(keys)
-    if not asked:
+    """The orders recorded under `keys`. Their accounts must be locked already, so that no order can
+    change meanwhile."""
+    ordered = list(keys)
+    if not ordered:
         return {}
     rows = await connection.fetch(
-        _READ_ORDERS, texts(key[0] for key in asked), texts(key[1] for key in asked)
+        _READ_ORDERS, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
     )
     return {(row["store_id"], row["order_id"]): _order(row) for row in rows}
 
@@ -208,42 +207,43 @@ async def read_orders(
 async def read_refunds(
     connection: Connection, keys: Iterable[RefundKey]
 ) -> dict[RefundKey, RefundRecord]:
-    """The refunds recorded under `keys`, their accounts being locked."""
-    asked = list(keys)
-    if not asked:
+    """The refunds recorded under `keys`; their accounts must be locked already."""
+    ordered = list(keys)
+    if not ordered:
         return {}
     rows = await connection.fetch(
-        _READ_REFUNDS, *(texts(key[place] for key in asked) for place in range(3))
+        _READ_REFUNDS, *(texts(key[part] for key in ordered) for part in range(3))
     )
     return {(row["store_id"], row["order_id"], row["refund_id"]): _refund(row) for row in rows}
 
 
-async def read_waiting(
+async def read_waiting_refunds(
     connection: Connection, keys: Iterable[OrderKey]
 ) -> dict[OrderKey, list[RefundRecord]]:
-    """The refunds that wait for the orders `keys`, each order's in order of arrival."""
-    asked = list(keys)
-    if not asked:
+    """The refunds that wait for the orders `keys`, in the order of arrival."""
+    ordered = list(keys)
+    if not ordered:
         return {}
-    found: dict[OrderKey, list[RefundRecord]] = {}
+    refunds: dict[OrderKey, list[RefundRecord]] = {}
     for row in await connection.fetch(
-        _READ_WAITING, texts(key[0] for key in asked), texts(key[1] for key in asked)
+        _READ_WAITING_REFUNDS, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
     ):
-        found.setdefault((row["store_id"], row["order_id"]), []).append(_refund(row))
-    return found
+        refunds.setdefault((row["store_id"], row["order_id"]), []).append(_refund(row))
+    return refunds
 
 
-async def read_held(
+async def read_held_orders(
     connection: Connection, accounts: Iterable[Account]
 ) -> dict[AccountKey, list[OrderRecord]]:
-    """The held orders of `accounts` in order of arrival; one more than are posted at once tells
-    that there are more."""
-    return {
-        account.key: [
-            _order(row) for row in await connection.fetch(_READ_HELD, account.id, HELD_AT_ONCE + 1)
-        ]
-        for account in accounts
-    }
+    """The held orders of `accounts` in the order of arrival: up to one more than a batch posts, so
+    that the rule sees whether there are more."""
+    key_of = {account.id: account.key for account in accounts}
+    if not key_of:
+        return {}
+    orders: dict[AccountKey, list[OrderRecord]] = {key: [] for key in key_of.values()}
+    for row in await connection.fetch(_READ_HELD_ORDERS, list(key_of), MAX_HELD_ORDERS + 1):
+        orders[key_of[row["account_id"]]].append(_order(row))
+    return orders
 
 
 def _refund(row: asyncpg.Record) -> RefundRecord:
@@ -280,7 +280,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 
 
 async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
-    """Write what came of a batch; raises Rival where another transaction was first."""
+    """Write the entries and records of a batch; raises ConcurrentWrite if a concurrent transaction was first."""
     touched = books.touched.values()
     await _create_accounts(connection, [account for account in touched if account.id is None])
     await _update_accounts(connection, [account for account in touched if account.ctid is not None])
@@ -288,11 +288,11 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
     await _record_orders(connection, books)
     await _record_refunds(connection, books.refunds)
     await debits.record_debits(connection, books.debits)
-    await debits.record_resolutions(connection, books.resolutions, books.voids)
+    await resolutions.record_resolutions(connection, books.resolutions, books.voids)
     await _insert_status_changes(connection, books.status_changes)
     await _insert_day_changes(connection, books.entries)
-    if events:
-        await connection.execute(_ADD_TO_OUTBOX, LANE, pack(events), len(events))
+    # After the account locks, so that each account's events are published in the order of commits.
+    await outbox.append(connection, events)
 
 
 async def _create_accounts(connection: Connection, accounts: Sequence[Account]) -> None:
@@ -311,7 +311,7 @@ async def _create_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.sequence for account in accounts),
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
-        numbers(_moment(account.member_since) for account in accounts),
+        numbers(_time(account.member_since) for account in accounts),
     )
     _expect(status, "INSERT 0", len(accounts))
 
@@ -328,7 +328,8 @@ async def _update_accounts(connection: Connection, accounts: Sequence[Account]) 
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
         numbers(
-            _moment(account.member_since) if account.is_older else None for account in accounts
+            _time(account.member_since) if account.member_since_changed else None
+            for account in accounts
         ),
     )
     _expect(status, "UPDATE", len(accounts))
@@ -361,20 +362,21 @@ def _entry_row(entry: Entry) -> tuple[object, ...]:
 
 
 async def _record_orders(connection: Connection, books: Books) -> None:
-    """New orders and those that changed, each in the order of their keys. New ones first: who waits
-    for a rival's new order holds no changed one that the rival may wait for."""
+    """Insert new orders and update changed ones, each in the order of their keys. New orders come
+    first: a transaction that waits for another's new order then holds no changed order that the
+    other could wait for."""
     held = [key for key, record in books.orders.items() if record.state == "held"]
     arrivals = await _arrivals(connection, held)
     new: list[tuple[object, ...]] = []
     changed: list[tuple[object, ...]] = []
     for key in sorted(books.orders):
         row = _order_row(books.orders[key], arrivals.get(key))
-        (changed if key in books.recorded else new).append(row)
+        (changed if key in books.existing_orders else new).append(row)
     if new:
         try:
             await copy(connection, "orders", _ORDER_COLUMNS, new)
         except asyncpg.UniqueViolationError as error:
-            raise Rival from error
+            raise ConcurrentWrite from error
     if changed:
         status = await connection.execute(_CHANGE_ORDERS, *columns(changed))
         _expect(status, "INSERT 0", len(changed))
@@ -402,10 +404,10 @@ def _order_row(record: OrderRecord, arrival: int | None) -> tuple[object, ...]:
 
 
 async def _arrivals(connection: Connection, keys: Sequence[K]) -> dict[K, int]:
-    """A number for each of `keys`, which stand in the order of their arrival."""
+    """Ascending numbers for `keys`, which are in the order of arrival."""
     if not keys:
         return {}
-    batch: int = await connection.fetchval(_ARRIVAL)
+    batch: int = await connection.fetchval(_NEXT_ARRIVAL)
     return {key: batch * _LARGEST_BATCH + place for place, key in enumerate(keys)}
 
 
@@ -446,7 +448,7 @@ async def _insert_status_changes(
 
 
 async def _insert_day_changes(connection: Connection, entries: Sequence[Entry]) -> None:
-    """What the batch adds to each store's days, by the events' own time."""
+    """Insert what the batch adds to each store's days, by the events' own time."""
     changes: dict[tuple[str, date], DayChange] = {}
     for entry in entries:
         key = (entry.account.store_id, entry.occurred_at.date())
@@ -454,24 +456,30 @@ async def _insert_day_changes(connection: Connection, entries: Sequence[Entry]) 
         if change is None:
             change = changes[key] = DayChange()
         change.add(entry)
-    for (store_id, day), change in changes.items():
-        await connection.execute(
-            _INSERT_DAY_CHANGES,
-            *(store_id, day, change.issued, change.redeemed, change.taken_back, change.expired),
-            list(change.account_ids),
-        )
+    if not changes:
+        return
+    await connection.execute(
+        _INSERT_DAY_CHANGES,
+        texts(store_id for store_id, _ in changes),
+        numbers(day for _, day in changes),
+        numbers(change.issued for change in changes.values()),
+        numbers(change.redeemed for change in changes.values()),
+        numbers(change.taken_back for change in changes.values()),
+        numbers(change.expired for change in changes.values()),
+        texts(numbers(change.account_ids) for change in changes.values()),
+    )
 
 
 def _account_id(record: OrderRecord | RefundRecord) -> int | None:
-    """The account's id: a new account has its own by the time its orders are written."""
+    """The account's id: a new account has one by the time its orders are written."""
     return record.account_id if record.account is None else record.account.id
 
 
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else format_time(moment)
+def _time(time: datetime | None) -> str | None:
+    return None if time is None else format_time(time)
 
 
 def _expect(status: str, verb: str, rows: int) -> None:
-    """A row too few means that a rival's transaction came first."""
+    """Too few rows mean that a concurrent transaction came first."""
     if status != f"{verb} {rows}":
-        raise Rival
+        raise ConcurrentWrite

@@ -1,7 +1,7 @@
-"""Programmes in PostgreSQL: the versions in force for a batch, and the changes to them.
+"""Programs in PostgreSQL: the versions in force for a batch, and changes to them.
 
-A posting holds the shared lock of its stores while it prices, a change the exclusive one. So a
-posting is priced by what is in force when it commits, and neither side starves the other.
+A posting holds its stores' locks in shared mode, a change of a program in exclusive mode. So a
+posting is priced by the version in force when it commits, and neither side starves the other.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import msgspec
 from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, StorePrograms, Tier
 
-# The first key of the two-part advisory lock, apart from those of other purposes.
+# The first key of the two-part advisory lock: each purpose has its own.
 _LOCK_SPACE: Final = 1
 
 _LOCK_SHARED: Final = """
@@ -38,31 +38,31 @@ _INSERT_PROGRAM: Final = (
     "INSERT INTO programs (id, store_id, version_id, created_at) VALUES ($1, $2, 0, $3)"
 )
 _SET_VERSION: Final = "UPDATE programs SET version_id = $2 WHERE id = $1"
-_tiers_of: Final = msgspec.json.Decoder(tuple[Tier, ...])
-_encode_tiers: Final = msgspec.json.Encoder(decimal_format="number")
+_decode_tiers: Final = msgspec.json.Decoder(tuple[Tier, ...]).decode
+_encode_tiers: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 async def lock_and_read(
     connection: Connection, store_ids: Iterable[str]
 ) -> dict[str, StorePrograms]:
-    """The programmes in force in the stores, which no change may touch until the commit."""
+    """Share the stores' locks until the commit, and read their programs: no change can commit before."""
     stores = list(store_ids)
     await connection.fetch(_LOCK_SHARED, _LOCK_SPACE, stores)
     return await read(connection, stores)
 
 
 async def lock_for_change(connection: Connection, store_id: str) -> StorePrograms:
-    """The store's programmes, while no posting and no other change is under way."""
+    """Take the store's lock, and read its programs: no posting and no other change runs meanwhile."""
     await connection.fetch(_LOCK_EXCLUSIVE, _LOCK_SPACE, store_id)
     return (await read(connection, [store_id])).get(store_id, StorePrograms())
 
 
 async def read(connection: Connection, store_ids: list[str]) -> dict[str, StorePrograms]:
-    """The current version of every programme of the stores, oldest first."""
-    found: dict[str, list[Program]] = {}
+    """The current version of every program of the stores, oldest first."""
+    by_store: dict[str, list[Program]] = {}
     for row in await connection.fetch(_READ, store_ids):
-        found.setdefault(row["store_id"], []).append(_program(row))
-    return {store_id: StorePrograms(tuple(programs)) for store_id, programs in found.items()}
+        by_store.setdefault(row["store_id"], []).append(_program(row))
+    return {store_id: StorePrograms(tuple(programs)) for store_id, programs in by_store.items()}
 
 
 def _program(row: asyncpg.Record) -> Program:
@@ -73,19 +73,19 @@ def _program(row: asyncpg.Record) -> Program:
         points_per_dollar=row["points_per_dollar"],
         currency=row["currency"],
         is_active=row["is_active"],
-        tiers=_tiers_of.decode(row["tiers"]),
+        tiers=_decode_tiers(row["tiers"]),
         created_at=row["created_at"],
     )
 
 
 async def create(connection: Connection, store_id: str, program: Program) -> None:
-    """Add a programme and its first version."""
+    """Add a program and its first version."""
     await connection.execute(_INSERT_PROGRAM, program.id, store_id, program.created_at)
     await add_version(connection, program)
 
 
 async def add_version(connection: Connection, program: Program) -> None:
-    """Make `program` the version in force from now on; those before it are kept."""
+    """Add `program` as the version in force from now on; earlier versions are kept."""
     version_id = await connection.fetchval(
         _INSERT_VERSION,
         program.id,
@@ -93,6 +93,6 @@ async def add_version(connection: Connection, program: Program) -> None:
         program.points_per_dollar,
         program.currency,
         program.is_active,
-        _encode_tiers.encode(program.tiers).decode(),
+        _encode_tiers(program.tiers).decode(),
     )
     await connection.execute(_SET_VERSION, program.id, version_id)

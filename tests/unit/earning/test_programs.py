@@ -1,4 +1,4 @@
-"""What an order is worth, and which tier a lifetime holds."""
+"""The points for an order, and the program that prices it."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -57,61 +57,38 @@ def test_an_award_is_the_floor_of_the_exact_product(
     total: str, rate: str, multiplier: str, points: int
 ) -> None:
     tier = Tier("T", 0, Decimal(multiplier))
-    assert program(rate=rate).award(Decimal(total), tier) == points
-
-
-@pytest.mark.parametrize(
-    ("lifetime", "held", "above"),
-    [
-        (0, "Bronze", "Silver"),
-        (4_999, "Bronze", "Silver"),
-        (5_000, "Silver", "Gold"),
-        (15_000, "Gold", "Platinum"),
-        (50_000, "Platinum", None),
-        (10**15, "Platinum", None),
-    ],
-)
-def test_a_tier_is_held_from_its_min_points_on(lifetime: int, held: str, above: str | None) -> None:
-    vip = program()
-    tier, following = vip.tier_at(lifetime), vip.next_tier(lifetime)
-    assert tier is not None
-    assert tier.name == held
-    assert (None if following is None else following.name) == above
-
-
-def test_below_the_lowest_tier_none_is_held() -> None:
-    assert program(tiers=VIP[1:]).tier_at(4_999) is None
+    assert program(rate=rate).price(Decimal(total), tier) == points
 
 
 def test_without_a_tier_the_multiplier_is_one() -> None:
-    assert program().award(Decimal(50), None) == 500
+    assert program().price(Decimal(50), None) == 500
 
 
-def test_the_default_is_the_oldest_active_programme() -> None:
+def test_the_default_is_the_oldest_active_program() -> None:
     first, second, third = program(is_active=False), program(), program()
     assert StorePrograms((first, second, third)).default is second
 
 
 @pytest.mark.parametrize(
-    ("programs", "asked", "answer"),
+    ("programs", "named", "reason"),
     [
-        pytest.param((), None, "no_program", id="a store without programmes"),
+        pytest.param((), None, "no_program", id="a store without programs"),
         pytest.param((program(is_active=False),), None, "program_inactive", id="none active"),
         pytest.param((program(),), "loy_nonsense", "unknown_program", id="an unknown one"),
         pytest.param((program(currency="EUR"),), None, "other_currency", id="another currency"),
     ],
 )
-def test_an_order_that_nothing_prices_has_a_reason(
-    programs: tuple[Program, ...], asked: str | None, answer: str
+def test_an_order_that_no_program_prices_is_skipped_with_a_reason(
+    programs: tuple[Program, ...], named: str | None, reason: str
 ) -> None:
-    assert StorePrograms(programs).pricing(asked, "USD") == answer
+    assert StorePrograms(programs).select(named, "USD") == reason
 
 
-def test_an_order_may_name_its_programme() -> None:
-    default, asked = program(), program()
-    assert StorePrograms((default, asked)).pricing(f"loy_{asked.id}", "USD") is asked
+def test_an_order_may_name_its_program() -> None:
+    default, named = program(), program()
+    assert StorePrograms((default, named)).select(f"loy_{named.id}", "USD") is named
 
 
-def test_a_named_programme_must_be_active() -> None:
-    default, asked = program(), program(is_active=False)
-    assert StorePrograms((default, asked)).pricing(f"loy_{asked.id}", "USD") == "program_inactive"
+def test_a_named_program_must_be_active() -> None:
+    default, named = program(), program(is_active=False)
+    assert StorePrograms((default, named)).select(f"loy_{named.id}", "USD") == "program_inactive"

@@ -1,4 +1,4 @@
-"""Refunds: what they take back, and what they wait for."""
+"""Refunds: the points they claw back, and the orders they wait for."""
 
 from decimal import Decimal
 
@@ -6,8 +6,8 @@ import pytest
 
 from libs.kernel.errors import Conflict
 from services.earning.domain.books import Books
-from services.earning.domain.postings import Refund, RefundRecord, Repeated
-from tests.unit.earning.books import NOON, STORE, award, books, order
+from services.earning.domain.postings import Duplicate, Refund, RefundRecord
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
 
@@ -25,7 +25,7 @@ def refund(
     )
 
 
-def taken_back(ledger: Books) -> list[int]:
+def clawed_back(ledger: Books) -> list[int]:
     return [-entry.points for entry in ledger.entries if entry.type == "refund"]
 
 
@@ -43,7 +43,7 @@ def order_that_earned(total: str, points: str) -> Books:
 @pytest.mark.parametrize(
     ("case", "placed", "refunds", "taken", "last"), table("refund.md", first_heading="case")
 )
-def test_a_refund_takes_back_what_the_documentation_says(
+def test_a_refund_claws_back_what_the_documentation_says(
     case: str, placed: str, refunds: str, taken: str, last: str
 ) -> None:
     total, _, points = placed.split()
@@ -63,7 +63,7 @@ def test_a_refund_takes_back_what_the_documentation_says(
     assert (" ".join(seen), verdict) == (taken, last)
 
 
-def test_what_rounding_adds_to_the_parts_is_not_shown_as_refunded() -> None:
+def test_rounding_of_the_parts_is_not_shown_as_refunded() -> None:
     ledger = order_that_earned("100.00", "1000")
     for number in range(3):
         ledger.post(refund(f"r{number}", "33.34"))
@@ -71,14 +71,12 @@ def test_what_rounding_adds_to_the_parts_is_not_shown_as_refunded() -> None:
     assert ledger.refunds[STORE, "o1", "r2"].amount == Decimal("33.34")
 
 
-def test_a_refund_of_too_much_is_refused_in_money_as_people_write_it() -> None:
+def test_the_refusal_of_an_excessive_refund_shows_money_with_two_decimals() -> None:
     ledger = order_that_earned("179.25", "1792")
     ledger.known.orders[STORE, "o1"].total = Decimal("179.250000")
     with pytest.raises(Conflict) as refused:
         ledger.post(refund("r1", "180"))
-    assert refused.value.detail == (
-        "The refund of 180.00 is more than the 179.25 left of order o1."
-    )
+    assert refused.value.detail == ("The refund of 180.00 exceeds the 179.25 left of order o1.")
 
 
 def test_a_refund_lowers_the_lifetime_and_the_tier_falls() -> None:
@@ -120,9 +118,9 @@ def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:
     ledger.post(refund("r2", "30.00"))
     late = ledger.refunds[STORE, "o1", "r2"]
     ledger.post(order("o1"))
-    assert taken_back(ledger) == [300]
+    assert clawed_back(ledger) == [300]
     assert late.state == "conflict"
-    assert late.detail == "The refund of 30.00 is more than the 20.00 left of order o1."
+    assert late.detail == "The refund of 30.00 exceeds the 20.00 left of order o1."
 
 
 def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:
@@ -135,20 +133,20 @@ def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:
     assert record.state == "waiting"
 
 
-def test_a_refund_of_a_suspended_account_goes_on() -> None:
+def test_a_refund_of_a_suspended_account_counts() -> None:
     ledger = books()
     ledger.post(order("o1"))
     ledger.touched[STORE, "cust_1"].suspended = True
     ledger.post(refund("r1"))
-    assert taken_back(ledger) == [500]
+    assert clawed_back(ledger) == [500]
 
 
-def test_a_refund_delivered_again_counts_once() -> None:
+def test_a_redelivered_refund_counts_once() -> None:
     ledger = books()
     ledger.post(order("o1"))
     ledger.post(refund("r1", "25.00"))
-    assert isinstance(ledger.post(refund("r1", "25")), Repeated)
-    assert taken_back(ledger) == [250]
+    assert isinstance(ledger.post(refund("r1", "25")), Duplicate)
+    assert clawed_back(ledger) == [250]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,7 @@ def test_a_refund_delivered_again_counts_once() -> None:
         pytest.param(refund("r1", "25.00", customer_id="cust_2"), id="customer"),
     ],
 )
-def test_the_same_refund_id_with_another_content_is_a_conflict(other: Refund) -> None:
+def test_the_same_refund_id_with_other_contents_is_a_conflict(other: Refund) -> None:
     ledger = books()
     ledger.post(order("o1"))
     ledger.post(refund("r1", "25.00"))
@@ -174,9 +172,9 @@ def test_a_refund_of_another_customers_order_is_a_conflict() -> None:
         ledger.post(refund("r1", customer_id="cust_2"))
 
 
-def test_a_waiting_refund_of_what_turns_out_another_customers_order_is_kept_as_a_conflict() -> None:
+def test_a_waiting_refund_whose_order_is_another_customers_becomes_a_conflict() -> None:
     ledger = books()
     waiting = ledger.post(refund("r1", customer_id="cust_2"))
     ledger.post(order("o1"))
     assert isinstance(waiting, RefundRecord)
-    assert (waiting.state, taken_back(ledger)) == ("conflict", [])
+    assert (waiting.state, clawed_back(ledger)) == ("conflict", [])

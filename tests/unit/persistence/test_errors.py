@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from sqlalchemy import exc
 
-from libs.persistence.errors import Rival, is_transient
+from libs.persistence.errors import ConcurrentWrite, is_transient
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -25,7 +25,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         asyncpg.TooManyConnectionsError(),
         asyncpg.AdminShutdownError(),
         exc.OperationalError("", None, ConnectionError()),
-        Rival(),
+        ConcurrentWrite(),
         caused(RuntimeError(), ConnectionResetError()),
     ],
     ids=lambda error: type(error).__name__,

@@ -39,7 +39,7 @@ STEPS = {
 
 
 def reward(**changes: Any) -> Reward:
-    shown = RewardChanged(
+    event = RewardChanged(
         store_id=STORE,
         id=REWARD,
         version=1,
@@ -64,7 +64,7 @@ def reward(**changes: Any) -> Reward:
         "ends_at": None,
         "min_tier": None,
         "created_at": NOON,
-        "shown": shown,
+        "event": event,
     }
     return Reward(**(plain | changes))
 
@@ -97,17 +97,17 @@ def place(redemption: Redemption) -> dict[str, Any]:
 
 
 def in_state(counter: Desk, status: str) -> Redemption:
-    redemption = replace(counter.act(reserve()), status=status)
+    redemption = replace(counter.apply(reserve()), status=status)
     counter._known.redemptions[redemption.id] = redemption
     return redemption
 
 
 def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
     counter = desk(points_cost=700, name="Free Shipping, summer")
-    redemption = counter.act(reserve())
+    redemption = counter.apply(reserve())
     assert (redemption.points, redemption.reward_name) == (700, "Free Shipping, summer")
     assert redemption.status == "reserved"
-    assert counter.used == {(STORE, REWARD): 1}
+    assert counter.usage_updates == {(STORE, REWARD): 1}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
     [("discount", "CODE"), ("shipping", "CODE"), ("credit", "CODE"), ("perk", None)],
 )
 def test_what_the_shop_must_honour_has_a_code(kind: str, code: str | None) -> None:
-    assert desk(type=kind).act(reserve()).code == code
+    assert desk(type=kind).apply(reserve()).code == code
 
 
 REFUSALS = [
@@ -164,9 +164,9 @@ def test_a_refusal_says_why_and_reserves_nothing(
 ) -> None:
     counter = desk(**state)
     with pytest.raises(WhaleError) as refused:
-        counter.act(reserve(**asked))
+        counter.apply(reserve(**asked))
     assert (refused.value.code, refused.value.extra.get("reason")) == (code, reason)
-    assert (counter.reserved, counter.used) == ({}, {})
+    assert (counter.inserts, counter.usage_updates) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -180,22 +180,22 @@ def test_a_refusal_says_why_and_reserves_nothing(
     ],
 )
 def test_the_last_one_and_the_first_moment_can_be_had(state: dict[str, Any]) -> None:
-    assert desk(**state).act(reserve()).status == "reserved"
+    assert desk(**state).apply(reserve()).status == "reserved"
 
 
 def test_a_batch_sees_what_it_reserved_itself() -> None:
     counter = desk(stock=2, per_customer_limit=1)
-    counter.act(reserve())
-    with pytest.raises(WhaleError, match="times already"):
-        counter.act(reserve())
-    counter.act(reserve(customer_id="cust_2"))
-    with pytest.raises(WhaleError, match="none left"):
-        counter.act(reserve(customer_id="cust_3"))
+    counter.apply(reserve())
+    with pytest.raises(WhaleError, match="as often as its limit"):
+        counter.apply(reserve())
+    counter.apply(reserve(customer_id="cust_2"))
+    with pytest.raises(WhaleError, match="out of stock"):
+        counter.apply(reserve(customer_id="cust_3"))
 
 
 def test_a_reward_nobody_told_of_is_asked_for() -> None:
     with pytest.raises(UnknownReward):
-        desk().act(reserve(reward_id="rwd_other"))
+        desk().apply(reserve(reward_id="rwd_other"))
 
 
 @pytest.mark.parametrize(("before", "step", "after"), rows())
@@ -205,29 +205,29 @@ def test_the_table_of_steps(before: str, step: str, after: str) -> None:
     action = STEPS[step](place(redemption))
     if after == "409":
         with pytest.raises(Conflict):
-            counter.act(action)
+            counter.apply(action)
         assert counter._known.redemptions[redemption.id] == redemption
     else:
-        assert counter.act(action).status == after
+        assert counter.apply(action).status == after
     gives_back = before in {"reserved", "confirmed", "cancelling"} and after in {
         "released",
         "cancelled",
     }
-    assert counter.used[STORE, REWARD] == (0 if gives_back else 1)
-    assert (redemption.id in counter.moved) == (after not in {before, "409"})
+    assert counter.usage_updates[STORE, REWARD] == (0 if gives_back else 1)
+    assert (redemption.id in counter.updates) == (after not in {before, "409"})
 
 
 def test_what_a_request_was_answered_with_never_changes() -> None:
     """A batch holds requests about the same redemption: the first one's result is not the last's."""
     counter = desk()
-    reserved = counter.act(reserve())
-    released = counter.act(Release(**place(reserved)))
+    reserved = counter.apply(reserve())
+    released = counter.apply(Release(**place(reserved)))
     assert (reserved.status, released.status) == ("reserved", "released")
-    assert counter.reserved[reserved.id].status == "reserved"
+    assert counter.inserts[reserved.id].status == "reserved"
 
 
 def test_another_stores_redemption_does_not_exist() -> None:
     counter = desk()
-    redemption = counter.act(reserve())
+    redemption = counter.apply(reserve())
     with pytest.raises(NotFound):
-        counter.act(Use(id=redemption.id, store_id="store_2", reward_id=REWARD))
+        counter.apply(Use(id=redemption.id, store_id="store_2", reward_id=REWARD))

@@ -1,0 +1,1 @@
+"""Work that a service does by itself, alongside its requests and consumers."""

@@ -1,0 +1,41 @@
+"""The one start and stop of everything that a process runs or holds open."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class BackgroundService(Protocol):
+    """What has to be started before a process works, and stopped before it ends."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class OnStop(Struct, frozen=True):
+    """A resource that opens itself when it is first used, and has to be closed."""
+
+    close: Callable[[], Awaitable[None]]
+
+    async def start(self) -> None:
+        """Nothing: it opens itself."""
+
+    async def stop(self) -> None:
+        await self.close()
+
+
+@asynccontextmanager
+async def running(services: Sequence[BackgroundService]) -> AsyncIterator[None]:
+    """Start `services` in order, and stop them in reverse order when the context ends.
+
+    List a service after those that it uses: it is then stopped before them. Every started service
+    is stopped, also when another one fails to start or stop; the failure is raised afterwards.
+    """
+    async with AsyncExitStack() as stack:
+        for service in services:
+            await service.start()
+            stack.push_async_callback(service.stop)
+        yield

@@ -1,0 +1,83 @@
+"""Routes for loyalty programs."""
+
+from typing import Final
+
+from litestar import get, patch, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from libs.contracts import api
+from libs.persistence.idempotency import StoredResponse
+from libs.web import pages
+from libs.web.body import Faults
+from libs.web.requests import (
+    AnyRequest,
+    Body,
+    json_body,
+    no_query,
+    query_of,
+    read_write,
+    stored_body,
+)
+from services.earning.api import checks, responses
+from services.earning.api.resources import resources_of
+from services.earning.domain.programs import Program
+from services.earning.handlers import programs
+
+_PROGRAMS: Final = "/v1/stores/{store_id:str}/loyalty-programs"
+_PROGRAM: Final = f"{_PROGRAMS}/{{program_id:str}}"
+
+
+@get(_PROGRAMS, operation_id="listPrograms")
+async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The store's programs, oldest first."""
+    faults = Faults()
+    query = query_of(request, faults, known=pages.PARAMETERS)
+    page = pages.page_of(query)
+    faults.raise_if_any()
+    listed = await programs.list_programs(resources_of(request).reads, store_id, page)
+    data = [responses.program(program) for program in listed.items]
+    return json_body(pages.page_answer(listed, data))
+
+
+@post(_PROGRAMS, operation_id="createProgram")
+async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    write = await read_write(request, store_id, api.ProgramCreate, checks.program_create)
+    return stored_body(
+        await programs.create_program(resources_of(request).batches, write, _created)
+    )
+
+
+@get(_PROGRAM, operation_id="getProgram")
+async def get_program(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    no_query(request)
+    program = await programs.get_program(resources_of(request).reads, store_id, program_id)
+    return json_body(responses.program(program))
+
+
+@patch(_PROGRAM, operation_id="updateProgram")
+async def update_program(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    write = await read_write(request, store_id, api.ProgramPatch, checks.program_patch)
+    return stored_body(
+        await programs.change_program(resources_of(request).batches, write, program_id, _changed)
+    )
+
+
+def _created(program: Program) -> StoredResponse:
+    return StoredResponse(201, api.encode(responses.program(program)))
+
+
+def _changed(program: Program) -> StoredResponse:
+    return StoredResponse(200, api.encode(responses.program(program)))
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    list_programs,
+    create_program,
+    get_program,
+    update_program,
+)

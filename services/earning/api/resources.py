@@ -1,0 +1,29 @@
+"""The resources that the composition root gives to the routes."""
+
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.persistence.slow_reads import SlowReads
+from libs.web.requests import AnyRequest
+from services.earning.handlers.posting import PostingGroup
+from services.earning.handlers.shop_events import Publish
+from services.earning.handlers.summary import Summaries
+
+
+class Resources(Struct, frozen=True):
+    """`batches` writes the ledger, `reads` is for reads by key, `slow_reads` for reads that grow
+    with a store's history. `group_commit` lets concurrent requests share a transaction of the
+    ledger."""
+
+    batches: AsyncEngine
+    reads: AsyncEngine
+    slow_reads: SlowReads
+    group_commit: PostingGroup
+    summaries: Summaries
+    publish: Publish
+
+
+def resources_of(request: AnyRequest) -> Resources:
+    """The resources of the app that `request` belongs to."""
+    resources: Resources = request.app.state["resources"]
+    return resources

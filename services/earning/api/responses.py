@@ -1,0 +1,150 @@
+"""Responses in the shapes of /v1: programs, transactions, customers, summaries."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from msgspec import UNSET
+
+from libs.contracts import api
+from libs.contracts.events import RewardRef
+from libs.contracts.numbers import plain, with_decimal
+from libs.kernel.clock import format_time
+from libs.kernel.errors import WhaleError
+from libs.kernel.ids import time_of
+from libs.persistence.idempotency import StoredResponse
+from services.earning.domain.accounts import Entry, transaction_id
+from services.earning.domain.programs import Program, program_id
+from services.earning.domain.tiers import next_tier, tier_of
+from services.earning.handlers.customers import CustomerStatus
+from services.earning.handlers.posting import Result
+from services.earning.handlers.summary import Summary
+
+
+def program(version: Program) -> api.Program:
+    """A program, its tiers sorted by min_points."""
+    return api.Program(
+        id=program_id(version.id),
+        name=version.name,
+        points_per_dollar=plain(version.points_per_dollar),
+        tiers=[
+            api.Tier(
+                name=tier.name,
+                min_points=tier.min_points,
+                multiplier=with_decimal(tier.multiplier),
+                perks=UNSET if tier.perks is None else list(tier.perks),
+            )
+            for tier in version.tiers
+        ],
+        is_active=version.is_active,
+        created_at=format_time(version.created_at.astimezone(UTC)),
+        currency=version.currency,
+    )
+
+
+def transaction(entry: Entry) -> api.Transaction:
+    """A new entry of the ledger."""
+    return api.Transaction(
+        id=transaction_id(entry.id),
+        customer_id=entry.account.customer_id,
+        type=entry.type,
+        points=entry.points,
+        reason=entry.reason,
+        balance_after=entry.balance_after,
+        created_at=format_time(time_of(entry.id)),
+        reward=entry.reward or UNSET,
+        order_id=entry.order_id or UNSET,
+        redemption_id=entry.redemption_id or UNSET,
+        occurred_at=format_time(entry.occurred_at),
+    )
+
+
+def stored_transaction(row: Any) -> api.Transaction:
+    """An entry read from the ledger: the same bytes as when it was posted."""
+    return api.Transaction(
+        id=transaction_id(row["id"]),
+        customer_id=row["customer_id"],
+        type=row["type"],
+        points=row["points"],
+        reason=row["reason"],
+        balance_after=row["balance_after"],
+        created_at=format_time(time_of(str(row["id"]))),
+        reward=UNSET
+        if row["reward_id"] is None
+        else RewardRef(row["reward_id"], row["reward_name"]),
+        order_id=row["order_id"] or UNSET,
+        redemption_id=row["redemption_id"] or UNSET,
+        occurred_at=format_time(row["occurred_at"].astimezone(UTC)),
+    )
+
+
+def created_transaction(results: Sequence[Result]) -> StoredResponse:
+    """The response to a single posting: 201 with its transaction. Raises its refusal."""
+    (result,) = results
+    if isinstance(result, WhaleError):
+        raise result
+    assert isinstance(result, Entry)
+    return StoredResponse(201, api.encode(transaction(result)))
+
+
+def customer_status(status: CustomerStatus) -> api.CustomerStatus:
+    """A customer's status, without transactions if none were read."""
+    account, recent = status.account, status.recent_entries
+    return api.CustomerStatus(
+        customer_id=account["customer_id"],
+        points_balance=account["balance"],
+        lifetime_points=account["lifetime"],
+        tier=_held_tier(status.program, account["lifetime"]),
+        transactions=UNSET
+        if recent is None
+        else [
+            api.RecentTransaction(
+                id=transaction_id(row["id"]),
+                type=row["type"],
+                points=row["points"],
+                reason=row["reason"],
+                created_at=format_time(time_of(str(row["id"]))),
+            )
+            for row in recent
+        ],
+        member_since=format_time(account["member_since"].astimezone(UTC)),
+        status="suspended" if account["suspended"] else "active",
+    )
+
+
+def _held_tier(program: Program | None, lifetime: int) -> api.HeldTier | None:
+    held = tier_of(program, lifetime)
+    if program is None or held is None:
+        return None
+    above = next_tier(program, lifetime)
+    return api.HeldTier(
+        name=held.name,
+        multiplier=with_decimal(held.multiplier),
+        next_tier=None
+        if above is None
+        else api.NextTier(name=above.name, points_needed=above.min_points - lifetime),
+    )
+
+
+def summary(read: Summary) -> api.Summary:
+    """The summary, its tiers in the order of their min_points."""
+    totals = read.totals
+    return api.Summary(
+        days=[
+            api.Day(
+                date=row["day"].isoformat(),
+                issued=row["issued"],
+                redeemed=row["redeemed"],
+                taken_back=row["taken_back"],
+                expired=row["expired"],
+                active_customers=row["active_customers"],
+            )
+            for row in read.days
+        ],
+        points_outstanding=totals.points,
+        customers=totals.customers,
+        tiers=[
+            api.TierCount(name=name, customers=customers)
+            for name, customers in totals.customers_by_tier.items()
+        ],
+    )

@@ -1,0 +1,133 @@
+"""Debits of redemptions: taken, settled, cancelled. docs/rules/redemption.md."""
+
+from libs.kernel.errors import (
+    AccountSuspended,
+    Conflict,
+    InsufficientPoints,
+    NotFound,
+    ProgramInactive,
+    RewardUnavailable,
+    WhaleError,
+)
+from services.earning.domain.accounts import Account
+from services.earning.domain.books import Books
+from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
+from services.earning.domain.programs import StorePrograms
+from services.earning.domain.tiers import holds_tier
+
+
+def find_refusal(
+    account: Account, programs: StorePrograms, *, points: int, min_tier: str | None
+) -> WhaleError | None:
+    """Why the account cannot pay `points` for a reward that requires `min_tier`; None if it can.
+
+    Previews and debits share this check, so they cannot differ. Source of the order: the API's
+    documentation, "Errors".
+    """
+    if not account.exists:
+        return NotFound("There is no such customer in this store.")
+    if programs.default is None:
+        return ProgramInactive("The store has no active loyalty program, so nothing is redeemed.")
+    if account.suspended:
+        return AccountSuspended(f"The account of {account.customer_id} is suspended.")
+    if min_tier is not None and not holds_tier(programs.default, account.lifetime, min_tier):
+        return RewardUnavailable(
+            f"The reward requires the tier {min_tier} or a higher one.", reason="tier_required"
+        )
+    if account.balance < points:
+        return InsufficientPoints(balance=account.balance, required=points)
+    return None
+
+
+def debit(books: Books, posting: Debit) -> DebitRecord:
+    """Take the price, once per redemption.
+
+    Raises the refusal, and records it: otherwise a redelivery of the same debit could still take
+    the points after the reservation was released. A refused or abandoned redemption stays refused:
+    another debit for it raises why the account could not pay now, or returns the record if it
+    could, so that the caller starts a new redemption.
+    """
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is not None and recorded.entry is not None:
+        return recorded
+    account = books.account(posting.store_id, posting.customer_id)
+    programs = books.programs(posting.store_id)
+    refusal = find_refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
+    if refusal is not None:
+        if recorded is None:
+            _refuse(books, posting)
+        raise refusal
+    if recorded is not None:
+        return recorded
+    entry = books.enter(
+        account,
+        type_="redeem",
+        points=-posting.points,
+        lifetime_change=0,
+        reason=posting.reward.name,
+        occurred_at=posting.occurred_at,
+        redemption_id=posting.redemption_id,
+        reward=posting.reward,
+    )
+    return _record(
+        books,
+        DebitRecord(
+            store_id=posting.store_id,
+            redemption_id=posting.redemption_id,
+            account=account,
+            state="debited",
+            entry=entry,
+        ),
+    )
+
+
+def settle(books: Books, posting: Settlement) -> DebitRecord:
+    """Return the record of the redemption; without a debit it is refused permanently."""
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is not None:
+        return recorded
+    return _refuse(books, posting)
+
+
+def cancel(books: Books, posting: Cancellation) -> DebitRecord:
+    """Return the points, also to a suspended account; a repeated cancellation changes nothing.
+
+    Raises Conflict if nothing was debited.
+    """
+    recorded = books.known.debits.get(posting.redemption_id)
+    if recorded is None or recorded.entry is None:
+        raise Conflict("Nothing was debited for this redemption.")
+    if recorded.state == "cancelled":
+        return recorded
+    account = books.account(posting.store_id, posting.customer_id)
+    recorded.cancel_entry = books.enter(
+        account,
+        type_="cancel",
+        points=-recorded.entry.points,
+        lifetime_change=0,
+        reason=recorded.entry.reason,
+        occurred_at=posting.occurred_at,
+        redemption_id=posting.redemption_id,
+        reward=recorded.entry.reward,
+    )
+    recorded.state = "cancelled"
+    return _record(books, recorded)
+
+
+def _refuse(books: Books, posting: Debit | Settlement) -> DebitRecord:
+    """Record that the redemption will never be debited."""
+    account = books.account(posting.store_id, posting.customer_id)
+    return _record(
+        books,
+        DebitRecord(
+            store_id=posting.store_id,
+            redemption_id=posting.redemption_id,
+            account=account if account.exists else None,
+            state="refused",
+        ),
+    )
+
+
+def _record(books: Books, record: DebitRecord) -> DebitRecord:
+    books.known.debits[record.redemption_id] = books.debits[record.redemption_id] = record
+    return record

@@ -1,0 +1,23 @@
+"""Adjustments: manual corrections of a balance."""
+
+from libs.contracts import api
+from libs.kernel.clock import utc_now
+from libs.kernel.ids import normalized
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.writes import Write
+from services.earning.domain.postings import Adjustment
+from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
+
+
+async def adjust(
+    group_commit: PostingGroup, write: Write[api.AdjustRequest], render: Render
+) -> StoredResponse:
+    """Post the adjustment. Raises NotFound, InsufficientPoints, Conflict or IdempotencyKeyReused."""
+    adjustment = Adjustment(
+        store_id=write.store_id,
+        customer_id=normalized(write.body.customer_id),
+        points=write.body.points,
+        reason=write.body.reason,
+        occurred_at=utc_now(),
+    )
+    return await submit(group_commit, PostingRequest([adjustment], write.claim, render))

@@ -1,0 +1,88 @@
+"""Customers: the status of one, and lists of them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.ids import customer_id as parse_customer_id
+from libs.persistence.engine import Connection, snapshot
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
+from services.earning.domain.programs import Program, StorePrograms
+from services.earning.domain.tiers import tier_spans
+from services.earning.store import customers, programs
+from services.earning.store.customers import CustomerFilter
+
+NO_CUSTOMER: Final = "There is no such customer in this store."
+
+
+class CustomerStatus(Struct, frozen=True):
+    """A customer's account row, the program that gives the tier, and the ten newest entries, None
+    if they were not read."""
+
+    account: Any
+    program: Program | None
+    recent_entries: Sequence[Any] | None = None
+
+
+async def get_status(engine: AsyncEngine, store_id: str, text: str) -> CustomerStatus:
+    """The status of the customer with the id `text`, in one snapshot; raises NotFound."""
+    customer_id = parse_customer_id(text)
+    if customer_id is None:
+        raise NotFound(NO_CUSTOMER)
+    async with snapshot(engine) as connection:
+        return await read_status(connection, store_id, customer_id)
+
+
+async def read_status(connection: Connection, store_id: str, customer_id: str) -> CustomerStatus:
+    """The same as the transaction of `connection` sees it; raises NotFound."""
+    account = await customers.find(connection, store_id, customer_id)
+    if account is None:
+        raise NotFound(NO_CUSTOMER)
+    recent = await customers.read_recent_entries(connection, account["id"])
+    return CustomerStatus(account, await _read_default(connection, store_id), recent)
+
+
+async def list_customers(
+    reads: SlowReads,
+    filter_: CustomerFilter,
+    page: Page,
+    *,
+    tier: str | None,
+) -> Listed[CustomerStatus]:
+    """A page of the store's customers, sorted by id; `tier` is a tier of the default program.
+
+    Raises InvalidRequest if `starting_after` is not a customer of the store.
+    """
+    async with reads.snapshot(filter_.store_id) as connection:
+        after = None
+        if page.starting_after is not None:
+            after = await _find_cursor(connection, filter_.store_id, page.starting_after)
+        program = await _read_default(connection, filter_.store_id)
+        if tier is not None:
+            span = next((one for one in tier_spans(program) if one.tier.name == tier), None)
+            if span is None:
+                return Listed([], has_more=False, counted=0)
+            filter_ = msgspec.structs.replace(filter_, tier=span)
+        rows, counted = await customers.read_page(
+            connection, filter_, limit=page.limit, after=after
+        )
+    items = [CustomerStatus(row, program) for row in rows[: page.limit]]
+    return Listed(items, has_more=len(rows) > page.limit, counted=counted)
+
+
+async def _find_cursor(connection: Connection, store_id: str, starting_after: str) -> str:
+    customer_id = parse_customer_id(starting_after)
+    if customer_id is None or await customers.find(connection, store_id, customer_id) is None:
+        fault = Fault(detail=NO_CUSTOMER, parameter="starting_after")
+        raise InvalidRequest(NO_CUSTOMER, errors=[fault])
+    return customer_id
+
+
+async def _read_default(connection: Connection, store_id: str) -> Program | None:
+    in_force = await programs.read(connection, [store_id])
+    return in_force.get(store_id, StorePrograms()).default

@@ -1,0 +1,53 @@
+"""Debits of redemptions, requested by the redemption service: take, settle, cancel, preview."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts.internal import Price
+from libs.kernel.errors import NotFound, WhaleError
+from libs.persistence.engine import snapshot
+from libs.persistence.idempotency import StoredResponse
+from services.earning.domain.accounts import Account
+from services.earning.domain.debits import find_refusal
+from services.earning.domain.postings import Cancellation, Debit, Settlement
+from services.earning.domain.programs import StorePrograms
+from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
+from services.earning.store import customers, programs
+
+
+async def post(
+    group_commit: PostingGroup, posting: Debit | Settlement | Cancellation, render: Render
+) -> StoredResponse:
+    """Take, settle or cancel a debit, each of them once per redemption. Raises the refusal of a debit,
+    and Conflict for a cancellation without a debit."""
+    return await submit(group_commit, PostingRequest([posting], render=render))
+
+
+async def find_refusals(
+    engine: AsyncEngine, store_id: str, customer_id: str, prices: Sequence[Price]
+) -> list[WhaleError | None]:
+    """For each price, why a debit would be refused now, or None. Raises NotFound for an unknown
+    customer."""
+    async with snapshot(engine) as connection:
+        row = await customers.find(connection, store_id, customer_id)
+        in_force = (await programs.read(connection, [store_id])).get(store_id, StorePrograms())
+    if row is None:
+        raise NotFound("There is no such customer in this store.")
+    account = _account(row, store_id)
+    return [
+        find_refusal(account, in_force, points=price.points, min_tier=price.min_tier)
+        for price in prices
+    ]
+
+
+def _account(row: Any, store_id: str) -> Account:
+    return Account(
+        store_id=store_id,
+        customer_id=row["customer_id"],
+        member_since=row["member_since"],
+        balance=row["balance"],
+        lifetime=row["lifetime"],
+        suspended=row["suspended"],
+    )

@@ -1,0 +1,61 @@
+"""Transactions: the entries of the ledger as callers read them."""
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.ids import parse_id
+from libs.persistence.engine import Connection, snapshot
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
+from services.earning.store import customers, transactions
+from services.earning.store.transactions import TransactionFilter
+
+_NO_TRANSACTION: Final = "There is no such transaction in this store."
+
+
+async def get_transaction(engine: AsyncEngine, store_id: str, transaction_id: str) -> Any:
+    """The row of one transaction of the store; raises NotFound."""
+    async with snapshot(engine) as connection:
+        row = await _find(connection, store_id, transaction_id)
+    if row is None:
+        raise NotFound(_NO_TRANSACTION)
+    return row
+
+
+async def list_transactions(
+    reads: SlowReads,
+    filter_: TransactionFilter,
+    page: Page,
+    *,
+    customer_id: str | None,
+) -> Listed[Any]:
+    """A page of the store's transactions, or of one customer's, newest first.
+
+    Raises InvalidRequest if `starting_after` is not one of those transactions.
+    """
+    async with reads.snapshot(filter_.store_id) as connection:
+        after = None
+        if page.starting_after is not None:
+            after = await _find(connection, filter_.store_id, page.starting_after)
+            if after is None or customer_id not in {None, after["customer_id"]}:
+                fault = Fault(detail=_NO_TRANSACTION, parameter="starting_after")
+                raise InvalidRequest(_NO_TRANSACTION, errors=[fault])
+        if customer_id is not None:
+            account = await customers.find(connection, filter_.store_id, customer_id)
+            if account is None:
+                return Listed([], has_more=False, counted=0)
+            filter_ = msgspec.structs.replace(filter_, account_id=account["id"])
+        rows, counted = await transactions.read_page(
+            connection, filter_, limit=page.limit, after=after
+        )
+    return Listed(rows[: page.limit], has_more=len(rows) > page.limit, counted=counted)
+
+
+async def _find(connection: Connection, store_id: str, transaction_id: str) -> Any:
+    entry_id = parse_id("txn", transaction_id)
+    if entry_id is None:
+        return None
+    return await transactions.find(connection, store_id, entry_id)

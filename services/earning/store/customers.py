@@ -1,0 +1,83 @@
+"""Queries for customers; each runs in the snapshot of its caller."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+from msgspec import Struct
+from sqlalchemy import ColumnElement, select
+
+from libs.persistence.engine import Connection
+from libs.persistence.statement import fetch
+from services.earning.domain.tiers import TierSpan
+from services.earning.store.lists import count_matches
+from services.earning.tables import accounts
+
+_FIND: Final = """
+SELECT id, customer_id, balance, lifetime, suspended, member_since
+FROM accounts WHERE store_id = $1 AND customer_id = $2 AND member_since IS NOT NULL
+"""
+_READ_RECENT_ENTRIES: Final = """
+SELECT id, type, points, reason
+FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
+"""
+# The highest character, which no id contains: every id with the prefix sorts below prefix + this.
+_HIGHEST_CHARACTER: Final = "\U0010ffff"
+
+
+class CustomerFilter(Struct, frozen=True, kw_only=True):
+    """Which customers of a store: by the start of their id, by tier, by status."""
+
+    store_id: str
+    prefix: str | None = None
+    tier: TierSpan | None = None
+    suspended: bool | None = None
+
+
+async def find(connection: Connection, store_id: str, customer_id: str) -> Any:
+    """The customer's account, or None."""
+    return await connection.fetchrow(_FIND, store_id, customer_id)
+
+
+async def read_recent_entries(connection: Connection, account_id: int) -> Sequence[asyncpg.Record]:
+    """The account's ten newest entries, newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id)
+    return rows
+
+
+async def read_page(
+    connection: Connection, filter_: CustomerFilter, *, limit: int, after: str | None
+) -> tuple[Sequence[asyncpg.Record], int]:
+    """Up to `limit` + 1 accounts whose customer ids follow `after`, and the number of matches, up to
+    COUNT_LIMIT + 1."""
+    conditions = _conditions(filter_)
+    page = (
+        select(
+            accounts.c.customer_id,
+            accounts.c.balance,
+            accounts.c.lifetime,
+            accounts.c.suspended,
+            accounts.c.member_since,
+        )
+        .where(*conditions)
+        .order_by(accounts.c.customer_id)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        page = page.where(accounts.c.customer_id > after)
+    matches = select(accounts.c.id).where(*conditions)
+    return await fetch(connection, page), await count_matches(connection, matches)
+
+
+def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:
+    conditions = [accounts.c.store_id == filter_.store_id, accounts.c.member_since.is_not(None)]
+    if filter_.prefix is not None:
+        conditions.append(accounts.c.customer_id >= filter_.prefix)
+        conditions.append(accounts.c.customer_id < filter_.prefix + _HIGHEST_CHARACTER)
+    if filter_.tier is not None:
+        conditions.append(accounts.c.lifetime >= filter_.tier.lowest)
+        if filter_.tier.below is not None:
+            conditions.append(accounts.c.lifetime < filter_.tier.below)
+    if filter_.suspended is not None:
+        conditions.append(accounts.c.suspended.is_(filter_.suspended))
+    return conditions

@@ -1,0 +1,155 @@
+"""Shop events as postings: ids, guests, times and money."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from libs.contracts.events import OrderCompleted, OrderRefunded
+from libs.contracts.numbers import decoder, plain
+from services.earning.domain.postings import Order, Refund
+from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
+from tests.unit.earning.test_rule_tables import table
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+
+EVENT = {
+    "store_id": "store_1",
+    "order_id": "o1",
+    "customer_id": "cust_1",
+    "total": "50.00",
+    "currency": "USD",
+    "completed_at": "2026-03-10T12:00:00Z",
+}
+
+
+def completed(**changes: Any) -> OrderCompleted:
+    event = {**EVENT, **changes}
+    present = {name: value for name, value in event.items() if value is not ...}
+    return decoder(OrderCompleted).decode(json.dumps(present).encode())
+
+
+def refunded(**changes: Any) -> OrderRefunded:
+    event = {
+        "store_id": "store_1",
+        "order_id": "o1",
+        "customer_id": "cust_1",
+        "refund_id": "r1",
+        "refunded_at": "2026-03-10T12:00:00Z",
+        **changes,
+    }
+    return decoder(OrderRefunded).decode(json.dumps(event).encode())
+
+
+def order(**changes: Any) -> Order:
+    return build_order(completed(**changes), now=NOW)
+
+
+def refund(**changes: Any) -> Refund:
+    return build_refund(refunded(**changes), now=NOW)
+
+
+def test_numbers_are_read_as_ids() -> None:
+    posting = order(store_id=7, order_id=1042, customer_id=6940095564, program_id=3)
+    assert (posting.store_id, posting.order_id, posting.customer_id, posting.program_id) == (
+        *("7", "1042", "6940095564"),
+        "3",
+    )
+    assert posting.reason == "Order 1042"
+    assert (refund(order_id=1042, refund_id=99).order_id, refund(refund_id=99).refund_id) == (
+        "1042",
+        "99",
+    )
+    assert order(order_id=10**40).order_id == "1" + "0" * 40
+
+
+@pytest.mark.parametrize("customer_id", ["o'brien@example.com", "josé@example.com", "王小明"])
+def test_customer_ids_of_any_script_are_accepted(customer_id: str) -> None:
+    assert order(customer_id=customer_id).customer_id == customer_id
+    assert refund(customer_id=customer_id).customer_id == customer_id
+
+
+def test_a_customer_id_is_the_same_in_every_normal_form() -> None:
+    assert order(customer_id="jose\u0301").customer_id == "jos\u00e9"
+
+
+@pytest.mark.parametrize("customer_id", [None, "", 0, ...])
+def test_an_order_without_a_customer_is_a_guest_s(customer_id: Any) -> None:
+    assert is_guest(completed(customer_id=customer_id))
+
+
+@pytest.mark.parametrize("customer_id", ["0", -1, "guest"])
+def test_any_other_customer_id_is_a_customer(customer_id: Any) -> None:
+    assert not is_guest(completed(customer_id=customer_id))
+    assert order(customer_id=customer_id).customer_id == str(customer_id)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("store_id", "st ore"),
+        ("store_id", 10**64),
+        ("customer_id", "."),
+        ("customer_id", ".."),
+        ("customer_id", "a b"),
+        ("customer_id", 10**128),
+        ("order_id", ""),
+        ("order_id", "a\x1fb"),
+        ("order_number", "a\nb"),
+        ("program_id", "\n"),
+        ("total", "-0.01"),
+        ("total", "+50"),
+        ("total", "0e2147483647"),
+        ("total", "0.0000001"),
+        ("total", 1000000000000.01),
+        ("currency", "usd"),
+        ("completed_at", "1970-01-01T00:00:00Z"),
+        ("completed_at", "1970-01-01T23:59:59.999Z"),
+        ("completed_at", "1970-01-02T10:00:00+14:00"),
+        ("completed_at", "2026-03-11T12:00:00.001Z"),
+    ],
+)
+def test_a_broken_bound_names_its_field(field: str, value: Any) -> None:
+    with pytest.raises(OutOfBounds, match=f"^{field}: "):
+        order(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("refund_id", ""),
+        ("amount", "-1"),
+        ("amount", "0e2147483647"),
+        ("refunded_at", "1970-01-01T00:00:00Z"),
+        ("refunded_at", "2026-03-12T12:00:00Z"),
+    ],
+)
+def test_a_broken_bound_of_a_refund_names_its_field(field: str, value: Any) -> None:
+    with pytest.raises(OutOfBounds, match=f"^{field}: "):
+        refund(**{field: value})
+
+
+def test_the_earliest_and_latest_times_are_accepted() -> None:
+    assert order(completed_at="1970-01-02T00:00:00Z").occurred_at.year == 1970
+    assert order(completed_at="2026-03-11T12:00:00Z").occurred_at.day == 11
+
+
+@pytest.mark.parametrize(("written", "read"), table("events.md", first_heading="total in JSON"))
+def test_money_is_read_as_the_documentation_says(written: str, read: str) -> None:
+    event = json.dumps({**EVENT, "total": "TOTAL"}).replace('"TOTAL"', written).encode()
+    try:
+        found = str(plain(build_order(decoder(OrderCompleted).decode(event), now=NOW).total))
+    except msgspec.ValidationError:
+        found = "malformed"
+    except OutOfBounds:
+        found = "invalid"
+    assert found == str(plain(Decimal(read))) if read[0].isdigit() else found == read
+
+
+def test_float_noise_is_rounded() -> None:
+    assert order(total=0.1 + 0.2).total == Decimal("0.3")
+    assert refund(amount=48.380000000000003).amount == Decimal("48.38")
