@@ -12,9 +12,10 @@ class Screening(Struct, frozen=True, array_like=True):
     """What is known of a customer with new earnings without reading the history.
 
     `is_late`: a new earning precedes a recorded one, or may. `densest`: the most earnings within
-    `rapid_earning.window_seconds` of a new one, before or after it. `largest`: the points of the
-    largest new earning. `day_points`: the points of the customer's latest UTC day with earnings, the
-    new ones included. `day_limit`: from so many points on, that day may deviate; None where it cannot.
+    `rapid_earning.window_seconds` before or after a new one, counted when it arrives. `largest`: the
+    points of the largest new earning. `day_points`: the points of the customer's latest UTC day with
+    earnings, the new ones included. `day_limit`: from so many points on, that day may deviate; None
+    where it cannot.
 
     store/windows.lua returns the fields in this order.
     """

@@ -26,7 +26,8 @@ def screening_of(
             for place, one in enumerate(new)
         ),
         densest=max(
-            sum(abs(other.at - one.at) <= window_ms for other in everything) for one in new
+            sum(abs(other.at - one.at) <= window_ms for other in (*recorded, *new[: place + 1]))
+            for place, one in enumerate(new)
         ),
         largest=max(one.points for one in new),
         day_points=sum(one.points for one in everything if one.day == day),
