@@ -105,7 +105,7 @@ PARAMETER_BOUNDS: Final[Mapping[type[Struct], Mapping[str, ParameterBound]]] = {
 
 
 class AnomalySettings(Request, frozen=True, kw_only=True):
-    """A store's detectors; what is left out is as shipped."""
+    """A store's detectors; fields left out get their defaults."""
 
     rapid_earning: RapidEarning = RapidEarning()
     unusual_amount: UnusualAmount = UnusualAmount()

@@ -77,11 +77,11 @@ def day(text: str) -> date:
 
 def _day(text: str, faults: Faults, *, at: str) -> date | None:
     try:
-        found = day(text)
+        parsed = day(text)
     except ValueError:
         faults.at(at, _DAY_RULE)
         return None
-    if not 1970 <= found.year < 9999:
+    if not 1970 <= parsed.year < 9999:
         faults.at(at, "must be from 1970 to 9998")
         return None
-    return found
+    return parsed

@@ -52,9 +52,9 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
         customer_id=customer_parameter(query, faults),
     )
     faults.raise_if_any()
-    found = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
-    data = [responses.anomaly(anomaly) for anomaly in found.items]
-    return json_body(pages.page_answer(found, data))
+    listed = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
+    data = [responses.anomaly(anomaly) for anomaly in listed.items]
+    return json_body(pages.page_answer(listed, data))
 
 
 @get(_ANOMALY, operation_id="getAnomaly")

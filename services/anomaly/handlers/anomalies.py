@@ -17,23 +17,23 @@ NO_ANOMALY = "There is no such anomaly in this store."
 async def find(connection: Connection, store_id: str, text: str) -> Anomaly:
     """An anomaly that people may see, also a withdrawn one. Raises NotFound."""
     anomaly_id = parse_id(ID_PREFIX, text)
-    found = None
+    anomaly = None
     if anomaly_id is not None:
-        found = await anomalies.find(connection, store_id, anomaly_id)
-    if found is None:
+        anomaly = await anomalies.find(connection, store_id, anomaly_id)
+    if anomaly is None:
         raise NotFound(NO_ANOMALY)
-    return found
+    return anomaly
 
 
 async def get(engine: AsyncEngine, store_id: str, text: str) -> Anomaly:
     """An anomaly; in place of a merged one, the one it was merged into. Raises NotFound."""
     async with snapshot(engine) as connection:
-        found = await find(connection, store_id, text)
-        while found.merged_into is not None:
-            found = await find(connection, store_id, f"{ID_PREFIX}_{found.merged_into}")
-    if found.status == "withdrawn":
+        anomaly = await find(connection, store_id, text)
+        while anomaly.merged_into is not None:
+            anomaly = await find(connection, store_id, f"{ID_PREFIX}_{anomaly.merged_into}")
+    if anomaly.status == "withdrawn":
         raise NotFound(NO_ANOMALY)
-    return found
+    return anomaly
 
 
 async def list_page(reads: SlowReads, filters: AnomalyFilter, page: Page) -> Listed[Anomaly]:

@@ -42,10 +42,10 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """The result of a backtest; without an `answer` the days have too many earnings. `busy` where
+    """The result of a backtest; without a `result` the days have too many earnings. `busy` where
     another process runs a backtest of the store."""
 
-    answer: BacktestAnswer | None = None
+    result: BacktestAnswer | None = None
     busy: bool = False
 
 
@@ -61,7 +61,7 @@ async def run(task: Task) -> Outcome:
             )
             if count > MAX_EARNINGS:
                 return Outcome()
-            answer = await backtest(
+            result = await backtest(
                 connection,
                 task.store_id,
                 task.settings,
@@ -69,7 +69,7 @@ async def run(task: Task) -> Outcome:
                 last=task.last,
                 count=count,
             )
-        return Outcome(answer=answer)
+        return Outcome(result=result)
     finally:
         await engine.dispose()
 

@@ -53,9 +53,9 @@ class Backtests:
             outcome = await _run_in_process(task)
         if outcome.busy:
             raise self._slots.rate_limited()
-        if outcome.answer is None:
+        if outcome.result is None:
             raise InvalidRequest(_TOO_MANY, errors=[Fault(detail=_TOO_MANY, pointer="#/from")])
-        return outcome.answer
+        return outcome.result
 
 
 async def _run_in_process(task: Task) -> Outcome:

@@ -63,16 +63,16 @@ async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[Earning
     was flagged. Earnings that were recorded before change nothing."""
     if not events:
         return False
-    distinct = list({(one.store_id, one.transaction_id): one for one in events}.values())
+    distinct = list({(event.store_id, event.transaction_id): event for event in events}.values())
     async with transaction(engine) as connection:
-        settings = await stores.read(connection, {one.store_id for one in distinct})
+        settings = await stores.read(connection, {event.store_id for event in distinct})
         batch = _Batch(_by_customer(distinct), settings)
         try:
             suspicious = await _screen(connection, windows, batch)
             in_windows = True
         except WindowsUnavailable:
             suspicious, in_windows = set(batch.events), False
-        revisions = [settings[one.store_id].revision for one in distinct]
+        revisions = [settings[event.store_id].revision for event in distinct]
         new = await earnings.add(connection, distinct, revisions)
         suspects = await _find_suspects(connection, new, suspicious)
         changed = await _judge(connection, suspects, batch)
@@ -87,10 +87,10 @@ async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[Earning
 
 
 def _by_customer(events: Sequence[EarningEvent]) -> Mapping[Customer, list[EarningEvent]]:
-    found: dict[Customer, list[EarningEvent]] = {}
-    for one in events:
-        found.setdefault(one.customer, []).append(one)
-    return found
+    by_customer: dict[Customer, list[EarningEvent]] = {}
+    for event in events:
+        by_customer.setdefault(event.customer, []).append(event)
+    return by_customer
 
 
 # -- screening

@@ -32,8 +32,8 @@ async def judge_customers(
     baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in histories}
     missing: dict[Customer, Sequence[Earning]] = dict.fromkeys(histories, ())
     while missing:
-        for customer, found in (await earnings.store_baselines(connection, missing)).items():
-            baselines[customer] |= found
+        for customer, additional in (await earnings.store_baselines(connection, missing)).items():
+            baselines[customer] |= additional
         for customer in missing:
             judgments[customer] = judge(
                 histories[customer], settings[customer], baselines[customer]

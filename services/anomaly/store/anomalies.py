@@ -79,7 +79,7 @@ async def find_by_customer(
 ) -> dict[Customer, list[Anomaly]]:
     """The customers' anomalies with earnings from each customer's `since` (milliseconds) on, also
     those in shadow."""
-    found: dict[Customer, list[Anomaly]] = {one: [] for one in customers}
+    by_customer: dict[Customer, list[Anomaly]] = {customer: [] for customer in customers}
     rows = await connection.fetch(
         _FIND_BY_CUSTOMER,
         [one[0] for one in customers],
@@ -87,8 +87,8 @@ async def find_by_customer(
         [moment(at) for at in since],
     )
     for row in rows:
-        found[customers[row["nth"] - 1]].append(_anomaly(row))
-    return found
+        by_customer[customers[row["nth"] - 1]].append(_anomaly(row))
+    return by_customer
 
 
 async def find(connection: Connection, store_id: str, anomaly_id: UUID) -> Anomaly | None:

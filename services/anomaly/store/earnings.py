@@ -168,7 +168,7 @@ async def histories(
     connection: Connection, customers: Sequence[Customer], *, limit: int = HISTORY_LIMIT
 ) -> dict[Customer, list[RecordedEarning]]:
     """The customers' latest earnings, up to `limit` of each, by position."""
-    found: dict[Customer, list[RecordedEarning]] = {one: [] for one in customers}
+    by_customer: dict[Customer, list[RecordedEarning]] = {customer: [] for customer in customers}
     if customers:
         rows = await connection.fetch(
             _HISTORIES,
@@ -177,8 +177,8 @@ async def histories(
             limit,
         )
         for row in rows:
-            found[customers[row["nth"] - 1]].append(_recorded(row))
-    return found
+            by_customer[customers[row["nth"] - 1]].append(_recorded(row))
+    return by_customer
 
 
 async def digests(connection: Connection, customers: Sequence[Customer]) -> dict[Customer, Digest]:
@@ -196,7 +196,7 @@ async def store_baselines(
     connection: Connection, earnings: Mapping[Customer, Sequence[Earning]]
 ) -> dict[Customer, dict[str, Baseline]]:
     """The store's baseline before each of the customers' earnings, by the earning's id."""
-    found: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
+    baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
     flat = _flat(earnings)
     if flat:
         rows = await connection.fetch(
@@ -207,8 +207,10 @@ async def store_baselines(
         )
         for row in rows:
             customer, earning = flat[row["nth"] - 1]
-            found[customer][earning.id] = Baseline(Decimal(str(row["median"] or 0)), row["size"])
-    return found
+            baselines[customer][earning.id] = Baseline(
+                Decimal(str(row["median"] or 0)), row["size"]
+            )
+    return baselines
 
 
 async def update_baselines(

@@ -39,11 +39,11 @@ async def read(connection: Connection, store_ids: Iterable[str]) -> dict[str, St
     """The settings of the stores, the default ones where a store has set none."""
     ids = set(store_ids)
     rows = await connection.fetch(_READ, list(ids))
-    found = {
+    settings = {
         row["store_id"]: StoreSettings(_settings_of(row["settings"]), row["revision"], row["epoch"])
         for row in rows
     }
-    return {store_id: found.get(store_id, StoreSettings()) for store_id in ids}
+    return {store_id: settings.get(store_id, StoreSettings()) for store_id in ids}
 
 
 async def put(connection: Connection, store_id: str, settings: AnomalySettings) -> None:

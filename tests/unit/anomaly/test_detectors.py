@@ -18,8 +18,8 @@ from tests.unit.anomaly.earnings import amounts, days, earning, every
 DEFAULTS = AnomalySettings()
 
 
-def kinds(earnings: list[Earning], chosen: AnomalySettings = DEFAULTS) -> list[str]:
-    return [one.type for one in judge(earnings, chosen).findings]
+def kinds(earnings: list[Earning], tried: AnomalySettings = DEFAULTS) -> list[str]:
+    return [one.type for one in judge(earnings, tried).findings]
 
 
 def test_every_detector_has_settings() -> None:
@@ -97,8 +97,8 @@ def test_an_earning_without_its_store_baseline_is_missing() -> None:
 
 @pytest.mark.parametrize("mode", ["off", "shadow", "review"])
 def test_modes(mode: str) -> None:
-    chosen = AnomalySettings(rapid_earning=RapidEarning(mode=mode))
-    assert kinds(every(1, 10), chosen) == ([] if mode == "off" else ["rapid_earning"])
+    tried = AnomalySettings(rapid_earning=RapidEarning(mode=mode))
+    assert kinds(every(1, 10), tried) == ([] if mode == "off" else ["rapid_earning"])
 
 
 def test_shadow_changes_nothing_for_the_other_detectors() -> None:
@@ -111,9 +111,9 @@ def test_shadow_changes_nothing_for_the_other_detectors() -> None:
 
 
 def test_evidence_holds_the_numbers_that_decided() -> None:
-    found: list[Finding] = list(judge(every(1, 10), DEFAULTS).findings)
-    found += judge(amounts([400, 500, 500, 500, 601, 50_005]), DEFAULTS).findings
-    assert [one.evidence for one in found] == [
+    findings: list[Finding] = list(judge(every(1, 10), DEFAULTS).findings)
+    findings += judge(amounts([400, 500, 500, 500, 601, 50_005]), DEFAULTS).findings
+    assert [one.evidence for one in findings] == [
         {"transactions": 10, "seconds": 9.0, "count": 10, "window_seconds": 120},
         {
             "points": 50_005,
@@ -134,12 +134,12 @@ def test_evidence_holds_the_numbers_that_decided() -> None:
 @settings(max_examples=300, deadline=None)
 def test_bursts_are_those_of_the_definition(seconds: list[int], count: int, window: int) -> None:
     earnings = [earning(second=at, id=f"{n:03}") for n, at in enumerate(seconds)]
-    chosen = AnomalySettings(
+    tried = AnomalySettings(
         rapid_earning=RapidEarning(count=count, window_seconds=window),
         unusual_amount=UnusualAmount(mode="off"),
         deviation=Deviation(mode="off"),
     )
-    bursts = [{one.id for one in burst.earnings} for burst in judge(earnings, chosen).findings]
+    bursts = [{one.id for one in burst.earnings} for burst in judge(earnings, tried).findings]
     # The definition, literally: a window from each earning on; windows that share one are joined.
     expected: list[set[str]] = []
     for start in earnings:

@@ -51,13 +51,13 @@ def settings_of_all(draw: st.DrawFn) -> AnomalySettings:
     """Settings of every detector in the registry; often all but one are off, so that no detector
     hides the mistakes of another."""
     alone = draw(st.sampled_from([None, *ANOMALY_TYPES]))
-    chosen = {}
+    detectors = {}
     for kind in ANOMALY_TYPES:
         detector = type(getattr(AnomalySettings(), kind))
         parameters = {name: draw(parameter(b)) for name, b in PARAMETER_BOUNDS[detector].items()}
         mode = draw(st.sampled_from(["review", "shadow"])) if alone in {None, kind} else "off"
-        chosen[kind] = detector(mode=mode, **parameters)
-    return AnomalySettings(**chosen)
+        detectors[kind] = detector(mode=mode, **parameters)
+    return AnomalySettings(**detectors)
 
 
 @st.composite
@@ -70,8 +70,8 @@ def cases(draw: st.DrawFn) -> Case:
     at = NOON
     for number in range(size):
         # None is the time until a second before midnight, from where a window ends on another day.
-        chosen = draw(gap)
-        at += (-at - SECOND) % DAY if chosen is None else chosen
+        step = draw(gap)
+        at += (-at - SECOND) % DAY if step is None else step
         # A few are excluded or exempt, as those of anomalies that people reviewed.
         excluded = draw(st.integers(0, 9)) == 0
         exempt = draw(st.sets(st.sampled_from(ANOMALY_TYPES))) if excluded else set[AnomalyType]()
@@ -138,7 +138,7 @@ def digest_of(history: list[RecordedEarning]) -> Digest:
 
 @given(case=cases())
 @hypothesis_settings(max_examples=2_000, deadline=None)
-def test_what_is_screened_out_the_full_judgment_finds_nothing_in(case: Case) -> None:
+def test_the_full_judgment_finds_nothing_in_what_is_screened_out(case: Case) -> None:
     assert not hides_a_finding(case)
 
 
