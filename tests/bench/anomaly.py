@@ -57,7 +57,7 @@ async def detection(stack: Stack) -> list[Outcome]:
     await catch_up(stack)
     return [
         at_least("detection", figures, unit="orders/s", goal=0.75),
-        at_most("detection behind", ours=max(behind), limit=5, unit="s", goal=1.0),
+        at_most("detection delay", ours=max(behind), limit=5, unit="s", goal=1.0),
         at_most("flagged", ours=await earned_to_flagged(stack), limit=1_000, unit="ms", goal=1.0),
     ]
 

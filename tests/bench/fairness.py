@@ -25,7 +25,7 @@ SECONDS = 2.0
 
 
 async def fairness(stack: Stack) -> list[Outcome]:
-    """Manual awards one after the other, first on an idle system and then beside a backlog that one
+    """Manual awards one after the other, first on an idle system and then during a backlog that one
     process works off; meanwhile orders of another store, published behind it."""
     await give_programme(stack)
     store = await new_store(stack)
@@ -40,7 +40,7 @@ async def fairness(stack: Stack) -> list[Outcome]:
     print(f"  another store's orders waited {', '.join(f'{one:.2f} s' for one in waited)}")
     return [
         at_most(
-            "manual award beside a backlog, p99", ours=busy.p99, limit=idle.p99, unit="s", goal=3
+            "manual award during a backlog, p99", ours=busy.p99, limit=idle.p99, unit="s", goal=3
         ),
         Outcome(
             "another store's order behind a backlog of 200,000",
