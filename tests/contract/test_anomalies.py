@@ -146,7 +146,7 @@ async def test_an_unknown_anomaly_is_not_found(shop: Shop, anomaly: str) -> None
         ("POST", "loyalty/anomaly-settings/backtest", "read"),
     ],
 )
-async def test_each_path_asks_for_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
+async def test_each_path_requires_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
     others = ",".join({"read", "earn", "redeem", "manage", "admin"} - {scope})
     key = await shop.stack.key(shop.store_id, scopes=others)
     answer = await shop.call(method, path, None if method == "GET" else {}, key=key)

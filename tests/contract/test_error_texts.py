@@ -33,30 +33,30 @@ async def detail(shop: Shop, *request: Any, **named: Any) -> str:
         (f"Bearer wk_test_{'x' * 43}", "unknown or revoked. Create a new key with `make key"),
     ],
 )
-async def test_a_caller_without_a_valid_key_is_told_how_to_send_or_get_one(
+async def test_a_caller_without_a_valid_key_learns_how_to_send_or_get_one(
     shop: Shop, authorization: str, expected: str
 ) -> None:
     headers = {"Authorization": authorization}
     assert expected in await detail(shop, "GET", "loyalty-programs", headers=headers)
 
 
-async def test_a_missing_scope_is_told_with_those_that_the_key_has(shop: Shop) -> None:
+async def test_a_missing_scope_is_reported_with_the_scopes_of_the_key(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="manage,read")
     text = await detail(shop, "POST", "loyalty/earn", EARN, key=key)
     assert text == "This operation needs the scope earn. This key has: manage, read."
 
 
-async def test_another_store_is_told_with_the_way_to_the_keys_own(shop: Shop) -> None:
+async def test_another_store_is_refused_with_the_path_of_the_keys_own(shop: Shop) -> None:
     assert "/v1/stores/me/" in await detail(shop, "GET", "loyalty-programs", store="store_demo")
 
 
-async def test_a_wrong_path_is_told_with_the_nearest_one(shop: Shop) -> None:
+async def test_a_wrong_path_is_refused_with_the_nearest_one(shop: Shop) -> None:
     text = await detail(shop, "GET", "loyalty/customer/cust_1")
     assert "Did you mean /v1/stores/me/loyalty/customers/{id}?" in text
     assert "/docs" in text
 
 
-async def test_a_wrong_method_is_told_with_the_right_one(shop: Shop) -> None:
+async def test_a_wrong_method_is_refused_with_the_right_one(shop: Shop) -> None:
     assert await detail(shop, "PUT", "loyalty/earn", EARN) == "This path takes POST."
 
 
@@ -87,26 +87,26 @@ async def test_a_wrong_method_is_told_with_the_right_one(shop: Shop) -> None:
         ),
     ],
 )
-async def test_a_faulty_body_is_told_with_the_place_and_what_belongs_there(
+async def test_a_faulty_body_is_reported_with_the_place_and_the_rule(
     shop: Shop, body: object, expected: str
 ) -> None:
     assert (await detail(shop, "POST", "loyalty/earn", body)).startswith(expected)
 
 
-async def test_a_form_is_told_with_the_right_content_type(shop: Shop) -> None:
+async def test_a_form_is_refused_with_the_right_content_type(shop: Shop) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     text = await detail(shop, "POST", "loyalty/earn", b"points=5", headers=headers)
     assert text == "Send the body with `Content-Type: application/json`."
 
 
-async def test_a_time_without_an_offset_is_told_with_the_form_of_one(shop: Shop) -> None:
+async def test_a_time_without_an_offset_is_reported_with_an_example(shop: Shop) -> None:
     event = ORDER | {"data": ORDER["data"] | {"completed_at": "2026-03-10T12:00:00"}}  # type: ignore[operator]
     text = await detail(shop, "POST", "events", event)
     expected = "must have an offset from UTC, as in 2026-03-10T12:00:00Z."
     assert text == f"#/data/completed_at: {expected}"
 
 
-async def test_a_price_above_the_balance_is_told_with_what_is_missing(shop: Shop) -> None:
+async def test_a_price_above_the_balance_is_refused_with_the_missing_points(shop: Shop) -> None:
     await shop.program()
     await shop.earn("cust_1", 100)
     text = await detail(
@@ -115,7 +115,9 @@ async def test_a_price_above_the_balance_is_told_with_what_is_missing(shop: Shop
     assert text == "The balance is 100 points and this takes 500: 400 missing."
 
 
-async def test_a_reused_idempotency_key_is_told_with_what_a_key_is_for(shop: Shop) -> None:
+async def test_a_reused_idempotency_key_is_refused_with_the_advice_to_use_a_new_key(
+    shop: Shop,
+) -> None:
     await shop.program()
     key = secrets.token_hex(8)
     await shop.earn("cust_1", 5, **{"Idempotency-Key": key})
