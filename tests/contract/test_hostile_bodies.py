@@ -141,9 +141,7 @@ def assert_no_defect(answer: Answer, what: object) -> None:
 
 
 @pytest.mark.parametrize("operation", WRITES, ids=lambda one: one.id)
-async def test_no_body_is_an_internal_error(
-    shop: Shop, keys: list[str], operation: Operation
-) -> None:
+async def test_no_body_is_a_defect(shop: Shop, keys: list[str], operation: Operation) -> None:
     seen: set[int] = set()
     # A heavy request uses its keys' allowance up soon.
     for name, body in itertools.islice(bodies(operation), 0, None, min(operation.weight, 10)):
@@ -159,7 +157,7 @@ async def _pause(answer: Answer) -> None:
         await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
-async def test_no_damaged_body_is_an_internal_error(shop: Shop, keys: list[str]) -> None:
+async def test_no_damaged_body_is_a_defect(shop: Shop, keys: list[str]) -> None:
     seed = secrets.randbelow(2**32)
     print(f"seed {seed}")
     by_id = {one.id: one for one in WRITES}
@@ -202,7 +200,7 @@ async def test_depth_and_exponents_are_bounded_before_anything_else(
     assert detail in answer.json["errors"][0]["detail"]
 
 
-async def test_a_body_within_the_bounds_is_compared_by_its_meaning(shop: Shop) -> None:
+async def test_what_is_within_the_bounds_is_judged_by_its_meaning(shop: Shop) -> None:
     deep = "[" * 62 + "]" * 62
     event = '{"specversion":"1.0","id":"e","source":"/s","type":"order.completed","data":%s}'
     order = shop.order("o1", total="50.00")

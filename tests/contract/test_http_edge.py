@@ -1,4 +1,4 @@
-"""The gateway's limits and headers, with and without a valid key, on the running stack."""
+"""The gateway's limits and headers as strangers and callers meet them, on the running stack."""
 
 import asyncio
 import json
@@ -80,7 +80,7 @@ async def test_headers_over_the_limits_are_431(shop: Shop) -> None:
         assert problem["type"] == "/problems/headers_too_large"
 
 
-async def test_headers_and_bodies_that_do_not_arrive_are_408(shop: Shop) -> None:
+async def test_headers_and_bodies_that_do_not_come_are_408(shop: Shop) -> None:
     body = request(shop, authorized(shop), "Content-Type: application/json", "Content-Length: 99")
     started = time.monotonic()
     answers = await asyncio.gather(ask(shop, request(shop)), ask(shop, body + b"\r\n" + AWARD))
@@ -90,7 +90,7 @@ async def test_headers_and_bodies_that_do_not_arrive_are_408(shop: Shop) -> None
     assert 9 < time.monotonic() - started < 25
 
 
-async def test_a_trailer_is_not_a_header(shop: Shop) -> None:
+async def test_a_trailer_is_no_header(shop: Shop) -> None:
     await shop.program()
     chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n" % (len(AWARD), AWARD)
     json_ = "Content-Type: application/json"
@@ -125,13 +125,13 @@ async def test_two_different_keys_of_the_api_are_401(shop: Shop) -> None:
         assert (await ask(shop, asked))[0] == 401
 
 
-async def test_an_invalid_host_is_400(shop: Shop) -> None:
+async def test_a_host_that_is_none_is_400(shop: Shop) -> None:
     for path in (b"/docs", b"/v1/stores/me/loyalty-programs"):
         status, problem = await ask(shop, b"GET " + path + b" HTTP/1.1\r\nHost: a/b\r\n\r\n")
         assert (status, problem["code"]) == (400, "invalid_request")
 
 
-# -- the cost of unauthenticated callers
+# -- what strangers can cost
 
 
 def _memory_of(shop: Shop) -> int:
@@ -187,13 +187,11 @@ async def test_headers_without_end_and_half_sent_bodies_cost_no_memory(shop: Sho
         await raw.close()
 
 
-async def test_unauthenticated_callers_have_a_rate_and_callers_with_a_key_do_not_wait(
-    shop: Shop,
-) -> None:
+async def test_strangers_have_a_pace_and_callers_do_not_wait_for_them(shop: Shop) -> None:
     until = time.monotonic() + 6
     seen: Counter[int] = Counter()
 
-    async def guess() -> None:
+    async def stranger() -> None:
         raw = await Raw.to(shop)
         while time.monotonic() < until:
             bearer = f"Authorization: Bearer {random_key()}"
@@ -202,7 +200,7 @@ async def test_unauthenticated_callers_have_a_rate_and_callers_with_a_key_do_not
             seen[status] += 1
         await raw.close()
 
-    guesses = [asyncio.create_task(guess()) for _ in range(200)]
+    strangers = [asyncio.create_task(stranger()) for _ in range(200)]
     await asyncio.sleep(1)
     times = []
     while time.monotonic() < until:
@@ -210,7 +208,7 @@ async def test_unauthenticated_callers_have_a_rate_and_callers_with_a_key_do_not
         assert (await shop.call("GET", "loyalty-programs")).status == 200
         times.append(time.monotonic() - started)
         await asyncio.sleep(0.02)
-    await asyncio.gather(*guesses)
+    await asyncio.gather(*strangers)
     times.sort()
     print(f"p50 {times[len(times) // 2]:.3f} s, p99 {times[len(times) * 99 // 100]:.3f} s")
     assert set(seen) <= {401, 503}
@@ -238,7 +236,7 @@ async def test_every_page_has_security_headers(shop: Shop, path: str) -> None:
     "path",
     ["/docs", "/problems/conflict", "/openapi.json", "/health/live", "/health/ready", "/nope"],
 )
-async def test_head_responds_like_get_without_the_body(shop: Shop, path: str) -> None:
+async def test_head_says_what_get_says_without_the_body(shop: Shop, path: str) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(shop.stack.gateway + path) as got:
             await got.read()
@@ -253,7 +251,9 @@ async def test_head_responds_like_get_without_the_body(shop: Shop, path: str) ->
 
 
 @pytest.mark.parametrize("service", ["earning", "catalog", "redemption", "anomaly"])
-async def test_a_services_port_reveals_nothing_without_the_token(shop: Shop, service: str) -> None:
+async def test_a_services_port_says_nothing_to_whoever_has_no_token(
+    shop: Shop, service: str
+) -> None:
     address = f"http://{shop.stack.process(service).address}"
     token = config.stack_secrets(shop.stack.home).internal_token
     ours = {"Authorization": f"Bearer {token}"}

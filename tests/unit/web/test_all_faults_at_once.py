@@ -121,7 +121,7 @@ def test_missing_unknown_mistyped_and_out_of_bounds_meet_in_one_response() -> No
     ]
 
 
-def test_rules_about_a_faulty_value_are_not_checked() -> None:
+def test_what_depends_on_a_faulty_value_is_not_judged() -> None:
     tiers = [{"min_points": 0, "multiplier": 1}, {"min_points": 5, "multiplier": 1}]
     body = {"name": "x", "points_per_dollar": 1, "tiers": tiers}
     assert pointers(body, api.ProgramCreate, earning.program_create) == [
@@ -164,7 +164,7 @@ def test_a_field_that_is_sent_twice_and_faulty_once_is_refused() -> None:
     assert (fault.pointer, fault.detail) == ("#", "must not have the same field twice")
 
 
-def test_an_unknown_field_is_reported_with_the_field_that_was_meant() -> None:
+def test_an_unknown_field_is_told_with_the_field_that_was_meant() -> None:
     body = {"customerId": "c", "customer_id": "c", "points": 5, "reason": "r"}
     (fault,) = found(body, api.EarnRequest, earning.earn)
     assert fault.pointer == "#/customerId"

@@ -65,7 +65,7 @@ def faults_of(body: str, kind: Any, *, at: str = "#") -> list[Fault]:
         ),
     ],
 )
-def test_a_faulty_choice_is_reported_with_all_choices(
+def test_a_faulty_choice_is_told_with_all_there_are(
     kind: Any, body: str, pointer: str, told: str
 ) -> None:
     assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
@@ -128,7 +128,7 @@ def test_a_faulty_choice_is_reported_with_all_choices(
         ),
     ],
 )
-def test_a_wrong_type_is_reported_in_words(kind: Any, body: str, pointer: str, told: str) -> None:
+def test_a_wrong_type_is_told_in_words(kind: Any, body: str, pointer: str, told: str) -> None:
     assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
 
 
@@ -137,14 +137,14 @@ def test_the_place_stands_below_that_of_the_json_in_the_body() -> None:
     assert fault.pointer == "#/items/3/type"
 
 
-def test_a_faulty_choice_of_a_parameter_is_reported_in_the_same_words() -> None:
+def test_a_choice_of_a_parameter_is_told_in_the_same_words() -> None:
     faults = Faults()
     query = Query({"type": ["gift"]}, faults, known=frozenset({"type"}))
     query.one_of("type", get_args(TransactionType))
     assert faults.found[0].detail.startswith("must be one of: earn, redeem, ")
 
 
-def test_the_choices_of_an_event_are_reported_too() -> None:
+def test_the_choices_of_an_event_are_told_too() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
     detail = "must be one of: order.completed, order.refunded"
     assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)
@@ -162,14 +162,12 @@ def test_the_choices_of_an_event_are_reported_too() -> None:
         pytest.param("customer_id" * 1_000, None, id="a long name"),
     ],
 )
-def test_an_unknown_name_is_reported_with_the_name_that_was_meant(
-    name: str, meant: str | None
-) -> None:
+def test_an_unknown_name_is_told_with_the_name_that_was_meant(name: str, meant: str | None) -> None:
     expected = "is an unknown field" + (f"; did you mean `{meant}`?" if meant else "")
     assert unknown_name("field", name, ["customer_id", "points", "reason"]) == expected
 
 
-def test_an_unknown_parameter_is_reported_in_the_same_words() -> None:
+def test_an_unknown_parameter_is_told_in_the_same_words() -> None:
     faults = Faults()
     Query({"limits": ["5"]}, faults, known=frozenset({"limit"}))
     assert faults.found == [
@@ -200,7 +198,7 @@ def test_an_unknown_parameter_is_reported_in_the_same_words() -> None:
         pytest.param(b'{"a": ', "is not JSON: it ends before it is complete", id="half of it"),
     ],
 )
-def test_a_body_that_is_not_json_is_reported_with_line_and_column(body: bytes, detail: str) -> None:
+def test_a_body_that_is_not_json_is_told_with_line_and_column(body: bytes, detail: str) -> None:
     assert faults_of_bytes(body) == [Fault(pointer="#", detail=detail)]
 
 
@@ -230,7 +228,7 @@ def test_a_text_of_the_decoder_without_a_translation_stays() -> None:
         ("5", "must be a time, not a whole number"),
     ],
 )
-def test_a_faulty_time_is_reported_with_an_example(value: str, detail: str) -> None:
+def test_a_faulty_time_is_told_with_the_form_of_one(value: str, detail: str) -> None:
     (fault,) = faults_of(f"[{value}]", list[datetime])
     assert fault == Fault(pointer="#/0", detail=detail)
 
