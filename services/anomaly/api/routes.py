@@ -55,7 +55,7 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     found = await reading.list_anomalies(resources_of(request).slow_reads, wanted, page)
-    return json_body(pages.page_answer(found))
+    return json_body(pages.page_body(found))
 
 
 @get(_ANOMALY, operation_id="getAnomaly")

@@ -81,7 +81,7 @@ class Windows:
         if not asked:
             return []
         if self._away_until > time.monotonic():
-            metrics.WINDOWS_AWAY.inc()
+            metrics.WINDOWS_UNAVAILABLE.inc()
             raise RedisAway
         try:
             if self._run is None:
@@ -115,7 +115,7 @@ class Windows:
         # Whatever answers next may be another server.
         self._run = None
         self._away_until = time.monotonic() + _CIRCUIT_SECONDS
-        metrics.WINDOWS_AWAY.inc()
+        metrics.WINDOWS_UNAVAILABLE.inc()
         if self._in_use:
             self._in_use = False
             log.warning("windows_not_in_use", error=repr(error))
