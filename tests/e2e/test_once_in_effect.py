@@ -61,7 +61,7 @@ async def test_a_key_means_its_request_however_it_is_spelt(shop: Shop) -> None:
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_refusal_is_not_kept(shop: Shop) -> None:
+async def test_a_refusal_is_not_stored(shop: Shop) -> None:
     refused = await shop.earn("cust_1", 500, **{"Idempotency-Key": "k"})
     assert (refused.status, refused.json["code"]) == (409, "program_inactive")
     await shop.program()

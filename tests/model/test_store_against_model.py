@@ -30,7 +30,7 @@ from libs.contracts.topics import ORDER_REFUNDED
 from libs.testing.eventually import eventually
 from tests.e2e.test_once_in_effect import audit
 from tests.model.model import TIERS, Reward, Store
-from tests.redeeming import books_are_exact, told
+from tests.redeeming import books_are_exact, reward_arrives
 from tests.support import Answer, Shop, Stack
 
 NAMES = st.sampled_from(["ada", "bob", "cy"])
@@ -213,7 +213,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model.rewards[answer.json["id"]] = Reward(
             asked["cost"], asked["stock"], asked["limit"], asked["min_tier"]
         )
-        self.run(told(self.shop, answer.json["id"], asked["cost"]))
+        self.run(reward_arrives(self.shop, answer.json["id"], asked["cost"]))
 
     @precondition(lambda self: self.model.rewards)
     @rule(data=st.data(), cost=st.integers(1, 1_000))
@@ -223,7 +223,7 @@ class StoreMachine(RuleBasedStateMachine):
         answer = self.run(self.until_answered("PATCH", path, {"points_cost": cost}))
         assert answer.status == 200, answer.raw
         self.model.rewards[reward_id].cost = cost
-        self.run(told(self.shop, reward_id, cost))
+        self.run(reward_arrives(self.shop, reward_id, cost))
 
     @precondition(lambda self: self.model.rewards)
     @rule(name=NAMES, data=st.data())
