@@ -49,8 +49,8 @@ async def _rebuild_rewards() -> int:
         engine = create_engine(database_url("redemption"), name="rebuild", connections=1)
         try:
             async with transaction(engine) as connection:
-                await rewards.forget(connection)
-                await rewards.keep(connection, newest)
+                await rewards.delete_all(connection)
+                await rewards.write(connection, newest)
         finally:
             await engine.dispose()
     return len(newest)

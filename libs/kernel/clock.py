@@ -37,10 +37,10 @@ def format_time(moment: datetime) -> str:
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time with any offset as UTC; ValueError for anything else."""
     if not _RFC3339.fullmatch(text):
-        msg = "not an RFC 3339 time with an offset, such as 2026-03-10T12:00:00.000Z"
+        msg = "must be an RFC 3339 time with an offset, as in 2026-03-10T12:00:00Z"
         raise ValueError(msg)
     try:
         return truncate(datetime.fromisoformat(text.upper()))
     except OverflowError as error:
-        msg = "out of the range of times"
+        msg = "must be in the years 1 to 9999 in UTC"
         raise ValueError(msg) from error

@@ -1,4 +1,4 @@
-"""FastStream's broker, with everything off that would act on its own."""
+"""FastStream's broker, without its own producer, topic creation and logs."""
 
 import logging
 import time
@@ -14,21 +14,21 @@ from libs.messaging import fetching
 from libs.messaging.consumer import BatchConsumer
 from libs.messaging.security import broker_security
 
-# What it has to say below an error, the consumers' own logs say better.
+# Below errors, the consumers' own logs say more than FastStream's.
 _logger = logging.getLogger("libs.messaging.faststream")
 _logger.setLevel(logging.ERROR)
-
 
 # How long a poll of a quiet topic waits; it returns immediately once there is a record.
 _POLL_MS = 1_000
 
 
 class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
-    """Waits for records instead of looking for them again and again, and notes when a poll last
-    came back, so that readiness can tell a loop that has stopped.
+    """Waits longer for records, and records when the last poll completed, from which readiness
+    detects a loop that has stopped.
 
-    FastStream sleeps after an empty poll for as long as the poll itself waits: a long wait there
-    would delay the records that arrive meanwhile, and a short one costs an idle process its loop.
+    FastStream sleeps after an empty poll for as long as the poll itself waited. With a long wait
+    this would delay records that arrive during the sleep; with a short wait an idle process would
+    poll all the time. So the wait is set here, and the sleep by FastStream's setting.
     """
 
     def __init__(self, *topics: str, **options: Any) -> None:
@@ -37,8 +37,8 @@ class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         self._committed: dict[TopicPartition, int] = {}
 
     async def getmany(self, *partitions: Any, timeout_ms: int = 0, **options: Any) -> Any:
-        """Poll as aiokafka does, but wait longer where it waits at all. An exception is no
-        completed poll."""
+        """Poll as aiokafka does, but wait longer unless `timeout_ms` is 0. A poll that raises does
+        not count as completed."""
         wait = _POLL_MS if timeout_ms else 0
         records = await super().getmany(*partitions, timeout_ms=wait, **options)
         self.polled_at = time.monotonic()
@@ -52,28 +52,28 @@ class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         self._committed |= offsets or {}
 
     async def _commit_markers(self) -> None:
-        """Commit what was passed without a record in it: the marker at the end of a transaction
-        would count as a lag of one until the next record. Everything polled before is settled."""
-        ends = {}
-        for place in self.assignment():
-            if place not in self._committed:
-                self._committed[place] = await self.committed(place) or 0
-            position = await self.position(place)
-            if 0 < self._committed[place] < position:
-                ends[place] = position
-        if ends:
-            await self.commit(ends)
+        """Commit offsets that hold no record: the marker at the end of a transaction would count as
+        a lag of one until the next record. All records before it have been delivered."""
+        next_offsets = {}
+        for partition in self.assignment():
+            if partition not in self._committed:
+                self._committed[partition] = await self.committed(partition) or 0
+            offset = await self.position(partition)
+            if 0 < self._committed[partition] < offset:
+                next_offsets[partition] = offset
+        if next_offsets:
+            await self.commit(next_offsets)
 
 
 class _Broker(KafkaBroker):
-    """Makes its consumers of our kind; FastStream has no setting for that."""
+    """Creates WatchedConsumers; FastStream has no setting for that."""
 
     async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
         builder = await super()._connect()
         assert isinstance(builder, partial)
-        made = partial(WatchedConsumer, **builder.keywords)
-        self.config.broker_config.builder = made
-        return made
+        watched = partial(WatchedConsumer, **builder.keywords)
+        self.config.broker_config.builder = watched
+        return watched
 
 
 def create_broker(
@@ -82,16 +82,16 @@ def create_broker(
     *,
     security: KafkaSecurity = PLAINTEXT,
 ) -> KafkaBroker:
-    """A broker whose subscribers are `consumers`; it starts and stops them."""
+    """Create a broker that starts and stops `consumers`, its subscribers."""
     fetching.install()
     broker = _Broker(
         bootstrap.split(","),
         security=broker_security(security),
         apply_types=False,
-        # Its own producer and admin client would only keep connections open.
+        # Nothing uses FastStream's producer and admin client.
         consumer_only=True,
         allow_auto_create_topics=False,
-        # How soon a topic that was deleted and created again is consumed again.
+        # The time until a topic that was deleted and created again is consumed.
         metadata_max_age_ms=10_000,
         logger=_logger,
         graceful_timeout=10.0,

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 on Kafka: binary mode out; binary, structured and bare JSON in."""
+"""CloudEvents 1.0 on Kafka: writes binary mode; reads binary mode, structured mode and bare JSON."""
 
 import base64
 import binascii
@@ -19,8 +19,8 @@ D = TypeVar("D")
 PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 Headers = list[tuple[str, bytes]]
-# The headers content-type, ce_type and ce_dataschema, as far as there are any.
-_Said = tuple[bytes | None, bytes | None, bytes | None]
+# The headers content-type, ce_type and ce_dataschema, None where a record lacks one.
+_DeclaredType = tuple[bytes | None, bytes | None, bytes | None]
 
 _SPEC_VERSION: Final = b"1.0"
 _SCHEMA_ROOT: Final = "/events"
@@ -32,7 +32,7 @@ _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
 class Poison(Exception):
-    """A record that can never be processed: `code` is a dead letter's, `detail` says what is wrong."""
+    """A record that can never be processed; `code` and `detail` become those of its dead letter."""
 
     def __init__(self, code: PoisonCode, detail: str) -> None:
         super().__init__(detail)
@@ -41,7 +41,7 @@ class Poison(Exception):
 
 
 class _Envelope(Struct):
-    """A CloudEvent in structured mode: its value as JSON, or as the base64 of it."""
+    """A CloudEvent in structured mode; its value is in `data` as JSON, or in `data_base64`."""
 
     type: str
     data: Raw | UnsetType = UNSET
@@ -62,8 +62,8 @@ def encode_event(
     time: str,
     traceparent: str,
 ) -> EncodedEvent:
-    """An event ready for the outbox; `time` is RFC 3339, and `traceparent` that of the request that
-    caused it, empty where none did."""
+    """Encode an event for the outbox. `time` is RFC 3339; `traceparent` is that of the request that
+    caused the event, or empty."""
     return EncodedEvent(
         topic=topic,
         key=key,
@@ -94,19 +94,20 @@ def headers_of(event: EncodedEvent) -> Headers:
 class EventReader(Generic[E]):
     """Reads the records of `topics` as events of one type; an event's type is its topic.
 
-    Events of ours are held to their bounds; those of shops are the consumer's to judge.
+    Events of the services are checked against their bounds. For events of shops, the consumer does
+    this.
     """
 
     def __init__(self, *topics: str, kind: type[E]) -> None:
         self._topics = frozenset(topics)
         self._decoder = decoder(kind)
         self._is_bounded = kind in EVENT_BOUNDS
-        # What the headers of the last good record in binary mode said: most say the same.
-        self._usual: _Said = (None, None, None)
+        # The last valid combination of headers in binary mode: most records have the same.
+        self._valid_type: _DeclaredType = (None, None, None)
 
     def read(self, record: Any) -> E:
-        """The event in `record`; raises Poison where it is none, breaks a bound of our own events,
-        or is of a version we do not know."""
+        """The event in `record`. Raises Poison if there is no event of the type, if it exceeds a
+        bound of EVENT_BOUNDS, or if its version is not supported."""
         value = record.value
         if value is None:
             raise Poison("malformed", "the record has no value")
@@ -120,11 +121,11 @@ class EventReader(Generic[E]):
         return event
 
     def _value_of(self, value: bytes, headers: dict[str, bytes]) -> bytes | Raw:
-        """The event's value, once its type and version are known to be ours."""
-        said = headers.get("content-type"), headers.get("ce_type"), headers.get("ce_dataschema")
-        if said == self._usual:
+        """The event's value, after its type and version were checked."""
+        declared = headers.get("content-type"), headers.get("ce_type"), headers.get("ce_dataschema")
+        if declared == self._valid_type:
             return value
-        content_type, event_type, schema = said
+        content_type, event_type, schema = declared
         if content_type is not None and _is_structured(content_type):
             envelope = _decode(_envelope, value)
             self._check_type(envelope.type)
@@ -134,17 +135,17 @@ class EventReader(Generic[E]):
             self._check_type(_text(event_type, "ce_type"))
         if schema is not None:
             _check_version(_text(schema, "ce_dataschema"))
-        self._usual = said
+        self._valid_type = declared
         return value
 
     def _check_type(self, event_type: str) -> None:
         if event_type not in self._topics:
-            wanted = " or ".join(sorted(self._topics))
-            raise Poison("malformed", f"the event's type is {event_type}, not {wanted}")
+            expected = " or ".join(sorted(self._topics))
+            raise Poison("malformed", f"the event's type is {event_type}, not {expected}")
 
 
 def _is_structured(content_type: bytes) -> bool:
-    """Media types are compared without case, and without what follows them."""
+    """Whether the media type, compared without case and parameters, is that of structured mode."""
     return content_type.partition(b";")[0].strip().lower() == _STRUCTURED
 
 
@@ -153,7 +154,7 @@ def _check_version(schema: str | None) -> None:
         return
     major = _MAJOR.search(schema)
     if major is None or major[1] != "1":
-        raise Poison("unsupported_version", f"{schema} is none of v1")
+        raise Poison("unsupported_version", f"the schema {schema} is not of version 1")
 
 
 def _data_of(envelope: _Envelope) -> bytes | Raw:
@@ -164,7 +165,8 @@ def _data_of(envelope: _Envelope) -> bytes | Raw:
 
 
 def data_in(data: Raw | UnsetType, data_base64: str | UnsetType) -> bytes | Raw:
-    """The value in a structured event, whichever way it holds it; raises ValueError."""
+    """The value of an event in structured mode; raises ValueError unless exactly one of `data` and
+    a valid `data_base64` is set."""
     if data_base64 is UNSET:
         if data is UNSET:
             raise ValueError("the event has neither `data` nor `data_base64`")
@@ -182,9 +184,9 @@ def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         detail = str(error) or type(error).__name__
-        looks_like = describe_value(bytes(value))
-        if looks_like is not None:
-            detail = f"{detail}; {looks_like}"
+        description = describe_value(bytes(value))
+        if description is not None:
+            detail = f"{detail}; {description}"
         raise Poison("malformed", detail) from error
 
 

@@ -1,13 +1,12 @@
 """A consumer group's member: polls batches, has them delivered, and commits their offsets.
 
-Offsets are committed after the effects and the dead letters, never before. Polling goes on while a
-batch takes long, with everything paused, so that the member keeps its place in the group. What
-becomes of each record is decided in `delivery`; where that stops a partition, the others go on and
-it is retried later, from the first record that is not committed.
+Offsets are committed after the effects and the dead letters, never before. While a batch takes long,
+polling continues with every partition paused, so that the member stays in its group. `delivery`
+decides the outcome of each record. If it stops a partition, the other partitions continue; the
+stopped one is retried later, from its first uncommitted record.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -20,9 +19,10 @@ from msgspec import Struct
 from libs.background.backoff import delays
 from libs.messaging import dead_letters
 from libs.messaging.dead_letters import DeadLetter
-from libs.messaging.delivery import Delivery, Record, RecordOutcome
+from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
 from libs.messaging.look_ahead import LookAhead
-from libs.messaging.stopped_partitions import StoppedPartitions, name_of
+from libs.messaging.stopped_partitions import StoppedPartitions
+from libs.messaging.watchdog import Watchdog
 from libs.observability import logging, metrics
 
 __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "RecordOutcome"]
@@ -30,31 +30,27 @@ __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Recor
 E = TypeVar("E")
 R = TypeVar("R")
 
-# How long FastStream's loop sleeps after an empty poll; see WatchedConsumer for the poll's own wait.
+# How long FastStream's loop sleeps after an empty poll; WatchedConsumer sets how long a poll waits.
 _SLEEP_MS: Final = 10
-# Without a completed poll, or a fetch of a partition, for so long a member does no work.
-_SILENCE_SECONDS: Final = 15.0
-# A batch makes progress, is retried with a reason, or hangs.
-_BATCH_SECONDS: Final = 60.0
 
 log = logging.get(__name__)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """The numbers of the policy; times in milliseconds unless named otherwise."""
+    """The numbers of the delivery policy."""
 
     max_records: int = 2_000
     # How long the broker holds an empty fetch open. It responds immediately once there is a record,
     # so a long wait costs no latency and saves an idle system most of its fetches.
     fetch_max_wait_ms: int = 2_000
-    # A consumer that no request waits for lets records collect for so long after each batch, since
-    # a batch costs a transaction however small it is. Below the 100 ms for which aiokafka holds back
+    # A background consumer lets records collect for this long after each batch, since every batch
+    # costs a transaction, however small it is. Below the 100 ms for which aiokafka holds back
     # further fetches of a partition that is not drained.
     pause_seconds: float = 0.0
     max_poll_interval_ms: int = 300_000
     session_timeout_ms: int = 10_000
     longest_delay_seconds: float = 5.0
-    # How long a stopped partition waits before it is retried, longer each time.
+    # How long a stopped partition waits before its first retry, and at most before later ones.
     stopped_first_seconds: float = 1.0
     stopped_longest_seconds: float = 60.0
 
@@ -64,15 +60,14 @@ BACKGROUND: Final = Policy(pause_seconds=0.08)
 
 
 class NotReady(Exception):
-    """Why a consumer cannot do its work now."""
+    """A consumer does not process records at the moment; the text says why."""
 
 
 class BatchConsumer(Generic[E]):
-    """Consumes topics in batches, whose records one handler takes.
+    """Consumes topics in batches with one handler.
 
-    `read` makes an event of a record, `handle` applies a batch of events and returns a verdict for
-    each, in order: None where it is done, a Poison where it can never be. Both may raise Poison
-    where only one record is concerned.
+    `read` decodes a record into an event and may raise Poison. `handle` applies a batch of events
+    and returns an outcome for each, in order: None if it was applied, a Poison if it can never be.
     """
 
     def __init__(
@@ -87,7 +82,7 @@ class BatchConsumer(Generic[E]):
         policy: Policy | None = None,
         look_ahead: LookAhead[E] | None = None,
     ) -> None:
-        self.on_done: Callable[[], None] = lambda: None
+        self.on_commit: Callable[[], None] = lambda: None
         self._topics = tuple(topics)
         self._group = group
         self._service = service
@@ -101,9 +96,9 @@ class BatchConsumer(Generic[E]):
             longest_delay_seconds=self._policy.longest_delay_seconds,
         )
         self._subscriber: Any = None
-        self._trouble: str | None = None
-        self._busy_since: float | None = None
-        self._done: dict[TopicPartition, int] = {}
+        self._not_ready_reason: str | None = None
+        self._watchdog = Watchdog()
+        self._next_offsets: dict[TopicPartition, int] = {}
         self._stopped = StoppedPartitions(
             first_seconds=self._policy.stopped_first_seconds,
             longest_seconds=self._policy.stopped_longest_seconds,
@@ -112,7 +107,7 @@ class BatchConsumer(Generic[E]):
         self._failure_delays = delays()
 
     def register(self, broker: KafkaBroker) -> None:
-        """Subscribe at `broker`, which decodes nothing: one bad header would fail a whole batch."""
+        """Subscribe at `broker`, without its decoding: a single bad header would fail a batch."""
         self._subscriber = broker.subscriber(
             *self._topics,
             batch=True,
@@ -133,135 +128,120 @@ class BatchConsumer(Generic[E]):
     # -- readiness
 
     async def ready(self) -> None:
-        """Raise NotReady where records of these topics are not processed, and say why."""
+        """Raise NotReady with the reason if records of these topics are not processed."""
         if self._subscriber is None or self._consumer is None:
             raise NotReady(f"{self._group}: not started")
         consumer = self._consumer
         reasons = [
-            self._trouble or self._delivery.trouble,
+            self._not_ready_reason or self._delivery.not_ready_reason,
             *self._stopped.reasons(),
             *(
                 f"the topic {topic} does not exist"
                 for topic in self._topics
                 if not consumer.partitions_for_topic(topic)
             ),
-            self._silence(consumer),
+            self._watchdog.reason(consumer),
         ]
         for reason in reasons:
             if reason is not None:
                 raise NotReady(f"{self._group}: {reason}")
 
-    def _silence(self, consumer: Any) -> str | None:
-        """Why nothing seems to happen at all, or None."""
-        now = time.monotonic()
-        if self._busy_since is not None:
-            busy = now - self._busy_since
-            return f"a batch has taken {busy:.0f} s" if busy > _BATCH_SECONDS else None
-        silent = now - consumer.polled_at
-        if silent > _SILENCE_SECONDS:
-            return f"no poll has completed for {silent:.0f} s"
-        for place in consumer.assignment() - consumer.paused():
-            fetched = consumer.last_poll_timestamp(place)
-            if fetched is not None and time.time() - fetched / 1_000 > _SILENCE_SECONDS:
-                return f"Kafka has not returned a fetch of {name_of(place)} for too long"
-        return None
-
     # -- one batch
 
     async def consume(self, records: Sequence[Record]) -> None:
-        """Bring every record of a batch to its end, then commit the offsets.
+        """Deliver every record of a batch, then commit the offsets.
 
-        Raises nothing: the loop that calls this would go on with the next batch, and the offsets of
-        that one would cover what was not done here.
+        Raises nothing: the loop that calls this would continue with the next batch, whose offsets
+        would also cover the records that were not delivered here.
         """
-        self._busy_since = time.monotonic()
-        try:
-            with metrics.BATCH_SECONDS.labels(self._group).time():
-                delivered = await self._while_polling(self._delivery.deliver(records))
-                await self._while_polling(self._publish_dead_letters(delivered.letters))
-                done = [one for one in records if _place(one) not in delivered.stopped]
-                await self._commit(done)
-                self._stop(delivered.stopped, records)
-                self._release(done)
-        except Exception as error:  # noqa: BLE001  whatever it is, the batch is delivered again
-            await self._retry(records, error)
-        else:
-            self._trouble = None
-            self._failure_delays = delays()
-            self.on_done()
-        finally:
-            self._busy_since = None
+        with self._watchdog.batch():
+            try:
+                with metrics.BATCH_SECONDS.labels(self._group).time():
+                    await self._deliver(records)
+            except Exception as error:  # noqa: BLE001  whatever it is, the batch is delivered again
+                await self._retry(records, error)
+            else:
+                self._not_ready_reason = None
+                self._failure_delays = delays()
+                self.on_commit()
         metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
         if len(records) < self._policy.max_records:
             await asyncio.sleep(self._policy.pause_seconds)
 
-    async def _publish_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish the dead letters, once Kafka takes them."""
-        if not letters:
+    async def _deliver(self, records: Sequence[Record]) -> None:
+        result = await self._while_polling(self._delivery.deliver(records))
+        await self._while_polling(self._publish_dead_letters(result.dead_letters))
+        delivered = [record for record in records if partition_of(record) not in result.stopped]
+        await self._commit(delivered)
+        self._stop(result.stopped, records)
+        self._release({partition_of(record) for record in delivered})
+
+    async def _publish_dead_letters(self, batch: Sequence[DeadLetter]) -> None:
+        """Publish the dead letters of a batch, with retries until Kafka has stored them."""
+        if not batch:
             return
         for delay in delays(longest=self._policy.longest_delay_seconds):
             try:
-                await dead_letters.publish(self._producer, letters, service=self._service)
+                await dead_letters.publish(self._producer, batch, service=self._service)
             except (KafkaError, OSError) as error:
-                if self._trouble is None:
+                if self._not_ready_reason is None:
                     log.warning("dead_letters_retry", group=self._group, error=repr(error))
-                self._trouble = f"dead letters cannot be published: {error!r}"
+                self._not_ready_reason = f"dead letters cannot be published: {error!r}"
                 await asyncio.sleep(delay)
             else:
                 return
 
     async def _retry(self, records: Sequence[Record], error: Exception) -> None:
-        """Have the batch fetched again, a little later: the delivery itself failed."""
-        self._trouble = f"the delivery itself failed: {error!r}"
+        """Have the batch fetched again after a delay: the delivery itself failed."""
+        self._not_ready_reason = f"the delivery itself failed: {error!r}"
         log.critical("delivery_failed", group=self._group, exc_info=error)
-        self._rewind({_place(one) for one in records}, records)
+        self._rewind({partition_of(record) for record in records}, records)
         await asyncio.sleep(next(self._failure_delays))
 
     # -- stopped partitions
 
     def _stop(self, reasons: dict[TopicPartition, str], records: Sequence[Record]) -> None:
-        """Pause partitions whose records all fail, before the first record of the batch."""
+        """Pause partitions whose records all fail, at the first record of the batch."""
         self._rewind(set(reasons), records)
-        for place, reason in reasons.items():
-            if place in self._assignment():
-                self._consumer.pause(place)
-            self._stopped.stop(place, reason)
+        for partition, reason in reasons.items():
+            if partition in self._assignment():
+                self._consumer.pause(partition)
+            self._stopped.stop(partition, reason)
 
-    def _rewind(self, places: set[TopicPartition], records: Sequence[Record]) -> None:
-        """Have the partitions' part of a batch fetched again."""
-        first: dict[TopicPartition, int] = {}
+    def _rewind(self, partitions: set[TopicPartition], records: Sequence[Record]) -> None:
+        """Have the batch's records of these partitions fetched again."""
+        first_offsets: dict[TopicPartition, int] = {}
         for record in records:
-            first.setdefault(_place(record), record.offset)
-        for place in places & self._assignment():
-            self._consumer.seek(place, first[place])
+            first_offsets.setdefault(partition_of(record), record.offset)
+        for partition in partitions & self._assignment():
+            self._consumer.seek(partition, first_offsets[partition])
 
-    def _resume(self, place: TopicPartition) -> None:
-        if place in self._assignment():
-            self._consumer.resume(place)
+    def _resume(self, partition: TopicPartition) -> None:
+        if partition in self._assignment():
+            self._consumer.resume(partition)
 
-    def _release(self, done: Sequence[Record]) -> None:
-        """Partitions with a batch done, and those of another member by now, are not stopped."""
+    def _release(self, delivered: set[TopicPartition]) -> None:
+        """Release stopped partitions that were delivered or are now assigned to another member."""
         stopped = set(self._stopped)
         if stopped:
-            done_places = {_place(one) for one in done}
-            self._stopped.release(stopped & done_places | stopped - self._assignment())
+            self._stopped.release(stopped & delivered | stopped - self._assignment())
 
-    # -- Kafka's side
+    # -- the Kafka client
 
     @property
     def _consumer(self) -> Any:
-        """The client; None once it was stopped, also in the middle of a batch."""
+        """The client; None once it was stopped, which can be in the middle of a batch."""
         return self._subscriber.consumer
 
     def _assignment(self) -> set[TopicPartition]:
         return set() if self._consumer is None else set(self._consumer.assignment())
 
     async def _while_polling(self, work: Coroutine[Any, Any, R]) -> R:
-        """Run `work` while polling goes on: a member that does not poll loses its partitions."""
+        """Run `work` while polling continues: a member that does not poll loses its partitions."""
         task = asyncio.ensure_future(work)
-        every = min(self._policy.max_poll_interval_ms / 5_000, 3.0)
+        interval = min(self._policy.max_poll_interval_ms / 5_000, 3.0)
         try:
-            while not (await asyncio.wait({task}, timeout=every))[0]:
+            while not (await asyncio.wait({task}, timeout=interval))[0]:
                 await self._poll_paused()
             return task.result()
         finally:
@@ -270,8 +250,8 @@ class BatchConsumer(Generic[E]):
                 self._consumer.resume(*(self._consumer.paused() - self._stopped.waiting()))
 
     async def _poll_paused(self) -> None:
-        """Poll without taking anything. A partition assigned meanwhile is not paused yet: what it
-        returns is put back."""
+        """Poll without consuming records. A partition that was assigned in the meantime is not
+        paused yet: its records are fetched again later."""
         consumer = self._consumer
         consumer.pause(*consumer.assignment())
         for partition, records in (await consumer.getmany(timeout_ms=0)).items():
@@ -279,44 +259,49 @@ class BatchConsumer(Generic[E]):
             consumer.pause(partition)
 
     async def _commit(self, records: Sequence[Record]) -> None:
-        """Commit what is still ours; what was revoked is delivered elsewhere, and known there."""
+        """Commit the offsets of partitions that are still assigned. The new member of a revoked one
+        gets its records again, and recognizes them as duplicates."""
         consumer = self._consumer
         if consumer is None:
             return
-        ours = consumer.assignment()
-        last = {_place(record): record.offset for record in records}
-        ends = {place: offset + 1 for place, offset in last.items() if place in ours}
+        assignment = consumer.assignment()
+        next_offsets = {partition_of(record): record.offset + 1 for record in records}
+        next_offsets = {
+            partition: offset
+            for partition, offset in next_offsets.items()
+            if partition in assignment
+        }
         try:
-            if ends:
-                await consumer.commit(ends)
+            if next_offsets:
+                await consumer.commit(next_offsets)
         except (KafkaError, ValueError) as error:
             log.warning("offsets_not_committed", group=self._group, error=repr(error))
-        self._measure_lag(ends)
+        self._next_offsets |= next_offsets
+        self._report_progress()
 
-    def _measure_lag(self, ends: dict[TopicPartition, int]) -> None:
-        self._done |= ends
-        ours = self._consumer.assignment()
+    def _report_progress(self) -> None:
+        """Measure the lag, and pass the progress on to the look-ahead."""
+        assignment = self._consumer.assignment()
+        next_offsets = {
+            partition: offset
+            for partition, offset in self._next_offsets.items()
+            if partition in assignment
+        }
+        end_offsets = {
+            partition: self._consumer.highwater(partition) or 0 for partition in next_offsets
+        }
         lag = dict.fromkeys(self._topics, 0)
-        for place, done in self._done.items():
-            if place in ours:
-                lag[place.topic] += max((self._consumer.highwater(place) or 0) - done, 0)
+        for partition, offset in next_offsets.items():
+            lag[partition.topic] += max(end_offsets[partition] - offset, 0)
         for topic, records in lag.items():
             metrics.CONSUMER_LAG.labels(topic, self._group).set(records)
         if self._look_ahead is not None:
-            places = self._done.keys() & ours
-            self._look_ahead.update(
-                {place: self._done[place] for place in places},
-                {place: self._consumer.highwater(place) or 0 for place in places},
-            )
+            self._look_ahead.update(next_offsets, end_offsets)
 
     async def close(self) -> None:
-        """End what runs beside the loop; the broker ends the loop."""
+        """Stop the look-ahead; the broker stops the loop that calls `consume`."""
         if self._look_ahead is not None:
             await self._look_ahead.stop()
-
-
-def _place(record: Record) -> TopicPartition:
-    return TopicPartition(record.topic, record.partition)
 
 
 async def _parse(records: Any) -> KafkaMessage:

@@ -1,8 +1,8 @@
-"""Dead letters: what can never be processed goes, bytes untouched, to the topic's own `.dlq`.
+"""Dead letters: records that can never be processed are copied, byte for byte, to the topic's `.dlq`.
 
-A letter that Kafka cannot take as it is (too large, or no record that a producer could write) goes
-as a stub: the first bytes, the digest and the size of the value, and the header `dlq-truncated`.
-The original stays on its topic, at the place that every letter names.
+A record that a producer cannot write as it is (because it is too large, for example) is truncated:
+its dead letter has the first bytes, the digest and the size of the value, and the header
+`dlq-truncated`. The original stays on its topic, at the position that every dead letter names.
 """
 
 import asyncio
@@ -27,59 +27,60 @@ from libs.messaging.fetching import Unreadable
 from libs.observability import logging, metrics
 
 PREFIX: Final = "dlq-"
-TRUNCATED: Final = "dlq-truncated"
-# A reason can quote the record; a header should not grow with it.
+# A detail can quote the record; the header must not grow with it.
 _MAX_DETAIL: Final = 1_000
-# Published at once: bounds the memory that waits for the broker.
+# How many are sent to the broker together: bounds the memory of unacknowledged ones.
 _CHUNK: Final = 1_000
-# What a stub keeps; together far below what a topic takes.
-STUB_VALUE_BYTES: Final = 65_536
-_STUB_KEY_BYTES: Final = 1_024
-_STUB_HEADERS: Final = 32
-_STUB_HEADER_BYTES: Final = 256
+# What a truncated dead letter retains; together far below the largest record of a topic.
+TRUNCATED_VALUE_BYTES: Final = 65_536
+_TRUNCATED_KEY_BYTES: Final = 1_024
+_TRUNCATED_HEADERS: Final = 32
+_TRUNCATED_HEADER_BYTES: Final = 256
 
-# Kafka's answers about this one record; every other error of Kafka's may pass.
-_ABOUT_THE_RECORD: Final = (
+# Kafka's errors that concern only this record; every other one may be transient.
+_RECORD_ERRORS: Final = (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     CorruptRecordException,
     InvalidTimestampError,
 )
 
-# How many headers say why a record is dead, and how many more that its letter is a stub.
-_REASONS: Final = 7
-_STUB_REASONS: Final = 3
-_LAST_OF_STUB: Final = PREFIX + "sha256"
+# How many headers every dead letter adds to those of the record, and how many more a truncated one.
+_REASON_HEADERS: Final = 7
+_TRUNCATION_HEADERS: Final = 3
+_LAST_TRUNCATION_HEADER: Final = PREFIX + "sha256"
 
 log = logging.get(__name__)
 
 
 class DeadLetter(Struct, frozen=True):
-    """A record and why it is dead."""
+    """A record, and the reason why it can never be processed."""
 
     record: Any
     poison: Poison
 
 
 async def publish(
-    producer: AIOKafkaProducer, letters: Sequence[DeadLetter], *, service: str
+    producer: AIOKafkaProducer, dead_letters: Sequence[DeadLetter], *, service: str
 ) -> None:
-    """Publish the dead letters; returns when the broker has them all.
+    """Publish dead letters; returns when the broker has stored all of them.
 
-    Raises KafkaError or OSError while the broker does not take them: then some may be there all the
-    same, and publishing all of them again is right. No record can make it raise.
+    Raises KafkaError or OSError if the broker does not store them. Some may be stored nevertheless,
+    and the caller publishes all of them again. No record can cause an exception.
     """
     now = format_time(utc_now())
-    for start in range(0, len(letters), _CHUNK):
-        chunk = letters[start : start + _CHUNK]
-        refused = await _publish(producer, [(one, _whole(one, service, now)) for one in chunk])
-        await _publish_stubs(producer, refused, service=service, now=now)
-    for letter in letters:
-        metrics.DEAD_LETTERS.labels(letter.record.topic, letter.poison.code).inc()
+    for start in range(0, len(dead_letters), _CHUNK):
+        chunk = dead_letters[start : start + _CHUNK]
+        refused = await _publish(
+            producer, [(dead_letter, _copy(dead_letter, service, now)) for dead_letter in chunk]
+        )
+        await _publish_truncated(producer, refused, service=service, now=now)
+    for dead_letter in dead_letters:
+        metrics.DEAD_LETTERS.labels(dead_letter.record.topic, dead_letter.poison.code).inc()
 
 
 class _Message(Struct, frozen=True):
-    """What is handed to the producer."""
+    """The arguments of the producer."""
 
     key: bytes | None
     value: bytes | None
@@ -89,93 +90,102 @@ class _Message(Struct, frozen=True):
 async def _publish(
     producer: AIOKafkaProducer, messages: Sequence[tuple[DeadLetter, _Message | None]]
 ) -> list[DeadLetter]:
-    """Publish; returns the letters that Kafka cannot take in this form."""
+    """Publish dead letters; returns those that cannot be written in this form."""
     outcomes = await asyncio.gather(
-        *(_send(producer, letter, message) for letter, message in messages),
+        *(_send(producer, dead_letter, message) for dead_letter, message in messages),
         return_exceptions=True,
     )
     refused = []
-    for (letter, _), outcome in zip(messages, outcomes, strict=True):
+    for (dead_letter, _), outcome in zip(messages, outcomes, strict=True):
         if isinstance(outcome, BaseException):
-            if not _is_about_the_record(outcome):
+            if not _concerns_the_record(outcome):
                 raise outcome
-            refused.append(letter)
+            refused.append(dead_letter)
     return refused
 
 
-async def _send(producer: AIOKafkaProducer, letter: DeadLetter, message: _Message | None) -> None:
+async def _send(
+    producer: AIOKafkaProducer, dead_letter: DeadLetter, message: _Message | None
+) -> None:
     if message is None:
         raise MessageSizeTooLargeError
-    sent = await producer.send(
-        dead_letter_topic(letter.record.topic),
+    acknowledgment = await producer.send(
+        dead_letter_topic(dead_letter.record.topic),
         key=message.key,
         value=message.value,
         headers=message.headers,
     )
-    await sent
+    await acknowledgment
 
 
-async def _publish_stubs(
-    producer: AIOKafkaProducer, letters: Sequence[DeadLetter], *, service: str, now: str
+async def _publish_truncated(
+    producer: AIOKafkaProducer, dead_letters: Sequence[DeadLetter], *, service: str, now: str
 ) -> None:
-    stubs = [(letter, _stub(letter, service, now)) for letter in letters]
-    for letter, _ in stubs:
-        log.warning("dead_letter_truncated", record=place_of(letter.record))
-    for letter in await _publish(producer, stubs):
-        raise KafkaError(f"the stub of {place_of(letter.record)} was refused")
+    messages = [
+        (dead_letter, _truncated_copy(dead_letter, service, now)) for dead_letter in dead_letters
+    ]
+    for dead_letter in dead_letters:
+        log.warning("dead_letter_truncated", record=position_of(dead_letter.record))
+    for dead_letter in await _publish(producer, messages):
+        position = position_of(dead_letter.record)
+        raise KafkaError(f"the truncated dead letter of {position} was refused")
 
 
-def _is_about_the_record(error: BaseException) -> bool:
+def _concerns_the_record(error: BaseException) -> bool:
     if isinstance(error, KafkaError):
-        return isinstance(error, _ABOUT_THE_RECORD)
+        return isinstance(error, _RECORD_ERRORS)
     # The producer's own checks: no key and no value, text that is not UTF-8, a wrong type.
     return isinstance(error, AssertionError | TypeError | ValueError | OverflowError)
 
 
-def _whole(letter: DeadLetter, service: str, now: str) -> _Message | None:
-    """The letter with the record's bytes untouched; None where there is no record to copy."""
-    record: ConsumerRecord[Any, Any] = letter.record
+def _copy(dead_letter: DeadLetter, service: str, now: str) -> _Message | None:
+    """The bytes of the record unchanged, or None if there is no readable record to copy."""
+    record: ConsumerRecord[Any, Any] = dead_letter.record
     if isinstance(record.value, Unreadable):
         return None
-    headers = [*(record.headers or ()), *_reasons(letter, service, now)]
+    headers = [*(record.headers or ()), *_reason_headers(dead_letter, service, now)]
     return _Message(record.key, record.value, headers)
 
 
-def _stub(letter: DeadLetter, service: str, now: str) -> _Message:
-    record: ConsumerRecord[Any, Any] = letter.record
+def _truncated_copy(dead_letter: DeadLetter, service: str, now: str) -> _Message:
+    record: ConsumerRecord[Any, Any] = dead_letter.record
     value = record.value or b""
-    kept = [
-        (_written(name), (content or b"")[:_STUB_HEADER_BYTES])
-        for name, content in (record.headers or ())[:_STUB_HEADERS]
+    original_headers = [
+        (_writable_name(name), (content or b"")[:_TRUNCATED_HEADER_BYTES])
+        for name, content in (record.headers or ())[:_TRUNCATED_HEADERS]
     ]
-    about = {
+    truncation = {
         "truncated": "true",
         "bytes": str(len(value)),
         "sha256": hashlib.sha256(value).hexdigest(),
     }
     return _Message(
-        key=(record.key or b"")[:_STUB_KEY_BYTES],
-        value=bytes(value[:STUB_VALUE_BYTES]),
-        headers=[*kept, *_reasons(letter, service, now), *_headers(about)],
+        key=(record.key or b"")[:_TRUNCATED_KEY_BYTES],
+        value=bytes(value[:TRUNCATED_VALUE_BYTES]),
+        headers=[
+            *original_headers,
+            *_reason_headers(dead_letter, service, now),
+            *_headers(truncation),
+        ],
     )
 
 
-def _written(name: str) -> str:
-    """A header's name as a producer can write it."""
-    return name.encode(errors="backslashreplace").decode()[:_STUB_HEADER_BYTES]
+def _writable_name(name: str) -> str:
+    """A header's name with anything escaped that UTF-8 cannot encode."""
+    return name.encode(errors="backslashreplace").decode()[:_TRUNCATED_HEADER_BYTES]
 
 
-def place_of(record: Any) -> str:
-    """Where a record lies: `topic:partition:offset`."""
+def position_of(record: Any) -> str:
+    """Where a record is: `topic:partition:offset`."""
     return f"{record.topic}:{record.partition}:{record.offset}"
 
 
-def _reasons(letter: DeadLetter, service: str, now: str) -> Headers:
-    record: ConsumerRecord[Any, Any] = letter.record
+def _reason_headers(dead_letter: DeadLetter, service: str, now: str) -> Headers:
+    record: ConsumerRecord[Any, Any] = dead_letter.record
     return _headers(
         {
-            "code": letter.poison.code,
-            "detail": letter.poison.detail[:_MAX_DETAIL],
+            "code": dead_letter.poison.code,
+            "detail": dead_letter.poison.detail[:_MAX_DETAIL],
             "service": service,
             "topic": record.topic,
             "partition": str(record.partition),
@@ -186,13 +196,13 @@ def _reasons(letter: DeadLetter, service: str, now: str) -> Headers:
 
 
 def split_headers(headers: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
-    """A letter's headers as the record's own, whatever they are called, and the reasons that were
-    added behind them, without their prefix."""
-    added = _REASONS + _STUB_REASONS if headers and headers[-1][0] == _LAST_OF_STUB else _REASONS
-    own, reasons = headers[:-added], headers[-added:]
-    return list(own), {
+    """Split a dead letter's headers into those of the record, whatever their names, and those that
+    were appended to them, without their prefix."""
+    is_truncated = headers and headers[-1][0] == _LAST_TRUNCATION_HEADER
+    count = _REASON_HEADERS + (_TRUNCATION_HEADERS if is_truncated else 0)
+    return list(headers[:-count]), {
         name.removeprefix(PREFIX): (value or b"").decode(errors="replace")
-        for name, value in reasons
+        for name, value in headers[-count:]
     }
 
 

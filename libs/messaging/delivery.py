@@ -1,17 +1,17 @@
-"""What becomes of each record, decided once for every consumer: at least once, nothing lost.
+"""The delivery policy, decided once for every consumer: at least once, and no record is lost.
 
-A record ends as one of
+A record ends in one of three ways:
 
-- done: the handler committed its effect,
-- permanent: it can never work and becomes a dead letter; its neighbors are applied,
-- transient: the store is unavailable. The batch is retried for as long as it takes.
+- applied: the handler committed its effect,
+- permanent failure: it can never be applied and becomes a dead letter; its neighbors are applied,
+- transient failure: the database is unavailable, and the batch is retried until it is available.
 
-An exception while reading a record is the record's fault, whatever it is: `malformed`. A batch that
-fails is halved until each failure stands alone. A record whose value the database refuses is
-`invalid`. Any other record that fails alone is our defect, and is retried a few times. While other
-records succeed it is then quarantined: a dead letter with code `defect`, to be replayed after the
-fix. Where none succeeds and many fail, the failure is systematic: their partitions are stopped, with
-nothing of them committed, and retried later.
+Any exception while a record is read is the fault of that record: `malformed`. A batch that fails is
+halved until each failing record is isolated. A record with a value that the database refuses is
+`invalid`. Any other record that fails alone is a defect of the service, and is retried a few times.
+If other records succeed in the meantime, it is then quarantined: a dead letter with code `defect`,
+to be replayed after the fix. If many records fail and none succeeds, the failure is systematic:
+their partitions are stopped, without committing any of these records, and retried later.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from msgspec import Struct
 from libs.background.backoff import delays
 from libs.contracts.topics import MAX_RECORD_BYTES
 from libs.messaging.cloudevents import Poison
-from libs.messaging.dead_letters import DeadLetter, place_of
+from libs.messaging.dead_letters import DeadLetter, position_of
 from libs.messaging.fetching import Unreadable
 from libs.observability import logging, metrics
 from libs.persistence.errors import is_refused_value, is_transient
@@ -34,9 +34,9 @@ E = TypeVar("E")
 Record: TypeAlias = Any  # aiokafka's ConsumerRecord, which has no types of its own
 RecordOutcome: TypeAlias = Poison | None
 
-# A defect can be a glitch; more attempts would only keep the neighbors waiting.
+# A defect may show only sometimes; more attempts would delay the neighbors.
 ATTEMPTS: Final = 3
-# So many failures with no success anywhere are not the records' own.
+# This many failures in a row, without a success anywhere, are not the fault of the records.
 SYSTEMATIC: Final = 20
 
 _WHAT_TO_DO: Final = (
@@ -47,15 +47,16 @@ _WHAT_TO_DO: Final = (
 log = logging.get(__name__)
 
 
-class Delivered(Struct, frozen=True):
-    """What came of a batch: its dead letters, and the partitions to stop, each with the reason."""
+class DeliveryResult(Struct, frozen=True):
+    """The dead letters of a batch, and the partitions to stop, each with the reason."""
 
-    letters: Sequence[DeadLetter]
+    dead_letters: Sequence[DeadLetter]
     stopped: dict[TopicPartition, str]
 
 
 class _Pending(Struct, Generic[E]):
-    """A record that is not at its end, and how often it failed alone."""
+    """A record that is neither applied nor a dead letter yet; `failures` counts how often it failed
+    alone."""
 
     record: Record
     event: E
@@ -64,23 +65,23 @@ class _Pending(Struct, Generic[E]):
 
     @property
     def partition(self) -> TopicPartition:
-        return TopicPartition(self.record.topic, self.record.partition)
+        return partition_of(self.record)
 
 
-class _Row(Struct):
-    """Records of a partition that failed alone, one after the other: how many, and how many
-    batches had succeeded anywhere when the first of them failed."""
+class _FailureRun(Struct):
+    """Consecutive records of a partition that failed alone: how many, and how many batches had
+    succeeded in any partition when the first of them failed."""
 
     successes_before: int
     records: int = 0
 
 
 class Delivery(Generic[E]):
-    """Brings batches of records to their end, one batch at a time.
+    """Delivers batches of records to a handler, one batch at a time.
 
-    `read` makes an event of a record; `handle` applies a batch of events and returns a verdict for
-    each, in order: None where it is done, a Poison where it never can be. `trouble` says why
-    nothing gets done at the moment, or is None.
+    `read` decodes a record into an event; `handle` applies a batch of events and returns an outcome
+    for each, in order: None if it was applied, a Poison if it can never be. `not_ready_reason` says
+    why no record is processed at the moment, or is None.
     """
 
     def __init__(
@@ -100,38 +101,46 @@ class Delivery(Generic[E]):
         self._attempts = attempts
         self._systematic = systematic
         self._successes = 0
-        self._failing: dict[TopicPartition, _Row] = {}
-        self.trouble: str | None = None
+        self._failing: dict[TopicPartition, _FailureRun] = {}
+        self.not_ready_reason: str | None = None
 
-    async def deliver(self, records: Sequence[Record]) -> Delivered:
-        """Bring every record to its end, except those of partitions that are to be stopped."""
-        letters: list[DeadLetter] = []
+    async def deliver(self, records: Sequence[Record]) -> DeliveryResult:
+        """Deliver every record, except those of partitions that have to be stopped."""
+        dead_letters: list[DeadLetter] = []
         stopped: dict[TopicPartition, str] = {}
-        pending = self._read_all(records, letters)
+        pending = self._read_all(records, dead_letters)
         for delay in delays(longest=self._longest_delay_seconds):
-            failed = await self._apply(pending, letters)
+            failed = await self._apply(pending, dead_letters)
             self._report(failed)
             self._stop_where_systematic(failed, stopped)
-            failed = [one for one in failed if one.partition not in stopped]
-            pending = self._without_quarantined(failed, letters)
+            failed = [item for item in failed if item.partition not in stopped]
+            pending = self._without_quarantined(failed, dead_letters)
             if not pending:
-                self.trouble = None
+                self.not_ready_reason = None
                 break
             await asyncio.sleep(delay)
-        kept = [one for one in letters if _partition(one.record) not in stopped]
-        return Delivered(kept, stopped)
+        return DeliveryResult(
+            dead_letters=[
+                dead_letter
+                for dead_letter in dead_letters
+                if partition_of(dead_letter.record) not in stopped
+            ],
+            stopped=stopped,
+        )
 
-    def _read_all(self, records: Sequence[Record], letters: list[DeadLetter]) -> list[_Pending[E]]:
+    def _read_all(
+        self, records: Sequence[Record], dead_letters: list[DeadLetter]
+    ) -> list[_Pending[E]]:
         pending = []
         for record in records:
             try:
                 pending.append(_Pending(record, self._read_one(record)))
             except Poison as poison:
-                letters.append(DeadLetter(record, poison))
+                dead_letters.append(DeadLetter(record, poison))
         return pending
 
     def _read_one(self, record: Record) -> E:
-        """The event in a record; raises Poison and nothing else."""
+        """Decode a record into an event; raises Poison and nothing else."""
         value = record.value
         if isinstance(value, Unreadable):
             raise Poison("malformed", value.reason)
@@ -145,74 +154,75 @@ class Delivery(Generic[E]):
         except Poison:
             raise
         except Exception as error:
-            log.warning("record_not_readable", record=place_of(record), error=repr(error))
+            log.warning("record_not_readable", record=position_of(record), error=repr(error))
             raise Poison("malformed", f"the record cannot be read: {error!r}") from error
 
     # -- one attempt
 
     async def _apply(
-        self, batch: list[_Pending[E]], letters: list[DeadLetter]
+        self, batch: list[_Pending[E]], dead_letters: list[DeadLetter]
     ) -> list[_Pending[E]]:
-        """Apply a batch, and return what of it is not at its end."""
+        """Apply a batch; returns the records that have to be retried."""
         if not batch:
             return []
         try:
-            verdicts = await self._handle([one.event for one in batch])
-            found = [
-                DeadLetter(one.record, verdict)
-                for one, verdict in zip(batch, verdicts, strict=True)
-                if verdict is not None
+            outcomes = await self._handle([item.event for item in batch])
+            refused = [
+                DeadLetter(item.record, outcome)
+                for item, outcome in zip(batch, outcomes, strict=True)
+                if outcome is not None
             ]
         except Exception as error:  # noqa: BLE001  whatever it is, no record may be lost by it
             if is_transient(error):
-                self._wait_for_store(error)
+                self._wait_for_database(error)
                 return batch
             if len(batch) == 1:
-                return self._fail_alone(batch[0], error, letters)
+                return self._fail_alone(batch[0], error, dead_letters)
             middle = len(batch) // 2
-            first = await self._apply(batch[:middle], letters)
-            return first + await self._apply(batch[middle:], letters)
+            first = await self._apply(batch[:middle], dead_letters)
+            return first + await self._apply(batch[middle:], dead_letters)
         self._succeed(batch)
-        letters += found
+        dead_letters += refused
         return []
 
     def _succeed(self, batch: list[_Pending[E]]) -> None:
         self._successes += 1
         if self._failing:
-            for one in batch:
-                self._failing.pop(one.partition, None)
+            for item in batch:
+                self._failing.pop(item.partition, None)
 
-    def _wait_for_store(self, error: Exception) -> None:
-        if self.trouble is None:
-            log.warning("store_unavailable", group=self._group, error=repr(error))
-        self.trouble = f"the store is unavailable: {error!r}"
+    def _wait_for_database(self, error: Exception) -> None:
+        if self.not_ready_reason is None:
+            log.warning("database_unavailable", group=self._group, error=repr(error))
+        self.not_ready_reason = f"the database is unavailable: {error!r}"
         metrics.CONSUMER_RETRIES.labels(self._group, "transient").inc()
 
     def _fail_alone(
-        self, one: _Pending[E], error: Exception, letters: list[DeadLetter]
+        self, item: _Pending[E], error: Exception, dead_letters: list[DeadLetter]
     ) -> list[_Pending[E]]:
         if is_refused_value(error):
             detail = f"the database refuses a value of this record: {error}"
-            letters.append(DeadLetter(one.record, Poison("invalid", detail)))
+            dead_letters.append(DeadLetter(item.record, Poison("invalid", detail)))
             return []
-        if one.failures == 0:
-            self._failing.setdefault(one.partition, _Row(self._successes)).records += 1
-        one.failures += 1
-        one.error = error
+        if item.failures == 0:
+            run = self._failing.setdefault(item.partition, _FailureRun(self._successes))
+            run.records += 1
+        item.failures += 1
+        item.error = error
         metrics.CONSUMER_RETRIES.labels(self._group, "defect").inc()
-        return [one]
+        return [item]
 
     # -- after an attempt
 
     def _report(self, failed: Sequence[_Pending[E]]) -> None:
-        """Log the first failure; thousands of tracebacks would tell no more, and cost a batch."""
-        first = next((one for one in failed if one.error is not None), None)
+        """Log the first failure: thousands of tracebacks would say no more and delay the batch."""
+        first = next((item for item in failed if item.error is not None), None)
         if first is not None:
             log.error(
                 "records_failed",
                 group=self._group,
-                records=sum(one.error is not None for one in failed),
-                first=place_of(first.record),
+                records=sum(item.error is not None for item in failed),
+                first=position_of(first.record),
                 attempt=first.failures,
                 exc_info=first.error,
             )
@@ -220,43 +230,43 @@ class Delivery(Generic[E]):
     def _stop_where_systematic(
         self, failed: Sequence[_Pending[E]], stopped: dict[TopicPartition, str]
     ) -> None:
-        """Add to `stopped` the partitions where many records in a row failed while none succeeded
-        anywhere; a success elsewhere shows that the failures are the records' own."""
-        last = {one.partition: one for one in failed if one.error is not None}
-        for partition, one in last.items():
-            row = self._failing.get(partition)
-            if row is None:
+        """Add to `stopped` the partitions in which many records in a row failed while none
+        succeeded in any partition. A success elsewhere shows that the records are at fault."""
+        last = {item.partition: item for item in failed if item.error is not None}
+        for partition, item in last.items():
+            run = self._failing.get(partition)
+            if run is None:
                 continue
-            if row.successes_before < self._successes:
-                self._failing[partition] = _Row(self._successes)
-            elif row.records >= self._systematic:
+            if run.successes_before < self._successes:
+                self._failing[partition] = _FailureRun(self._successes)
+            elif run.records >= self._systematic:
                 stopped[partition] = (
-                    f"{row.records} records in a row failed and none succeeded, the last at "
-                    f"{place_of(one.record)}: {one.error!r}"
+                    f"{run.records} records in a row failed and none succeeded, the last at "
+                    f"{position_of(item.record)}: {item.error!r}"
                 )
 
     def _without_quarantined(
-        self, failed: Sequence[_Pending[E]], letters: list[DeadLetter]
+        self, failed: Sequence[_Pending[E]], dead_letters: list[DeadLetter]
     ) -> list[_Pending[E]]:
-        """Quarantine what failed too often, and return the rest. Many failures are not attempted
-        again: that would keep everybody else waiting."""
+        """Quarantine the records that failed too often; returns the others. If many failed, they
+        are not attempted again: that would delay all other records."""
         attempts = self._attempts if len(failed) < self._systematic else 1
-        for one in failed:
-            if one.failures >= attempts:
-                letters.append(_quarantined(one))
+        for item in failed:
+            if item.failures >= attempts:
+                dead_letters.append(_quarantined(item))
                 log.error(
                     "record_quarantined",
-                    record=place_of(one.record),
+                    record=position_of(item.record),
                     group=self._group,
                     what_to_do=_WHAT_TO_DO,
                 )
-        return [one for one in failed if one.failures < attempts]
+        return [item for item in failed if item.failures < attempts]
 
 
-def _quarantined(one: _Pending[E]) -> DeadLetter:
-    detail = f"internal error while processing this record: {one.error!r}"
-    return DeadLetter(one.record, Poison("defect", detail))
+def _quarantined(item: _Pending[E]) -> DeadLetter:
+    detail = f"internal error while processing this record: {item.error!r}"
+    return DeadLetter(item.record, Poison("defect", detail))
 
 
-def _partition(record: Record) -> TopicPartition:
+def partition_of(record: Record) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)

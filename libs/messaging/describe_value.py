@@ -1,4 +1,4 @@
-"""What a record that cannot be read looks like: a hint for whoever has set up its sender."""
+"""Describes a record that cannot be read, as a hint for the developer of its sender."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,8 +8,8 @@ from msgspec import Raw
 
 _REGISTRY_HEADER: Final = 5
 
-# How formats and encodings that are no plain JSON in UTF-8 begin.
-_BEGINNINGS: Final = (
+# The first bytes of formats and encodings other than plain JSON in UTF-8.
+_PREFIXES: Final = (
     (b"\x1f\x8b", "gzip; a Kafka producer compresses by itself, with `compression.type`"),
     (b"\x28\xb5\x2f\xfd", "zstd; a Kafka producer compresses by itself, with `compression.type`"),
     (b"Obj\x01", "an Avro file"),
@@ -17,7 +17,7 @@ _BEGINNINGS: Final = (
     (b"\xfe\xff", "text in UTF-16, not UTF-8"),
     (b"{\x00", "text in UTF-16, not UTF-8"),
     (b"\x00{", "text in UTF-16, not UTF-8"),
-    (b"\xef\xbb\xbf", "JSON behind a byte order mark, which has to go"),
+    (b"\xef\xbb\xbf", "JSON after a byte order mark, which must be removed"),
     (b"<", "XML or HTML"),
 )
 _STRUCTURED: Final = (
@@ -29,14 +29,14 @@ _members: Final = msgspec.json.Decoder(dict[str, Raw])
 
 
 def describe_value(value: bytes) -> str | None:
-    """What `value` looks like, as a clause of a sentence, or None where it looks like nothing in
-    particular."""
-    kind = _beginning(value) or _json_kind(value)
+    """The format that `value` seems to have, as a clause of a sentence, or None if it resembles no
+    known format."""
+    kind = _binary_kind(value) or _json_kind(value)
     return None if kind is None else f"it looks like {kind}"
 
 
-def _beginning(value: bytes) -> str | None:
-    for start, kind in _BEGINNINGS:
+def _binary_kind(value: bytes) -> str | None:
+    for start, kind in _PREFIXES:
         if value.startswith(start):
             return kind
     if len(value) > _REGISTRY_HEADER and value[0] == 0:
@@ -48,9 +48,9 @@ def _beginning(value: bytes) -> str | None:
 def _json_kind(value: bytes) -> str | None:
     text = value.lstrip()
     if text.startswith(b"["):
-        return "a list; each event is a record of its own"
+        return "a JSON array; send each event as a record of its own"
     if text.startswith(b'"'):
-        return "JSON inside a JSON text: it was encoded twice"
+        return "a JSON string that contains JSON: it was encoded twice"
     try:
         return _object_kind(_members.decode(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

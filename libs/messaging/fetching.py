@@ -1,10 +1,11 @@
-"""Reading what a fetch returned so that no bytes on a topic can stop a consumer.
+"""Reads fetches so that no bytes on a topic can stop a consumer.
 
 aiokafka raises out of `getmany` for a header name that is not UTF-8, for a batch it cannot
-decompress, and for one whose checksum is wrong; the next poll fetches the same bytes and raises
-again, so everything behind them waits forever. It also decompresses a batch whole, whatever size
-that makes. `install` replaces the one class that aiokafka reads a fetch with: what cannot be read
-becomes a record whose value is `Unreadable`, at its own offset, and the rest is read as before.
+decompress, and for a wrong checksum; the next poll fetches the same bytes and raises again, so that
+no later record of the partition is ever consumed. It also decompresses a whole batch, whatever its
+size. `install` replaces the class with which aiokafka reads a fetch: anything that cannot be read
+becomes a record at its own offset with a value of type `Unreadable`, and all other records are read
+as before.
 
 The format is Kafka's record batch, version 2.
 """
@@ -20,7 +21,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
-# The topics take batches of 1 MiB; one that unpacks to more than this is an attack or a mistake.
+# The topics accept batches of 1 MiB; one that unpacks to more than this is an attack or a mistake.
 MAX_UNPACKED_BYTES: Final = 32 * 1024 * 1024
 
 _LENGTH_OFFSET: Final = 8
@@ -30,11 +31,11 @@ _ATTRIBUTES_OFFSET: Final = 21
 _HEADER_BYTES: Final = 61
 _CODEC_MASK: Final = 0x07
 _GZIP, _SNAPPY, _LZ4, _ZSTD = 1, 2, 3, 4
-# Its name, version 1, compatible with version 1.
+# The magic bytes of xerial's format, version 1, compatible with version 1.
 _XERIAL_HEADER: Final = b"\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
 _LIKELY_RATIO: Final = 8
 _SMALLEST_BUFFER_BYTES: Final = 65_536
-# How cramjam says that the buffer was too small, and not that the bytes are broken.
+# cramjam's message for a buffer that is too small, as opposed to broken bytes.
 _BUFFER_FULL: Final = "failed to write whole buffer"
 
 _UNPACK_INTO: Final[dict[int, Callable[[bytes, bytearray], int]]] = {
@@ -45,23 +46,22 @@ _UNPACK_INTO: Final[dict[int, Callable[[bytes, bytearray], int]]] = {
 
 
 class Unreadable(bytes):
-    """The bytes of a record, or of a whole batch, that could not be read as one; `reason` says why."""
+    """The bytes of a record, or of a whole batch, that could not be read; `reason` says why."""
 
     reason: str
 
     def __new__(cls, raw: bytes, reason: str) -> Self:
-        """Bytes with the reason beside them."""
-        made = super().__new__(cls, raw)
-        made.reason = reason
-        return made
+        unreadable = super().__new__(cls, raw)
+        unreadable.reason = reason
+        return unreadable
 
 
 class _BrokenBatch(Exception):
-    """No record of the batch can be read."""
+    """A batch of which no record can be read."""
 
 
 class _Record(NamedTuple):
-    """What aiokafka takes from a record."""
+    """The fields of a record that aiokafka uses."""
 
     offset: int
     timestamp: int
@@ -73,12 +73,12 @@ class _Record(NamedTuple):
 
 
 def install() -> None:
-    """Have every consumer of this process read its fetches with `FetchedRecords`."""
+    """Make every consumer of this process read its fetches with `FetchedRecords`."""
     fetcher.MemoryRecords = FetchedRecords
 
 
 class FetchedRecords:
-    """The batches in one partition's part of a fetch; stands in for aiokafka's MemoryRecords."""
+    """The batches of one partition in a fetch; replaces aiokafka's MemoryRecords."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -88,11 +88,11 @@ class FetchedRecords:
         return len(self._data)
 
     def has_next(self) -> bool:
-        """Whether another whole batch follows; the last one of a fetch may be cut off."""
+        """Whether another complete batch follows; the last batch of a fetch may be cut off."""
         return self._next_end() is not None
 
     def next_batch(self) -> Any:
-        """The next batch, or None where no whole one is left."""
+        """The next batch, or None if no complete one is left."""
         end = self._next_end()
         if end is None:
             return None
@@ -112,7 +112,7 @@ class FetchedRecords:
 
 
 class _Batch:
-    """One batch: aiokafka's own, and the bytes to fall back on."""
+    """A batch that is read by aiokafka or, if that fails, from its bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -124,29 +124,30 @@ class _Batch:
         self.is_control_batch: bool = self._batch.is_control_batch
 
     def validate_crc(self) -> bool:
-        """A wrong checksum is found while reading: raising here would repeat forever."""
+        """Always true: the checksum is checked during reading, since aiokafka would raise here."""
         return True
 
     def __iter__(self) -> Iterator[Any]:
         try:
-            plain = self._unpacked()
+            uncompressed = self._decompress()
         except _BrokenBatch as error:
             return iter([self._unreadable(self.base_offset, self._data, str(error))])
         try:
-            records = list(DefaultRecordBatch(plain))
-        except Exception:  # noqa: BLE001  whatever it is, the records are read one by one
-            return self._read_each(plain)
-        return iter(records) if self._are_in_order(records) else self._read_each(plain)
+            records = list(DefaultRecordBatch(uncompressed))
+        except Exception:  # noqa: BLE001  whatever it is, each record is read by itself
+            return self._read_each(uncompressed)
+        return iter(records) if self._are_in_order(records) else self._read_each(uncompressed)
 
     def _are_in_order(self, records: Sequence[Any]) -> bool:
-        """Whether the offsets rise within the batch's own. The client reads a record's unused
-        attributes as a varint, so that hostile ones shift its other fields: with an offset that is
-        too high, the consumer would continue there and skip the records in between."""
+        """Whether the offsets increase, within the range of the batch. aiokafka reads a record's
+        unused attributes as a varint, so that hostile attributes shift the other fields. With an
+        offset that is too high, the consumer would continue there and skip the records before it.
+        """
         offsets = [record.offset for record in records]
         return all(map(lt, [self.base_offset - 1, *offsets], [*offsets, self.next_offset]))
 
-    def _unpacked(self) -> bytes:
-        """The batch without compression; raises _BrokenBatch."""
+    def _decompress(self) -> bytes:
+        """The bytes of the batch without compression; raises _BrokenBatch."""
         if not self._batch.validate_crc():
             raise _BrokenBatch("the checksum of the batch is wrong")
         codec = self._data[_ATTRIBUTES_OFFSET + 1] & _CODEC_MASK
@@ -156,23 +157,25 @@ class _Batch:
         header[_ATTRIBUTES_OFFSET + 1] &= ~_CODEC_MASK
         return bytes(header) + _unpack(codec, self._data[_HEADER_BYTES:])
 
-    def _read_each(self, plain: bytes) -> Iterator[_Record]:
+    def _read_each(self, uncompressed: bytes) -> Iterator[_Record]:
         position, expected = _HEADER_BYTES, self.base_offset
-        while position < len(plain):
+        while position < len(uncompressed):
             try:
-                start, end = _frame(plain, position)
+                start, end = _frame(uncompressed, position)
             except (ValueError, IndexError) as error:
-                # Where the next record begins is not known either.
-                yield self._unreadable(expected, plain[position:], f"not a record: {error}")
+                # Without a valid length, the start of the next record is unknown.
+                yield self._unreadable(expected, uncompressed[position:], f"not a record: {error}")
                 return
-            record = self._read_one(plain[start:end], expected)
+            record = self._read_one(uncompressed[start:end], expected)
             if not expected <= record.offset < self.next_offset:
-                record = self._unreadable(expected, plain[start:end], "its offset is out of order")
+                record = self._unreadable(
+                    expected, uncompressed[start:end], "its offset is out of order"
+                )
             position, expected = end, record.offset + 1
             yield record
 
     def _read_one(self, body: bytes, expected: int) -> _Record:
-        """A record between its length and the next record."""
+        """Read the bytes of one record, without its length."""
         try:
             fields = _Fields(body)
             fields.skip(1)
@@ -203,19 +206,19 @@ def _is_utf8(name: bytes) -> bool:
     return True
 
 
-def _frame(plain: bytes, position: int) -> tuple[int, int]:
-    """Where the record that begins at `position` has its fields, after its own length; raises
-    ValueError or IndexError where there is none."""
-    length, size = decode_varint(bytearray(plain[position : position + 10]))
+def _frame(uncompressed: bytes, position: int) -> tuple[int, int]:
+    """The start and end of the fields of the record at `position`, after its length; raises
+    ValueError or IndexError if there is no record."""
+    length, size = decode_varint(bytearray(uncompressed[position : position + 10]))
     start = position + int(size)
     end = start + int(length)
-    if not start < end <= len(plain):
+    if not start < end <= len(uncompressed):
         raise ValueError(f"a record of {length} bytes")
     return start, end
 
 
 class _Fields:
-    """Takes the fields of a record one by one; raises ValueError or IndexError where they break."""
+    """Reads the fields of a record in order; raises ValueError or IndexError if one is broken."""
 
     def __init__(self, body: bytes) -> None:
         self._body = bytearray(body)
@@ -229,26 +232,26 @@ class _Fields:
         return int(number)
 
     def block(self) -> bytes | None:
-        """Bytes behind their length, or None where the length is negative."""
+        """Bytes that are preceded by their length, or None if the length is negative."""
         length = self.varint()
         if length < 0:
             return None
         end = self._position + length
         if end > len(self._body):
             raise ValueError(f"a field of {length} bytes")
-        taken = bytes(self._body[self._position : end])
+        content = bytes(self._body[self._position : end])
         self._position = end
-        return taken
+        return content
 
     def expect_end(self) -> None:
-        left = len(self._body) - self._position
-        if left:
-            raise ValueError(f"{left} bytes left over")
+        surplus = len(self._body) - self._position
+        if surplus:
+            raise ValueError(f"{surplus} bytes after the last field")
 
 
 def _unpack(codec: int, packed: bytes) -> bytes:
-    """Decompress to at most MAX_UNPACKED_BYTES; raises _BrokenBatch where there is more, or the
-    bytes are not of the codec."""
+    """Decompress to at most MAX_UNPACKED_BYTES; raises _BrokenBatch if the result is larger or the
+    bytes are not valid for the codec."""
     try:
         if codec == _SNAPPY:
             return _unpack_snappy(packed)
@@ -263,38 +266,39 @@ def _unpack(codec: int, packed: bytes) -> bytes:
 
 
 def _unpack_growing(into: Callable[[bytes, bytearray], int], packed: bytes) -> bytes:
-    """Decompress into a buffer of a likely size, and into larger ones where that is too small."""
-    room = min(max(len(packed) * _LIKELY_RATIO, _SMALLEST_BUFFER_BYTES), MAX_UNPACKED_BYTES)
+    """Decompress into a buffer of a likely size, then into larger ones if it is too small."""
+    capacity = min(max(len(packed) * _LIKELY_RATIO, _SMALLEST_BUFFER_BYTES), MAX_UNPACKED_BYTES)
     while True:
-        buffer = bytearray(room)
+        buffer = bytearray(capacity)
         try:
             size = into(packed, buffer)
         except cramjam.DecompressionError as error:
-            if room == MAX_UNPACKED_BYTES or _BUFFER_FULL not in str(error):
+            if capacity == MAX_UNPACKED_BYTES or _BUFFER_FULL not in str(error):
                 raise
-            room = min(room * 8, MAX_UNPACKED_BYTES)
+            capacity = min(capacity * 8, MAX_UNPACKED_BYTES)
         else:
             return bytes(memoryview(buffer)[:size])
 
 
 def _unpack_snappy(packed: bytes) -> bytes:
-    """Snappy blocks say how long they are; Kafka's clients wrap them as xerial's library does."""
+    """Decompress snappy, either a bare block or the blocks in xerial's format that Kafka's clients
+    write. A block states its decompressed length, so that it is checked first."""
     if not packed.startswith(_XERIAL_HEADER):
         return _unpack_snappy_block(packed, MAX_UNPACKED_BYTES)
     blocks: list[bytes] = []
-    room, position = MAX_UNPACKED_BYTES, len(_XERIAL_HEADER)
+    capacity, position = MAX_UNPACKED_BYTES, len(_XERIAL_HEADER)
     while position < len(packed):
         (length,) = struct.unpack_from(">i", packed, position)
         position += 4
         if not 0 < length <= len(packed) - position:
             raise ValueError(f"a block of {length} bytes")
-        blocks.append(_unpack_snappy_block(packed[position : position + length], room))
-        room -= len(blocks[-1])
+        blocks.append(_unpack_snappy_block(packed[position : position + length], capacity))
+        capacity -= len(blocks[-1])
         position += length
     return b"".join(blocks)
 
 
-def _unpack_snappy_block(block: bytes, room: int) -> bytes:
-    if cramjam.snappy.decompress_raw_len(block) > room:
-        raise ValueError("the blocks are too long")
+def _unpack_snappy_block(block: bytes, capacity: int) -> bytes:
+    if cramjam.snappy.decompress_raw_len(block) > capacity:
+        raise ValueError("the blocks decompress to too many bytes")
     return bytes(cramjam.snappy.decompress_raw(block))

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from libs.persistence.engine import Connection
 
-# One lane, with one relay, publishes more than one ledger writes. More lanes would each take the
-# stores of one hash, so that a key's events stay in one lane.
+# A lane is a part of the outbox with a relay of its own. One lane publishes more events than one
+# ledger writes. With several lanes, a hash of the store would choose the lane, so that all events
+# of a key stay in the same one.
 LANE: Final = 0
 _ZSTD_LEVEL: Final = 1
 
@@ -24,10 +25,10 @@ INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1,
 
 
 class EncodedEvent(Struct, frozen=True, array_like=True, gc=False):
-    """A CloudEvent as it will be published: the JSON `value`, and what its headers say.
+    """A CloudEvent as it will be published: the JSON `value`, and the values of its headers.
 
-    `key` orders it among others of its topic; `time` is RFC 3339; `traceparent` is empty where
-    there is no trace.
+    Events of a topic with the same `key` stay in order; `time` is RFC 3339; `traceparent` is empty
+    without a trace.
     """
 
     topic: str
@@ -46,8 +47,8 @@ _decode: Final = msgspec.msgpack.Decoder(list[EncodedEvent]).decode
 async def append(connection: Connection, events: Sequence[EncodedEvent]) -> None:
     """Add `events` to the outbox, in order, in the transaction of `connection`.
 
-    The transaction must hold the locks that order its events among those of concurrent ones: the
-    row's id is drawn here, and the relay publishes in the order of ids.
+    The transaction must already hold the locks that order its events relative to those of
+    concurrent transactions: the row's id is assigned here, and the relay publishes in id order.
     """
     if events:
         await connection.execute(_APPEND, LANE, pack(events), len(events))

@@ -1,4 +1,4 @@
-"""The producer that everything publishes with."""
+"""The Kafka producer that all publishers use."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ _REQUEST_MS = 10_000
 
 
 def create_producer(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> AIOKafkaProducer:
-    """A producer that neither loses nor reorders, and takes the largest record.
+    """Create a producer that neither loses nor reorders records, and accepts the largest ones.
 
-    Not an idempotent one: in aiokafka a batch of that kind which the broker refuses leaves a gap in
-    the numbers it counts by, after which its partition takes nothing from this producer any more,
-    and a broker that is away is waited for without end. This one fails after ten seconds, which
-    whoever publishes answers by publishing again; it has one request at a time on its way to a
-    broker, so order holds, and whoever consumes knows what came twice by its id. See ADR 0008.
+    It is not an idempotent producer. In aiokafka, a batch of an idempotent producer that the broker
+    refuses leaves a gap in the sequence numbers, after which the broker refuses every later batch
+    for the partition; and while the broker is unavailable, such a producer waits forever. This one
+    fails after ten seconds, and the publisher publishes again. It has at most one request in flight
+    per broker, so the order holds; consumers recognize duplicates by their ids. See ADR 0008.
     """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -38,17 +38,19 @@ def create_producer(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> A
 async def producing(
     bootstrap: str, *, security: KafkaSecurity = PLAINTEXT
 ) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer while the context lasts. Raises KafkaError or OSError where no broker answers."""
+    """A started producer, stopped at the end of the context. Raises KafkaError or OSError if no
+    broker responds."""
     producer = create_producer(bootstrap, security=security)
     try:
-        await _whole(producer.start())
+        await _uninterrupted(producer.start())
         yield producer
     finally:
-        await _whole(producer.stop())
+        await _uninterrupted(producer.stop())
 
 
-async def _whole(work: Coroutine[Any, Any, None]) -> None:
-    """Cancelled in the middle, either would leave a connection open: the cancelling waits."""
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` before a cancellation takes effect: a start or stop that is cancelled in the
+    middle leaves a connection open."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

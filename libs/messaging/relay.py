@@ -1,9 +1,10 @@
-"""The relay: publishes the outbox in order, at least once, and removes what it published.
+"""The relay: publishes the outbox in order, at least once, and removes the published rows.
 
-One relay per lane, whatever the number of processes: the one that holds the lane's advisory lock.
-Rows are taken by the order of their ids, never from a position: ids commit out of order, and a row
-that shows up late must not be passed over. Within a partition one batch follows the other only
-after the broker has the first, so that a failure cannot reorder a customer's events.
+The outbox of a service is divided into lanes, and each lane has one active relay, whatever the
+number of processes: the relay that holds the lane's advisory lock. Rows are read in the order of
+their ids, never from a saved offset: ids commit out of order, and a row that commits late must not
+be skipped. Within a partition, a batch is sent only after the broker has acknowledged the previous
+batch, so that a failure cannot reorder a customer's events.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
@@ -24,35 +25,35 @@ from libs.messaging.producer import producing
 from libs.observability import logging, metrics
 from libs.persistence.errors import is_transient
 
-# The first key of the two-part advisory lock, apart from those of other purposes.
+# The first key of the two-part advisory lock; locks for other purposes use other numbers.
 _LOCK_SPACE: Final = 2
 
-# Rows hold up to a thousand events each; a few keep the broker busy without filling memory.
-_ROWS: Final = 20
-# How late an event may be that another process wrote; our own wake us.
+# A row holds up to a thousand events; a few rows keep the broker busy without filling memory.
+_MAX_ROWS: Final = 20
+# The longest delay of an event that another process wrote. Events written by this process wake the
+# relay.
 _POLL_SECONDS: Final = 0.5
-# What is written within so short a time goes together: a round costs the store and the broker more
-# than its events do.
-_PACE_SECONDS: Final = 0.02
-# How often a relay without the lock looks whether the holder is gone.
+# Events written within this time are published together: a round trip costs the database and the
+# broker more than the events in it.
+_COALESCE_SECONDS: Final = 0.02
+# How often a relay without the lock checks whether the lock is free.
 _STANDBY_SECONDS: Final = 1.0
 
 _CONNECTING: Final = "the relay is connecting"
 
 _LOCK: Final = "SELECT pg_try_advisory_lock($1, $2)"
-_TAKE: Final = """
+_SELECT_ROWS: Final = """
 SELECT id, payload, extract(epoch FROM now() - created_at)::float8 AS age
 FROM outbox WHERE lane = $1 ORDER BY id LIMIT $2
 """
-_REMOVE: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+_DELETE_ROWS: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 
 log = logging.get(__name__)
 
-Partition = tuple[str, int]
-
 
 class Relay:
-    """Publishes one lane of the outbox at `url` to the Kafka at `bootstrap`, while `run` runs."""
+    """Publishes one lane of the outbox in the database at `url` to the Kafka cluster at `bootstrap`,
+    for as long as `run` is running."""
 
     def __init__(
         self, url: str, bootstrap: str, *, lane: int = 0, security: KafkaSecurity = PLAINTEXT
@@ -62,30 +63,31 @@ class Relay:
         self._security = security
         self._lane = lane
         self._wake = asyncio.Event()
-        self._trouble: str | None = _CONNECTING
+        self._not_ready_reason: str | None = _CONNECTING
         self._delays = delays()
 
     def wake(self) -> None:
-        """There is something new in the outbox."""
+        """Signal that the outbox has new rows."""
         self._wake.set()
 
     async def ready(self) -> None:
-        """Raise while the relay cannot reach its store or Kafka."""
-        if self._trouble is not None:
-            raise ConnectionError(self._trouble)
+        """Raise ConnectionError while events are not published, with the reason."""
+        if self._not_ready_reason is not None:
+            raise ConnectionError(self._not_ready_reason)
 
     async def run(self) -> None:
-        """Relay until cancelled. A store or broker that is away is waited for; so is whoever mends
-        what else fails: nothing but being cancelled may end this.
+        """Relay until cancelled; no failure ends it.
 
-        The producer is made anew after a failure of its own, so that it cannot stay broken.
+        While the database or the broker is unavailable, it retries. Any other failure is logged as
+        an error and retried until it is fixed. The producer is created again after every Kafka
+        error, so that it cannot stay broken.
         """
         while True:
             try:
                 async with producing(self._bootstrap, security=self._security) as producer:
                     await self._relay_with(producer)
-            except Exception as error:  # noqa: BLE001  an ended relay would be silent
-                await self._wait(error)
+            except Exception as error:  # noqa: BLE001  a relay task that ended would go unnoticed
+                await self._back_off(error)
 
     async def _relay_with(self, producer: AIOKafkaProducer) -> None:
         """Relay until Kafka fails. Raises KafkaError."""
@@ -96,22 +98,22 @@ class Relay:
                     await self._relay(connection, producer)
             except KafkaError:
                 raise
-            except Exception as error:  # noqa: BLE001  an ended relay would be silent
-                await self._wait(error)
+            except Exception as error:  # noqa: BLE001  a relay task that ended would go unnoticed
+                await self._back_off(error)
 
-    async def _wait(self, error: Exception) -> None:
+    async def _back_off(self, error: Exception) -> None:
         if not isinstance(error, KafkaError) and not is_transient(error):
-            log.error("relay_fault", lane=self._lane, exc_info=error)
-        elif self._trouble in {None, _CONNECTING}:
-            log.warning("relay_waits", lane=self._lane, error=repr(error))
-        if self._trouble is None:
+            log.error("relay_failed", lane=self._lane, exc_info=error)
+        elif self._not_ready_reason in {None, _CONNECTING}:
+            log.warning("relay_retry", lane=self._lane, error=repr(error))
+        if self._not_ready_reason is None:
             self._delays = delays()
-        self._trouble = f"events are not published: {error!r}"
+        self._not_ready_reason = f"events are not published: {error!r}"
         await asyncio.sleep(next(self._delays))
 
     async def _hold_lane(self, connection: "asyncpg.Connection[Any]") -> None:
         while not await connection.fetchval(_LOCK, _LOCK_SPACE, self._lane):
-            self._trouble = None
+            self._not_ready_reason = None
             await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _relay(
@@ -119,30 +121,30 @@ class Relay:
     ) -> None:
         while True:
             self._wake.clear()
-            rows = await connection.fetch(_TAKE, self._lane, _ROWS)
+            rows = await connection.fetch(_SELECT_ROWS, self._lane, _MAX_ROWS)
             metrics.OUTBOX_ROWS.set(len(rows))
             metrics.OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0)
             if rows:
                 events = [event for row in rows for event in unpack(row["payload"])]
                 await _publish(producer, events)
-                await connection.execute(_REMOVE, [row["id"] for row in rows])
-            self._trouble = None
-            if len(rows) < _ROWS:
+                await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])
+            self._not_ready_reason = None
+            if len(rows) < _MAX_ROWS:
                 if rows:
-                    await asyncio.sleep(_PACE_SECONDS)
+                    await asyncio.sleep(_COALESCE_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()
 
 
 async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -> None:
-    queues: dict[Partition, list[EncodedEvent]] = {}
+    queues: dict[TopicPartition, list[EncodedEvent]] = {}
     for event in events:
-        queues.setdefault(await _partition(producer, event), []).append(event)
-    # All are waited for, also after a failure: nothing of ours may be on its way when the rows
-    # are taken again.
+        queues.setdefault(await _partition_of(producer, event), []).append(event)
+    # Wait for every send, even after one has failed: no event may be in flight when the rows are
+    # read again.
     outcomes = await asyncio.gather(
-        *(_publish_to(producer, place, queue) for place, queue in queues.items()),
+        *(_publish_to(producer, partition, queue) for partition, queue in queues.items()),
         return_exceptions=True,
     )
     for outcome in outcomes:
@@ -152,16 +154,17 @@ async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -
         metrics.RELAY_PUBLISHED.labels(topic).inc(len(queue))
 
 
-async def _partition(producer: AIOKafkaProducer, event: EncodedEvent) -> Partition:
-    """The partition that every client's default partitioner chooses for the key."""
+async def _partition_of(producer: AIOKafkaProducer, event: EncodedEvent) -> TopicPartition:
+    """The partition that the default partitioner of Kafka's own clients (murmur2) picks for the
+    event's key."""
     partitions = await producer.partitions_for(event.topic)
-    return event.topic, (murmur2(event.key) & 0x7FFFFFFF) % len(partitions)
+    return TopicPartition(event.topic, (murmur2(event.key) & 0x7FFFFFFF) % len(partitions))
 
 
 async def _publish_to(
-    producer: AIOKafkaProducer, place: Partition, events: Sequence[EncodedEvent]
+    producer: AIOKafkaProducer, topic_partition: TopicPartition, events: Sequence[EncodedEvent]
 ) -> None:
-    topic, partition = place
+    topic, partition = topic_partition
     batch = producer.create_batch()
     for event in events:
         if not _append(batch, event):
@@ -180,7 +183,7 @@ def _append(batch: Any, event: EncodedEvent) -> bool:
 
 @contextlib.asynccontextmanager
 async def _session(url: str) -> Any:
-    """A connection of the relay's own: the lane's lock lives and dies with it."""
+    """A connection outside the pool: the lane's lock is held until this connection ends."""
     connection = await asyncpg.connect(
         url,
         timeout=5,

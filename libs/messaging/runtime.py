@@ -22,7 +22,7 @@ from libs.observability import logging
 # Shorter than the gateway's timeout for this service, so that the caller gets the reason.
 _PUBLISH_SECONDS: Final = 8.0
 
-MakeConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
+CreateConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
 
 log = logging.get(__name__)
 
@@ -30,8 +30,8 @@ log = logging.get(__name__)
 class Messaging:
     """Consumes and relays from `start` to `stop`.
 
-    Kafka may be unavailable at the start: the service then serves HTTP and writes its outbox, is not
-    ready, and connects as soon as it can.
+    Kafka may be unavailable at the start: the service then serves HTTP and writes to its outbox,
+    reports not ready, and connects as soon as it can.
     """
 
     def __init__(
@@ -39,24 +39,24 @@ class Messaging:
         *,
         bootstrap: str,
         database_url: str,
-        consumers: Sequence[MakeConsumer],
+        consumers: Sequence[CreateConsumer],
         relay: bool,
         publishes: bool = False,
         security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._bootstrap = bootstrap
         self._security = security
-        self._make_consumers = consumers
+        self._create_consumers = consumers
         self._publishes = publishes
         self._relay = Relay(database_url, bootstrap, security=security) if relay else None
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._trouble: str | None = "connecting to Kafka"
+        self._not_ready_reason: str | None = "connecting to Kafka"
 
     def wake_relay(self) -> None:
-        """Have the relay look at the outbox now; called after a commit that wrote to it."""
+        """Have the relay read the outbox immediately; called after a commit that wrote to it."""
         if self._relay is not None:
             self._relay.wake()
 
@@ -79,22 +79,22 @@ class Messaging:
 
     async def _send(self, event: EncodedEvent) -> "asyncio.Future[Any]":
         assert self._producer is not None
-        sent: asyncio.Future[Any] = await self._producer.send(
+        acknowledgment: asyncio.Future[Any] = await self._producer.send(
             event.topic, key=event.key, value=event.value, headers=headers_of(event)
         )
-        return sent
+        return acknowledgment
 
     async def ready(self) -> None:
-        """Raise NotReady or ConnectionError while a part cannot do its work."""
-        if self._make_consumers and self._trouble is not None:
-            raise NotReady(self._trouble)
+        """Raise NotReady or ConnectionError while a consumer or the relay does not work."""
+        if self._create_consumers and self._not_ready_reason is not None:
+            raise NotReady(self._not_ready_reason)
         for consumer in self._consumers:
             await consumer.ready()
         if self._relay is not None:
             await self._relay.ready()
 
     async def start(self) -> None:
-        if self._make_consumers or self._publishes:
+        if self._create_consumers or self._publishes:
             self._tasks.append(asyncio.create_task(self._start(), name="messaging"))
         if self._relay is not None:
             self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
@@ -112,22 +112,22 @@ class Messaging:
 
     async def _start(self) -> None:
         self._producer = await self._connect()
-        if self._make_consumers:
+        if self._create_consumers:
             self._broker = await self._start_consumers(self._producer)
-        self._trouble = None
+        self._not_ready_reason = None
 
     async def _start_consumers(self, producer: AIOKafkaProducer) -> KafkaBroker:
-        """Start the consumers, with retries until Kafka lets them."""
+        """Start the consumers, with retries until Kafka accepts them."""
         for delay in delays():
-            self._consumers = [make(producer) for make in self._make_consumers]
+            self._consumers = [create(producer) for create in self._create_consumers]
             for consumer in self._consumers:
-                consumer.on_done = self.wake_relay
+                consumer.on_commit = self.wake_relay
             broker = create_broker(self._bootstrap, self._consumers, security=self._security)
             try:
                 await broker.start()
             except Exception as error:  # noqa: BLE001  an exception here would end consuming silently
                 await broker.stop()
-                self._trouble = f"the consumers cannot start: {error!r}"
+                self._not_ready_reason = f"the consumers cannot start: {error!r}"
                 log.warning("consumers_retry", error=repr(error))
                 await asyncio.sleep(delay)
             else:
@@ -142,7 +142,7 @@ class Messaging:
                 await producer.start()
             except Exception as error:  # noqa: BLE001  whatever the reason, it is retried
                 await producer.stop()
-                self._trouble = f"Kafka is unavailable: {error!r}"
+                self._not_ready_reason = f"Kafka is unavailable: {error!r}"
                 log.warning("kafka_unavailable", error=repr(error))
                 await asyncio.sleep(delay)
             else:

@@ -1,4 +1,4 @@
-"""What Kafka's clients take of the settings, built in one place for all of them."""
+"""The security options of the Kafka clients, built from the settings."""
 
 import ssl
 from typing import Any
@@ -15,7 +15,7 @@ _SASL = {
 
 
 def client_options(security: KafkaSecurity) -> dict[str, Any]:
-    """Arguments for each of aiokafka's clients."""
+    """The security arguments of aiokafka's clients."""
     options: dict[str, Any] = {
         "security_protocol": security.kafka_security_protocol,
         "ssl_context": _tls(security),
@@ -30,7 +30,7 @@ def client_options(security: KafkaSecurity) -> dict[str, Any]:
 
 
 def broker_security(security: KafkaSecurity) -> BaseSecurity:
-    """The same for FastStream's broker."""
+    """The security argument of FastStream's broker."""
     tls = _tls(security)
     if not security.uses_sasl:
         return BaseSecurity(ssl_context=tls)

@@ -1,4 +1,4 @@
-"""Partitions whose records all fail: each waits, longer each time, and is retried."""
+"""Partitions whose records all fail: each is retried with increasing delays."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,8 @@ log = logging.get(__name__)
 
 
 class _Stopped(Struct):
-    """Why a partition is stopped, how long it waits each time, and what ends the present wait."""
+    """Why a partition is stopped, its delays, and the timer of the current one; None while it is
+    retried."""
 
     reason: str
     delays: Iterator[float]
@@ -21,8 +22,8 @@ class _Stopped(Struct):
 
 
 class StoppedPartitions:
-    """The stopped partitions of a consumer; `resume` is called for each when its retry is due. It
-    stays in here until `release` says that a batch of it is done."""
+    """The stopped partitions of a consumer. `resume` is called when the retry of one is due; it
+    counts as stopped until it is released."""
 
     def __init__(
         self,
@@ -40,43 +41,46 @@ class StoppedPartitions:
         return iter(self._stopped)
 
     def reasons(self) -> list[str]:
-        """Why each is stopped."""
+        """Why each partition is stopped."""
         return [
-            f"{name_of(place)} is stopped: {one.reason}" for place, one in self._stopped.items()
+            f"{name_of(partition)} is stopped: {stopped.reason}"
+            for partition, stopped in self._stopped.items()
         ]
 
     def waiting(self) -> set[TopicPartition]:
-        """Those whose retry is not due."""
-        return {place for place, one in self._stopped.items() if one.timer is not None}
+        """The partitions whose retry is not due yet."""
+        return {
+            partition for partition, stopped in self._stopped.items() if stopped.timer is not None
+        }
 
-    def stop(self, place: TopicPartition, reason: str) -> None:
-        """Have the partition wait, longer than the last time."""
-        stopped = self._stopped.get(place)
+    def stop(self, partition: TopicPartition, reason: str) -> None:
+        """Schedule the next retry of the partition, later than the last one."""
+        stopped = self._stopped.get(partition)
         if stopped is None:
-            waits = delays(first=self._first_seconds, longest=self._longest_seconds)
-            stopped = self._stopped[place] = _Stopped(reason, waits)
+            retry_delays = delays(first=self._first_seconds, longest=self._longest_seconds)
+            stopped = self._stopped[partition] = _Stopped(reason, retry_delays)
         stopped.reason = reason
         delay = next(stopped.delays)
         log.critical(
-            "partition_stopped", partition=name_of(place), reason=reason, retry_seconds=delay
+            "partition_stopped", partition=name_of(partition), reason=reason, retry_seconds=delay
         )
-        stopped.timer = asyncio.get_running_loop().call_later(delay, self._retry, place)
+        stopped.timer = asyncio.get_running_loop().call_later(delay, self._retry, partition)
 
-    def release(self, places: Iterable[TopicPartition]) -> None:
-        """These are processed again, or another member's by now."""
-        for place in places:
-            stopped = self._stopped.pop(place, None)
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forget partitions that are processed again or are now assigned to another member."""
+        for partition in partitions:
+            stopped = self._stopped.pop(partition, None)
             if stopped is not None:
                 if stopped.timer is not None:
                     stopped.timer.cancel()
-                log.warning("partition_resumed", partition=name_of(place))
+                log.warning("partition_resumed", partition=name_of(partition))
 
-    def _retry(self, place: TopicPartition) -> None:
-        if place in self._stopped:
-            self._stopped[place].timer = None
-        self._resume(place)
+    def _retry(self, partition: TopicPartition) -> None:
+        if partition in self._stopped:
+            self._stopped[partition].timer = None
+        self._resume(partition)
 
 
-def name_of(place: TopicPartition) -> str:
+def name_of(partition: TopicPartition) -> str:
     """`topic:partition`."""
-    return f"{place.topic}:{place.partition}"
+    return f"{partition.topic}:{partition.partition}"

@@ -1,4 +1,4 @@
-"""Making the topics, which nothing else makes: brokers' automatic creation stays off."""
+"""Creates the Kafka topics; automatic creation by the brokers stays off."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,18 @@ from libs.messaging.security import client_options
 async def create(
     bootstrap: str, *, replication: int = 1, security: KafkaSecurity = PLAINTEXT
 ) -> list[str]:
-    """Create the topics that are missing, and a dead-letter topic for each that is consumed.
+    """Create missing topics, including a dead-letter topic for each topic that is consumed.
 
-    Answers the names of the new ones. Existing topics are left as they are.
+    Returns the names of the created topics. Existing topics are not changed. Raises KafkaError if
+    a topic cannot be created.
     """
-    wanted = [_new(topic, replication) for topic in TOPICS]
-    wanted += [_new(topic.dead_letter_topic, replication) for topic in CONSUMED]
+    required = [_new(topic, replication) for topic in TOPICS]
+    required += [_new(topic.dead_letter_topic, replication) for topic in CONSUMED]
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in wanted if topic.name not in existing]
+        missing = [topic for topic in required if topic.name not in existing]
         await _create(admin, missing)
     finally:
         await admin.close()

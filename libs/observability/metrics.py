@@ -80,6 +80,6 @@ ANOMALIES_FLAGGED: Final = Counter(
 )
 UPSTREAM_FAILURES: Final = Counter(
     "whale_upstream_failures_total",
-    "Requests that a service did not answer, by service.",
+    "Requests that a service did not respond to, by service.",
     ["service"],
 )

@@ -1,1 +1,1 @@
-"""PostgreSQL: engines, transactions, migrations, and the group_commit for group commit."""
+"""PostgreSQL: engines, transactions, migrations, group commit, and idempotency keys."""

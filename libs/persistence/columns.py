@@ -1,10 +1,10 @@
-r"""Columns as one text each: the cheapest way to hand PostgreSQL a batch of rows.
+r"""A batch of rows as one string per column: the cheapest way to pass it to PostgreSQL.
 
-The driver's own array encoding costs more per row than the rules of the ledger do. A statement
-takes `$1::text::bigint[]` for `numbers`, and `string_to_array($2, E'\\x1f', E'\\x1e')` for `texts`.
-Both separators are control characters, which every id and text of ours refuses.
+The driver's array encoding costs more per row than the ledger's rules do. A statement reads
+`numbers` as `$1::text::bigint[]`, and `texts` as `string_to_array($2, E'\\x1f', E'\\x1e')`. Both
+separators are control characters, which no stored id or text contains.
 
-Rows that are new for certain go in by COPY: PostgreSQL then fills its pages many rows at a time.
+Rows that cannot exist yet are inserted by COPY: PostgreSQL then fills its pages many rows at a time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,17 +16,17 @@ _NULL = "\x1e"
 
 
 def numbers(values: Iterable[object]) -> str:
-    """Numbers, booleans, uuids or times as an array literal; None stands for NULL."""
+    """Numbers, booleans, uuids or times as an array literal; None becomes NULL."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def texts(values: Iterable[str | None]) -> str:
-    """Texts without control characters, for `string_to_array`; None stands for NULL."""
+    """Texts without control characters, for `string_to_array`; None becomes NULL."""
     return _SEPARATOR.join([_NULL if value is None else value for value in values])
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:
-    """The columns of `rows`, each as for `texts` whatever its values are; one row at least."""
+    """The columns of `rows`, all encoded as by `texts`; needs at least one row."""
     return [
         texts(None if value is None else str(value) for value in column)
         for column in zip(*rows, strict=True)
@@ -36,15 +36,15 @@ def columns(rows: Iterable[Sequence[object]]) -> list[str]:
 async def copy(
     connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    """Insert `rows` of `columns` into `table`; raises what an INSERT would, a row that exists
-    already among it. Values are as for `numbers` and `texts`."""
+    """Insert `rows` of `columns` into `table`. Raises what an INSERT would, also for a row that exists
+    already. Values are as for `numbers` and `texts`."""
     lines = [
         _SEPARATOR.join([_NULL if value is None else str(value) for value in row]) for row in rows
     ]
     data = "\n".join(lines).replace("\\", "\\\\").encode()
     await connection.copy_to_table(
         table,
-        source=memoryview(data),  # type: ignore[arg-type]  # the stubs know no buffers
+        source=memoryview(data),  # type: ignore[arg-type]  # missing in the type stubs
         columns=columns,
         format="text",
         delimiter=_SEPARATOR,

@@ -1,24 +1,26 @@
-"""Which database faults pass by themselves, and the one we raise where a rival came first."""
+"""Which database errors are transient, and the error raised after a lost race."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# Connection faults, not enough resources, operator intervention, serialization and lock faults.
+# SQLSTATE classes: connection exception, transaction rollback, insufficient resources, operator
+# intervention, system error.
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
-_TRANSIENT_STATES = ("55P03", "25006", "57P03")
+# Lock not available; read-only transaction, as on a standby during a failover.
+_TRANSIENT_STATES = ("55P03", "25006")
 
-# A value outside its type or range, and a check constraint that a value breaks.
+# Data exception: a value outside its type or range; and a violated check constraint.
 _VALUE_CLASS = "22"
 _CHECK_VIOLATION = "23514"
 
 
 class ConcurrentWrite(Exception):
-    """Another transaction wrote the same key first: nothing of ours holds, start over."""
+    """A concurrent transaction wrote the same rows first: roll back and start over."""
 
 
-# A driver that lost its place in the protocol has lost its connection, and takes a new one.
-_PASSING = (
+# After an internal driver error the connection is lost; a retry gets a new one.
+_TRANSIENT_ERRORS = (
     ConcurrentWrite,
     OSError,
     TimeoutError,
@@ -29,8 +31,8 @@ _PASSING = (
 
 
 def is_refused_value(error: BaseException) -> bool:
-    """Whether the database, or its driver while encoding, refuses one of the values it was given:
-    the same value will be refused again, and another one may not be."""
+    """Whether the database, or the driver that encodes for it, rejects a value of the statement: it
+    will be rejected again, while the same statement may succeed with other values."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return is_refused_value(error.orig)
     if isinstance(error, asyncpg.PostgresError):
@@ -43,13 +45,13 @@ def is_refused_value(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later without anybody changing it.
+    """Whether a later retry of the same work may succeed.
 
-    True for a store that is away, too busy or was asked to stop, for deadlocks and lock timeouts,
-    and for a lost race; False for a statement or value the database refuses.
+    True for a database that is unavailable, overloaded or shutting down, for deadlocks and lock
+    timeouts, and for a lost race; False for a statement or value that the database rejects.
     """
     if is_refused_value(error):
-        # The driver's own DataError is an InterfaceError as well.
+        # The driver's DataError is also an InterfaceError.
         return False
     if isinstance(error, DBAPIError) and error.orig is not None:
         return is_transient(error.orig) or isinstance(error, OperationalError | InterfaceError)
@@ -57,6 +59,6 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-    if isinstance(error, _PASSING):
+    if isinstance(error, _TRANSIENT_ERRORS):
         return True
     return cause is not None and cause is not error and is_transient(cause)

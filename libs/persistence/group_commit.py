@@ -1,8 +1,8 @@
-"""Group commit: concurrent requests share one transaction, and an idle system waits for nothing.
+"""Group commit: concurrent requests share one transaction, and a single request is not delayed.
 
-Whatever is waiting when the lane is free goes now, as one batch. Each caller gets its own answer.
-A batch that fails for a reason that will not pass is halved until the culprit stands alone, so one
-bad request costs its neighbours nothing.
+While a batch runs, requests queue up; they become the next batch as soon as it ends. Each caller
+gets its own result. A batch that fails with an error that is not transient is split in halves until
+the failing request is alone, so that an invalid request does not fail its neighbors.
 """
 
 import asyncio
@@ -15,122 +15,123 @@ from typing import Final, Generic, TypeVar
 from libs.kernel.errors import Unavailable
 from libs.persistence.errors import is_transient
 
-_IN_USE_SECONDS: Final = 1.0
-# Requests without end must not keep a background task from its work.
-_GIVE_WAY_SECONDS: Final = 0.05
+_RECENT_SECONDS: Final = 1.0
+# A steady stream of requests must not starve background tasks.
+_YIELD_SECONDS: Final = 0.05
 
-Q = TypeVar("Q")
-A = TypeVar("A")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
-class _Waiting(Generic[Q, A]):
-    __slots__ = ("answer", "request", "weight")
+class _PendingRequest(Generic[Request, Result]):
+    __slots__ = ("request", "result", "weight")
 
-    def __init__(self, request: Q, weight: int, answer: asyncio.Future[A]) -> None:
+    def __init__(self, request: Request, weight: int, result: asyncio.Future[Result]) -> None:
         self.request = request
         self.weight = weight
-        self.answer = answer
+        self.result = result
 
 
-class GroupCommit(Generic[Q, A]):
-    """Runs `post` over batches of requests, one batch at a time.
+class GroupCommit(Generic[Request, Result]):
+    """Runs `run_batch` over batches of requests, one batch at a time.
 
-    `post` answers each request in order, with a value or with the exception its caller gets: a
-    value that nothing changes later, since another request of the batch may concern the same. At
-    most `max_weight` (a request weighs 1 unless it says otherwise) go into one transaction, which
-    bounds how long its locks are held; one that weighs as much goes alone. At most `max_waiting`
-    wait, and more are refused with Unavailable, since a queue that only grows helps nobody.
+    `run_batch` returns a result per request, in order: a value, or the exception to raise to its
+    caller. The value must not be changed afterwards, since requests of a batch may share it.
+
+    Requests with a combined weight of at most `max_weight` share a transaction, which bounds how
+    long its locks are held; a request of that weight or more runs alone. Beyond `max_queued` queued
+    requests, `submit` raises Unavailable: a longer queue would only make callers time out.
     """
 
     def __init__(
         self,
-        post: Callable[[Sequence[Q]], Awaitable[Sequence[A | Exception]]],
+        run_batch: Callable[[Sequence[Request]], Awaitable[Sequence[Result | Exception]]],
         *,
         max_weight: int = 1_000,
-        max_waiting: int = 5_000,
+        max_queued: int = 5_000,
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
-        self._post = post
+        self._run_batch = run_batch
         self.max_weight: Final = max_weight
-        self._max_waiting = max_waiting
+        self._max_queued = max_queued
         self._observe = observe
-        self._waiting: deque[_Waiting[Q, A]] = deque()
-        self._lane: asyncio.Task[None] | None = None
+        self._queue: deque[_PendingRequest[Request, Result]] = deque()
+        self._worker: asyncio.Task[None] | None = None
         self._submitted_at = -math.inf
 
-    async def submit(self, request: Q, *, weight: int = 1) -> A:
-        """Post `request` with whatever else is waiting, and answer it.
+    async def submit(self, request: Request, *, weight: int = 1) -> Result:
+        """Run `request` in the next batch, and return its result.
 
-        A caller who is cancelled does not cancel the posting. Raises what `post` answered for this
-        request, or Unavailable where the queue is full.
+        The request runs even if the caller is cancelled. Raises the exception that `run_batch`
+        returned for the request, or Unavailable if the queue is full.
         """
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._queue) >= self._max_queued:
             raise Unavailable("Too many requests are waiting. Try again in a moment.")
         self._submitted_at = time.monotonic()
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(request, weight, answer))
-        if self._lane is None or self._lane.done():
-            self._lane = asyncio.create_task(self._run(), name="group_commit")
-        return await asyncio.shield(answer)
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_PendingRequest(request, weight, result))
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._run(), name="group_commit")
+        return await asyncio.shield(result)
 
     @property
-    def is_in_use(self) -> bool:
-        """Whether requests came within the last second."""
-        return time.monotonic() - self._submitted_at < _IN_USE_SECONDS
+    def has_recent_requests(self) -> bool:
+        """Whether a request was submitted within the last second."""
+        return time.monotonic() - self._submitted_at < _RECENT_SECONDS
 
     async def yield_to_requests(self) -> None:
-        """Let the requests that are waiting go first; a background task calls this between steps."""
-        if self._lane is not None and not self._lane.done():
-            await asyncio.wait({self._lane}, timeout=_GIVE_WAY_SECONDS)
+        """Let queued requests run first; a background task calls this between its steps."""
+        if self._worker is not None and not self._worker.done():
+            await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
 
     async def start(self) -> None:
-        """Nothing: the first request starts the lane."""
+        """Nothing: the first request starts the worker."""
 
     async def stop(self) -> None:
-        """Wait until everything submitted so far has its result."""
-        while self._lane is not None and not self._lane.done():
-            await asyncio.shield(self._lane)
+        """Wait until every submitted request has its result."""
+        while self._worker is not None and not self._worker.done():
+            await asyncio.shield(self._worker)
 
     async def _run(self) -> None:
-        while self._waiting:
-            # Requests that became ready in the same turn of the loop belong to the same batch.
+        while self._queue:
+            # Requests that became ready in this iteration of the event loop join the batch.
             await asyncio.sleep(0)
-            batch = self._take()
+            batch = self._next_batch()
             self._observe(len(batch))
-            await self._run_batch(batch)
+            await self._run_or_split(batch)
 
-    def _take(self) -> list[_Waiting[Q, A]]:
-        batch = [self._waiting.popleft()]
+    def _next_batch(self) -> list[_PendingRequest[Request, Result]]:
+        batch = [self._queue.popleft()]
         weight = batch[0].weight
-        while self._waiting and weight + self._waiting[0].weight <= self.max_weight:
-            weight += self._waiting[0].weight
-            batch.append(self._waiting.popleft())
+        while self._queue and weight + self._queue[0].weight <= self.max_weight:
+            weight += self._queue[0].weight
+            batch.append(self._queue.popleft())
         return batch
 
-    async def _run_batch(self, batch: Sequence[_Waiting[Q, A]]) -> None:
+    async def _run_or_split(self, batch: Sequence[_PendingRequest[Request, Result]]) -> None:
         try:
-            answers = await self._post([one.request for one in batch])
+            results = await self._run_batch([pending.request for pending in batch])
         except Exception as error:  # noqa: BLE001  each caller gets it, whatever it is
             if len(batch) > 1 and not is_transient(error):
                 middle = len(batch) // 2
-                await self._run_batch(batch[:middle])
-                await self._run_batch(batch[middle:])
+                await self._run_or_split(batch[:middle])
+                await self._run_or_split(batch[middle:])
                 return
-            answers = [error] * len(batch)
+            results = [error] * len(batch)
         except BaseException:
-            for one in batch:
-                one.answer.cancel()
+            for pending in batch:
+                pending.result.cancel()
             raise
-        for one, answer in zip(batch, answers, strict=True):
-            _resolve(one.answer, answer)
+        for pending, result in zip(batch, results, strict=True):
+            _resolve(pending.result, result)
 
 
-def _resolve(future: asyncio.Future[A], answer: A | Exception) -> None:
+def _resolve(future: asyncio.Future[Result], result: Result | Exception) -> None:
     if future.done():
         return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-        # The caller may have hung up; then nobody else will look at it.
+    if isinstance(result, Exception):
+        future.set_exception(result)
+        # Mark the exception as retrieved: asyncio logs an error if the caller was cancelled.
         future.exception()
     else:
-        future.set_result(answer)
+        future.set_result(result)

@@ -14,11 +14,11 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import ConcurrentWrite, is_transient
 from libs.persistence.retry import retry_lost_race
 
-# The contract promises 24 hours; a retry at the end of them must still find its response.
+# The API promises 24 hours. Twice as long, so that a retry that starts at the end still succeeds.
 RETENTION_HOURS: Final = 48
 _PURGE_SECONDS: Final = 600.0
 
-# Not an HTTP status: the write claimed its key and has no response yet.
+# In place of an HTTP status: the key is claimed, and the write has no response yet.
 IN_PROGRESS: Final = 0
 
 _FIND: Final = r"""
@@ -42,7 +42,7 @@ _PURGE: Final = "DELETE FROM idempotency_keys WHERE created_at < now() - make_in
 
 
 class Claim(Struct, frozen=True):
-    """A caller's key in its store, and the digest of the request that the key stands for."""
+    """An idempotency key, the store that scopes it, and the digest of the request it belongs to."""
 
     store_id: str
     key: str
@@ -52,10 +52,10 @@ class Claim(Struct, frozen=True):
 class StoredResponse(Struct, frozen=True):
     """The response to a write as it was sent: the HTTP status and the body's bytes.
 
-    A write of several transactions claims its key with the first one, before there is a response:
-    the status is then IN_PROGRESS, and `body` names what the write started. A retry of the same
-    request continues that write; a different request with the key is refused. `replayed` is true
-    for the response of an earlier request with the same key.
+    A write that spans several transactions claims its key in the first one, before it has a
+    response: the status is then IN_PROGRESS, and `body` identifies the operation in progress. A retry
+    of the same request continues that operation; a different request with the key is refused.
+    `replayed` is true if an earlier request with the key caused the response.
     """
 
     status: int
@@ -67,19 +67,19 @@ class StoredResponse(Struct, frozen=True):
         return self.status == IN_PROGRESS
 
 
-def in_progress(name: bytes = b"") -> StoredResponse:
-    """What is stored under the key of a write that has no response yet."""
-    return StoredResponse(IN_PROGRESS, name)
+def in_progress(operation: bytes = b"") -> StoredResponse:
+    """The marker stored for a key whose write has no response yet; `operation` identifies it."""
+    return StoredResponse(IN_PROGRESS, operation)
 
 
 class StoredResponses(Struct, frozen=True):
-    """The responses that a transaction found under the keys of its requests, by store and key."""
+    """Responses found for the keys of a batch: fingerprint and response, by store and key."""
 
     responses: dict[tuple[str, str], tuple[bytes, StoredResponse]]
 
     def response_to(self, claim: Claim) -> StoredResponse | None:
-        """The response stored under the key, or None. Raises IdempotencyKeyReused where the key
-        stands for a different request."""
+        """The response stored for the key, or None. Raises IdempotencyKeyReused if the key belongs
+        to a different request."""
         entry = self.responses.get((claim.store_id, claim.key))
         if entry is None:
             return None
@@ -91,22 +91,22 @@ class StoredResponses(Struct, frozen=True):
         return response
 
     def remember(self, claim: Claim, response: StoredResponse) -> None:
-        """Let a later duplicate in the same batch find the response too."""
+        """Add a response, for a duplicate later in the same batch."""
         replay = replace(response, replayed=True)
         self.responses[claim.store_id, claim.key] = (claim.fingerprint, replay)
 
     def forget(self, store_id: str, key: str) -> None:
-        """Make the key available to later requests of the same batch."""
+        """Remove the key's response, so that a later request of the batch can use the key."""
         self.responses.pop((store_id, key), None)
 
 
 async def find(connection: Connection, claims: Iterable[Claim]) -> StoredResponses:
-    """Look up the responses stored under `claims`."""
-    wanted = list(claims)
-    if not wanted:
+    """The responses stored for the keys of `claims`."""
+    requested = list(claims)
+    if not requested:
         return StoredResponses({})
     rows = await connection.fetch(
-        _FIND, texts(claim.store_id for claim in wanted), texts(claim.key for claim in wanted)
+        _FIND, texts(claim.store_id for claim in requested), texts(claim.key for claim in requested)
     )
     return StoredResponses(
         {
@@ -120,9 +120,9 @@ async def find(connection: Connection, claims: Iterable[Claim]) -> StoredRespons
 
 
 async def store(connection: Connection, responses: Sequence[tuple[Claim, StoredResponse]]) -> None:
-    """Store new responses. A concurrent transaction that writes one of the keys is waited for.
+    """Store new responses. Waits for a concurrent transaction that writes one of the keys.
 
-    Raises ConcurrentWrite where that transaction commits first: the caller must roll back.
+    Raises ConcurrentWrite if that transaction commits: the caller must roll back.
     """
     if not responses:
         return
@@ -138,11 +138,11 @@ async def store(connection: Connection, responses: Sequence[tuple[Claim, StoredR
         raise ConcurrentWrite
 
 
-async def release(connection: Connection, unfinished: Sequence[tuple[str, str, bytes]]) -> None:
-    """Delete claims of writes in progress, each given as store, key and what the write started:
-    because the write was refused, or to store its response in place of the claim."""
-    if unfinished:
-        columns = [[claim[column] for claim in unfinished] for column in range(3)]
+async def release(connection: Connection, pending_claims: Sequence[tuple[str, str, bytes]]) -> None:
+    """Delete the claims of writes in progress, each given as (store, key, operation): because the
+    write was refused, or to store its response instead."""
+    if pending_claims:
+        columns = [[claim[column] for claim in pending_claims] for column in range(3)]
         await connection.execute(_RELEASE, *columns)
 
 
@@ -151,12 +151,12 @@ async def write_once(
     claim: Claim | None,
     write: Callable[[Connection], Awaitable[StoredResponse]],
 ) -> StoredResponse:
-    """Run `write` in a transaction, once per key; returns its response, or that of the first request
-    with the key.
+    """Run `write` in a transaction, once per key. Returns its response, or the stored response of
+    the first request with the key.
 
-    `write` may raise a refusal: then nothing is written or stored. A write that lost a race, for
-    the key or for its own rows, starts over. A write that is refused because of what its duplicate
-    did, which committed in the meantime, gets the duplicate's response.
+    If `write` raises an error, nothing is written or stored. If a concurrent transaction wins the
+    race for the key or for a row, `write` runs again. If `write` is refused because a concurrent
+    duplicate committed in the meantime, the duplicate's response is returned.
     """
 
     async def attempt() -> StoredResponse:

@@ -1,7 +1,8 @@
-"""Migrations: each service's own, run by Alembic as the owner of its database.
+"""Running a service's migrations with Alembic, as the owner of its database.
 
 `WHALE_DATABASE_URL=postgresql://owner:…@host:port/earning python -m libs.persistence.migrate
-services.earning`: the address holds a password, and everybody may read a process's arguments.
+services.earning`. The URL is no argument because it contains a password, and any user of the machine
+can read a process's arguments.
 """
 
 import importlib
@@ -19,16 +20,16 @@ _ENVIRONMENT = Path(__file__).parent / "alembic"
 
 
 def upgrade(service: str, owner_url: str, *, revision: str = "head") -> None:
-    """Bring the database at `owner_url` to `revision`; `service` is its package's name.
+    """Migrate the database at `owner_url` to `revision`; `service` is the service's package.
 
-    Several callers at once wait for each other. Raises what the database raises; a migration that
-    fails leaves the version before it.
+    Concurrent callers wait for each other. Raises what the database raises; a failed upgrade is
+    rolled back.
     """
     command.upgrade(configuration(service, owner_url), revision)
 
 
 def configuration(service: str, owner_url: str) -> Config:
-    """Alembic's configuration for one service, without a file."""
+    """Alembic's configuration for one service, without a configuration file."""
     package = importlib.import_module(service)
     assert package.__file__ is not None
     config = Config()
@@ -36,14 +37,14 @@ def configuration(service: str, owner_url: str) -> Config:
     versions = Path(package.__file__).parent / "migrations"
     config.set_main_option("version_locations", str(versions))
     config.set_main_option("path_separator", "os")
-    # Alembic's own options would trip over a percent sign in a password.
+    # Not a main option: Alembic would interpolate a percent sign in a password.
     config.attributes["url"] = owner_url
     config.attributes["service"] = service
     return config
 
 
 class Settings(Struct, frozen=True):
-    """What migrating reads from the environment."""
+    """The settings of this program, read from the environment."""
 
     database_url: str
 

@@ -1,4 +1,4 @@
-"""Pages of a list: which one a caller wants, and what a store found for it."""
+"""Pages of a list: the page that a caller requests, and the items found for it."""
 
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
@@ -7,12 +7,12 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-# `total` is exact up to here. A larger count would read the whole history for a number nobody needs.
+# `total` is exact up to this count. Counting further would read a store's whole history.
 COUNT_LIMIT: Final = 10_000
 
 
 class Page(Struct, frozen=True):
-    """Up to `limit` items after the item with the id `starting_after`, or from the first."""
+    """Up to `limit` items after the item with the id `starting_after`; None starts at the first item."""
 
     limit: int
     starting_after: str | None

@@ -7,16 +7,16 @@ from libs.persistence.errors import ConcurrentWrite
 
 T = TypeVar("T")
 
-# Each race is lost to a transaction that committed, so a retry sees its rows. Losing so often in a
-# row means contention that the caller's own retry, a moment later, resolves better.
+# The winner of a race has committed, so a retry sees its rows. After this many lost races in a row
+# there is contention that the caller's own retry, a moment later, resolves better.
 ATTEMPTS: Final = 5
 
 
 async def retry_lost_race(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Run `attempt`, again when it raises ConcurrentWrite; raises the last one after ATTEMPTS.
+    """Run `attempt` and return its result; retry it after ConcurrentWrite, ATTEMPTS times in all.
 
-    `attempt` opens its own transaction and reads everything again: nothing that it read before the
-    race may be reused.
+    Raises the last ConcurrentWrite. Each attempt must open its own transaction and read again
+    everything that it uses.
     """
     for _ in range(ATTEMPTS - 1):
         try:

@@ -1,6 +1,6 @@
-"""Work that grows with a store's history, a little at a time: of one store, and of all together.
+"""Limits on concurrent reads whose cost grows with a store's history: per store, and in total.
 
-A store that asks for much waits for itself; the requests of the others find a place.
+A store that sends many such reads waits for its own; the requests of other stores still find a slot.
 """
 
 import asyncio
@@ -14,93 +14,96 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import RateLimited, Unavailable
 from libs.persistence.engine import Connection, snapshot
 
-# Of the five connections for reads: some are always left for what takes a millisecond.
-_READS_AT_ONCE: Final = 3
-_READS_OF_A_STORE: Final = 2
+# Of the five connections for reads: the rest is for reads that take a millisecond.
+_TOTAL_READS: Final = 3
+_READS_PER_STORE: Final = 2
 _WAIT_SECONDS: Final = 3.0
-# Less than a caller waits for a list, and far less than a statement may take elsewhere.
+# Less than a caller waits for a list, and far less than other statements may take.
 _STATEMENT_LIMIT: Final = "SET LOCAL statement_timeout = 5000"
 
 
-class Turns:
-    """`at_once` of all stores together have a turn at the same time, `of_a_store` of each. `name`
-    is how callers know the limit; who is refused may try again after `retry_after_seconds`."""
+class ReadSlots:
+    """At most `total` requests hold a slot at the same time, at most `per_store` of one store.
+
+    `name` is the plural noun for these requests in error texts and rate limit headers. A refused
+    caller may retry after `retry_after_seconds`.
+    """
 
     def __init__(
         self,
         name: str,
         *,
-        at_once: int,
-        of_a_store: int,
+        total: int,
+        per_store: int,
         wait_seconds: float,
         retry_after_seconds: int = 1,
     ) -> None:
         self._name = name
-        self._of_a_store = of_a_store
+        self._per_store = per_store
         self._wait_seconds = wait_seconds
         self._retry_after_seconds = retry_after_seconds
-        self._all = asyncio.Semaphore(at_once)
-        # A store is in here as long as one of its requests is.
-        self._stores: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._total_slots = asyncio.Semaphore(total)
+        # A store's entry lives as long as a request of it waits for a slot or holds one.
+        self._store_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def take(self, store_id: str) -> AsyncIterator[None]:
-        """Wait for a turn, and have it. Raises RateLimited where the store's own requests take too
-        long, and Unavailable where those of all stores together do."""
-        own = self._stores.get(store_id)
-        if own is None:
-            own = self._stores[store_id] = asyncio.Semaphore(self._of_a_store)
+    async def acquire(self, store_id: str) -> AsyncIterator[None]:
+        """Wait for a slot, and hold it for the context. Raises RateLimited if the store's own
+        requests hold all its slots for too long, and Unavailable if all slots are held."""
+        store_slots = self._store_slots.get(store_id)
+        if store_slots is None:
+            store_slots = self._store_slots[store_id] = asyncio.Semaphore(self._per_store)
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await own.acquire()
+                await store_slots.acquire()
         except TimeoutError:
-            raise self.busy() from None
+            raise self.rate_limited() from None
         try:
-            await self._take_of_all()
+            await self._acquire_from_total()
             try:
                 yield
             finally:
-                self._all.release()
+                self._total_slots.release()
         finally:
-            own.release()
+            store_slots.release()
 
-    async def _take_of_all(self) -> None:
+    async def _acquire_from_total(self) -> None:
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._all.acquire()
+                await self._total_slots.acquire()
         except TimeoutError:
             raise Unavailable(
-                f"Too many {self._name} are running. Try again in a moment.",
+                f"Too many requests for {self._name} are in progress. Try again in a moment.",
                 retry_after_seconds=self._retry_after_seconds,
             ) from None
 
-    def busy(self) -> RateLimited:
-        """What a request gets whose store has all its turns taken."""
+    def rate_limited(self) -> RateLimited:
+        """The error for a request of a store whose slots are all held."""
         return RateLimited(
-            f"A store may have {self._of_a_store} of its {self._name} running at a time, and those "
-            "of this store take long. Try again in a moment.",
+            f"Too many requests for {self._name} of this store are in progress: the limit is "
+            f"{self._per_store} at a time. Try again in a moment.",
             retry_after_seconds=self._retry_after_seconds,
             rate_limit=f'"{self._name}";r=0;t={self._retry_after_seconds}',
-            rate_limit_policy=f'"{self._name}";q={self._of_a_store};qu="concurrent-requests"',
+            rate_limit_policy=f'"{self._name}";q={self._per_store};qu="concurrent-requests"',
         )
 
 
 class SlowReads:
-    """Reads over the engine `reads` whose cost grows with a store's history: lists with their
-    totals, sums. Those of one store wait for each other, and a statement has a time limit."""
+    """Runs reads on the engine `reads` whose cost grows with a store's history: lists with their
+    totals, and sums. They share slots, and each statement has a time limit."""
 
     def __init__(self, reads: AsyncEngine) -> None:
         self._reads = reads
-        self._turns = Turns(
+        self._slots = ReadSlots(
             "lists",
-            at_once=_READS_AT_ONCE,
-            of_a_store=_READS_OF_A_STORE,
+            total=_TOTAL_READS,
+            per_store=_READS_PER_STORE,
             wait_seconds=_WAIT_SECONDS,
         )
 
     @asynccontextmanager
     async def snapshot(self, store_id: str) -> AsyncIterator[Connection]:
-        """A read-only transaction whose statements all see the same moment."""
-        async with self._turns.take(store_id), snapshot(self._reads) as connection:
+        """A read-only transaction whose statements all see the same state of the database."""
+        async with self._slots.acquire(store_id), snapshot(self._reads) as connection:
             await connection.execute(_STATEMENT_LIMIT)
             yield connection

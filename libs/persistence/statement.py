@@ -1,7 +1,7 @@
-"""Running a composed SQLAlchemy statement on the driver's own connection.
+"""Running a SQLAlchemy statement on the driver's connection.
 
-Lists with optional filters are composed with SQLAlchemy Core; everything else is written SQL. Both
-run on the same connection, so that one snapshot can hold them together.
+Lists with optional filters are built with SQLAlchemy Core; everything else is plain SQL. Both run on
+the same connection, so that they can share a snapshot.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""A write as a use case receives it, whatever protocol it came by."""
+"""A write as a use case receives it, independent of the protocol."""
 
 from typing import Generic, TypeVar
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 class Write(Struct, Generic[T], frozen=True):
-    """A write that passed its checks: its store, its body, what it claims by its idempotency key,
-    and who sent it."""
+    """A write whose request passed its checks. `claim` is None without an idempotency key; `caller`
+    is the sender."""
 
     store_id: str
     body: T

@@ -1,1 +1,1 @@
-"""HTTP: problems, bodies, pages, idempotency, health, and the frame that every service's app has."""
+"""HTTP: requests, problem responses, pages, idempotency keys, health, and the server of every service."""

@@ -1,4 +1,4 @@
-"""The frame of a service's HTTP app: who may call, request ids, errors as problems."""
+"""A service's HTTP app: authentication of internal callers, request ids, metrics, error responses."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ from litestar.types import (
 )
 
 from libs.background.lifecycle import BackgroundService, running
+from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BATCH_BYTES
 from libs.kernel.errors import (
     Fault,
@@ -36,10 +37,10 @@ from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
 from libs.web import health, problems
-from libs.web.connections import peer_is_known
+from libs.web.connections import mark_authenticated
 from libs.web.health import Check, InternalToken, health_routes
 
-REQUEST_ID: Final = b"x-request-id"
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 _TRACEPARENT: Final = tracing.HEADER.encode()
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -55,26 +56,26 @@ def create_app(
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
-    """An app that only our own services may call, and anyone for its health.
+    """An app that only the system's own services may call, except for its public health endpoints.
 
-    `checks` raise while the service is not ready; `background` starts and stops with the app;
-    `state` is what the routes need.
+    A check raises while the service is not ready. `background` starts and stops with the app. Routes
+    find `state` in the app's state.
     """
     token = InternalToken(internal_token)
     app = Litestar(
         route_handlers=[*routes, *health_routes(checks, token)],
         request_max_body_size=BATCH_BYTES,
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: render_error},
         lifespan=[lifespan_of(background)],
         openapi_config=None,
         logging_config=None,
     )
     app.state.update(dict(state))
-    return Frame(app, token)
+    return InternalApi(app, token)
 
 
 def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
-    """The app's lifespan: `background` is started before the first request, stopped after the last."""
+    """A lifespan that starts `background` before the first request and stops it after the last."""
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -84,9 +85,9 @@ def lifespan_of(background: Sequence[BackgroundService]) -> Lifespan:
     return lifespan
 
 
-class Frame:
-    """Stands before a service's app: checks who calls before anything else is said, names each
-    request, and measures."""
+class InternalApi:
+    """The ASGI entry of a service: authenticates the internal caller before anything about the
+    service is revealed, gives each request an id, and measures it."""
 
     def __init__(self, app: Litestar, token: InternalToken) -> None:
         self._app = app
@@ -99,13 +100,13 @@ class Frame:
             return
         scope = head_as_get(scope)
         headers = dict(scope["headers"])
-        request_id = headers.get(REQUEST_ID, b"").decode("latin-1") or new_id("req")
+        request_id = headers.get(_REQUEST_ID, b"").decode("latin-1") or new_id("req")
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = 500
 
-        async def watch(message: Message) -> None:
+        async def send_observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -113,13 +114,15 @@ class Frame:
 
         try:
             if self._token.is_in(headers.get(b"authorization", b"")):
-                peer_is_known(scope["state"])
+                mark_authenticated(scope["state"])
             elif not scope["path"].startswith(health.PREFIX):
-                refusal = Unauthenticated("Only our own services may call this one.")
-                await problems.send_problem(watch, refusal, request_id)
+                refusal = Unauthenticated(
+                    "This endpoint is internal: only services of this system may call it."
+                )
+                await problems.send_problem(send_observed, refusal, request_id)
                 return
             with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
-                await self._app(scope, receive, watch)
+                await self._app(scope, receive, send_observed)
         finally:
             metrics.HTTP_SECONDS.labels(
                 scope.get("path_template", ""), scope["method"], str(status)
@@ -128,47 +131,52 @@ class Frame:
 
 
 def head_as_get(scope: HTTPScope) -> HTTPScope:
-    """A HEAD is answered as a GET is; the server sends the headers alone."""
+    """Treats HEAD as GET; the server then sends only the headers."""
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Any exception as the problem it stands for."""
-    # A path that no route has never came through the frame.
-    request_id = request.scope["state"].get("request_id") or request.headers.get("x-request-id")
+def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The problem response to a request that raised `error`."""
+    # Only InternalApi puts the id into the state, and the gateway has none.
+    request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
     return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
 
 
 def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:
-    """Our own errors as they are, the framework's by their status, faults that pass as
-    Unavailable, and anything else as a defect, which is logged."""
+    """`error` as an error that callers know: a WhaleError unchanged, the framework's by its status, a
+    transient one as Unavailable. Any other is logged and becomes an InternalError."""
     if isinstance(error, WhaleError):
         return error
-    if isinstance(error, HTTPException) and (known := _of_framework(error)):
-        return known
+    if isinstance(error, HTTPException) and (mapped := _map_framework_error(error)):
+        return mapped
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The service cannot reach its store. Try again in a moment.")
-    log.error("defect", path=request.url.path, exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The service cannot reach its database. Try again in a moment.")
+    log.error("internal_error", path=request.url.path, exc_info=error)
+    return InternalError(problems.INTERNAL_ERROR)
 
 
-def _of_framework(error: HTTPException) -> WhaleError | None:
+def _map_framework_error(error: HTTPException) -> WhaleError | None:
     match error.status_code:
         case 400:
-            # A Host header that names no host; our routes judge the rest.
+            # An invalid Host header; the routes check everything else.
             return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
         case 404:
-            return NotFound("There is nothing at this path.")
+            return NotFound(
+                "There is nothing at this path. The API reference at /docs lists every path."
+            )
         case 405:
             return MethodNotAllowed(
-                "This path does not take this method.", allow=_methods(error.headers)
+                "This path does not support this method; the `Allow` header lists those it supports.",
+                allow=_allowed_methods(error.headers),
             )
         case 413:
-            return TooLarge(f"The body has more than {BATCH_BYTES:,} bytes.")
+            return TooLarge(
+                f"The body has more than {BATCH_BYTES:,} bytes, which is the most that is allowed."
+            )
         case _:
             return None
 
 
-def _methods(headers: Mapping[str, str] | None) -> tuple[str, ...]:
+def _allowed_methods(headers: Mapping[str, str] | None) -> tuple[str, ...]:
     return tuple((headers or {}).get("Allow", "").replace(" ", "").split(","))

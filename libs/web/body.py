@@ -1,9 +1,9 @@
-"""Reading requests: every fault is told with its place, and as many at once as can be seen."""
+"""Reading requests: all faults that can be found are reported together, each with its place."""
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -11,9 +11,12 @@ from libs.contracts.numbers import decoder
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.web.inspection import Inspection
-from libs.web.wording import must_be_one_of
+from libs.web.wording import MAX_SUGGESTIONS, must_be_one_of, not_json, unknown_name
 
 T = TypeVar("T")
+
+# So many faults stand in the detail; all of them are in `errors`.
+_SUMMARIZED: Final = 3
 
 
 class Faults:
@@ -43,15 +46,22 @@ class Faults:
 
 
 def _summary(found: list[Fault]) -> str:
-    first = found[0]
-    place = first.pointer or first.parameter or first.header
-    more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{place}: {first.detail}{more}"
+    text = "; ".join(map(_sentence, found[:_SUMMARIZED]))
+    more = len(found) - _SUMMARIZED
+    if more > 0:
+        return f"{text}; and {more} more in `errors`."
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def _sentence(fault: Fault) -> str:
+    if fault.pointer == "#":
+        return f"The body {fault.detail}"
+    return f"{fault.pointer or fault.parameter or fault.header}: {fault.detail}"
 
 
 def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
-    """Read JSON as `kind`; raises InvalidRequest with every fault. `at` is where the JSON stands in
-    the request's body."""
+    """Read JSON as `kind`; raises InvalidRequest with every fault. `at` is the JSON pointer of this
+    JSON in the request's body."""
     faults = Faults()
     value = read(body, kind, faults, at=at)
     faults.raise_if_any()
@@ -68,12 +78,12 @@ def read(
     at: str = "#",
 ) -> T | None:
     """Read JSON as `kind`, and check its bounds with `check`, which names pointers from the body's
-    root. All that is missing, unknown, of a wrong type or out of bounds goes to `faults` together;
-    None where not even that much could be read."""
+    root. Every missing or unknown field, wrong type and broken bound is added to `faults`. Returns
+    None where the body is not JSON, or not a value of this kind at all."""
     try:
         value = decoder(kind).decode(body)
-    except msgspec.ValidationError as error:
-        return _inspect(body, kind, faults, check, at, error)
+    except msgspec.ValidationError:
+        return _inspect(body, kind, faults, check, at)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
@@ -87,18 +97,17 @@ def _inspect(
     faults: Faults,
     check: Callable[[T, Faults], None],
     at: str,
-    first: msgspec.ValidationError,
 ) -> T | None:
     inspection = Inspection()
     try:
         value: T = inspection.read(body, kind, at)
-    # The decoder may have stopped before it saw that the rest is no JSON.
+    # The decoder may have stopped before it reached what is not JSON.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
     if not inspection.found:
-        # A member that is there twice: the last counts, and an earlier one is faulty.
-        faults.at(at, str(first))
+        # The inspection reads the last of fields with the same name, and an earlier one is faulty.
+        faults.at(at, "must not have the same field twice")
         return None
     bounds = Faults()
     check(value, bounds)
@@ -109,8 +118,8 @@ def _inspect(
 
 def _unreadable(body: bytes, error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "The body is nested too deeply."
-    return f"The body is not JSON: {error}" if body.strip() else "The body is empty."
+        return "is nested too deeply"
+    return not_json(body, str(error))
 
 
 class Query:
@@ -121,11 +130,14 @@ class Query:
     ) -> None:
         self._values: dict[str, str] = {}
         self._faults = faults
+        suggestions_left = MAX_SUGGESTIONS
         for name, values in multi.items():
             if name not in known:
-                faults.parameter(name, "There is no such parameter.")
+                meant = known if suggestions_left > 0 else ()
+                suggestions_left -= 1
+                faults.parameter(name, unknown_name("parameter", name, meant))
             elif len(values) > 1:
-                faults.parameter(name, "This parameter may be given once.")
+                faults.parameter(name, "must be given only once")
             else:
                 self._values[name] = values[0]
 
@@ -154,7 +166,7 @@ class Query:
         try:
             return None if value is None else datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
         except ValueError:
-            self._faults.parameter(name, "A day, as in 2026-03-10.")
+            self._faults.parameter(name, "must be a day, as in 2026-03-10")
             return None
 
     def number(self, name: str, *, default: int, lowest: int, highest: int) -> int:
@@ -162,6 +174,6 @@ class Query:
         if value is None:
             return default
         if not re.fullmatch(r"[0-9]{1,9}", value) or not lowest <= int(value) <= highest:
-            self._faults.parameter(name, f"A whole number from {lowest} to {highest}.")
+            self._faults.parameter(name, f"must be a whole number from {lowest} to {highest}")
             return default
         return int(value)

@@ -1,4 +1,4 @@
-"""Bounds that more than one service checks, each fault told with its place.
+"""Bounds that more than one service checks; each fault names its place.
 
 Source of the bounds: the API's documentation, "Bounds".
 """
@@ -11,7 +11,8 @@ from libs.kernel import ids
 from libs.web.body import Faults, Query
 
 CUSTOMER_ID_RULE: Final = (
-    "1-128 letters and digits of any script and _ . : @ + | = ~ - ' ! $ & *, but neither . nor .."
+    "must have 1 to 128 characters: letters and digits of any script, and _ . : @ + | = ~ - ' ! $ & * "
+    "(but not . or .. alone)"
 )
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -19,18 +20,18 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def customer_id(value: str, faults: Faults, *, at: str) -> None:
-    """A customer's id, in whatever normal form; it is kept in form C."""
+    """A customer's id, in any Unicode normal form; it is stored in form C."""
     if ids.customer_id(value) is None:
         faults.at(at, CUSTOMER_ID_RULE)
 
 
 def customer_parameter(query: Query, faults: Faults) -> str | None:
-    """The parameter `customer_id` in the spelling that ids are kept in, where it is given."""
+    """The parameter `customer_id` in the form in which ids are stored, or None without one."""
     return _parameter("customer_id", query, faults, ids.customer_id)
 
 
 def customer_start_parameter(query: Query, faults: Faults) -> str | None:
-    """The parameter `query`, the start of a customer's id, in the same spelling."""
+    """The parameter `query`, the start of a customer's id, in the form in which ids are stored."""
     return _parameter("query", query, faults, ids.customer_id_start)
 
 
@@ -47,17 +48,17 @@ def _parameter(
 def text(value: str, faults: Faults, *, at: str, longest: int) -> None:
     """A name, reason or note: some readable text of up to `longest` characters."""
     if not 1 <= len(value) <= longest:
-        faults.at(at, f"1-{longest} characters")
+        faults.at(at, f"must have 1 to {longest} characters")
     elif _CONTROL.search(value) or not value.strip():
-        faults.at(at, "readable text without control characters")
+        faults.at(at, "must be readable text without control characters")
 
 
 def currency(value: str, faults: Faults, *, at: str) -> None:
     if not _CURRENCY.fullmatch(value):
-        faults.at(at, "three capital letters, as in USD")
+        faults.at(at, "must be three capital letters, as in USD")
 
 
 def whole(value: int, faults: Faults, *, at: str, low: int, high: int) -> None:
     """A whole number from `low` to `high`."""
     if not low <= value <= high:
-        faults.at(at, f"from {low:,} to {high:,}")
+        faults.at(at, f"must be from {low:,} to {high:,}")

@@ -1,4 +1,4 @@
-"""Health: whether the process responds, whether it can do its work, and for those who may know, why not."""
+"""Health endpoints: liveness, readiness, and for authenticated callers the reasons against it."""
 
 import asyncio
 import hmac
@@ -13,61 +13,63 @@ PREFIX: Final = "/health/"
 
 # A readiness check that hangs must not hang the caller.
 _CHECK_SECONDS: Final = 2.0
-# Readiness is public: however often it is asked for, the checks run once in this time.
+# Readiness is public, so its result is cached: requests must not multiply the checks.
 _FRESH_SECONDS: Final = 1.0
 
 Check = Callable[[], Awaitable[None]]
 
 
 class Readiness:
-    """What the checks say now, or said within the last second."""
+    """The results of the readiness checks, cached for a second."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._lock = asyncio.Lock()
-        self._until = 0.0
-        self._found: dict[str, str] = {}
+        self._fresh_until = 0.0
+        self._failures: dict[str, str] = {}
 
-    async def failing(self) -> dict[str, str]:
-        """The checks that fail, each with its reason; concurrent callers share one look."""
+    async def failures(self) -> dict[str, str]:
+        """The reason of each failing check, by the check's name. Concurrent callers share a run."""
         async with self._lock:
-            if time.monotonic() >= self._until:
-                self._found = await _failing(self._checks)
-                self._until = time.monotonic() + _FRESH_SECONDS
-            return self._found
+            if time.monotonic() >= self._fresh_until:
+                self._failures = await _run_checks(self._checks)
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
+            return self._failures
 
 
-async def _failing(checks: Mapping[str, Check]) -> dict[str, str]:
+async def _run_checks(checks: Mapping[str, Check]) -> dict[str, str]:
     async def run(check: Check) -> str | None:
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await check()
         except TimeoutError:
-            return "no answer in time"
-        except Exception as error:  # noqa: BLE001  whatever it is, it is why we are not ready
+            return "no response in time"
+        except Exception as error:  # noqa: BLE001  any failure is a reason
             return str(error) or type(error).__name__
         return None
 
-    found = await asyncio.gather(*(run(check) for check in checks.values()))
-    return {name: fault for name, fault in zip(checks, found, strict=True) if fault is not None}
+    reasons = await asyncio.gather(*(run(check) for check in checks.values()))
+    return {
+        name: reason for name, reason in zip(checks, reasons, strict=True) if reason is not None
+    }
 
 
 class InternalToken:
-    """What our own services and the operator's tools show."""
+    """The token by which services and the operator's tools authenticate to each other."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
     def is_in(self, authorization: bytes) -> bool:
-        """Whether this Authorization header carries it."""
+        """Whether the Authorization header has the token."""
         return hmac.compare_digest(authorization, self._expected)
 
 
 def health_routes(
     checks: Mapping[str, Check], token: InternalToken
 ) -> list[ControllerRouterHandler]:
-    """`/health/live`: the process responds. `/health/ready`: it can do its work. Anyone may ask for
-    both; the reasons name our parts, so they are for those who show the internal token."""
+    """`/health/live`: the process responds. `/health/ready`: it can do its work. Both are public; the
+    reasons name internals, so only callers with the internal token get them."""
     readiness = Readiness(checks)
 
     @get("/health/live", operation_id="live", sync_to_thread=False)
@@ -76,12 +78,12 @@ def health_routes(
 
     @get("/health/ready", operation_id="ready")
     async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        faults = await readiness.failing()
-        if not faults:
+        failures = await readiness.failures()
+        if not failures:
             return Response({"status": "ready"}, status_code=200)
-        shown: dict[str, Any] = {"status": "not ready"}
+        body: dict[str, Any] = {"status": "not ready"}
         if token.is_in(request.headers.get("authorization", "").encode("latin-1")):
-            shown["failing"] = faults
-        return Response(shown, status_code=503)
+            body["failing"] = failures
+        return Response(body, status_code=503)
 
     return [live, ready]

@@ -1,4 +1,4 @@
-"""Idempotency keys on the wire: the header, and the digest of the request it stands for."""
+"""Idempotency keys over HTTP: the header, and the digest of the request that a key belongs to."""
 
 import re
 from decimal import Context, Decimal
@@ -8,50 +8,52 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from libs.contracts.headers import IDEMPOTENCY_KEY
 from libs.web.body import Faults
 
-HEADER: Final = "Idempotency-Key"
-REPLAYED_HEADER: Final = "Idempotency-Hit"
-
-# Printable ASCII; a quoted key, as the header's draft standard has it, is the same as a bare one.
+# Printable ASCII. The header's draft standard quotes the key; a quoted key equals an unquoted one.
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 def key_of(header: str | None, faults: Faults) -> str | None:
-    """The key in the header, or None without one; what is no key is a fault."""
+    """The key in the header, or None without one; an invalid key is added to `faults`."""
     if header is None:
         return None
     key = header.strip()
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):
-        faults.header(HEADER, "1-255 printable characters, bare or in double quotes")
+        faults.header(
+            IDEMPOTENCY_KEY,
+            "must have 1 to 255 printable ASCII characters, optionally in double quotes",
+        )
         return None
     return key
 
 
 def fingerprint(*, method: str, path: str, query: str, body: bytes) -> bytes:
-    """A digest of what the request means: the order of members and parameters, white space and the
-    spelling of numbers make no difference. `path` has the store's real id, and `body` passed its
-    checks: it is JSON, not nested deeply, with numbers of a sane size."""
-    meaning = [method, path, sorted(parse_qsl(query, keep_blank_values=True)), _meaning(body)]
-    return blake2b(msgspec.msgpack.encode(meaning, order="sorted"), digest_size=16).digest()
+    """A digest of the request's meaning: the order of fields and parameters, white space and the
+    notation of numbers make no difference. `path` has the store's id instead of `me`. `body` passed
+    its checks: it is JSON of bounded depth, with numbers of bounded size."""
+    parameters = sorted(parse_qsl(query, keep_blank_values=True))
+    canonical = [method, path, parameters, _canonical_body(body)]
+    return blake2b(msgspec.msgpack.encode(canonical, order="sorted"), digest_size=16).digest()
 
 
-def _meaning(body: bytes) -> object:
+def _canonical_body(body: bytes) -> object:
     try:
-        return _plain(_json.decode(body))
+        return _canonical(_json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body
 
 
-def _plain(value: object) -> object:
-    """The value with each number in one spelling, whatever way it was written."""
+def _canonical(value: object) -> object:
+    """The value with equal numbers written in the same way."""
     match value:
         case dict():
-            return {name: _plain(one) for name, one in value.items()}
+            return {name: _canonical(member) for name, member in value.items()}
         case list():
-            return [_plain(one) for one in value]
+            return [_canonical(item) for item in value]
         case bool():
             return value
         case int() | Decimal():
@@ -60,6 +62,6 @@ def _plain(value: object) -> object:
             return value
 
 
-# Wider than any number that passes our bounds; a longer one is refused later anyway.
+# Wider than any number within the bounds; a longer number is refused later.
 _EXACT: Final = Context(prec=100, Emax=999_999, Emin=-999_999)
 _json: Final = msgspec.json.Decoder(float_hook=Decimal)

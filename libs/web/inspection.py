@@ -1,7 +1,7 @@
-"""Everything that is wrong with a body: the decoder stops at the first fault, this goes on.
+"""Everything that is wrong with a body: the decoder stops at the first fault, this continues.
 
-It walks the JSON along its type, decodes each value by itself, and puts a stand-in where a value is
-missing or cannot be read, so that the bounds of all the others can be checked too.
+It walks the JSON along its type and decodes each value by itself. Where a value is missing or cannot
+be read it puts a stand-in, so that the bounds of all other values can be checked too.
 """
 
 import itertools
@@ -9,17 +9,14 @@ import types
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from libs.contracts.numbers import Exact, Money, decoder
 from libs.kernel.errors import Fault
-from libs.web.wording import wrong_value
-
-REQUIRED: Final = "This field is required."
-UNKNOWN: Final = "There is no such field."
+from libs.web.wording import MAX_SUGGESTIONS, REQUIRED, unknown_name, wrong_value
 
 
 def pointer_step(step: str) -> str:
@@ -32,8 +29,9 @@ class Inspection:
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
-        # No two stand-ins are equal, and none is like what people send: else a rule that compares
-        # two values would find a fault that is not there.
+        self._suggestions_left = MAX_SUGGESTIONS
+        # All stand-ins differ from each other and from likely values: a rule that compares two
+        # values must not find a fault that is not there.
         numbers = itertools.count(1_000_003)
         self._makers: dict[Any, Callable[[], Any]] = {
             str: lambda: f"stand-in {next(numbers)}",
@@ -45,7 +43,7 @@ class Inspection:
             list: list,
             dict: dict,
             Raw: lambda: Raw(b"null"),
-            # Like none of the choices.
+            # Equal to none of the choices.
             Literal: lambda: UNSET,
         }
 
@@ -68,7 +66,7 @@ class Inspection:
         )
 
     def _walk_into(self, raw: bytes, kind: Any) -> Callable[[str], Any] | None:
-        """How to go on inside a value of this kind, where it is one that has an inside."""
+        """How to walk a value of this kind: None for a value without fields or items."""
         opening = raw.lstrip()[:1]
         if _is_struct(kind) and opening == b"{":
             return lambda at: self._struct(msgspec.json.decode(raw, type=dict[str, Raw]), kind, at)
@@ -96,15 +94,18 @@ class Inspection:
                 self._fault(place, REQUIRED)
                 values[field.name] = self._stand_in(field.type)
         if kind.__struct_config__.forbid_unknown_fields:
+            known = [field.encode_name for field in msgspec.structs.fields(kind)]
             for name in members:
-                self._fault(f"{at}/{pointer_step(name)}", UNKNOWN)
+                meant = known if self._suggestions_left > 0 else ()
+                self._suggestions_left -= 1
+                self._fault(f"{at}/{pointer_step(name)}", unknown_name("field", name, meant))
         return kind(**values)
 
     def _fault(self, at: str, detail: str) -> None:
         self.found.append(Fault(detail=detail, pointer=at))
 
     def _stand_in(self, kind: Any) -> Any:
-        """A value that code which checks a `kind` can look at."""
+        """A value that the checks of a `kind` can read."""
         kind = next(_alternatives(kind))
         if _is_struct(kind):
             required = (field for field in msgspec.structs.fields(kind) if field.required)
@@ -118,7 +119,7 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _alternatives(kind: Any) -> Iterator[Any]:
-    """The kinds that a value may have, null and absent ones left out."""
+    """The kinds that a value may have, without null and unset."""
     origin = get_origin(kind)
     if origin in {Union, types.UnionType}:
         for one in get_args(kind):

@@ -1,6 +1,6 @@
-"""How deep a JSON body may be nested and how large its exponents may be, judged on its bytes.
+"""Bounds on the nesting depth and the exponents of a JSON body, checked on its bytes.
 
-Whatever reads the body afterwards may recurse into it and compute with its numbers.
+Only then is it safe to recurse into the body and to compute with its numbers.
 """
 
 import re
@@ -11,36 +11,41 @@ from libs.web.body import Faults
 MAX_DEPTH: Final = 64
 MAX_EXPONENT: Final = 30
 
-# To the end of the body where the string has none: then it is no JSON, and nothing is looked at twice.
+# An unterminated string extends to the end of the body: it is not JSON, and nothing is scanned twice.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _LARGE_EXPONENT: Final = re.compile(rb"[eE](?<=[0-9.].)[+-]?0*+(?:3[1-9]|[4-9][0-9]|[1-9][0-9]{2})")
 _OPENING: Final = (b"[", b"{")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 
 
 def check(body: bytes, faults: Faults) -> None:
-    """Find what is out of bounds; whether the body is JSON at all is not judged here."""
-    if sum(body.count(bracket) for bracket in _OPENING) > MAX_DEPTH and _is_deep(_bare(body)):
-        faults.at("#", f"nested over {MAX_DEPTH} levels")
-    if _LARGE_EXPONENT.search(body) and _LARGE_EXPONENT.search(_bare(body)):
-        faults.at("#", f"a number has an exponent outside -{MAX_EXPONENT} to {MAX_EXPONENT}")
+    """Add values out of bounds to `faults`. Does not check whether the body is JSON."""
+    if sum(body.count(bracket) for bracket in _OPENING) > MAX_DEPTH and _is_too_deep(
+        _without_strings(body)
+    ):
+        faults.at("#", f"must not be nested over {MAX_DEPTH} levels")
+    if _LARGE_EXPONENT.search(body) and _LARGE_EXPONENT.search(_without_strings(body)):
+        faults.at(
+            "#",
+            f"must not have a number with an exponent outside -{MAX_EXPONENT} to {MAX_EXPONENT}",
+        )
 
 
-def _bare(body: bytes) -> bytes:
-    """The body with its strings emptied."""
+def _without_strings(body: bytes) -> bytes:
+    """The body with the content of its strings removed."""
     return _STRING.sub(b'""', body)
 
 
-def _is_deep(bare: bytes) -> bool:
-    """Whether brackets are left after as many levels as are allowed are peeled off, the innermost
-    first. Brackets that do not match are the decoder's to find."""
-    brackets = bare.translate(_ONE_KIND, delete=_NOT_BRACKETS)
+def _is_too_deep(body: bytes) -> bool:
+    """Whether any brackets remain after removing the allowed number of levels, innermost first.
+    Unbalanced brackets are left to the decoder."""
+    brackets = body.translate(_SQUARE, delete=_NOT_BRACKETS)
     if b"[" * (MAX_DEPTH + 1) in brackets:
         return True
     for _ in range(MAX_DEPTH):
-        peeled = brackets.replace(b"[]", b"")
-        if len(peeled) == len(brackets):
+        outer = brackets.replace(b"[]", b"")
+        if len(outer) == len(brackets):
             return False
-        brackets = peeled
+        brackets = outer
     return b"[]" in brackets

@@ -1,4 +1,4 @@
-"""Pages in the API: `limit` and `starting_after` in, `data`, `total` and `has_more` out."""
+"""Pages in the API: reads `limit` and `starting_after`, renders `data`, `total` and `has_more`."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ PARAMETERS: Final = frozenset(parameter.name for parameter in PAGE)
 
 
 class PageAnswer(Struct, frozen=True, kw_only=True):
-    """The response with one page; `total_more` is true where more than `total` items match."""
+    """The body of a response with one page; `total_more` is true if more than `total` items match."""
 
     data: Sequence[Any]
     total: int
@@ -30,7 +30,7 @@ def page_of(query: Query) -> Page:
 
 
 def page_answer(page: Listed[Any], data: Sequence[Any] | None = None) -> PageAnswer:
-    """The response with a page's items, or with `data` that was rendered from them."""
+    """The body with a page's items, or with `data` rendered from them."""
     return PageAnswer(
         data=page.items if data is None else data,
         total=min(page.counted, COUNT_LIMIT),

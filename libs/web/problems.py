@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one table from error codes to HTTP statuses, and the answers."""
+"""Problem details (RFC 9457): the table from error codes to HTTP statuses, and the responses."""
 
 from typing import Any, Final
 
@@ -7,6 +7,7 @@ from litestar import Response
 from litestar.types import Send
 from msgspec import Struct
 
+from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import (
     MethodNotAllowed,
     RateLimited,
@@ -17,126 +18,166 @@ from libs.kernel.errors import (
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+# The detail of every internal error.
+INTERNAL_ERROR: Final = (
+    "The service failed unexpectedly. The error has been logged under the request id in `instance`."
+)
+
 
 class Problem(Struct, frozen=True):
-    """What a code means: its HTTP status, a title, and an explanation for a person."""
+    """What a code means: its HTTP status, a title, what happened, and what the caller does next."""
 
     status: int
     title: str
     explanation: str
+    action: str
 
 
 PROBLEMS: Final[dict[str, Problem]] = {
     "unauthenticated": Problem(
         401,
-        "No valid API key",
-        "The request has no Authorization header of the form `Bearer wk_live_…`, or the key is "
-        "unknown or revoked. Keys are made by whoever operates the service.",
+        "Missing or invalid API key",
+        "The request has no `Authorization` header of the form `Bearer wk_live_…`, or its API key is "
+        "unknown or revoked.",
+        "Send the key in the `Authorization` header. To get a new key, run `make key STORE=<store id>` "
+        "or ask the people who operate this service.",
     ),
     "insufficient_scope": Problem(
         403,
-        "The key may not do this",
-        "A key carries scopes: read, earn, redeem, manage, admin. None includes another. The member "
-        "`required` names the one that this request needs.",
+        "The API key lacks a scope",
+        "An API key carries one or more of the scopes read, earn, redeem, manage and admin. No scope "
+        "includes another. The field `required` names the scope that this request needs.",
+        "Use a key that has the scope. `make key STORE=<store id> SCOPES=…` creates one.",
     ),
     "not_found": Problem(
         404,
         "Not found",
-        "There is nothing of this id in the store, the path does not exist, or the store is not the "
-        "key's own. Another store's things look exactly like things that do not exist.",
+        "The path does not exist, the store has no object with this id, or the API key belongs to "
+        "another store. Objects of another store look exactly like objects that do not exist.",
+        "Check the path against the [API reference](/docs), the id, and the store. `me` in place of "
+        "the store id always means the store of the key.",
     ),
     "request_timeout": Problem(
         408,
         "The request arrived too slowly",
-        "Headers must be complete within ten seconds, and a body must arrive at 32 KiB a second after its "
-        "first ten. Nothing was changed.",
+        "Headers must be complete within 10 seconds. A body must arrive at 32 KiB per second after "
+        "its first 10 seconds. Nothing was changed.",
+        "Send the request again over a better connection, and split large batches.",
     ),
     "headers_too_large": Problem(
         431,
-        "The headers are too large",
-        "A request may have 100 headers, and 32 KiB of them together with its path.",
+        "The request headers are too large",
+        "A request may have up to 100 headers. Headers and path together may have up to 32 KiB.",
+        "Remove headers that the API does not use, such as cookies.",
     ),
     "method_not_allowed": Problem(
         405,
-        "The path does not take this method",
-        "The path exists, but not with this method. The header `Allow` lists those it takes.",
+        "Method not allowed",
+        "The path exists, but not with this HTTP method. The `Allow` header lists the methods that "
+        "it takes.",
+        "Use one of those methods. The [API reference](/docs) lists every operation.",
     ),
     "conflict": Problem(
         409,
-        "The present state forbids it",
-        "The request contradicts what is recorded already: a state that is final, another price, or "
-        "a balance that would pass its bound. Nothing was changed.",
+        "Conflict with the current state",
+        "The request contradicts the recorded state: the state is final, the price has changed, the id "
+        "is taken, or a balance would exceed its limit. Nothing was changed.",
+        "Read the object again and decide with its current state. The same request will be refused "
+        "again.",
     ),
     "reward_unavailable": Problem(
         409,
-        "The reward cannot be had now",
-        "The member `reason` says why: inactive, not_started, ended, limit_reached, out_of_stock or "
-        "tier_required. Nothing was changed.",
+        "The reward is not available",
+        "The customer cannot redeem this reward now. The field `reason` is one of inactive, "
+        "not_started, ended, limit_reached, out_of_stock and tier_required. Nothing was changed.",
+        "Offer another reward. `GET /v1/stores/me/loyalty/rewards?customer_id=…` lists the rewards "
+        "and which of them this customer can redeem.",
     ),
     "program_inactive": Problem(
         409,
         "No active loyalty program",
-        "The store has no loyalty program, or none that is active, so nothing can be earned or "
-        "redeemed. Orders are recorded meanwhile.",
+        "The store has no loyalty program, or none that is active, so points can be neither earned nor "
+        "redeemed. Orders are recorded in the meantime.",
+        "Create a program with `POST /v1/stores/me/loyalty-programs`, or set `is_active` of an "
+        "existing one to true.",
     ),
     "account_suspended": Problem(
         409,
         "The customer's account is suspended",
-        "A suspended account neither earns nor redeems. Its orders are held, and post once it is "
-        "made active again.",
+        "A suspended account can neither earn nor redeem points. Its orders are held, and are posted "
+        "once the account is active again.",
+        "After a review, set the `status` of the customer to active with "
+        "`PATCH /v1/stores/me/loyalty/customers/{id}`.",
     ),
     "insufficient_points": Problem(
         409,
         "Not enough points",
-        "The members `balance`, `required` and `missing` are points. Nothing was changed.",
+        "The customer's balance is below the price. The fields `balance`, `required` and `missing` "
+        "are in points. Nothing was changed.",
+        "Offer a reward that costs no more than `balance`, or show how many points are `missing`.",
     ),
     "idempotency_in_flight": Problem(
         409,
-        "The first request with this key is still running",
-        "Repeat the request in a moment with the same Idempotency-Key to get the first one's answer.",
+        "The first request with this Idempotency-Key is still running",
+        "Another request with the same Idempotency-Key has not finished yet.",
+        "Send the request again in a moment with the same Idempotency-Key. It gets the response to the "
+        "first one.",
     ),
     "too_large": Problem(
         413,
-        "The body is too large",
-        "A body may have 64 KiB, a batch 1 MiB.",
+        "The request body is too large",
+        "A body may have up to 64 KiB, the body of a batch up to 1 MiB.",
+        "Split the batch into smaller ones.",
     ),
     "unsupported_media_type": Problem(
         415,
-        "The body is not JSON",
-        "Send the body with `Content-Type: application/json`.",
+        "Unsupported media type",
+        "The `Content-Type` of the body is missing, or is not one that this operation takes.",
+        "Send JSON with `Content-Type: application/json`.",
     ),
     "invalid_request": Problem(
         400,
-        "Faulty values",
-        "The member `errors` lists every faulty value: `pointer` is its place in the body, "
-        "`parameter` a query parameter, `header` a header, `detail` what it should be.",
+        "Invalid request",
+        "The request breaks the rules of the API. The field `errors` lists everything that is wrong. "
+        "In each entry, `pointer` is the place in the body, `parameter` a query parameter or `header` a "
+        "header, and `detail` says what is wrong there. Nothing was changed.",
+        "Correct every entry of `errors` and send the request again.",
     ),
     "idempotency_key_reused": Problem(
         422,
-        "The Idempotency-Key stands for another request",
-        "A key belongs to one request: method, path, query and body. Use a new key for a new request.",
+        "Idempotency-Key used for another request",
+        "An Idempotency-Key belongs to one request: its method, path, query and body. This key has "
+        "already been used with another request.",
+        "Use a new key for a new request. To repeat a request, send exactly the same one.",
     ),
     "rate_limited": Problem(
         429,
         "Too many requests",
-        "The key's allowance is used up. `Retry-After` says in how many seconds there is more.",
+        "The API key has used up its requests for now. The `Retry-After` header says how many seconds "
+        "to wait, and the `RateLimit-Policy` header what the key may do.",
+        "Wait for as long as `Retry-After` says, then send the request again. Batches need fewer "
+        "requests.",
     ),
     "unavailable": Problem(
         503,
-        "Not available at the moment",
-        "The write did not happen, or will be settled within ten seconds. Repeat it with the same "
-        "Idempotency-Key to get its outcome; without a key it may act twice.",
+        "Temporarily unavailable",
+        "A part of the service cannot be reached. A write either did not happen or will be settled "
+        "within 10 seconds.",
+        "Send the request again after the seconds in `Retry-After`. Send a write with the same "
+        "Idempotency-Key: it gets the outcome of the first attempt. Without a key it may act twice.",
     ),
     "internal_error": Problem(
         500,
-        "A defect of ours",
-        "This should not have happened. The request id, in `instance`, finds it in the logs.",
+        "Internal error",
+        "The service failed in a way that it should not. The error has been logged under the request "
+        "id in `instance`.",
+        "Send the id in `instance` to the people who operate this service.",
     ),
 }
 
 
 def body_of(error: WhaleError, request_id: str) -> bytes:
-    """The problem document: RFC 9457's members, the code, and what the error carries."""
+    """The problem document: the members of RFC 9457, the code, and the data of the error."""
     problem = PROBLEMS[error.code]
     return msgspec.json.encode(
         {
@@ -152,7 +193,7 @@ def body_of(error: WhaleError, request_id: str) -> bytes:
 
 
 def headers_of(error: WhaleError) -> dict[str, str]:
-    """The headers an error asks for."""
+    """The headers that go with the error."""
     match error:
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
@@ -176,7 +217,7 @@ def status_of(error: WhaleError) -> int:
 
 
 def problem_response(error: WhaleError, request_id: str) -> Response[Any]:
-    """The answer to a request that failed with `error`."""
+    """The response to a request that failed with `error`."""
     return Response(
         content=body_of(error, request_id),
         status_code=status_of(error),
@@ -186,12 +227,12 @@ def problem_response(error: WhaleError, request_id: str) -> Response[Any]:
 
 
 async def send_problem(send: Send, error: WhaleError, request_id: str) -> None:
-    """The same where no route was reached."""
+    """Send the response where no route was reached."""
     body = body_of(error, request_id)
     headers = {
         "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
-        "X-Request-Id": request_id,
+        REQUEST_ID: request_id,
         **headers_of(error),
     }
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, with limits on what a peer may send and how slowly.
+"""uvicorn's HTTP/1.1 protocol with limits on what a peer may send and how slowly.
 
-A request that breaks one is answered with a problem where a response can still be written, and its
-connection is closed. Trailers of a chunked body are counted and dropped: no header follows a body.
+A request over a limit gets a problem response if a response can still be written, and its connection
+is closed. Trailers of a chunked body are counted and dropped, so that no header follows a body.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import (
     Fault,
     HeadersTooLarge,
@@ -24,28 +25,28 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import metrics
 from libs.web import problems
-from libs.web.connections import Connections, offer_trust
+from libs.web.connections import Connections, call_when_authenticated
 
-# `: ` and the line's end.
+# `: ` and the line break.
 _PER_HEADER_BYTES: Final = 4
-# A refused peer that still sends is listened to for so long: closed at once, its own unread bytes
-# would destroy the response on the way.
+# For this long a refused peer may continue to send: closing immediately would reset the connection,
+# and the peer might lose the response.
 _LINGER_SECONDS: Final = 2.0
 _NOT_HTTP: Final = InvalidRequest(
-    "This is not HTTP/1.1.", errors=[Fault(detail="The request cannot be read as HTTP/1.1.")]
+    "This is not HTTP/1.1.", errors=[Fault(detail="The request is not valid HTTP/1.1.")]
 )
 
 
-class _Reading(Enum):
-    """What the next bytes are part of."""
+class _Phase(Enum):
+    """What the next bytes from the peer are part of."""
 
-    NOTHING = auto()
+    IDLE = auto()
     HEADERS = auto()
     BODY = auto()
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection, and its limits."""
 
     def __init__(
         self,
@@ -54,101 +55,107 @@ class LimitedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        register: Connections,
+        registry: Connections,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._register = register
-        self._limits = register.limits
-        self._reading = _Reading.NOTHING
-        # When what is being read must be complete.
+        self._registry = registry
+        self._limits = registry.limits
+        self._phase = _Phase.IDLE
+        # When the current headers or body must be complete.
         self._deadline: float | None = None
         self._header_bytes = 0
         self._header_count = 0
-        # Bytes since the parser last got anywhere: a header or chunk extension without an end.
-        self._unparsed = 0
-        self._progress = False
-        self._unread = 0
-        self._refused = False
-        self._fault: WhaleError | None = None
-        self._stuck_since: float | None = None
+        # Bytes since the parser last made progress: a header or chunk extension without an end.
+        self._unparsed_bytes = 0
+        self._has_progressed = False
+        # Bytes read and dropped after the response.
+        self._unread_bytes = 0
+        self._is_refused = False
+        self._parser_error: WhaleError | None = None
+        self._write_blocked_since: float | None = None
 
     # -- the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
-        if not self._register.admit(self, self.loop):
+        if not self._registry.add(self, self.loop):
             self._refuse(Unavailable("There are too many connections. Try again in a moment."))
-            # It is in no register, so nobody would look after it.
+            # It is not registered, so no sweep would close it.
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._register.leave(self)
+        self._registry.remove(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        self._stuck_since = self.loop.time()
+        self._write_blocked_since = self.loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        self._stuck_since = None
+        self._write_blocked_since = None
         super().resume_writing()
 
     def is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         self.transport.abort()
 
-    def check(self, now: float) -> None:
-        """Cut off a peer that does not read; refuse one that sends too slowly."""
-        if self._stuck_since is None and self.transport.is_closing():
-            self._stuck_since = now
-        if self._stuck_since is not None and now > self._stuck_since + self._limits.write_seconds:
+    def enforce_deadlines(self, now: float) -> None:
+        """Disconnect a peer that does not read; refuse a request that arrives too slowly."""
+        if self._write_blocked_since is None and self.transport.is_closing():
+            self._write_blocked_since = now
+        if (
+            self._write_blocked_since is not None
+            and now > self._write_blocked_since + self._limits.write_seconds
+        ):
             self.transport.abort()
         elif self._deadline is not None and now > self._deadline:
-            self._miss_deadline(now)
+            self._handle_missed_deadline(now)
 
-    def _miss_deadline(self, now: float) -> None:
-        if self._refused or self._reading is _Reading.NOTHING:
+    def _handle_missed_deadline(self, now: float) -> None:
+        if self._is_refused or self._phase is _Phase.IDLE:
             self.transport.close()
         elif self.flow.read_paused:
-            # The peer cannot send while we do not read.
+            # The peer cannot send while reading is paused.
             self._deadline = now + self._limits.body_seconds
         else:
-            what = "headers" if self._reading is _Reading.HEADERS else "body"
-            self._refuse(RequestTimeout(f"The request's {what} took too long to arrive."))
+            part = "headers" if self._phase is _Phase.HEADERS else "body"
+            self._refuse(RequestTimeout(f"The request's {part} took too long to arrive."))
 
-    # -- what arrives
+    # -- receiving
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._is_refused:
             self._drop(len(data))
             return
         self._unset_keepalive_if_required()
         if self._deadline is None and not self.is_busy():
             self._deadline = self.loop.time() + self._limits.header_seconds
-        self._progress = False
+        self._has_progressed = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # HTTP/1.1 is all that is spoken here: the request is answered as if it had not asked.
+            # Only HTTP/1.1 is supported: the request is handled as if it had no Upgrade header.
             pass
         except httptools.HttpParserError:
-            self._refuse(self._fault or _NOT_HTTP)
+            self._refuse(self._parser_error or _NOT_HTTP)
             return
-        self._unparsed = 0 if self._progress else self._unparsed + len(data)
-        if self._unparsed > self._limits.header_bytes:
+        self._unparsed_bytes = 0 if self._has_progressed else self._unparsed_bytes + len(data)
+        if self._unparsed_bytes > self._limits.header_bytes:
             self._refuse(self._headers_too_large())
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined:
-            self._fail(Unavailable("Too many requests were sent before the first was answered."))
+            self._stop_parser(
+                Unavailable("Too many requests were sent without waiting for their responses.")
+            )
         super().on_message_begin()
-        offer_trust(self.scope["state"], self._become_known)
-        self._reading = _Reading.HEADERS
+        call_when_authenticated(self.scope["state"], self._mark_authenticated)
+        self._phase = _Phase.HEADERS
         self._deadline = self.loop.time() + self._limits.header_seconds
-        self._header_bytes = self._header_count = self._unread = 0
+        self._header_bytes = self._header_count = self._unread_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         self._header_bytes += len(url)
@@ -159,89 +166,91 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_count += 1
         self._header_bytes += len(name) + len(value) + _PER_HEADER_BYTES
         self._check_headers()
-        if self._reading is _Reading.HEADERS:
+        if self._phase is _Phase.HEADERS:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._progress = True
-        self._reading = _Reading.BODY
+        self._has_progressed = True
+        self._phase = _Phase.BODY
         self._deadline = self.loop.time() + self._limits.body_seconds
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._progress = True
+        self._has_progressed = True
         if self._deadline is not None:
             self._deadline += len(body) / self._limits.least_bytes_per_second
         if self.cycle.response_complete:
-            self._unread += len(body)
-            if self._unread > self._limits.unread_bytes:
+            self._unread_bytes += len(body)
+            if self._unread_bytes > self._limits.unread_bytes:
                 self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._progress = True
-        self._reading = _Reading.NOTHING
+        self._has_progressed = True
+        self._phase = _Phase.IDLE
         self._deadline = None
         super().on_message_complete()
 
-    def _become_known(self) -> None:
-        self._register.trust(self)
+    def _mark_authenticated(self) -> None:
+        self._registry.mark_authenticated(self)
 
     def _check_headers(self) -> None:
         limits = self._limits
         if self._header_bytes > limits.header_bytes or self._header_count > limits.headers:
-            self._fail(self._headers_too_large())
+            self._stop_parser(self._headers_too_large())
 
     def _headers_too_large(self) -> HeadersTooLarge:
         kib = self._limits.header_bytes // 1024
         return HeadersTooLarge(
-            f"A request may have {self._limits.headers} headers, {kib} KiB with its path."
+            f"A request may have at most {self._limits.headers} headers, and {kib} KiB of headers "
+            "and path."
         )
 
-    def _fail(self, fault: WhaleError) -> None:
-        """Stop the parser, which wraps whatever its callbacks raise."""
-        self._fault = fault
-        raise fault
+    def _stop_parser(self, error: WhaleError) -> None:
+        """Raise `error` out of a parser callback. The parser wraps it, so it is stored as well."""
+        self._parser_error = error
+        raise error
 
     # -- refusing
 
     def _refuse(self, error: WhaleError) -> None:
-        """Answer with a problem if the response to this request has not begun, and close."""
-        if self._refused or self.transport.is_closing():
+        """Send a problem response unless the response has started, and close the connection."""
+        if self._is_refused or self.transport.is_closing():
             return
-        self._refused = True
+        self._is_refused = True
         metrics.HTTP_REFUSED.labels(error.code).inc()
         self._unset_keepalive_if_required()
-        if self._reading is _Reading.BODY and self.is_busy():
-            # The app must not wait for the rest; what it sends goes nowhere unless it has begun.
+        if self._phase is _Phase.BODY and self.is_busy():
+            # The app must not wait for the rest of the body; a response that it has not started is
+            # discarded.
             self.cycle.disconnected = not self.cycle.response_started
             self.cycle.message_event.set()
         if self.pipeline or (self.is_busy() and not self.cycle.disconnected):
-            # Earlier requests are being answered: the connection ends with the last of them.
+            # Earlier requests are still in progress: close after the last of their responses.
             self._deadline = self.loop.time() + self._limits.write_seconds
             self.cycle.keep_alive = False
             self.flow.pause_reading()
             return
         self._deadline = self.loop.time() + _LINGER_SECONDS
-        self._unread = 0
+        self._unread_bytes = 0
         self.transport.write(_response(error))
         self.transport.write_eof()
 
-    def _drop(self, count: int) -> None:
-        self._unread += count
-        if self._unread > self._limits.unread_bytes:
+    def _drop(self, byte_count: int) -> None:
+        self._unread_bytes += byte_count
+        if self._unread_bytes > self._limits.unread_bytes:
             self.transport.close()
 
 
 def _response(error: WhaleError) -> bytes:
-    """A problem as bytes on the wire."""
+    """A complete HTTP response with the error's problem document."""
     request_id = new_id("req")
     body = problems.body_of(error, request_id)
     headers = {
         "Content-Type": problems.MEDIA_TYPE,
         "Content-Length": str(len(body)),
         "Connection": "close",
-        "X-Request-Id": request_id,
+        REQUEST_ID: request_id,
         **problems.headers_of(error),
     }
     lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())

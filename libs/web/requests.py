@@ -1,4 +1,4 @@
-"""What the routes of every service share: reading a request, and writing its response."""
+"""What the routes of all services share: reading a request, and rendering its response."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -6,14 +6,12 @@ from typing import Any, TypeVar
 from litestar import Request, Response
 
 from libs.contracts import api
+from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY, KEY_ID, KEY_NAME
 from libs.kernel.caller import Caller
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.writes import Write
 from libs.web import idempotency
 from libs.web.body import Faults, Query, read
-
-KEY_ID_HEADER = "x-whale-key-id"
-KEY_NAME_HEADER = "x-whale-key-name"
 
 AnyRequest = Request[Any, Any, Any]
 Body = Response[bytes]
@@ -21,12 +19,12 @@ T = TypeVar("T")
 
 
 def query_of(request: AnyRequest, faults: Faults, *, known: frozenset[str]) -> Query:
-    """The request's query parameters, of which only `known` are allowed."""
+    """The request's query parameters; any that is not `known` is added to `faults`."""
     return Query(request.query_params.dict(), faults, known=known)
 
 
 def no_query(request: AnyRequest) -> None:
-    """Refuse query parameters where the operation has none. Raises InvalidRequest."""
+    """Raise InvalidRequest if the request has any query parameter."""
     faults = Faults()
     query_of(request, faults, known=frozenset())
     faults.raise_if_any()
@@ -35,7 +33,7 @@ def no_query(request: AnyRequest) -> None:
 async def read_write(
     request: AnyRequest, store_id: str, kind: type[T], check: Callable[[T, Faults], None]
 ) -> Write[T]:
-    """The write with its body as `kind`. Raises InvalidRequest with every fault of the request."""
+    """The write with its body decoded as `kind`. Raises InvalidRequest with all faults."""
     content = await request.body()
     faults = Faults()
     body = read(content, kind, faults, check=check)
@@ -45,28 +43,28 @@ async def read_write(
 
 
 def write_of_bytes(request: AnyRequest, store_id: str, content: bytes) -> Write[bytes]:
-    """The write with its body as bytes, for an operation that reads its body itself. Raises
-    InvalidRequest for a faulty Idempotency-Key or query."""
+    """The write with its body as bytes, for an operation that decodes its body itself. Raises
+    InvalidRequest for an invalid Idempotency-Key or query."""
     claim = _claim_of(request, store_id, content, Faults())
     return Write(store_id, content, claim, caller_of(request))
 
 
 def caller_of(request: AnyRequest) -> Caller:
-    """Who sent the request; the gateway adds the headers after authentication."""
+    """The sender of the request, from the headers that the gateway adds after authentication."""
     headers = request.headers
     return Caller(
-        key_id=headers.get(KEY_ID_HEADER, "?"),
-        key_name=headers.get(KEY_NAME_HEADER, "?"),
+        key_id=headers.get(KEY_ID, "?"),
+        key_name=headers.get(KEY_NAME, "?"),
         request_id=request.scope["state"]["request_id"],
-        idempotency_key=headers.get(idempotency.HEADER),
+        idempotency_key=headers.get(IDEMPOTENCY_KEY),
     )
 
 
 def _claim_of(request: AnyRequest, store_id: str, content: bytes, faults: Faults) -> Claim | None:
-    """What the write claims by its Idempotency-Key. Raises InvalidRequest with `faults` and those of
-    the key and the query: a claim stands for a request that passed its checks."""
+    """The claim of the write's Idempotency-Key, or None without a key. Adds the faults of the key and
+    the query to `faults` and raises them all: only a request that passed its checks gets a claim."""
     query_of(request, faults, known=frozenset())
-    key = idempotency.key_of(request.headers.get(idempotency.HEADER), faults)
+    key = idempotency.key_of(request.headers.get(IDEMPOTENCY_KEY), faults)
     faults.raise_if_any()
     if key is None:
         return None
@@ -77,18 +75,18 @@ def _claim_of(request: AnyRequest, store_id: str, content: bytes, faults: Faults
 
 
 def stored_body(response: StoredResponse) -> Body:
-    """The response to a write; a replayed one says so in a header."""
-    headers = {idempotency.REPLAYED_HEADER: "true"} if response.replayed else None
+    """The response to a write, with a header if it is replayed."""
+    headers = {IDEMPOTENCY_HIT: "true"} if response.replayed else None
     return Response(
         response.body, status_code=response.status, media_type="application/json", headers=headers
     )
 
 
 def json_body(content: object) -> Body:
-    """A response of status 200 with `content` as JSON."""
+    """A 200 response with `content` as JSON."""
     return encoded_body(api.encode(content))
 
 
 def encoded_body(content: bytes) -> Body:
-    """A response of status 200 whose content is JSON already."""
+    """A 200 response with content that is JSON already."""
     return Response(content, media_type="application/json")

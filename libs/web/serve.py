@@ -1,4 +1,4 @@
-"""Running a service: its settings, uvicorn on uvloop, a metrics port beside it, an orderly end."""
+"""Running a service: settings, uvicorn on uvloop, a metrics port, and a graceful shutdown."""
 
 import gc
 import resource
@@ -14,18 +14,18 @@ from libs.kernel.settings import SettingsError, load
 from libs.observability import logging
 from libs.web.connections import Connections, Limits
 from libs.web.protocol import LimitedProtocol
-from libs.web.stopping import GRACE_SECONDS, OrderlyServer, Readiness
+from libs.web.shutdown import GRACE_SECONDS, GracefulServer, StoppableApp
 
-# A batch makes tens of thousands of objects that die with it and hold no cycles: looking through
-# them after every 700, as Python would, costs a twentieth of the work. What is loaded by the start stays.
+# A batch allocates tens of thousands of short-lived objects without cycles: collecting after every 700,
+# Python's default, costs a twentieth of the time. Objects from before the start are never collected.
 _YOUNG_OBJECTS: Final = 20_000
-# Longer than our own clients keep an idle connection: whoever sends on one must not find that the
-# server closed it at that very moment.
+# Longer than our clients keep an idle connection, so that they never send a request on a connection
+# that the server is closing.
 _KEEP_ALIVE_SECONDS: Final = 75
 
 
 class ServiceSettings(Protocol):
-    """What every service is told of how to run."""
+    """The settings that every service has."""
 
     @property
     def http_host(self) -> str: ...
@@ -43,7 +43,7 @@ S = TypeVar("S", bound=ServiceSettings)
 def main(
     service: str, kind: type[S], build: Callable[[S], Any], environ: Mapping[str, str]
 ) -> None:
-    """Run `service` as its environment says; faulty settings end the process with what they need."""
+    """Run `service` with settings from `environ`; exits with an explanation if they are invalid."""
     try:
         settings = load(kind, environ)
     except SettingsError as error:
@@ -58,24 +58,24 @@ def main(
 
 
 def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
-    """Serve until SIGTERM or SIGINT; libs.web.stopping says what follows."""
+    """Serve until SIGTERM or SIGINT, then shut down as libs.web.shutdown describes."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *gc.get_threshold()[1:])
     limits = Limits()
-    _allow_files(2 * limits.connections)
+    _raise_file_limit(2 * limits.connections)
     if metrics_port:
         start_http_server(metrics_port, addr=host)
-    readiness = Readiness(app)
-    server = OrderlyServer(
+    stoppable = StoppableApp(app)
+    server = GracefulServer(
         uvicorn.Config(
-            readiness,
+            stoppable,
             host=host,
             port=port,
             loop="uvloop",
-            # A class for uvicorn, which calls it with the same arguments.
+            # uvicorn expects a class, and only calls it.
             http=cast(
-                "type[LimitedProtocol]", partial(LimitedProtocol, register=Connections(limits))
+                "type[LimitedProtocol]", partial(LimitedProtocol, registry=Connections(limits))
             ),
             ws="none",
             lifespan="on",
@@ -87,14 +87,14 @@ def serve(app: Any, *, host: str, port: int, metrics_port: int) -> None:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             backlog=2_048,
         ),
-        readiness,
+        stoppable,
     )
     server.run()
 
 
-def _allow_files(wanted: int) -> None:
-    """Raise the soft limit on open files, so that our own limit on connections is met first."""
+def _raise_file_limit(required: int) -> None:
+    """Raise the soft limit on open files, so that the limit on connections is reached first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    allowed = required if hard == resource.RLIM_INFINITY else min(required, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

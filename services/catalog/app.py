@@ -1,4 +1,4 @@
-"""The composition root of catalog: engines, the HTTP side, consumers and relay, in one process."""
+"""The composition root of catalog: engines, routes, consumers and relay, in one process."""
 
 from functools import partial
 
@@ -10,9 +10,9 @@ from libs.persistence.engine import create_engine, ping
 from libs.persistence.idempotency import purging
 from libs.web.app import create_app
 from services.catalog import consumers
-from services.catalog.api import internal, routes
-from services.catalog.handlers.listing import Listing
+from services.catalog.api import internal_routes, responses, routes
 from services.catalog.handlers.resources import Resources
+from services.catalog.handlers.reward_pages import RewardPages
 from services.catalog.settings import Settings
 
 
@@ -24,12 +24,16 @@ def build(settings: Settings) -> ASGIApp:
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
-        consumers=(partial(consumers.points, writes),) if "consumers" in settings.roles else (),
+        consumers=(partial(consumers.consume_points, writes),)
+        if "consumers" in settings.roles
+        else (),
         relay="relay" in settings.roles,
     )
+    pages = RewardPages(reads, encode_page=responses.encode_page)
+    resources = Resources(writes, reads, pages, messaging.wake_relay)
 
     return create_app(
-        routes=(*routes.ROUTES, *internal.ROUTES) if "api" in settings.roles else (),
+        routes=(*routes.ROUTES, *internal_routes.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, reads), "messaging": messaging.ready},
         background=[
@@ -38,9 +42,5 @@ def build(settings: Settings) -> ASGIApp:
             messaging,
             purging(writes),
         ],
-        state={
-            "resources": Resources(
-                writes, reads, Listing(reads, encode_page=routes.encode_page), messaging.wake_relay
-            )
-        },
+        state={"resources": resources},
     )

@@ -1,4 +1,4 @@
-"""What catalog hears from Kafka."""
+"""The consumer of catalog: redemptions and their cancellations, from the ledger."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,22 +11,24 @@ from libs.contracts.groups import CATALOG_POINTS
 from libs.contracts.topics import POINTS_ADJUSTED, POINTS_REDEEMED
 from libs.messaging.cloudevents import EventReader
 from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
-from services.catalog.handlers import stock
-from services.catalog.store import Use
+from services.catalog.handlers import usage
+from services.catalog.store import UsageChange
 
 POINTS_GROUP: Final = CATALOG_POINTS.name
 
 
-def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use | None]:
-    """Redemptions and their cancellations change what is in use of a reward."""
+def consume_points(
+    engine: AsyncEngine, producer: AIOKafkaProducer
+) -> BatchConsumer[UsageChange | None]:
+    """Counts how many of each reward are in use."""
     reader = EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted)
 
-    def read(record: Record) -> Use | None:
-        return stock.use_of(reader.read(record))
+    def read(record: Record) -> UsageChange | None:
+        return usage.find_change(reader.read(record))
 
-    async def handle(uses: Sequence[Use | None]) -> Sequence[RecordOutcome]:
-        await stock.count(engine, uses)
-        return [None] * len(uses)
+    async def handle(changes: Sequence[UsageChange | None]) -> Sequence[RecordOutcome]:
+        await usage.count(engine, changes)
+        return [None] * len(changes)
 
     return BatchConsumer(
         topics=(POINTS_REDEEMED, POINTS_ADJUSTED),
@@ -35,6 +37,6 @@ def points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[Use
         read=read,
         handle=handle,
         producer=producer,
-        # What is left of a stock is shown, not decided, here.
+        # The catalog only displays the stock; redemption decides.
         policy=BACKGROUND,
     )

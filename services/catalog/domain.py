@@ -1,4 +1,4 @@
-"""The rules of catalog, pure: values in, values out, no clock and no I/O."""
+"""The rules of rewards, pure: values in, values out, no clock, no randomness and no I/O."""
 
 import re
 from datetime import datetime
@@ -24,8 +24,8 @@ class Value(Struct, frozen=True, kw_only=True):
 
 
 class Reward(Struct, frozen=True, kw_only=True):
-    """One version of a reward; `points_cost` is in points, `in_use` counts its redemptions that
-    were not cancelled. A `deleted` reward is retired: it has no further version."""
+    """One version of a reward; `points_cost` is in points, `in_use` counts its redemptions that were
+    not cancelled. A `deleted` reward has no further version."""
 
     id: str
     version: int
@@ -48,22 +48,22 @@ class Reward(Struct, frozen=True, kw_only=True):
 
     @property
     def stock_left(self) -> int | None:
-        """What is left of the stock, None where it is unlimited.
+        """The rest of the stock; None where the stock is unlimited.
 
-        Redemptions and cancellations come on topics of their own, so a cancellation may be counted
-        first: that never makes more of the stock than there is.
+        Redemptions and cancellations arrive on different topics, so a cancellation may be counted
+        first: that never shows more than the stock.
         """
         return None if self.stock is None else max(0, self.stock - max(0, self.in_use))
 
     @property
-    def has_a_time(self) -> bool:
-        """Whether there is any moment at which it can be had."""
+    def has_valid_period(self) -> bool:
+        """Whether there is any time at which it is available."""
         return self.starts_at is None or self.ends_at is None or self.starts_at < self.ends_at
 
-    def changed(self, named: dict[str, object]) -> "Reward":
-        """The next version, with the fields `named` replaced."""
-        return msgspec.structs.replace(self, version=self.version + 1, **named)
+    def change(self, fields: dict[str, object]) -> "Reward":
+        """The next version, with these fields replaced."""
+        return msgspec.structs.replace(self, version=self.version + 1, **fields)
 
-    def retired(self) -> "Reward":
+    def delete(self) -> "Reward":
         """The last version."""
-        return self.changed({"deleted": True})
+        return self.change({"deleted": True})

@@ -1,4 +1,4 @@
-"""What catalog is told by its environment."""
+"""The settings of catalog, from its environment."""
 
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import Secret
@@ -15,5 +15,5 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
-    # Which parts this process runs, so that they can be scaled apart.
+    # The parts that this process runs, so that they can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "relay"})

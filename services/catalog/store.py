@@ -1,4 +1,4 @@
-"""Catalog in PostgreSQL: rewards and their changes, the pages of a store, what is in use."""
+"""Catalog in PostgreSQL: rewards and their changes, the pages of a store, and how many are in use."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ ON CONFLICT (store_id) DO UPDATE SET revision = catalogs.revision + 1
 _metadata_of: Final = msgspec.json.Decoder(dict[str, str])
 
 _in_use = func.coalesce(reward_uses.c.in_use, 0)
-_with_uses: Final[Select[Any]] = select(rewards, _in_use.label("in_use")).join_from(
+_with_usage: Final[Select[Any]] = select(rewards, _in_use.label("in_use")).join_from(
     rewards,
     reward_uses,
     (reward_uses.c.store_id == rewards.c.store_id) & (reward_uses.c.reward_id == rewards.c.id),
@@ -56,7 +56,7 @@ _with_uses: Final[Select[Any]] = select(rewards, _in_use.label("in_use")).join_f
 )
 
 
-class Use(Struct, frozen=True):
+class UsageChange(Struct, frozen=True):
     """A ledger transaction that changes by `change` how many of a reward are in use."""
 
     store_id: str
@@ -66,90 +66,91 @@ class Use(Struct, frozen=True):
 
 
 async def lock(connection: Connection, store_id: str) -> None:
-    """Let no other change of the store begin before this transaction ends, and raise the store's
-    revision with it."""
+    """Raise the store's revision. Other changes of the store wait until this transaction ends."""
     await connection.execute(_RAISE_REVISION, store_id)
 
 
 async def find(connection: Connection, store_id: str, reward_id: str) -> Reward | None:
     """The reward, also a deleted one, or None."""
-    asked = _with_uses.where(rewards.c.store_id == store_id, rewards.c.id == reward_id)
-    rows = await fetch(connection, asked)
-    return _reward(rows[0]) if rows else None
+    query = _with_usage.where(rewards.c.store_id == store_id, rewards.c.id == reward_id)
+    rows = await fetch(connection, query)
+    return _from_row(rows[0]) if rows else None
 
 
 async def put(connection: Connection, store_id: str, reward: Reward) -> None:
-    """Make `reward` the version in force."""
-    row = _row(store_id, reward)
-    written = insert(rewards).values(row)
-    replaced = {name: written.excluded[name] for name in row.keys() - {"store_id", "id"}}
+    """Make `reward` the current version."""
+    row = _to_row(store_id, reward)
+    statement = insert(rewards).values(row)
+    updates = {name: statement.excluded[name] for name in row.keys() - {"store_id", "id"}}
     await fetch(
-        connection, written.on_conflict_do_update(index_elements=["store_id", "id"], set_=replaced)
+        connection, statement.on_conflict_do_update(index_elements=["store_id", "id"], set_=updates)
     )
 
 
-async def count(connection: Connection, uses: Sequence[Use]) -> None:
-    """Count each transaction that was not counted before; no two of `uses` may be of one."""
+async def count(connection: Connection, changes: Sequence[UsageChange]) -> None:
+    """Count each transaction that was not counted before; no transaction may occur twice."""
     await connection.execute(
         _COUNT,
-        [use.store_id for use in uses],
-        [use.transaction_id for use in uses],
-        [use.reward_id for use in uses],
-        [use.change for use in uses],
+        [change.store_id for change in changes],
+        [change.transaction_id for change in changes],
+        [change.reward_id for change in changes],
+        [change.change for change in changes],
     )
 
 
-async def revisions(connection: Connection, store_ids: Sequence[str]) -> dict[str, int]:
-    """The stores' revisions; a store that never had a reward has none."""
+async def read_revisions(connection: Connection, store_ids: Sequence[str]) -> dict[str, int]:
+    """The stores' revisions, without those of stores that never had a reward."""
     rows = await connection.fetch(_REVISIONS, store_ids)
     return {row["store_id"]: row["revision"] for row in rows}
 
 
-async def position(connection: Connection, store_id: str, reward_id: str) -> int | None:
-    """Where the reward stands among the store's, also a deleted one; None for an unknown one."""
-    asked = select(rewards.c.position).where(
+async def find_position(connection: Connection, store_id: str, reward_id: str) -> int | None:
+    """The position of the reward in lists, also that of a deleted one; None for an unknown one."""
+    query = select(rewards.c.position).where(
         rewards.c.store_id == store_id, rewards.c.id == reward_id
     )
-    rows = await fetch(connection, asked)
+    rows = await fetch(connection, query)
     return rows[0]["position"] if rows else None
 
 
-async def page(
+async def read_page(
     connection: Connection, store_id: str, *, at: datetime | None, after: int | None, limit: int
 ) -> Listed[Reward]:
-    """Up to `limit` of the store's rewards that can be had `at` a moment, or of all with None,
-    oldest first, behind the position `after`."""
-    matching = _with_uses.where(*_listed(store_id, at))
-    shown = matching.order_by(rewards.c.position).limit(limit + 1)
+    """Up to `limit` rewards of the store behind the position `after`, oldest first: those that are
+    available `at` a time, or all with None."""
+    matching = _with_usage.where(*_conditions(store_id, at))
+    page = matching.order_by(rewards.c.position).limit(limit + 1)
     if after is not None:
-        shown = shown.where(rewards.c.position > after)
-    rows = await fetch(connection, shown)
-    counting = matching.with_only_columns(rewards.c.id).limit(COUNT_LIMIT + 1).subquery()
-    (counted,) = await fetch(connection, select(func.count()).select_from(counting))
-    found = [_reward(row) for row in rows[:limit]]
-    return Listed(found, has_more=len(rows) > limit, counted=counted[0])
+        page = page.where(rewards.c.position > after)
+    rows = await fetch(connection, page)
+    counted = matching.with_only_columns(rewards.c.id).limit(COUNT_LIMIT + 1).subquery()
+    (total,) = await fetch(connection, select(func.count()).select_from(counted))
+    items = [_from_row(row) for row in rows[:limit]]
+    return Listed(items, has_more=len(rows) > limit, counted=total[0])
 
 
-async def next_change(connection: Connection, store_id: str, *, after: datetime) -> datetime | None:
-    """When time alone next changes which of the store's rewards can be had."""
+async def find_next_change(
+    connection: Connection, store_id: str, *, after: datetime
+) -> datetime | None:
+    """The next time at which a reward of the store starts or ends, or None."""
     starts, ends = rewards.c.starts_at, rewards.c.ends_at
-    asked = select(
+    query = select(
         func.least(
             func.min(starts).filter(starts > after),
             func.min(ends).filter(ends > after),
         )
     ).where(rewards.c.store_id == store_id, rewards.c.deleted.is_(False))
-    (row,) = await fetch(connection, asked)
-    moment: datetime | None = row[0]
-    return moment
+    (row,) = await fetch(connection, query)
+    next_change: datetime | None = row[0]
+    return next_change
 
 
-def _listed(store_id: str, at: datetime | None) -> list[ColumnElement[bool]]:
-    kept = [rewards.c.store_id == store_id, rewards.c.deleted.is_(False)]
+def _conditions(store_id: str, at: datetime | None) -> list[ColumnElement[bool]]:
+    conditions = [rewards.c.store_id == store_id, rewards.c.deleted.is_(False)]
     if at is None:
-        return kept
+        return conditions
     return [
-        *kept,
+        *conditions,
         rewards.c.is_active,
         or_(rewards.c.starts_at.is_(None), rewards.c.starts_at <= at),
         or_(rewards.c.ends_at.is_(None), rewards.c.ends_at > at),
@@ -157,7 +158,7 @@ def _listed(store_id: str, at: datetime | None) -> list[ColumnElement[bool]]:
     ]
 
 
-def _row(store_id: str, reward: Reward) -> dict[str, object]:
+def _to_row(store_id: str, reward: Reward) -> dict[str, object]:
     value = reward.value or Value()
     return {
         "store_id": store_id,
@@ -185,7 +186,7 @@ def _row(store_id: str, reward: Reward) -> dict[str, object]:
     }
 
 
-def _reward(row: asyncpg.Record) -> Reward:
+def _from_row(row: asyncpg.Record) -> Reward:
     return Reward(
         id=row["id"],
         version=row["version"],
@@ -198,8 +199,8 @@ def _reward(row: asyncpg.Record) -> Reward:
         value=_value(row),
         stock=row["stock"],
         per_customer_limit=row["per_customer_limit"],
-        starts_at=_moment(row["starts_at"]),
-        ends_at=_moment(row["ends_at"]),
+        starts_at=_in_utc(row["starts_at"]),
+        ends_at=_in_utc(row["ends_at"]),
         min_tier=row["min_tier"],
         image_url=row["image_url"],
         metadata=None if row["metadata"] is None else _metadata_of.decode(row["metadata"]),
@@ -208,9 +209,9 @@ def _reward(row: asyncpg.Record) -> Reward:
     )
 
 
-def _moment(read: datetime | None) -> datetime | None:
-    """A time of a reward, in UTC: the driver reads the earliest there is without its zone."""
-    return None if read is None else read.replace(tzinfo=UTC)
+def _in_utc(time: datetime | None) -> datetime | None:
+    """The driver reads the earliest time that there is without a time zone."""
+    return None if time is None else time.replace(tzinfo=UTC)
 
 
 def _value(row: asyncpg.Record) -> Value | None:

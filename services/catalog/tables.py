@@ -1,45 +1,44 @@
-"""The tables of catalog, as queries see them; migrations/ makes them."""
+"""The tables that queries are composed on; migrations/ creates them and all others."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, Numeric, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, MetaData, Numeric, Table, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 metadata = MetaData()
 
-# Ids compare byte by byte: faster, and free of any language's rules.
+# Ids compare byte by byte: faster, and independent of the rules of any language.
 _ID = Text(collation="C")
-_MOMENT = TIMESTAMP(timezone=True, precision=3)
+_TIME = TIMESTAMP(timezone=True, precision=3)
 
-# The version in force. A deleted reward stays, so that its id is never used again.
+# The current versions. A deleted reward stays, so that its id is never used again.
 rewards = Table(
     "rewards",
     metadata,
     Column("store_id", _ID, primary_key=True),
     Column("id", _ID, primary_key=True),
-    # Oldest first: drawn under the store's lock.
+    # Generated under the store's lock: the oldest reward has the lowest.
     Column("position", BigInteger, nullable=False, autoincrement=True),
     Column("version", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("points_cost", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
-    Column("created_at", _MOMENT, nullable=False),
+    Column("created_at", _TIME, nullable=False),
     Column("description", Text),
     Column("value_amount", Numeric(19, 6)),
     Column("value_currency", Text),
     Column("value_percent", Numeric(9, 6)),
     Column("stock", BigInteger),
     Column("per_customer_limit", BigInteger),
-    Column("starts_at", _MOMENT),
-    Column("ends_at", _MOMENT),
+    Column("starts_at", _TIME),
+    Column("ends_at", _TIME),
     Column("min_tier", Text),
     Column("image_url", Text),
-    # JSON as it was sent, the order of its keys too: nothing queries it.
+    # The JSON text that was sent, with the order of its keys; no query looks inside.
     Column("metadata", Text),
     Column("deleted", Boolean, nullable=False),
-    Index("rewards_position", "store_id", "position"),
 )
 
-# What is in use of each reward, for display: the sum over the transactions counted.
+# How many of each reward are in use, for display: the sum over the transactions counted.
 reward_uses = Table(
     "reward_uses",
     metadata,

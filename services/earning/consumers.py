@@ -67,7 +67,7 @@ def consume_orders(
 
     async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         outcomes: list[RecordOutcome] = []
-        if not group_commit.is_in_use:
+        if not group_commit.has_recent_requests:
             outcomes += await post(orders)
         while len(outcomes) < len(orders):
             await group_commit.yield_to_requests()

@@ -1,1 +1,1 @@
-"""The gateway: keys, limits, and the way from /v1 to the services."""
+"""The gateway: API keys, rate limits, and forwarding /v1 to the services."""

@@ -7,20 +7,20 @@ from litestar.types import ASGIApp
 from redis.asyncio import Redis
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import answer_error, lifespan_of
-from libs.web.client import ServiceClient
+from libs.web.app import lifespan_of, render_error
 from libs.web.health import InternalToken, health_routes
-from services.gateway.api.front import Front
-from services.gateway.api.pages import documentation, explain_problem
+from services.gateway.api.bodies import BodyMemory
+from services.gateway.api.edge import Edge
+from services.gateway.api.pages import documentation
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory
-from services.gateway.handlers.limits import RateLimiter
-from services.gateway.handlers.strangers import Pace
+from services.gateway.handlers.pacer import Pacer
+from services.gateway.handlers.rate_limits import RateLimiter
 from services.gateway.settings import Settings
 
-# A limit is worth a moment's waiting and no more: without Redis, requests go on unlimited.
+# A rate limit is worth a short wait and no more: without Redis, requests are not limited.
 _REDIS_SECONDS = 0.25
 
 
@@ -41,13 +41,13 @@ def build(settings: Settings) -> ASGIApp:
         )
         for name, urls in settings.services.items()
     }
-    strangers = Pace()
+    unauthenticated = Pacer()
     v1 = V1(
         Authenticator(
             engine,
             secret=settings.key_secret,
             local=settings.mode == "local",
-            strangers=strangers,
+            unauthenticated=unauthenticated,
         ),
         RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
         BodyMemory(),
@@ -57,15 +57,14 @@ def build(settings: Settings) -> ASGIApp:
     app = Litestar(
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
-            explain_problem,
             *documentation(),
             *health_routes(
                 {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
             ),
         ],
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: render_error},
         lifespan=[lifespan_of([OnStop(engine.dispose), OnStop(redis.aclose), *services.values()])],
         openapi_config=None,
         logging_config=None,
     )
-    return Front(app, strangers)
+    return Edge(app, unauthenticated)

@@ -1,9 +1,10 @@
-"""`python -m services.gateway.keys create | revoke`: keys are made where the database is."""
+"""`python -m services.gateway.keys create | revoke`: manages API keys where the database is."""
 
 import argparse
 import asyncio
 import os
 import re
+import secrets
 import sys
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,14 +14,15 @@ from libs.kernel.settings import SettingsError, load
 from libs.persistence.engine import create_engine
 from services.gateway import store
 from services.gateway.domain import (
+    DEFAULT_SCOPES,
     DEMO_KEY,
+    MIN_PREFIX_LENGTH,
     PREFIX_LENGTH,
+    RANDOM_BYTES,
     SCOPES,
-    SHORTEST_PREFIX,
-    USUAL_SCOPES,
     ApiKey,
     digest_of,
-    new_key,
+    make_key,
 )
 from services.gateway.settings import KeySettings
 
@@ -28,69 +30,72 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
 
 class Refusal(Exception):
-    """The message says what is wrong with the call."""
+    """The message says what is wrong with the call and how to correct it."""
 
 
-async def create(engine: AsyncEngine, settings: KeySettings, asked: argparse.Namespace) -> str:
-    """Make a key for a store, and the store where it is new; answers the key."""
-    scopes = frozenset(asked.scopes.split(",")) if asked.scopes else frozenset(USUAL_SCOPES)
+async def create(engine: AsyncEngine, settings: KeySettings, call: argparse.Namespace) -> str:
+    """Create a key for a store, and the store where it is new; returns the key."""
+    scopes = frozenset(call.scopes.split(",")) if call.scopes else frozenset(DEFAULT_SCOPES)
     unknown = sorted(scopes - set(SCOPES))
     if unknown:
-        raise Refusal(f"There is no scope {', '.join(unknown)}: choose of {', '.join(SCOPES)}.")
-    if not STORE_ID.fullmatch(asked.store):
-        raise Refusal("A store's id has 1-64 characters of A-Z a-z 0-9 _ -")
-    if not _NAME.fullmatch(asked.name):
-        raise Refusal("A key's name has 1-120 characters.")
-    key: str = asked.key or new_key("test" if settings.mode == "local" else "live")
+        raise Refusal(f"There is no scope {', '.join(unknown)}. Scopes are {', '.join(SCOPES)}.")
+    if not STORE_ID.fullmatch(call.store):
+        raise Refusal("A store's id must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+    if not _NAME.fullmatch(call.name):
+        raise Refusal("A key's name must have 1 to 120 characters.")
+    random_bytes = secrets.token_bytes(RANDOM_BYTES)
+    key: str = call.key or make_key(random_bytes, "test" if settings.mode == "local" else "live")
     if key == DEMO_KEY and settings.mode != "local":
-        raise Refusal("The demo key is for local use only.")
+        raise Refusal("The demo key works only in local mode.")
     digest = digest_of(key, settings.key_secret.encode())
     await store.add_key(
-        engine, ApiKey(digest, asked.store, asked.name, scopes), prefix=key[:PREFIX_LENGTH]
+        engine, ApiKey(digest, call.store, call.name, scopes), prefix=key[:PREFIX_LENGTH]
     )
     return key
 
 
-async def revoke(engine: AsyncEngine, settings: KeySettings, asked: argparse.Namespace) -> str:
-    """Revoke the one key that begins as asked; answers whose it was."""
-    begin: str = asked.prefix
-    if len(begin) < SHORTEST_PREFIX:
-        raise Refusal(f"Give at least the first {SHORTEST_PREFIX} characters of the key.")
-    found = await store.keys_beginning(engine, begin[:PREFIX_LENGTH])
+async def revoke(engine: AsyncEngine, settings: KeySettings, call: argparse.Namespace) -> str:
+    """Revoke the one key that starts with the prefix; returns the name of the key and its store."""
+    prefix: str = call.prefix
+    if len(prefix) < MIN_PREFIX_LENGTH:
+        raise Refusal(f"Give at least the first {MIN_PREFIX_LENGTH} characters of the key.")
+    found = await store.find_keys_by_prefix(engine, prefix[:PREFIX_LENGTH])
     if len(found) > 1:
-        digest = digest_of(begin, settings.key_secret.encode())
+        digest = digest_of(prefix, settings.key_secret.encode())
         found = [row for row in found if row.digest == digest]
         if not found:
-            raise Refusal("Several keys begin so: give the whole key.")
+            raise Refusal("Several keys start with these characters. Give the whole key.")
     if not found:
-        raise Refusal("No key in use begins so.")
+        raise Refusal("No key in use starts with these characters.")
     (row,) = found
     await store.revoke(engine, row.digest)
-    return f"Revoked: the key {row.name} of {row.store_id}. It is refused within 5 seconds."
+    return f"Revoked the key {row.name} of {row.store_id}. It is refused within 5 seconds."
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.gateway.keys", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    making = commands.add_parser("create")
-    making.add_argument("--store", required=True)
-    making.add_argument("--scopes", help=f"of {','.join(SCOPES)}; all but admin unless named")
-    making.add_argument("--name", default="unnamed")
-    making.add_argument("--key", help="a key of your own making")
-    making.set_defaults(run=create)
-    revoking = commands.add_parser("revoke")
-    revoking.add_argument("--prefix", required=True)
-    revoking.set_defaults(run=revoke)
+    create_command = commands.add_parser("create")
+    create_command.add_argument("--store", required=True)
+    create_command.add_argument(
+        "--scopes", help=f"of {','.join(SCOPES)}; the default is {','.join(DEFAULT_SCOPES)}"
+    )
+    create_command.add_argument("--name", default="unnamed")
+    create_command.add_argument("--key", help="a key that you chose yourself")
+    create_command.set_defaults(run=create)
+    revoke_command = commands.add_parser("revoke")
+    revoke_command.add_argument("--prefix", required=True)
+    revoke_command.set_defaults(run=revoke)
     return parser
 
 
-async def _run(settings: KeySettings, asked: argparse.Namespace) -> str:
+async def _run(settings: KeySettings, call: argparse.Namespace) -> str:
     engine = create_engine(settings.database_url, name="gateway keys", connections=1)
     try:
-        said: str = await asked.run(engine, settings, asked)
+        output: str = await call.run(engine, settings, call)
     finally:
         await engine.dispose()
-    return said
+    return output
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the gateway is told by its environment."""
+"""The settings of the gateway, from its environment."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_url: str
     internal_token: Secret
     key_secret: Secret
-    # The addresses of all processes of a service, or one of what stands in front of them.
+    # The addresses of all processes of a service, or that of a load balancer in front of them.
     earning_url: tuple[str, ...]
     catalog_url: tuple[str, ...]
     redemption_url: tuple[str, ...]
@@ -24,15 +24,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: Literal["local", "production"] = "production"
     log_level: str = "info"
-    # Requests of one key: so many a second on average, and so many at once after a pause.
+    # Requests of one key: so many per second on average, and so many in a burst after a pause.
     rate_limit_per_second: int = 100
     rate_limit_burst: int = 200
-    # Longer than a write may take at its service, so that its answer is not missed by a hair.
+    # Longer than a write may take at its service, so that its response still arrives.
     upstream_timeout_seconds: float = 15.0
 
     @property
     def services(self) -> dict[str, tuple[str, ...]]:
-        """The services by name, and where the processes of each are."""
+        """The addresses of each service's processes, by its name."""
         return {
             "earning": self.earning_url,
             "catalog": self.catalog_url,
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):
-    """What making and revoking keys needs."""
+    """The settings of the command that creates and revokes keys."""
 
     database_url: str
     key_secret: Secret

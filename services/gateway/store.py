@@ -12,15 +12,15 @@ from services.gateway.tables import api_keys, stores
 
 
 async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes, ApiKey]:
-    """The keys with these digests, by digest; unknown and revoked ones are left out."""
-    asked = select(
+    """The keys with these digests, by digest, without unknown and revoked keys."""
+    query = select(
         api_keys.c.digest, api_keys.c.store_id, api_keys.c.name, api_keys.c.scopes
     ).where(
         api_keys.c.digest == any_(literal(digests, ARRAY(LargeBinary))),
         api_keys.c.revoked_at.is_(None),
     )
     async with engine.connect() as connection:
-        rows = (await connection.execute(asked)).all()
+        rows = (await connection.execute(query)).all()
     return {
         row.digest: ApiKey(row.digest, row.store_id, row.name, frozenset(row.scopes))
         for row in rows
@@ -28,8 +28,8 @@ async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes
 
 
 async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:
-    """Add a key, and its store where it is new; the same key again is made anew as given."""
-    adding = insert(api_keys).values(
+    """Add a key, and its store where it is new. A key that exists is replaced, also a revoked one."""
+    statement = insert(api_keys).values(
         digest=key.digest,
         prefix=prefix,
         store_id=key.store_id,
@@ -39,24 +39,24 @@ async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:
     async with engine.begin() as connection:
         await connection.execute(insert(stores).values(id=key.store_id).on_conflict_do_nothing())
         await connection.execute(
-            adding.on_conflict_do_update(
+            statement.on_conflict_do_update(
                 index_elements=["digest"],
                 set_={"scopes": sorted(key.scopes), "name": key.name, "revoked_at": None},
             )
         )
 
 
-async def keys_beginning(engine: AsyncEngine, begin: str) -> Sequence[Any]:
-    """The keys in use that begin so: digest, store, name."""
-    asked = select(api_keys.c.digest, api_keys.c.store_id, api_keys.c.name).where(
-        api_keys.c.prefix.startswith(begin, autoescape=True), api_keys.c.revoked_at.is_(None)
+async def find_keys_by_prefix(engine: AsyncEngine, prefix: str) -> Sequence[Any]:
+    """The digest, store and name of every key in use that starts with `prefix`."""
+    query = select(api_keys.c.digest, api_keys.c.store_id, api_keys.c.name).where(
+        api_keys.c.prefix.startswith(prefix, autoescape=True), api_keys.c.revoked_at.is_(None)
     )
     async with engine.connect() as connection:
-        return (await connection.execute(asked)).all()
+        return (await connection.execute(query)).all()
 
 
 async def revoke(engine: AsyncEngine, digest: bytes) -> None:
-    """The key is refused from now on, everywhere within the time that keys are cached."""
+    """Revoke the key. Every process refuses it within the time that keys are cached."""
     async with engine.begin() as connection:
         await connection.execute(
             update(api_keys).where(api_keys.c.digest == digest).values(revoked_at=func.now())

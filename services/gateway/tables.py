@@ -1,4 +1,4 @@
-"""The tables of the gateway, as queries see them; migrations/ makes them."""
+"""The tables that queries are composed on; migrations/ creates them."""
 
 from sqlalchemy import ARRAY, TIMESTAMP, Column, LargeBinary, MetaData, Table, Text
 

@@ -1,10 +1,11 @@
-"""The composition root of redemption: the HTTP lane, consumers and sweeper, in one process."""
+"""The composition root of redemption: engines, routes, consumers and sweeper, in one process."""
 
 from functools import partial
 
 from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
@@ -12,13 +13,12 @@ from libs.persistence.group_commit import GroupCommit
 from libs.persistence.idempotency import purging
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
-from libs.web.client import ServiceClient
 from services.redemption import consumers
 from services.redemption.api.routes import ROUTES
+from services.redemption.clients import Catalog, Ledger
 from services.redemption.handlers.desk import apply
-from services.redemption.handlers.peers import Peers
 from services.redemption.handlers.resources import Resources
-from services.redemption.handlers.sweeping import sweeping
+from services.redemption.handlers.sweeper import sweeper
 from services.redemption.settings import Settings
 
 
@@ -31,19 +31,19 @@ def build(settings: Settings) -> ASGIApp:
         internal_token=settings.internal_token,
         timeout_seconds=settings.peer_timeout_seconds,
     )
-    peers = Peers(
-        earning=client("earning", settings.earning_url),
-        catalog=client("catalog", settings.catalog_url),
-    )
+    earning = client("earning", settings.earning_url)
+    catalog = client("catalog", settings.catalog_url)
     group_commit = GroupCommit(partial(apply, batches), observe=metrics.GROUP_COMMIT_SIZE.observe)
-    resources = Resources(batches, reads, SlowReads(reads), group_commit, peers)
+    resources = Resources(
+        batches, reads, SlowReads(reads), group_commit, Ledger(earning), Catalog(catalog)
+    )
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
         consumers=(
-            partial(consumers.catalog_reward, batches),
-            partial(consumers.points_posted, batches),
+            partial(consumers.consume_rewards, batches),
+            partial(consumers.consume_points, batches),
         )
         if "consumers" in settings.roles
         else (),
@@ -57,12 +57,12 @@ def build(settings: Settings) -> ASGIApp:
         background=[
             OnStop(batches.dispose),
             OnStop(reads.dispose),
-            peers.earning,
-            peers.catalog,
+            earning,
+            catalog,
             messaging,
             group_commit,
             purging(batches),
-            *([sweeping(resources)] if "sweeper" in settings.roles else []),
+            *([sweeper(resources)] if "sweeper" in settings.roles else []),
         ],
         state={"resources": resources},
     )

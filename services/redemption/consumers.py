@@ -1,6 +1,8 @@
-"""What redemption hears from Kafka: rewards from the catalog, debits and returns from the ledger."""
+"""The consumers of redemption: rewards from the catalog, debits and their cancellations from the
+ledger."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,16 +19,18 @@ from services.redemption.domain.redemptions import Confirm, Debit, FinishCancel
 from services.redemption.handlers.desk import ActionRequest, apply
 from services.redemption.store import rewards
 
-REWARDS_GROUP = REDEMPTION_REWARDS.name
-POINTS_GROUP = REDEMPTION_POINTS.name
+REWARDS_GROUP: Final = REDEMPTION_REWARDS.name
+POINTS_GROUP: Final = REDEMPTION_POINTS.name
 
 
-def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[RewardChanged]:
-    """The rewards, as they are changed."""
+def consume_rewards(
+    engine: AsyncEngine, producer: AIOKafkaProducer
+) -> BatchConsumer[RewardChanged]:
+    """Maintains the projection of the rewards."""
 
     async def handle(events: Sequence[RewardChanged]) -> Sequence[RecordOutcome]:
         async with transaction(engine) as connection:
-            await rewards.keep(connection, events)
+            await rewards.write(connection, events)
         return [None] * len(events)
 
     return BatchConsumer(
@@ -40,15 +44,16 @@ def catalog_reward(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
     )
 
 
-def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
-    """What the ledger took and gave back, for redemptions whose answer was lost."""
+def consume_points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
+    """Confirms and cancels redemptions whose response from the ledger was lost."""
 
     async def handle(events: Sequence[PointsPosted]) -> Sequence[RecordOutcome]:
         steps = [step for event in events if (step := _step_of(event)) is not None]
-        for done in await apply(engine, [ActionRequest(step) for step in steps]) if steps else []:
-            # A redemption that is unknown here is none of ours, whatever it is.
-            if isinstance(done, Exception) and not isinstance(done, NotFound):
-                raise done
+        results = await apply(engine, [ActionRequest(step) for step in steps]) if steps else []
+        for result in results:
+            # An unknown redemption is not one of this service.
+            if isinstance(result, Exception) and not isinstance(result, NotFound):
+                raise result
         return [None] * len(events)
 
     return BatchConsumer(
@@ -63,7 +68,7 @@ def points_posted(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsu
 
 
 def _step_of(event: PointsPosted) -> Confirm | FinishCancel | None:
-    """What the event says of a redemption, if it is about one."""
+    """What the event changes in a redemption; None for an event that is not about one."""
     redemption_id = parse_id("rdm", event.redemption_id or "")
     if redemption_id is None or event.reward is None:
         return None

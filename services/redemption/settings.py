@@ -1,4 +1,4 @@
-"""What redemption is told by its environment."""
+"""The settings of redemption, from its environment."""
 
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import Secret
@@ -9,7 +9,7 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
 
     database_url: str
     kafka_url: str
-    # The addresses of all processes of a service, or one of what stands in front of them.
+    # The addresses of all processes of a service, or that of a load balancer in front of them.
     earning_url: tuple[str, ...]
     catalog_url: tuple[str, ...]
     internal_token: Secret
@@ -18,7 +18,7 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
-    # Which parts this process runs, so that they can be scaled apart.
+    # The parts that this process runs, so that they can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "sweeper"})
-    # Shorter than the gateway waits for us, so that a lost answer is told as such.
+    # Shorter than the gateway waits for this service, so that a lost response is reported as one.
     peer_timeout_seconds: float = 8.0

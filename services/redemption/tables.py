@@ -1,4 +1,4 @@
-"""The table of redemption that lists are composed of; migrations/ makes it and the others."""
+"""The table that list queries are composed on; migrations/ creates it and all others."""
 
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, Uuid
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from libs.kernel.ids import uuid7_text
 from libs.testing.eventually import eventually
 from libs.web.app import health_routes
 from libs.web.serve import serve
-from services.redemption.domain.codes import new_code
+from services.redemption.domain.codes import RANDOM_BITS, make_code
 from tests.bench.servers import STORE, answers
 from tests.support import ROOT
 from tools.stack.config import free_port
@@ -100,7 +101,7 @@ def create(url: str, fixed_answer: str) -> Litestar:
 
     @post("/redeem")
     async def redeem(data: Redeem) -> Response[dict[str, object]]:
-        entry, code = uuid7_text(), new_code()
+        entry, code = uuid7_text(), make_code(secrets.randbits(RANDOM_BITS))
         async with pools[0].acquire() as connection, connection.transaction():
             cost = await connection.fetchval(TAKE_REWARD, data.reward_id)
             balance = await connection.fetchval(

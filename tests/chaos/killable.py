@@ -21,7 +21,7 @@ from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
 from services.earning.handlers import posting
 from services.earning.store import ledger
-from services.redemption.handlers.peers import Peers
+from services.redemption.clients import Ledger
 from services.redemption.store import desk
 
 # What is wrapped, and whether it dies before or after it ran.
@@ -39,10 +39,10 @@ POINTS: dict[str, dict[str, Point]] = {
     "redemption": {
         "before it is reserved": (desk, "write", False),
         "written, not committed": (desk, "write", True),
-        "reserved, not debited": (Peers, "debit", False),
-        "debited, not confirmed": (Peers, "debit", True),
-        "cancelling, not returned": (Peers, "cancel", False),
-        "returned, not cancelled": (Peers, "cancel", True),
+        "reserved, not debited": (Ledger, "debit", False),
+        "debited, not confirmed": (Ledger, "debit", True),
+        "cancelling, not returned": (Ledger, "cancel", False),
+        "returned, not cancelled": (Ledger, "cancel", True),
     },
     "anomaly": {
         "in windows, not recorded": (Windows, "suspect", True),
@@ -55,7 +55,7 @@ POINTS: dict[str, dict[str, Point]] = {
     # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
         "debit locked, not written": (ledger, "write", False),
-        "debit committed, not answered": (GroupCommit, "_settle", True),
+        "debit committed, not answered": (GroupCommit, "_run_or_split", True),
     },
 }
 

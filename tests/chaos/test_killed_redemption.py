@@ -52,7 +52,7 @@ async def store(alone: Stack) -> str:
         stock=STOCK,
     )
     async with transaction(engine) as connection:
-        await rewards.keep(connection, [reward])
+        await rewards.write(connection, [reward])
     await engine.dispose()
     return store_id
 

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from libs.testing.eventually import eventually
-from services.gateway.domain import new_key
 from tests.support import Shop
+from tests.unit.gateway.api_keys import random_key
 from tools.stack import config
 
 MIB = 1024 * 1024
@@ -119,7 +119,7 @@ async def test_two_different_idempotency_keys_are_400_and_the_same_twice_is_one(
 
 
 async def test_two_different_keys_of_the_api_are_401(shop: Shop) -> None:
-    other = f"Authorization: Bearer {new_key('test')}"
+    other = f"Authorization: Bearer {random_key()}"
     for pair in ((other, authorized(shop)), (authorized(shop), other)):
         asked = request(shop, *pair, method="GET", path="loyalty-programs") + b"\r\n"
         assert (await ask(shop, asked))[0] == 401
@@ -194,7 +194,7 @@ async def test_strangers_have_a_pace_and_callers_do_not_wait_for_them(shop: Shop
     async def stranger() -> None:
         raw = await Raw.to(shop)
         while time.monotonic() < until:
-            bearer = f"Authorization: Bearer {new_key('test')}"
+            bearer = f"Authorization: Bearer {random_key()}"
             asked = request(shop, bearer, method="GET", path="loyalty-programs") + b"\r\n"
             status, _ = await raw.ask(asked)
             seen[status] += 1

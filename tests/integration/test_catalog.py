@@ -1,4 +1,4 @@
-"""Catalog on real PostgreSQL and Kafka: versions and their order, keys, what is in use."""
+"""Catalog on real PostgreSQL and Kafka: versions and their order, idempotency keys, stock in use."""
 
 import asyncio
 import itertools
@@ -25,11 +25,17 @@ from libs.persistence.pages import Page
 from libs.persistence.writes import Write
 from libs.testing.eventually import eventually
 from services.catalog import store
-from services.catalog.api.routes import encode_page
-from services.catalog.handlers import changes, stock
-from services.catalog.handlers.changes import Change
-from services.catalog.handlers.listing import Asked, Listing, Remembered, Rendered
+from services.catalog.api import responses
+from services.catalog.api.responses import encode_page
+from services.catalog.handlers import reward_changes, usage
 from services.catalog.handlers.resources import Resources
+from services.catalog.handlers.reward_changes import Change, Render
+from services.catalog.handlers.reward_pages import (
+    PageCache,
+    PageRequest,
+    RenderedPage,
+    RewardPages,
+)
 from tests.integration.conftest import Database, empty_database
 from tests.support import Shop, Stack
 
@@ -55,7 +61,7 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def resources(engine: AsyncEngine) -> Resources:
     return Resources(
-        engine, engine, Listing(engine, encode_page=encode_page), wake_relay=lambda: None
+        engine, engine, RewardPages(engine, encode_page=encode_page), wake_relay=lambda: None
     )
 
 
@@ -64,19 +70,21 @@ def write(body: T, claim: Claim | None = None) -> Write[T]:
 
 
 def new(reward_id: str, claim: Claim | None = None, **fields: Any) -> Change:
-    asked = msgspec.structs.replace(FREE_SHIPPING, id=reward_id, **fields)
-    return changes.creation(write(asked, claim))
+    body = msgspec.structs.replace(FREE_SHIPPING, id=reward_id, **fields)
+    return reward_changes.creation(write(body, claim))
 
 
 def renamed(reward_id: str, name: str, claim: Claim | None = None) -> Change:
-    return changes.patch(write(RewardPatch(name=name), claim), reward_id)
+    return reward_changes.update(write(RewardPatch(name=name), claim), reward_id)
 
 
-async def carry_out(resources: Resources, wanted: Change) -> StoredResponse:
-    return await changes.carry_out(resources, wanted)
+async def carry_out(
+    resources: Resources, change: Change, render: Render = responses.updated
+) -> StoredResponse:
+    return await reward_changes.carry_out(resources, change, render)
 
 
-async def told(database: Database) -> list[RewardChanged]:
+async def published(database: Database) -> list[RewardChanged]:
     """The events in the order the relay takes them."""
     connection = await asyncpg.connect(database.url)
     rows = await connection.fetch("SELECT payload FROM outbox ORDER BY id")
@@ -88,7 +96,7 @@ async def told(database: Database) -> list[RewardChanged]:
     ]
 
 
-async def patch_three_rewards_at_once(resources: Resources) -> None:
+async def patch_three_rewards_concurrently(resources: Resources) -> None:
     rewards = [f"rwd_{number}" for number in range(3)]
     for reward_id in rewards:
         await carry_out(resources, new(reward_id))
@@ -105,11 +113,11 @@ def versions_by_reward(events: list[RewardChanged]) -> dict[str, list[int]]:
     return versions
 
 
-async def test_32_patches_at_once_make_32_versions_told_in_their_order(
+async def test_32_concurrent_patches_make_32_versions_published_in_order(
     resources: Resources, database: Database, engine: AsyncEngine
 ) -> None:
-    await patch_three_rewards_at_once(resources)
-    events = await told(database)
+    await patch_three_rewards_concurrently(resources)
+    events = await published(database)
     assert list(versions_by_reward(events).values()) == [list(range(1, 34))] * 3
     last = {event.id: event.name for event in events}
     listed = await listing_of(engine)
@@ -127,47 +135,53 @@ async def test_without_the_stores_lock_versions_are_lost(
     async def no_lock(_connection: object, _store_id: str) -> None:
         await asyncio.sleep(0)
 
-    async def find_together(*asked: Any) -> Any:
-        found = await find(*asked)
+    async def find_together(*arguments: Any) -> Any:
+        found = await find(*arguments)
         await both_have_read.wait()
         return found
 
     monkeypatch.setattr(store, "lock", no_lock)
     monkeypatch.setattr(store, "find", find_together)
     await asyncio.gather(*(carry_out(resources, renamed("rwd_1", name)) for name in ("A", "B")))
-    assert [event.version for event in await told(database)] == [1, 2, 2]
+    assert [event.version for event in await published(database)] == [1, 2, 2]
 
 
-async def test_one_key_among_rivals_acts_once(resources: Resources, database: Database) -> None:
+async def test_concurrent_requests_with_one_key_act_once(
+    resources: Resources, database: Database
+) -> None:
     claim = Claim(STORE, "k", b"same request")
     outcomes = await asyncio.gather(
         *(
-            changes.carry_out(resources, changes.creation(write(FREE_SHIPPING, claim)))
+            carry_out(resources, reward_changes.creation(write(FREE_SHIPPING, claim)))
             for _ in range(16)
         )
     )
     assert len({answer.body for answer in outcomes}) == 1
     assert sum(not response.replayed for response in outcomes) == 1
-    assert len(await told(database)) == 1
+    assert len(await published(database)) == 1
 
 
-async def test_a_twin_refused_for_what_the_first_did_gets_the_firsts_answer(
+async def test_a_duplicate_refused_for_what_the_first_did_gets_its_response(
     resources: Resources, database: Database
 ) -> None:
     create, delete = Claim(STORE, "c", b"create"), Claim(STORE, "d", b"delete")
     created = await asyncio.gather(
-        *(changes.carry_out(resources, new("rwd_1", create)) for _ in range(16))
+        *(carry_out(resources, new("rwd_1", create), responses.created) for _ in range(16))
     )
     deleted = await asyncio.gather(
         *(
-            changes.carry_out(resources, changes.deletion(write(b"", delete), "rwd_1"))
+            carry_out(
+                resources,
+                reward_changes.deletion(write(b"", delete), "rwd_1"),
+                responses.deleted,
+            )
             for _ in range(16)
         )
     )
     for outcomes, status in ((created, 201), (deleted, 204)):
         assert {answer.status for answer in outcomes} == {status}
         assert sum(not response.replayed for response in outcomes) == 1
-    assert [event.version for event in await told(database)] == [1, 2]
+    assert [event.version for event in await published(database)] == [1, 2]
 
 
 async def test_a_refusal_writes_nothing(
@@ -180,14 +194,14 @@ async def test_a_refusal_writes_nothing(
     with pytest.raises(NotFound):
         await carry_out(resources, renamed("rwd_2", "y"))
     assert await revision(engine) == before
-    assert len(await told(database)) == 1
+    assert len(await published(database)) == 1
 
 
 # -- lists
 
 
 async def listing_of(engine: AsyncEngine) -> Any:
-    return data_of(await Listing(engine, encode_page=encode_page).get(FIRST_PAGE))
+    return data_of(await RewardPages(engine, encode_page=encode_page).get(FIRST_PAGE))
 
 
 def data_of(body: bytes) -> Any:
@@ -198,43 +212,43 @@ async def revision(engine: AsyncEngine) -> int:
     async with engine.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
-        return (await store.revisions(raw, [STORE])).get(STORE, 0)
+        return (await store.read_revisions(raw, [STORE])).get(STORE, 0)
 
 
-FIRST_PAGE = Asked(STORE, everything=False, page=Page(limit=100, starting_after=None))
+FIRST_PAGE = PageRequest(STORE, include_all=False, page=Page(limit=100, starting_after=None))
 
 
 async def test_a_page_is_rendered_once_until_something_changes(
     resources: Resources, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = itertools.count()
-    page = store.page
+    page = store.read_page
 
     async def counting(*words: Any, **named: Any) -> Any:
         next(rendered)
         return await page(*words, **named)
 
-    monkeypatch.setattr(store, "page", counting)
+    monkeypatch.setattr(store, "read_page", counting)
     await carry_out(resources, new("rwd_1"))
-    listing = Listing(engine, encode_page=encode_page)
+    pages = RewardPages(engine, encode_page=encode_page)
     for _ in range(5):
-        assert len(data_of(await listing.get(FIRST_PAGE))) == 1
+        assert len(data_of(await pages.get(FIRST_PAGE))) == 1
     await carry_out(resources, new("rwd_2"))
     for _ in range(5):
-        assert len(data_of(await listing.get(FIRST_PAGE))) == 2
+        assert len(data_of(await pages.get(FIRST_PAGE))) == 2
     assert next(rendered) == 2
 
 
 async def test_a_process_reads_what_another_wrote(resources: Resources, database: Database) -> None:
     other = create_engine(database.url, name="another process")
-    listing = Listing(other, encode_page=encode_page)
+    pages = RewardPages(other, encode_page=encode_page)
     for number in range(1, 20):
         await carry_out(resources, new(f"rwd_{number}"))
-        assert len(data_of(await listing.get(FIRST_PAGE))) == number
+        assert len(data_of(await pages.get(FIRST_PAGE))) == number
     await other.dispose()
 
 
-async def test_time_alone_makes_a_remembered_page_wrong(
+async def test_time_alone_makes_a_cached_page_wrong(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     """A reward is there from its start on, and at its end it is not."""
@@ -247,32 +261,33 @@ async def test_time_alone_makes_a_remembered_page_wrong(
             NOON + timedelta(hours=2),
         ]
     )
-    listing = Listing(engine, encode_page=encode_page, clock=lambda: next(moments))
+    pages = RewardPages(engine, encode_page=encode_page, clock=lambda: next(moments))
     await carry_out(
         resources,
         new("rwd_1", starts_at="2026-03-10T13:00:00Z", ends_at="2026-03-10T14:00:00Z"),
     )
-    shown = [len(data_of(await listing.get(FIRST_PAGE))) for _ in range(5)]
+    shown = [len(data_of(await pages.get(FIRST_PAGE))) for _ in range(5)]
     assert shown == [0, 0, 1, 1, 0]
 
 
-def test_what_is_remembered_is_bounded_and_the_least_asked_for_goes_first() -> None:
-    remembered = Remembered(max_bytes=4 * 3_000)
-    asked = [
-        Asked(f"store_{number}", everything=False, page=FIRST_PAGE.page) for number in range(4)
+def test_the_cache_is_bounded_and_drops_the_least_recently_used_page() -> None:
+    cache = PageCache(max_bytes=4 * 3_000)
+    requests = [
+        PageRequest(f"store_{number}", include_all=False, page=FIRST_PAGE.page)
+        for number in range(4)
     ]
-    page = Rendered(1, None, b"x" * 1_976)
-    for one in asked * 2:
-        remembered.keep(one, page)
-    assert all(remembered.find(one, revision=1, now=NOON) for one in asked)
-    remembered.find(asked[0], revision=1, now=NOON)
-    remembered.keep(Asked("store_4", everything=False, page=FIRST_PAGE.page), page)
-    assert [remembered.find(one, revision=1, now=NOON) is None for one in asked] == [
+    page = RenderedPage(1, None, b"x" * 1_976)
+    for request in requests * 2:
+        cache.put(request, page)
+    assert all(cache.find(request, revision=1, now=NOON) for request in requests)
+    cache.find(requests[0], revision=1, now=NOON)
+    cache.put(PageRequest("store_4", include_all=False, page=FIRST_PAGE.page), page)
+    assert [cache.find(request, revision=1, now=NOON) is None for request in requests] == [
         *(False, True, False, False)
     ]
 
 
-# -- what is in use
+# -- stock in use
 
 
 def posted(
@@ -299,20 +314,20 @@ def posted(
 
 
 async def count(engine: AsyncEngine, *events: PointsPosted) -> None:
-    await stock.count(engine, [stock.use_of(event) for event in events])
+    await usage.count(engine, [usage.find_change(event) for event in events])
 
 
 async def left(engine: AsyncEngine) -> int:
     (one,) = data_of(
-        await Listing(engine, encode_page=encode_page).get(
-            msgspec.structs.replace(FIRST_PAGE, everything=True)
+        await RewardPages(engine, encode_page=encode_page).get(
+            msgspec.structs.replace(FIRST_PAGE, include_all=True)
         )
     )
     stock_left: int = one["stock_left"]
     return stock_left
 
 
-async def test_a_redemption_is_counted_once_however_often_it_comes(
+async def test_a_redemption_is_counted_once_however_often_it_is_delivered(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=10))
@@ -337,7 +352,7 @@ async def test_only_redemptions_and_their_cancellations_change_a_stock(
     assert await left(engine) == 10
 
 
-async def test_a_cancellation_that_is_seen_first_makes_no_stock(
+async def test_a_cancellation_that_arrives_first_adds_no_stock(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=10))
@@ -347,7 +362,7 @@ async def test_a_cancellation_that_is_seen_first_makes_no_stock(
     assert await left(engine) == 10
 
 
-async def test_a_cancellation_that_is_seen_first_lists_no_reward_that_is_gone(
+async def test_a_cancellation_that_arrives_first_lists_no_reward_that_is_out_of_stock(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=0))
@@ -355,7 +370,7 @@ async def test_a_cancellation_that_is_seen_first_lists_no_reward_that_is_gone(
     assert await listing_of(engine) == []
 
 
-async def test_more_in_use_than_there_is_leaves_nothing(
+async def test_more_in_use_than_the_stock_leaves_none(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=2))
@@ -364,7 +379,7 @@ async def test_more_in_use_than_there_is_leaves_nothing(
     assert await listing_of(engine) == []
 
 
-async def test_rivals_over_the_same_transactions_count_them_once_and_never_deadlock(
+async def test_concurrent_batches_of_the_same_transactions_count_once_and_never_deadlock(
     resources: Resources, engine: AsyncEngine
 ) -> None:
     """As after a rebalance, when two members may hold the same records."""
@@ -381,7 +396,7 @@ async def test_rivals_over_the_same_transactions_count_them_once_and_never_deadl
     assert await left(engine) == 1_000 - 334
 
 
-async def test_points_events_on_kafka_change_what_is_left_once(
+async def test_points_events_on_kafka_change_the_stock_once(
     shop: Shop, producer: AIOKafkaProducer
 ) -> None:
     body = {"id": "rwd_1", "name": "x", "points_cost": 1, "type": "perk", "stock": 2}
@@ -416,7 +431,7 @@ async def test_points_events_on_kafka_change_what_is_left_once(
 @pytest.mark.parametrize(
     "fault", [{"store_id": "a\0b"}, {"transaction_id": "t\0"}, {"reward": RewardRef("r\0", "x")}]
 )
-async def test_what_the_store_could_not_hold_is_a_dead_letter(
+async def test_an_event_that_the_database_refuses_is_a_dead_letter(
     shop: Shop, fault: dict[str, Any]
 ) -> None:
     event = msgspec.structs.replace(posted(1), transaction_id=f"txn_{uuid7()}")

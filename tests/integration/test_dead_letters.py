@@ -1,4 +1,4 @@
-"""Every record becomes a dead letter, whole or truncated, and costs its neighbors nothing."""
+"""Any record can become a dead letter, complete or truncated, without affecting its neighbors."""
 
 import contextlib
 import hashlib
@@ -31,19 +31,19 @@ def record(
 
 async def published(stack: Stack, topic: str, count: int) -> dict[int, Any]:
     """The dead letters by the offset of their record."""
-    found: dict[int, Any] = {}
+    letters: dict[int, Any] = {}
     async with contextlib.aclosing(follow(stack.kafka, f"{topic}.dlq")) as records:
-        async for one in records:
-            found[int(dict(one.headers)["dlq-offset"])] = one
-            if len(found) == count:
+        async for letter in records:
+            letters[int(dict(letter.headers)["dlq-offset"])] = letter
+            if len(letters) == count:
                 break
-    return found
+    return letters
 
 
 @pytest.mark.parametrize(
     ("value", "key", "headers"),
     [
-        pytest.param(b"x" * (MAX_DEAD_LETTER_BYTES + 1), b"k", (), id="larger than a letter"),
+        pytest.param(b"x" * (MAX_DEAD_LETTER_BYTES + 1), b"k", (), id="larger than a dead letter"),
         pytest.param(b"x" * (3 * MAX_RECORD_BYTES), b"k", (), id="larger than a request"),
         pytest.param(
             b"x", b"k", [(f"h{n}", b"x" * 10_000) for n in range(120)], id="too many headers"
@@ -54,7 +54,7 @@ async def published(stack: Stack, topic: str, count: int) -> dict[int, Any]:
         pytest.param(b"x", b"k", [("\udcff", b"x")], id="a header name that cannot be written"),
     ],
 )
-async def test_what_cannot_be_copied_goes_truncated_between_its_neighbors(
+async def test_a_record_that_cannot_be_copied_is_truncated_and_its_neighbors_are_not(
     stack: Stack,
     topic: str,
     producer: AIOKafkaProducer,
@@ -63,47 +63,48 @@ async def test_what_cannot_be_copied_goes_truncated_between_its_neighbors(
     headers: Any,
 ) -> None:
     poison = Poison("malformed", "no event")
-    given = [
+    records = [
         record(7, b"before", topic=topic),
         record(8, value, topic=topic, key=key, headers=headers),
         record(9, b"after", topic=topic),
     ]
-    letters = [DeadLetter(one, poison) for one in given]
-    await dead_letters.publish(producer, letters, service="test")
-    found = await published(stack, topic, 3)
-    assert (found[7].value, found[9].value) == (b"before", b"after")
-    assert ("h", b"\xff") in found[7].headers
-    assert "dlq-truncated" not in dict(found[7].headers)
-    about = dict(found[8].headers)
-    whole = value or b""
-    assert found[8].value == whole[:65_536]
-    assert about["dlq-truncated"] == b"true"
-    assert about["dlq-bytes"] == str(len(whole)).encode()
-    assert about["dlq-sha256"] == hashlib.sha256(whole).hexdigest().encode()
-    assert about["dlq-topic"] == topic.encode()
-    assert (about["dlq-partition"], about["dlq-offset"]) == (b"1", b"8")
+    await dead_letters.publish(
+        producer, [DeadLetter(failed, poison) for failed in records], service="test"
+    )
+    letters = await published(stack, topic, 3)
+    assert (letters[7].value, letters[9].value) == (b"before", b"after")
+    assert ("h", b"\xff") in letters[7].headers
+    assert "dlq-truncated" not in dict(letters[7].headers)
+    truncated = dict(letters[8].headers)
+    original = value or b""
+    assert letters[8].value == original[:65_536]
+    assert truncated["dlq-truncated"] == b"true"
+    assert truncated["dlq-bytes"] == str(len(original)).encode()
+    assert truncated["dlq-sha256"] == hashlib.sha256(original).hexdigest().encode()
+    assert truncated["dlq-topic"] == topic.encode()
+    assert (truncated["dlq-partition"], truncated["dlq-offset"]) == (b"1", b"8")
 
 
-async def test_a_record_of_the_largest_size_goes_whole(
+async def test_a_record_of_the_largest_size_is_not_truncated(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     value = b"x" * (MAX_RECORD_BYTES - 100)
     letter = DeadLetter(record(3, value, topic=topic), Poison("malformed", "d" * 5_000))
     await dead_letters.publish(producer, [letter], service="test")
-    (found,) = (await published(stack, topic, 1)).values()
-    assert found.value == value
-    assert len(dict(found.headers)["dlq-detail"]) == 1_000
+    (published_letter,) = (await published(stack, topic, 1)).values()
+    assert published_letter.value == value
+    assert len(dict(published_letter.headers)["dlq-detail"]) == 1_000
 
 
-async def test_the_record_s_own_headers_are_told_from_the_reasons(
+async def test_the_headers_of_the_record_are_separated_from_the_reasons(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    own = [("dlq-topic", b"x"), ("h", None), ("dlq-time", b"\xff")]
-    given = record(4, b"x", topic=topic, headers=own)
+    original_headers = [("dlq-topic", b"x"), ("h", None), ("dlq-time", b"\xff")]
+    failed = record(4, b"x", topic=topic, headers=original_headers)
     await dead_letters.publish(
-        producer, [DeadLetter(given, Poison("malformed", "no event"))], service="test"
+        producer, [DeadLetter(failed, Poison("malformed", "no event"))], service="test"
     )
-    (found,) = (await published(stack, topic, 1)).values()
-    headers, reasons = dead_letters.split_headers(found.headers)
-    assert headers == own
+    (published_letter,) = (await published(stack, topic, 1)).values()
+    headers, reasons = dead_letters.split_headers(published_letter.headers)
+    assert headers == original_headers
     assert (reasons["topic"], reasons["offset"], reasons["code"]) == (topic, "4", "malformed")

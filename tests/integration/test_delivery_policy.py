@@ -1,4 +1,4 @@
-"""The delivery policy on a real broker: what becomes of records when things go wrong."""
+"""The delivery policy on a real broker: the outcome of each record when something fails."""
 
 import asyncio
 import contextlib
@@ -20,18 +20,18 @@ QUICK = Policy(max_records=50, longest_delay_seconds=0.05, session_timeout_ms=6_
 
 
 class Handler:
-    """Takes batches of texts, and misbehaves as it is told."""
+    """Records the texts that it handles; fails as `fail` decides for each batch."""
 
     def __init__(self) -> None:
-        self.seen: list[str] = []
+        self.handled: list[str] = []
         self.batches = 0
-        self.misbehave: Callable[[Sequence[str]], None] = lambda _batch: None
+        self.fail: Callable[[Sequence[str]], None] = lambda _batch: None
 
     async def __call__(self, batch: Sequence[str]) -> Sequence[Poison | None]:
         self.batches += 1
-        self.misbehave(batch)
-        self.seen += batch
-        return [Poison("conflict", "told so") if "conflict" in one else None for one in batch]
+        self.fail(batch)
+        self.handled += batch
+        return [Poison("conflict", "a conflict") if "conflict" in text else None for text in batch]
 
 
 def read(record: Any) -> str:
@@ -41,7 +41,7 @@ def read(record: Any) -> str:
 
 
 class Consuming:
-    """A consumer that runs, its handler, and what the broker knows of its group."""
+    """A running consumer with its handler, and the offsets that its group has committed."""
 
     def __init__(self, consumer: BatchConsumer[str], handler: Handler, kafka: str) -> None:
         self.consumer = consumer
@@ -55,22 +55,22 @@ class Consuming:
             offsets = await admin.list_consumer_group_offsets(self.consumer._group)
         finally:
             await admin.close()
-        return sum(max(one.offset, 0) for one in offsets.values())
+        return sum(max(offset.offset, 0) for offset in offsets.values())
 
-    async def commits(self, count: int) -> None:
-        """Wait until so many records are committed."""
+    async def has_committed(self, count: int) -> None:
+        """Wait until this many records are committed."""
 
-        async def look() -> None:
+        async def check() -> None:
             assert await self.committed() == count
 
-        await eventually(look, within_seconds=20)
+        await eventually(check, within_seconds=20)
 
-    async def not_ready(self) -> str:
-        """Why the consumer is not ready; empty where it is."""
+    async def not_ready_reason(self) -> str:
+        """Why the consumer is not ready, or an empty string."""
         try:
             await self.consumer.ready()
-        except NotReady as reason:
-            return str(reason)
+        except NotReady as error:
+            return str(error)
         return ""
 
     async def generation(self) -> Any:
@@ -100,28 +100,36 @@ async def consuming(
 
 
 def fails_on(error: Exception, *values: str) -> Callable[[Sequence[str]], None]:
-    """Misbehavior: a batch that has one of `values` in it fails."""
+    """A failure of every batch that contains one of `values`."""
 
-    def misbehave(batch: Sequence[str]) -> None:
+    def fail(batch: Sequence[str]) -> None:
         if set(values) & set(batch):
             raise error
 
-    return misbehave
+    return fail
 
 
-async def letters(stack: Stack, topic: str, count: int) -> list[DeadLetter]:
+async def dead_letters(stack: Stack, topic: str, count: int) -> list[DeadLetter]:
     """The first `count` dead letters of a topic."""
-    found: list[DeadLetter] = []
+    letters: list[DeadLetter] = []
     async with contextlib.aclosing(follow(stack.kafka, f"{topic}.dlq")) as records:
         async for record in records:
-            place = (record.topic, record.partition, record.offset)
-            found.append(DeadLetter(*place, record.key, record.value, dict(record.headers)))
-            if len(found) == count:
-                return found
-    raise AssertionError(f"{len(found)} of {count} dead letters: {found}")
+            letters.append(
+                DeadLetter(
+                    record.topic,
+                    record.partition,
+                    record.offset,
+                    record.key,
+                    record.value,
+                    dict(record.headers),
+                )
+            )
+            if len(letters) == count:
+                return letters
+    raise AssertionError(f"{len(letters)} of {count} dead letters: {letters}")
 
 
-async def letter_count(stack: Stack, topic: str) -> int:
+async def dead_letter_count(stack: Stack, topic: str) -> int:
     async with AIOKafkaConsumer(f"{topic}.dlq", bootstrap_servers=stack.kafka) as consumer:
         return sum((await consumer.end_offsets(consumer.assignment())).values())
 
@@ -136,93 +144,82 @@ async def test_every_record_is_handled_or_a_dead_letter_and_then_committed(
 ) -> None:
     await send(producer, topic, b"a", b"bad 1", None, b"conflict", b"b")
     async with consuming(stack, topic, producer) as run:
-
-        async def all_committed() -> None:
-            assert await run.committed() == 5
-
-        await eventually(all_committed, within_seconds=20)
-        assert run.handler.seen == ["a", "conflict", "b"]
-    codes = [(one.value, one.headers["dlq-code"]) for one in await letters(stack, topic, 3)]
-    assert sorted(codes, key=lambda one: one[0] or b"") == [
+        await run.has_committed(5)
+        assert run.handler.handled == ["a", "conflict", "b"]
+    letters = await dead_letters(stack, topic, 3)
+    codes = [(letter.value, letter.headers["dlq-code"]) for letter in letters]
+    assert sorted(codes, key=lambda code: code[0] or b"") == [
         (None, b"malformed"),
         (b"bad 1", b"malformed"),
         (b"conflict", b"conflict"),
     ]
 
 
-async def test_nothing_is_committed_while_the_store_is_away_and_nothing_is_skipped_after(
+async def test_while_the_database_is_unavailable_nothing_is_committed_and_no_record_is_lost(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    """The store stays away for thrice the poll interval; the member keeps its place."""
+    """The outage lasts three times the poll interval; the member stays in its group."""
     policy = Policy(max_poll_interval_ms=1_500, session_timeout_ms=6_000, longest_delay_seconds=0.1)
     async with consuming(stack, topic, producer, policy) as run:
         await send(producer, topic, b"first")
-
-        async def first_committed() -> None:
-            assert await run.committed() == 1
-
-        await eventually(first_committed, within_seconds=20)
+        await run.has_committed(1)
         generation = await run.generation()
-        away = True
+        is_unavailable = True
 
-        def misbehave(_batch: Sequence[str]) -> None:
-            if away:
-                raise ConnectionRefusedError("the store is away")
+        def fail(_batch: Sequence[str]) -> None:
+            if is_unavailable:
+                raise ConnectionRefusedError("the database is unavailable")
 
-        run.handler.misbehave = misbehave
+        run.handler.fail = fail
         await send(producer, topic, *(b"%d" % number for number in range(20)))
         await eventually(lambda: run.handler.batches > 3)
-        with pytest.raises(NotReady, match="store is unavailable"):
+        with pytest.raises(NotReady, match="database is unavailable"):
             await run.consumer.ready()
         await asyncio.sleep(3 * policy.max_poll_interval_ms / 1_000)
         assert await run.committed() == 1
         assert await run.generation() == generation
-        away = False
-
-        async def all_committed() -> None:
-            assert await run.committed() == 21
-
-        await eventually(all_committed, within_seconds=10)
-        assert run.handler.seen == ["first", *map(str, range(20))]
+        is_unavailable = False
+        await run.has_committed(21)
+        assert run.handler.handled == ["first", *map(str, range(20))]
         assert await run.generation() == generation
         await run.consumer.ready()
 
 
-async def test_a_record_that_comes_for_a_paused_partition_is_not_lost(
+async def test_a_record_that_arrives_on_a_paused_partition_is_not_lost(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    """While one batch waits for the store, records of the other partition arrive."""
+    """While one batch waits for the database, a record of the other partition arrives."""
     policy = Policy(max_poll_interval_ms=1_000, session_timeout_ms=6_000, longest_delay_seconds=0.1)
     async with consuming(stack, topic, producer, policy) as run:
-        away = True
+        is_unavailable = True
 
-        def misbehave(_batch: Sequence[str]) -> None:
-            if away:
+        def fail(_batch: Sequence[str]) -> None:
+            if is_unavailable:
                 raise ConnectionRefusedError
 
-        run.handler.misbehave = misbehave
+        run.handler.fail = fail
         await producer.send_and_wait(topic, b"one", partition=0)
         await eventually(lambda: run.handler.batches > 2, within_seconds=20)
         await producer.send_and_wait(topic, b"two", partition=1)
         await asyncio.sleep(1)
-        away = False
-        await eventually(lambda: sorted(run.handler.seen) == ["one", "two"])
+        is_unavailable = False
+        await eventually(lambda: sorted(run.handler.handled) == ["one", "two"])
 
 
-async def test_a_batch_is_halved_until_each_failure_stands_alone(
+async def test_a_batch_is_halved_until_each_failing_record_is_isolated(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     await send(producer, topic, *(b"%d" % number for number in range(32)))
     async with consuming(stack, topic, producer) as run:
 
-        def misbehave(batch: Sequence[str]) -> None:
-            """The thirteenth works only once all its neighbors have been applied without it."""
-            if "13" in batch and len(set(run.handler.seen)) < 31:
+        def fail(batch: Sequence[str]) -> None:
+            """Record 13 succeeds only after all its neighbors have been applied without it."""
+            if "13" in batch and len(set(run.handler.handled)) < 31:
                 raise RuntimeError("a defect")
 
-        run.handler.misbehave = misbehave
-        await run.commits(32)
-        assert set(run.handler.seen) == {str(number) for number in range(32)}
+        run.handler.fail = fail
+        await run.has_committed(32)
+        assert set(run.handler.handled) == {str(number) for number in range(32)}
 
 
 async def test_a_record_that_fails_alone_is_quarantined_and_its_neighbors_are_applied(
@@ -230,26 +227,26 @@ async def test_a_record_that_fails_alone_is_quarantined_and_its_neighbors_are_ap
 ) -> None:
     await send(producer, topic, *(b"%d" % number for number in range(10)))
     async with consuming(stack, topic, producer) as run:
-        run.handler.misbehave = fails_on(RuntimeError("a planted defect"), "7")
-        await run.commits(10)
-        assert sorted(set(run.handler.seen)) == [str(n) for n in range(10) if n != 7]
+        run.handler.fail = fails_on(RuntimeError("a planted defect"), "7")
+        await run.has_committed(10)
+        assert sorted(set(run.handler.handled)) == [str(n) for n in range(10) if n != 7]
         await run.consumer.ready()
-    (letter,) = await letters(stack, topic, 1)
+    (letter,) = await dead_letters(stack, topic, 1)
     assert (letter.value, letter.headers["dlq-code"]) == (b"7", b"defect")
     assert b"a planted defect" in letter.headers["dlq-detail"]
 
 
-async def test_a_lone_failing_record_on_a_quiet_topic_stops_nothing(
+async def test_a_single_failing_record_on_an_idle_topic_does_not_stop_the_partition(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    """With no neighbor to compare with, a single failure is not taken for a systematic one."""
+    """A single failure does not count as systematic, even without a neighbor that succeeds."""
     async with consuming(stack, topic, producer) as run:
-        run.handler.misbehave = fails_on(RuntimeError("a planted defect"), "7")
+        run.handler.fail = fails_on(RuntimeError("a planted defect"), "7")
         await send(producer, topic, b"7")
-        await run.commits(1)
+        await run.has_committed(1)
         await send(producer, topic, b"8")
-        await run.commits(2)
-        assert run.handler.seen == ["8"]
+        await run.has_committed(2)
+        assert run.handler.handled == ["8"]
 
 
 @pytest.mark.parametrize(
@@ -267,50 +264,51 @@ async def test_a_value_that_the_database_refuses_is_the_fault_of_its_record(
     await send(producer, topic, *(b"%d" % number for number in range(50)))
     async with consuming(stack, topic, producer) as run:
         refused = [str(number) for number in range(25)]
-        run.handler.misbehave = fails_on(error, *refused)
-        await run.commits(50)
-    assert {one.headers["dlq-code"] for one in await letters(stack, topic, 25)} == {b"invalid"}
+        run.handler.fail = fails_on(error, *refused)
+        await run.has_committed(50)
+    letters = await dead_letters(stack, topic, 25)
+    assert {letter.headers["dlq-code"] for letter in letters} == {b"invalid"}
 
 
-async def test_systematic_failure_stops_its_partition_alone_and_heals(
+async def test_a_systematic_failure_stops_only_its_partition_until_the_cause_is_fixed(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    """All records of one partition fail and nothing else is there: nothing is quarantined, nothing
-    committed. Once the cause has passed, they are processed without anybody's help."""
+    """All records of the partition fail and there are no others: none is quarantined or committed.
+    Once the cause is fixed, they are processed without an operator."""
     for number in range(40):
         await producer.send_and_wait(topic, b"%d" % number, partition=0)
     policy = Policy(
         longest_delay_seconds=0.05, stopped_first_seconds=0.2, stopped_longest_seconds=0.5
     )
     async with consuming(stack, topic, producer, policy) as run:
-        broken = True
+        is_broken = True
 
-        def misbehave(batch: Sequence[str]) -> None:
-            if broken and any(one.isdigit() for one in batch):
+        def fail(batch: Sequence[str]) -> None:
+            if is_broken and any(text.isdigit() for text in batch):
                 raise RuntimeError("a planted defect")
 
-        run.handler.misbehave = misbehave
+        run.handler.fail = fail
 
         async def stopped() -> None:
-            reason = await run.not_ready()
+            reason = await run.not_ready_reason()
             assert f"{topic}:0 is stopped: " in reason
             assert "none succeeded" in reason
 
         await eventually(stopped, within_seconds=30)
         assert await run.committed() == 0
-        assert await letter_count(stack, topic) == 0
-        broken = False
-        await run.commits(40)
-        assert set(run.handler.seen) == {str(number) for number in range(40)}
+        assert await dead_letter_count(stack, topic) == 0
+        is_broken = False
+        await run.has_committed(40)
+        assert set(run.handler.handled) == {str(number) for number in range(40)}
         await eventually(run.consumer.ready)
-        assert await letter_count(stack, topic) == 0
+        assert await dead_letter_count(stack, topic) == 0
 
 
-async def test_a_flood_of_failing_records_stops_nobody_else(
+async def test_many_failing_records_do_not_stop_those_of_another_partition(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
-    """One partition holds nothing but records that fail; the records of the other one show that
-    records can be processed, so the failing ones are quarantined, however many they are."""
+    """All records of one partition fail. The records of the other one succeed, which shows that
+    the failure is not systematic, so all failing records are quarantined."""
     for number in range(60):
         await producer.send_and_wait(topic, b"fails %d" % number, partition=0)
     policy = Policy(
@@ -318,32 +316,32 @@ async def test_a_flood_of_failing_records_stops_nobody_else(
     )
     async with consuming(stack, topic, producer, policy) as run:
 
-        def misbehave(batch: Sequence[str]) -> None:
-            if any(one.startswith("fails") for one in batch):
+        def fail(batch: Sequence[str]) -> None:
+            if any(text.startswith("fails") for text in batch):
                 raise RuntimeError("a planted defect")
 
-        run.handler.misbehave = misbehave
+        run.handler.fail = fail
         for number in range(10):
             await producer.send_and_wait(topic, b"%d" % number, partition=1)
             await asyncio.sleep(0.1)
-        await run.commits(70)
-        assert run.handler.seen == [str(number) for number in range(10)]
+        await run.has_committed(70)
+        assert run.handler.handled == [str(number) for number in range(10)]
         await eventually(run.consumer.ready)
-    assert len(await letters(stack, topic, 60)) == 60
+    assert len(await dead_letters(stack, topic, 60)) == 60
 
 
-async def test_whatever_raises_while_a_record_is_read_is_the_fault_of_that_record(
+async def test_any_exception_while_reading_a_record_makes_it_malformed(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     await send(producer, topic, b"a", b"\xff", b"b")
     async with consuming(stack, topic, producer) as run:
-        await run.commits(3)
-        assert run.handler.seen == ["a", "b"]
-    (letter,) = await letters(stack, topic, 1)
+        await run.has_committed(3)
+        assert run.handler.handled == ["a", "b"]
+    (letter,) = await dead_letters(stack, topic, 1)
     assert letter.headers["dlq-code"] == b"malformed"
 
 
-async def test_a_delivery_that_fails_itself_is_repeated_from_the_first_record(
+async def test_a_batch_whose_delivery_itself_fails_is_delivered_again(
     stack: Stack, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await send(producer, topic, b"a", b"b")
@@ -356,25 +354,21 @@ async def test_a_delivery_that_fails_itself_is_repeated_from_the_first_record(
             return await deliver(records)
 
         monkeypatch.setattr(run.consumer._delivery, "deliver", fail_first)
-        await run.commits(2)
-        assert set(run.handler.seen) == {"a", "b"}
+        await run.has_committed(2)
+        assert set(run.handler.handled) == {"a", "b"}
 
 
-async def test_200_bad_records_among_good_ones_never_stop_it(
+async def test_200_malformed_records_among_valid_ones_do_not_stop_the_consumer(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     values = [b"bad %d" % n if n % 2 else b"%d" % n for n in range(400)]
     await asyncio.gather(*[await producer.send(topic, value) for value in values])
     async with consuming(stack, topic, producer) as run:
-
-        async def all_committed() -> None:
-            assert await run.committed() == 400
-
-        await eventually(all_committed, within_seconds=20)
-        assert len(run.handler.seen) == 200
+        await run.has_committed(400)
+        assert len(run.handler.handled) == 200
 
 
-async def test_two_members_come_and_go_and_every_record_is_handled(
+async def test_every_record_is_handled_while_a_second_member_joins_and_leaves(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     async with consuming(stack, topic, producer) as first:
@@ -389,10 +383,11 @@ async def test_two_members_come_and_go_and_every_record_is_handled(
             )
             for number in range(20):
                 await producer.send_and_wait(topic, b"c%d" % number, partition=number % 2)
-            await eventually(lambda: second.handler.seen != [])
+            await eventually(lambda: second.handler.handled != [])
         for number in range(20):
             await producer.send_and_wait(topic, b"d%d" % number, partition=number % 2)
         sent = {f"{word}{number}" for word in "abcd" for number in range(20)}
         await eventually(
-            lambda: set(first.handler.seen) | set(second.handler.seen) == sent, within_seconds=20
+            lambda: set(first.handler.handled) | set(second.handler.handled) == sent,
+            within_seconds=20,
         )

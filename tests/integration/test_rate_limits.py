@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from libs.kernel.errors import RateLimited
 from libs.testing.eventually import eventually
-from services.gateway.handlers.limits import RateLimiter
+from services.gateway.handlers.rate_limits import RateLimiter
 from tests.support import Stack
 
 # Slow enough that nothing that matters is refilled while a test looks.

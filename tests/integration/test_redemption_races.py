@@ -2,6 +2,7 @@
 guard."""
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -62,7 +63,7 @@ async def offer(engine: AsyncEngine, **changes: Any) -> None:
         **({"version": 1} | changes),
     )
     async with transaction(engine) as connection:
-        await rewards.keep(connection, [reward])
+        await rewards.write(connection, [reward])
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def reserve(customer: str = "cust_1") -> Reserve:
         customer_id=customer,
         reward_id="rwd_1",
         points_cost=None,
-        code=codes.new_code(),
+        code=codes.make_code(secrets.randbits(codes.RANDOM_BITS)),
         claim_key=None,
         now=utc_now(),
     )

@@ -1,4 +1,4 @@
-"""The outbox and its relay on real servers: in order, at least once, one relay a lane."""
+"""The outbox and its relay on real servers: in order, at least once, one active relay per lane."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def write(url: str, rows: list[list[EncodedEvent]]) -> None:
     await connection.close()
 
 
-async def waiting_rows(url: str) -> int:
+async def unpublished_rows(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:
         count: int = await connection.fetchval("SELECT count(*) FROM outbox")
@@ -61,16 +61,16 @@ async def relaying(stack: Stack, url: str) -> AsyncIterator[Relay]:
 
 
 async def published(stack: Stack, topic: str, count: int) -> list[tuple[str, int]]:
-    found = []
+    events = []
     async with contextlib.aclosing(follow(stack.kafka, topic)) as records:
         async for record in records:
-            found.append((record.key.decode(), json.loads(record.value)))
-            if len(found) >= count:
+            events.append((record.key.decode(), json.loads(record.value)))
+            if len(events) >= count:
                 break
-    return found
+    return events
 
 
-def test_what_is_packed_is_unpacked() -> None:
+def test_unpacking_returns_the_packed_events() -> None:
     events = [event("t", f"k{number}", number) for number in range(100)]
     assert unpack(pack(events)) == events
 
@@ -81,24 +81,24 @@ async def test_events_of_a_key_are_published_in_the_order_they_were_written(
     rows = [[event(topic, f"k{n % 7}", n) for n in range(r * 50, r * 50 + 50)] for r in range(60)]
     await write(earning_database.url, rows)
     async with relaying(stack, earning_database.url):
-        found = await published(stack, topic, 3_000)
-    for key in {key for key, _ in found}:
-        numbers = [number for one, number in found if one == key]
+        events = await published(stack, topic, 3_000)
+    for key in {key for key, _ in events}:
+        numbers = [number for event_key, number in events if event_key == key]
         assert numbers == sorted(numbers)
-    assert len(found) == 3_000
+    assert len(events) == 3_000
 
 
-async def test_what_is_published_is_removed_and_a_new_row_is_published_soon(
+async def test_published_rows_are_removed_and_a_new_row_is_published_soon(
     stack: Stack, earning_database: Database, topic: str
 ) -> None:
     async with relaying(stack, earning_database.url):
         await write(earning_database.url, [[event(topic, "k", 1)]])
         assert await published(stack, topic, 1) == [("k", 1)]
 
-        async def nothing_waits() -> bool:
-            return await waiting_rows(earning_database.url) == 0
+        async def all_published() -> bool:
+            return await unpublished_rows(earning_database.url) == 0
 
-        await eventually(nothing_waits)
+        await eventually(all_published)
 
 
 async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
@@ -110,8 +110,7 @@ async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
         await published(stack, topic, 1)
         async with relaying(stack, url):
             await write(url, [[event(topic, "k", 2)]])
-            found = await published(stack, topic, 2)
-            assert found == [("k", 1), ("k", 2)]
+            assert await published(stack, topic, 2) == [("k", 1), ("k", 2)]
             connection = await asyncpg.connect(url)
             holders = await connection.fetchval(
                 "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
@@ -122,7 +121,7 @@ async def test_a_second_relay_of_the_lane_stands_by_and_takes_over(
             assert holders == 1
 
 
-async def test_a_row_whose_id_commits_late_is_not_passed_over(
+async def test_a_row_whose_id_commits_late_is_not_skipped(
     stack: Stack, earning_database: Database, topic: str
 ) -> None:
     url = earning_database.url
@@ -138,30 +137,30 @@ async def test_a_row_whose_id_commits_late_is_not_passed_over(
     await late.close()
 
 
-async def test_rows_wait_while_the_relay_is_killed_between_publishing_and_removing(
+async def test_rows_that_were_published_but_not_removed_are_published_again(
     stack: Stack, earning_database: Database, topic: str
 ) -> None:
-    """What was published but not removed is published again: at least once."""
+    """The relay is stopped between publishing and removing: events are published at least once."""
     url = earning_database.url
     await write(url, [[event(topic, "k", 1), event(topic, "k", 2)]])
     owner = await asyncpg.connect(earning_database.owner_url)
     await owner.execute("REVOKE DELETE ON outbox FROM earning")
     async with relaying(stack, url):
         await published(stack, topic, 2)
-    assert await waiting_rows(url) == 1
+    assert await unpublished_rows(url) == 1
     await owner.execute("GRANT DELETE ON outbox TO earning")
     await owner.close()
     async with relaying(stack, url):
 
-        async def nothing_waits() -> bool:
-            return await waiting_rows(url) == 0
+        async def all_published() -> bool:
+            return await unpublished_rows(url) == 0
 
-        await eventually(nothing_waits)
-    again = await published(stack, topic, 4)
-    assert again[:2] == again[2:4] == [("k", 1), ("k", 2)]
+        await eventually(all_published)
+    events = await published(stack, topic, 4)
+    assert events[:2] == events[2:4] == [("k", 1), ("k", 2)]
 
 
-async def test_a_fault_nobody_thought_of_is_told_and_outlived(
+async def test_an_unexpected_failure_is_reported_and_retried(
     stack: Stack, earning_database: Database, topic: str
 ) -> None:
     url = earning_database.url
@@ -169,11 +168,11 @@ async def test_a_fault_nobody_thought_of_is_told_and_outlived(
     await connection.execute(WRITE, b"no events", 1)
     async with relaying(stack, url) as relay:
 
-        async def is_told() -> None:
+        async def is_reported() -> None:
             with pytest.raises(ConnectionError, match="events are not published"):
                 await relay.ready()
 
-        await eventually(is_told)
+        await eventually(is_reported)
         await write(url, [[event(topic, "k", 1)]])
         await connection.execute("DELETE FROM outbox WHERE payload = $1", b"no events")
         assert await published(stack, topic, 1) == [("k", 1)]
@@ -188,28 +187,28 @@ async def test_a_fault_nobody_thought_of_is_told_and_outlived(
     await connection.close()
 
 
-async def test_the_lane_goes_on_when_its_connection_is_cut(
+async def test_the_relay_continues_after_its_connection_is_closed(
     stack: Stack, earning_database: Database, topic: str
 ) -> None:
     async with relaying(stack, earning_database.url):
         await write(earning_database.url, [[event(topic, "k", 1)]])
 
-        async def nothing_waits() -> bool:
-            return await waiting_rows(earning_database.url) == 0
+        async def all_published() -> bool:
+            return await unpublished_rows(earning_database.url) == 0
 
-        await eventually(nothing_waits)
+        await eventually(all_published)
         connection = await asyncpg.connect(earning_database.url)
-        cut = await connection.fetchval(
+        closed = await connection.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
             "WHERE application_name = 'relay' AND datname = current_database()"
         )
         await connection.close()
-        assert cut == 1
+        assert closed == 1
         await write(earning_database.url, [[event(topic, "k", 2)]])
         assert await published(stack, topic, 2) == [("k", 1), ("k", 2)]
 
 
-async def test_a_record_that_the_broker_refuses_costs_the_next_ones_nothing(stack: Stack) -> None:
+async def test_a_record_that_the_broker_refuses_does_not_affect_later_records(stack: Stack) -> None:
     name = f"test.{secrets.token_hex(6)}"
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()

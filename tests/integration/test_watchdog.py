@@ -1,4 +1,4 @@
-"""A consumer that does no work is not ready, and says what keeps it from its work."""
+"""A consumer that makes no progress is not ready, and reports why."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,38 +8,38 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from libs.messaging import consumer as consumers
+from libs.messaging import watchdog
 from libs.testing.eventually import eventually
 from tests.integration.conftest import create_topic
 from tests.integration.test_delivery_policy import consuming, send
 from tests.support import Stack
 
 
-async def test_a_deleted_topic_is_named_and_consumed_again_once_it_is_back(
+async def test_a_deleted_topic_is_reported_and_consumed_again_once_it_is_created(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     async with consuming(stack, topic, producer) as run:
         await send(producer, topic, b"before")
-        await eventually(lambda: run.handler.seen == ["before"], within_seconds=20)
+        await eventually(lambda: run.handler.handled == ["before"], within_seconds=20)
         admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
         await admin.start()
         await admin.delete_topics([topic])
         await admin.close()
 
-        async def named() -> None:
-            assert f"the topic {topic} does not exist" in await run.not_ready()
+        async def reported() -> None:
+            assert f"the topic {topic} does not exist" in await run.not_ready_reason()
 
-        await eventually(named, within_seconds=20)
+        await eventually(reported, within_seconds=20)
         await create_topic(stack, topic)
         await send(producer, topic, b"after")
-        await eventually(lambda: run.handler.seen[-1] == "after", within_seconds=30)
+        await eventually(lambda: run.handler.handled[-1] == "after", within_seconds=30)
         await eventually(run.consumer.ready, within_seconds=20)
 
 
-async def test_a_handler_that_hangs_is_told_from_one_that_works(
+async def test_a_handler_that_hangs_is_reported_until_it_returns(
     stack: Stack, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "_BATCH_SECONDS", 0.5)
+    monkeypatch.setattr(watchdog, "_BATCH_SECONDS", 0.5)
     async with consuming(stack, topic, producer) as run:
         release = asyncio.Event()
         handle = run.consumer._delivery._handle
@@ -52,23 +52,23 @@ async def test_a_handler_that_hangs_is_told_from_one_that_works(
         await send(producer, topic, b"a")
 
         async def reported() -> None:
-            assert "a batch has taken" in await run.not_ready()
+            assert "a batch has taken" in await run.not_ready_reason()
 
         await eventually(reported, within_seconds=20)
         release.set()
         await eventually(run.consumer.ready, within_seconds=20)
 
 
-async def test_a_loop_that_polls_no_more_is_not_ready(
+async def test_a_consumer_whose_loop_has_ended_is_not_ready(
     stack: Stack, topic: str, producer: AIOKafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "_SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr(watchdog, "_SILENCE_SECONDS", 1.0)
     async with consuming(stack, topic, producer) as run:
         await eventually(run.consumer.ready, within_seconds=20)
         for task in run.consumer._subscriber.tasks:
             task.cancel()
 
         async def reported() -> None:
-            assert "no poll has completed" in await run.not_ready()
+            assert "no poll has completed" in await run.not_ready_reason()
 
         await eventually(reported, within_seconds=20)

@@ -1,4 +1,4 @@
-"""Alembic's entry: one transaction per upgrade, one upgrade at a time per database."""
+"""Alembic's entry point: one transaction per upgrade, one upgrade at a time per database."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from sqlalchemy.pool import NullPool
 
 from libs.persistence.engine import connect_engine
 
-# Any number does, as long as every upgrade takes the same one.
+# An arbitrary number that no other advisory lock uses.
 _UPGRADE_LOCK = 7_201
 
 

@@ -20,15 +20,17 @@ from libs.web import checks as shared
 from libs.web.body import Faults
 
 _LONGEST_BACKTEST_DAYS: Final = 366
-_DAY_RULE: Final = "a day, as in 2026-03-10"
+_DAY_RULE: Final = "must be a day, as in 2026-03-10"
 
 
 def patch(request: AnomalyPatch, faults: Faults) -> None:
     """A decision on an anomaly."""
     if request.status == "resolved" and request.resolution is None:
-        faults.at("#/resolution", "resolving needs one of approved, voided, suspended")
+        faults.at(
+            "#/resolution", "is required with the status resolved: approved, voided or suspended"
+        )
     if request.status == "in_review" and request.resolution is not None:
-        faults.at("#/resolution", "belongs to the status resolved")
+        faults.at("#/resolution", "must only be sent with the status resolved")
     if request.note is not None:
         shared.text(request.note, faults, at="#/note", longest=api.MAX_REASON)
 
@@ -50,7 +52,7 @@ def settings(request: AnomalySettings, faults: Faults, *, at: str = "#") -> None
 
 def _over(value: Decimal, faults: Faults, *, at: str, above: int) -> None:
     if not fits(value, low=above, high=MAX_FACTOR) or value == above:
-        faults.at(at, f"over {above}, with at most six decimals, and up to {MAX_FACTOR:,}")
+        faults.at(at, f"must be over {above} and up to {MAX_FACTOR:,}, with up to six decimals")
 
 
 def backtest(request: BacktestRequest, faults: Faults) -> None:
@@ -60,9 +62,9 @@ def backtest(request: BacktestRequest, faults: Faults) -> None:
     last = _day(request.to, faults, at="#/to")
     if first is not None and last is not None:
         if first > last:
-            faults.at("#/to", "not before `from`")
+            faults.at("#/to", "must not be before `from`")
         elif (last - first).days >= _LONGEST_BACKTEST_DAYS:
-            faults.at("#/to", f"at most {_LONGEST_BACKTEST_DAYS} days from `from` on")
+            faults.at("#/to", f"must be within {_LONGEST_BACKTEST_DAYS} days of `from`")
 
 
 def day(text: str) -> date:
@@ -77,6 +79,6 @@ def _day(text: str, faults: Faults, *, at: str) -> date | None:
         faults.at(at, _DAY_RULE)
         return None
     if not 1970 <= found.year < 9999:
-        faults.at(at, "from 1970 to 9998")
+        faults.at(at, "must be from 1970 to 9998")
         return None
     return found

@@ -14,7 +14,7 @@ import msgspec
 from libs.contracts.anomalies import BacktestAnswer
 from libs.kernel.errors import Fault, InternalError, InvalidRequest, Unavailable
 from libs.observability import logging
-from libs.persistence.slow_reads import Turns
+from libs.persistence.slow_reads import ReadSlots
 from services.anomaly.handlers.backtest_worker import MAX_EARNINGS, Outcome, Task
 
 _WORKER: Final = "services.anomaly.handlers.backtest_worker"
@@ -37,10 +37,10 @@ class Backtests:
     """Runs backtests."""
 
     def __init__(self) -> None:
-        self._turns = Turns(
+        self._slots = ReadSlots(
             "backtests",
-            at_once=_AT_ONCE,
-            of_a_store=1,
+            total=_AT_ONCE,
+            per_store=1,
             wait_seconds=_WAIT_SECONDS,
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         )
@@ -49,10 +49,10 @@ class Backtests:
         """What the task's settings would have flagged. Raises RateLimited while another backtest of
         the store runs, InvalidRequest for days with too many earnings, and Unavailable where it
         takes too long or the database is unavailable."""
-        async with self._turns.take(task.store_id):
+        async with self._slots.acquire(task.store_id):
             outcome = await _in_a_process(task)
         if outcome.busy:
-            raise self._turns.busy()
+            raise self._slots.rate_limited()
         if outcome.answer is None:
             raise InvalidRequest(_TOO_MANY, errors=[Fault(detail=_TOO_MANY, pointer="#/from")])
         return outcome.answer

@@ -1,6 +1,6 @@
 """Earnings seen, anomalies and their review, the stores' settings, outbox."""
 
-from alembic import op
+from libs.persistence import ddl
 
 revision = "0001"
 down_revision = None
@@ -68,38 +68,20 @@ CREATE TABLE reviews (
     reviewed_at  timestamptz(3) NOT NULL,
     PRIMARY KEY (anomaly_id, version)
 );
-
-CREATE SEQUENCE outbox_id;
-CREATE TABLE outbox (
-    id          bigint PRIMARY KEY,
-    lane        smallint NOT NULL,
-    payload     bytea NOT NULL,
-    events      integer NOT NULL,
-    created_at  timestamptz(3) NOT NULL DEFAULT now()
-);
-ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
-
-CREATE TABLE idempotency_keys (
-    store_id     text COLLATE "C" NOT NULL,
-    key          text COLLATE "C" NOT NULL,
-    fingerprint  bytea NOT NULL,
-    status       smallint NOT NULL,
-    body         bytea NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (store_id, key)
-);
-CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 """
 
 _RIGHTS = """
 GRANT SELECT, INSERT, UPDATE ON earnings, customers, stores, anomalies TO anomaly;
 GRANT SELECT, INSERT ON reviews TO anomaly;
-GRANT SELECT, INSERT, DELETE ON outbox, idempotency_keys TO anomaly;
-GRANT USAGE ON SEQUENCE outbox_id TO anomaly;
 """
 
 
 def upgrade() -> None:
-    for statement in (_TABLES + _RIGHTS).split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    ddl.execute(
+        _TABLES,
+        ddl.OUTBOX,
+        ddl.IDEMPOTENCY_KEYS,
+        _RIGHTS,
+        ddl.outbox_rights("anomaly"),
+        ddl.idempotency_rights("anomaly"),
+    )

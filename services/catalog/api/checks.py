@@ -1,4 +1,4 @@
-"""The bounds of what callers send, each fault told with its place, all of them at once.
+"""The bounds of what callers send: all faults together, each with its place.
 
 Source of the bounds: the API's documentation, "Bounds".
 """
@@ -31,15 +31,15 @@ from libs.web import checks as shared
 from libs.web.body import Faults
 from libs.web.inspection import pointer_step
 from services.catalog.domain import REWARD_ID
-from services.catalog.handlers.changes import WINDOW_RULE
+from services.catalog.handlers.reward_changes import PERIOD_RULE
 
-_REWARD_ID_RULE: Final = "rwd_ and 1-64 characters of A-Z a-z 0-9 _ -"
-_URL_RULE: Final = f"an http or https URL of up to {MAX_URL:,} characters"
-_VALUE_RULE: Final = "either `amount` and `currency`, or `percent`"
+_REWARD_ID_RULE: Final = "must be `rwd_` and 1 to 64 characters of A-Z a-z 0-9 _ -"
+_URL_RULE: Final = f"must be an http or https URL with up to {MAX_URL:,} characters"
+_VALUE_RULE: Final = "must have either `amount` and `currency`, or `percent`"
 _MAX_PERCENT: Final = 100
-_POSITIVE: Final = "over 0, with at most six decimals, and"
+_POSITIVE: Final = "must be over 0, with up to six decimals, and"
 
-# Line breaks and tabs belong to text of several lines, other control characters to none.
+# Line breaks and tabs may stand in text of several lines, other control characters may not.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NOT_IN_URLS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029<>\"\\^`{|}]")
 
@@ -54,7 +54,7 @@ def reward_create(request: RewardCreate, faults: Faults) -> None:
 
 
 def reward_patch(request: RewardPatch, faults: Faults) -> None:
-    """A change: the values it names. Whether they fit those that stay is seen when it is made."""
+    """A change: the values it has. Whether they fit the stored values is checked when it is carried out."""
     _reward(request, faults)
 
 
@@ -72,7 +72,7 @@ def _reward(request: RewardCreate | RewardPatch, faults: Faults) -> None:
     if given(request.per_customer_limit):
         limit = request.per_customer_limit
         shared.whole(limit, faults, at="#/per_customer_limit", low=1, high=MAX_PER_CUSTOMER)
-    _window(request, faults)
+    _period(request, faults)
     if given(request.min_tier):
         shared.text(request.min_tier, faults, at="#/min_tier", longest=api.MAX_NAME)
     if given(request.image_url) and not is_url(request.image_url):
@@ -88,9 +88,9 @@ def given(value: T | UnsetType | None) -> TypeGuard[T]:
 
 def _lines(value: str, faults: Faults, *, at: str, longest: int) -> None:
     if len(value) > longest:
-        faults.at(at, f"at most {longest:,} characters")
+        faults.at(at, f"must have up to {longest:,} characters")
     elif _CONTROL.search(value):
-        faults.at(at, "readable text without control characters")
+        faults.at(at, "must be readable text without control characters")
 
 
 def _value(value: RewardValueInput, faults: Faults) -> None:
@@ -99,7 +99,7 @@ def _value(value: RewardValueInput, faults: Faults) -> None:
         faults.at("#/value", _VALUE_RULE)
     elif value.percent is not None:
         if not fits(value.percent, low=0, high=_MAX_PERCENT) or value.percent == 0:
-            faults.at("#/value/percent", f"{_POSITIVE} up to {_MAX_PERCENT}")
+            faults.at("#/value/percent", f"{_POSITIVE} not over {_MAX_PERCENT}")
     elif value.amount is None and value.currency is None:
         faults.at("#/value", _VALUE_RULE)
     else:
@@ -108,20 +108,20 @@ def _value(value: RewardValueInput, faults: Faults) -> None:
 
 def _money(amount: Decimal | None, currency: str | None, faults: Faults) -> None:
     if amount is None:
-        faults.at("#/value/amount", "a currency needs an amount")
+        faults.at("#/value/amount", "is required with `currency`")
     elif not fits(amount, low=0, high=MAX_TOTAL) or amount == 0:
-        faults.at("#/value/amount", f"{_POSITIVE} up to {MAX_TOTAL:,}")
+        faults.at("#/value/amount", f"{_POSITIVE} not over {MAX_TOTAL:,}")
     if currency is None:
-        faults.at("#/value/currency", "an amount needs a currency")
+        faults.at("#/value/currency", "is required with `amount`")
     else:
         shared.currency(currency, faults, at="#/value/currency")
 
 
-def _window(request: RewardCreate | RewardPatch, faults: Faults) -> None:
+def _period(request: RewardCreate | RewardPatch, faults: Faults) -> None:
     starts = _time(request.starts_at, faults, at="#/starts_at")
     ends = _time(request.ends_at, faults, at="#/ends_at")
     if starts is not None and ends is not None and starts >= ends:
-        faults.at("#/ends_at", WINDOW_RULE)
+        faults.at("#/ends_at", PERIOD_RULE)
 
 
 def _time(text: str | UnsetType | None, faults: Faults, *, at: str) -> datetime | None:
@@ -135,7 +135,7 @@ def _time(text: str | UnsetType | None, faults: Faults, *, at: str) -> datetime 
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` is the URL of something on the web."""
+    """Whether `text` is an http or https URL."""
     if len(text) > MAX_URL or _NOT_IN_URLS.search(text):
         return False
     try:
@@ -148,7 +148,7 @@ def is_url(text: str) -> bool:
 
 def _metadata(metadata: dict[str, str], faults: Faults) -> None:
     if len(metadata) > MAX_METADATA:
-        faults.at("#/metadata", f"at most {MAX_METADATA} keys")
+        faults.at("#/metadata", f"must have up to {MAX_METADATA} keys")
         return
     for key, value in metadata.items():
         at = f"#/metadata/{pointer_step(key)}"

@@ -6,10 +6,8 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from libs.contracts import api
 from libs.contracts.rewards import RewardCreate, RewardPatch
 from libs.kernel.errors import NotFound
-from libs.persistence.pages import Listed
 from libs.web import pages
 from libs.web.body import Faults
 from libs.web.requests import (
@@ -23,12 +21,12 @@ from libs.web.requests import (
     stored_body,
     write_of_bytes,
 )
-from services.catalog.api import checks
+from services.catalog.api import checks, responses
 from services.catalog.api.resources import resources_of
-from services.catalog.domain import REWARD_ID, Reward
-from services.catalog.handlers import changes, reading, render
-from services.catalog.handlers.changes import NO_REWARD, Change
-from services.catalog.handlers.listing import Asked
+from services.catalog.domain import REWARD_ID
+from services.catalog.handlers import reward_changes, rewards
+from services.catalog.handlers.reward_pages import PageRequest
+from services.catalog.handlers.rewards import NOT_FOUND
 
 _STORE: Final = "/v1/stores/{store_id:str}"
 _REWARD: Final = f"{_STORE}/loyalty/rewards/{{reward_id:str}}"
@@ -37,48 +35,61 @@ _LIST_PARAMETERS: Final = pages.PARAMETERS | {"include"}
 
 @get(f"{_STORE}/loyalty/rewards", operation_id="listRewards")
 async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    """The rewards that can be had now, or all with `include=all`; oldest first."""
+    """The rewards that are available now, or all with `include=all`; oldest first."""
     faults = Faults()
     query = query_of(request, faults, known=_LIST_PARAMETERS)
     page = pages.page_of(query)
-    everything = query.one_of("include", ("all",)) is not None
+    include_all = query.one_of("include", ("all",)) is not None
     faults.raise_if_any()
-    listing = resources_of(request).listing
-    return encoded_body(await listing.get(Asked(store_id, everything, page)))
+    body = await resources_of(request).pages.get(PageRequest(store_id, include_all, page))
+    return encoded_body(body)
 
 
 @post(f"{_STORE}/loyalty/rewards", operation_id="createReward")
 async def create_reward(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Create a reward."""
     write = await read_write(request, store_id, RewardCreate, checks.reward_create)
-    return await _carry_out(request, changes.creation(write))
+    change = reward_changes.creation(write)
+    return stored_body(
+        await reward_changes.carry_out(resources_of(request), change, responses.created)
+    )
 
 
 @get(_REWARD, operation_id="getReward")
 async def get_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
+    """One reward."""
     no_query(request)
-    checked_id(reward_id)
-    return json_body(await reading.get_reward(resources_of(request).reads, store_id, reward_id))
+    check_id(reward_id)
+    reward = await rewards.get(resources_of(request).reads, store_id, reward_id)
+    return json_body(responses.reward(reward))
 
 
 @patch(_REWARD, operation_id="updateReward")
 async def update_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
+    """Change a reward."""
     write = await read_write(request, store_id, RewardPatch, checks.reward_patch)
-    checked_id(reward_id)
-    return await _carry_out(request, changes.patch(write, reward_id))
+    check_id(reward_id)
+    change = reward_changes.update(write, reward_id)
+    return stored_body(
+        await reward_changes.carry_out(resources_of(request), change, responses.updated)
+    )
 
 
 @delete(_REWARD, operation_id="deleteReward", status_code=200)
 async def delete_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
-    """Retire a reward: it can no longer be had, and its id is never used again."""
+    """Delete a reward: it is no longer available, and its id is never used again."""
     write = write_of_bytes(request, store_id, await request.body())
-    checked_id(reward_id)
-    return await _carry_out(request, changes.deletion(write, reward_id))
+    check_id(reward_id)
+    change = reward_changes.deletion(write, reward_id)
+    return stored_body(
+        await reward_changes.carry_out(resources_of(request), change, responses.deleted)
+    )
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
@@ -90,18 +101,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
 )
 
 
-def encode_page(page: Listed[Reward]) -> bytes:
-    """The response with a page of rewards, as it is cached."""
-    data = [render.reward(reward) for reward in page.items]
-    return api.encode(pages.page_answer(page, data))
-
-
-def checked_id(reward_id: str) -> None:
-    """Raise NotFound for what is no reward's id: the store could not even be asked for some."""
+def check_id(reward_id: str) -> None:
+    """Raise NotFound for text that cannot be a reward's id: some of it the database does not take."""
     if not REWARD_ID.fullmatch(reward_id):
-        raise NotFound(NO_REWARD)
-
-
-async def _carry_out(request: AnyRequest, wanted: Change) -> Body:
-    response = await changes.carry_out(resources_of(request), wanted)
-    return stored_body(response)
+        raise NotFound(NOT_FOUND)

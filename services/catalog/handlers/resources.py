@@ -5,13 +5,13 @@ from collections.abc import Callable
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.handlers.listing import Listing
+from services.catalog.handlers.reward_pages import RewardPages
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes rewards, `reads` answers queries; `wake_relay` is called after a commit."""
+    """`writes` changes rewards, `reads` runs queries; `wake_relay` is called after a commit."""
 
     writes: AsyncEngine
     reads: AsyncEngine
-    listing: Listing
+    pages: RewardPages
     wake_relay: Callable[[], None]

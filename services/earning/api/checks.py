@@ -6,6 +6,7 @@ Source of the bounds: the API's documentation, "Bounds".
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from msgspec import UNSET, UnsetType
 
@@ -13,6 +14,10 @@ from libs.contracts import api
 from libs.contracts.numbers import fits
 from libs.web import checks as shared
 from libs.web.body import Faults
+
+_NEGATIVE_AWARD: Final = (
+    f"must be from 1 to {api.MAX_MANUAL_POINTS:,}; to take points away, use /loyalty/adjust"
+)
 
 
 def program_create(request: api.ProgramCreate, faults: Faults) -> None:
@@ -40,7 +45,10 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
 def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
     """A manual award; `at` is its place in the body."""
     shared.customer_id(request.customer_id, faults, at=f"{at}/customer_id")
-    shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
+    if request.points < 0:
+        faults.at(f"{at}/points", _NEGATIVE_AWARD)
+    else:
+        shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
     shared.text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
 
 
@@ -49,14 +57,14 @@ def adjust(request: api.AdjustRequest, faults: Faults) -> None:
     shared.customer_id(request.customer_id, faults, at="#/customer_id")
     if request.points == 0 or abs(request.points) > api.MAX_MANUAL_POINTS:
         limit = f"{api.MAX_MANUAL_POINTS:,}"
-        faults.at("#/points", f"from -{limit} to {limit}, but not 0")
+        faults.at("#/points", f"must be from -{limit} to {limit}, and not 0")
     shared.text(request.reason, faults, at="#/reason", longest=api.MAX_REASON)
 
 
 def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
     """The envelope of a batch; each item is checked on its own."""
     if not 1 <= len(request.items) <= api.MAX_BATCH_ITEMS:
-        faults.at("#/items", f"1-{api.MAX_BATCH_ITEMS} items")
+        faults.at("#/items", f"must have 1 to {api.MAX_BATCH_ITEMS} items")
 
 
 def customer_patch(request: api.CustomerPatch, faults: Faults) -> None:
@@ -85,7 +93,7 @@ def _program(
 
 def _tiers(tiers: Sequence[api.TierInput], faults: Faults) -> None:
     if len(tiers) > api.MAX_TIERS:
-        faults.at("#/tiers", f"at most {api.MAX_TIERS} tiers")
+        faults.at("#/tiers", f"must have up to {api.MAX_TIERS} tiers")
         return
     names = Counter(tier.name for tier in tiers)
     starts = Counter(tier.min_points for tier in tiers)
@@ -93,18 +101,18 @@ def _tiers(tiers: Sequence[api.TierInput], faults: Faults) -> None:
         at = f"#/tiers/{index}"
         shared.text(tier.name, faults, at=f"{at}/name", longest=api.MAX_NAME)
         if names[tier.name] > 1:
-            faults.at(f"{at}/name", "another tier has the same name")
+            faults.at(f"{at}/name", "must not be the name of another tier")
         if not 0 <= tier.min_points <= api.MAX_BALANCE:
-            faults.at(f"{at}/min_points", f"from 0 to {api.MAX_BALANCE:,}")
+            faults.at(f"{at}/min_points", f"must be from 0 to {api.MAX_BALANCE:,}")
         elif starts[tier.min_points] > 1:
-            faults.at(f"{at}/min_points", "another tier has the same min_points")
+            faults.at(f"{at}/min_points", "must not be the min_points of another tier")
         _positive(tier.multiplier, faults, at=f"{at}/multiplier", highest=api.MAX_MULTIPLIER)
         _perks(tier.perks or [], faults, at=f"{at}/perks")
 
 
 def _perks(perks: Sequence[str], faults: Faults, *, at: str) -> None:
     if len(perks) > api.MAX_PERKS:
-        faults.at(at, f"at most {api.MAX_PERKS} perks")
+        faults.at(at, f"must have up to {api.MAX_PERKS} perks")
         return
     for index, perk in enumerate(perks):
         shared.text(perk, faults, at=f"{at}/{index}", longest=api.MAX_REASON)
@@ -112,4 +120,4 @@ def _perks(perks: Sequence[str], faults: Faults, *, at: str) -> None:
 
 def _positive(value: Decimal, faults: Faults, *, at: str, highest: int) -> None:
     if not fits(value, low=0, high=highest) or value == 0:
-        faults.at(at, f"over 0 and up to {highest:,}, with at most six decimals")
+        faults.at(at, f"must be over 0 and up to {highest:,}, with up to six decimals")

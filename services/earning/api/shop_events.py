@@ -45,7 +45,7 @@ from services.earning.handlers import shop_events
 from services.earning.handlers.shop_events import Guest, SubmittedEvent
 
 _MAX_SOURCE: Final = 255
-_ID_RULE: Final = "1-128 characters, none of them a control character"
+_ID_RULE: Final = "must have 1 to 128 characters without control characters"
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # By type: the event's shape, and the function that checks its bounds.
@@ -114,7 +114,7 @@ def _split(body: bytes) -> list[Raw]:
     events = decode(body, list[Raw])
     faults = Faults()
     if not 1 <= len(events) <= MAX_EVENTS:
-        faults.at("#", f"1-{MAX_EVENTS} events")
+        faults.at("#", f"must have 1 to {MAX_EVENTS} events")
     faults.raise_if_any()
     return events
 
@@ -181,7 +181,7 @@ class _Reader(Struct, frozen=True):
             comma = b"" if rest.startswith(b"}") else b","
             return b'{"store_id":' + msgspec.json.encode(self.store_id) + comma + rest
         if str(store_id) != self.store_id:
-            faults.at(f"{at}/store_id", "the store that the key belongs to; it may be left out")
+            faults.at(f"{at}/store_id", "must be the store of the API key, or be left out")
         return value
 
 
@@ -226,6 +226,6 @@ def _check(envelope: EventEnvelope, faults: Faults, *, at: str) -> None:
             faults.at(f"{at}/time", str(error))
     kind = envelope.datacontenttype
     if kind is not None and not re.match(JSON_MEDIA_TYPE, kind):
-        faults.at(f"{at}/datacontenttype", "application/json")
+        faults.at(f"{at}/datacontenttype", "must be application/json")
     if envelope.dataschema is not None and not envelope.dataschema.endswith("/v1"):
-        faults.at(f"{at}/dataschema", "a schema of version 1, ending in /v1")
+        faults.at(f"{at}/dataschema", "must be a schema of version 1, ending in /v1")

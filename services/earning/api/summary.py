@@ -23,7 +23,7 @@ async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     # 30 days, or fewer if `to` is close to the first date that Python knows.
     first = query.date("from") or last - min(timedelta(days=29), last - date.min)
     if first > last:
-        faults.parameter("from", "A day not after `to`.")
+        faults.parameter("from", "must not be after `to`")
     faults.raise_if_any()
     summary = await resources_of(request).summaries.get(store_id, first=first, last=last)
     return json_body(responses.summary(summary))

@@ -1,6 +1,6 @@
 """The ledger: programs and their versions, accounts, entries, orders, outbox."""
 
-from alembic import op
+from libs.persistence import ddl
 
 revision = "0001"
 down_revision = None
@@ -78,38 +78,21 @@ CREATE TABLE orders (
     entry_sequence  bigint,
     PRIMARY KEY (store_id, order_id)
 );
-
-CREATE SEQUENCE outbox_id;
-CREATE TABLE outbox (
-    id          bigint PRIMARY KEY,
-    lane        smallint NOT NULL,
-    payload     bytea NOT NULL,
-    events      integer NOT NULL,
-    created_at  timestamptz(3) NOT NULL DEFAULT now()
-);
-ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
-
-CREATE TABLE idempotency_keys (
-    store_id     text COLLATE "C" NOT NULL,
-    key          text COLLATE "C" NOT NULL,
-    fingerprint  bytea NOT NULL,
-    status       smallint NOT NULL,
-    body         bytea NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (store_id, key)
-);
-CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at);
 """
 
 _RIGHTS = """
 GRANT SELECT, INSERT, UPDATE ON programs, accounts, orders TO earning;
 GRANT SELECT, INSERT ON program_versions, entries TO earning;
-GRANT SELECT, INSERT, DELETE ON outbox, idempotency_keys TO earning;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO earning;
 """
 
 
 def upgrade() -> None:
-    for statement in (_TABLES + _RIGHTS).split(";\n"):
-        if statement.strip():
-            op.execute(statement)
+    ddl.execute(
+        _TABLES,
+        ddl.OUTBOX,
+        ddl.IDEMPOTENCY_KEYS,
+        _RIGHTS,
+        ddl.outbox_rights("earning"),
+        ddl.idempotency_rights("earning"),
+    )

@@ -1,1 +1,1 @@
-"""The gateway over HTTP: /v1, and the pages beside it."""
+"""The HTTP side of the gateway: /v1 and the pages outside it."""

@@ -321,6 +321,7 @@ def _prose(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Text with `code` and **weight** in it, as HTML."""
+    """Text with `code`, **weight** and [links](/to/pages/here) in it, as HTML."""
     shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    shown = re.sub(r"\[([^\]]+)\]\((/[^)\s]*)\)", r'<a href="\2">\1</a>', shown)
     return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", shown)

@@ -1,6 +1,10 @@
-"""The routes of /v1, from the table of operations: who answers, and what a request may bring."""
+"""The routes of /v1, from the table of operations: the owning service and what a request may carry."""
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Final
 
 import msgspec
@@ -11,29 +15,33 @@ from libs.contracts.operations import CLOUD_EVENTS, OPERATIONS, Batch, Operation
 
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 _SLASH: Final = "%2f"
+_ID: Final = "{id}"
+# Comparing paths takes time with the square of their length.
+_LONGEST_COMPARED: Final = 100
 
 
 class Route(Struct, frozen=True):
-    """Where a method of a path goes, and what it takes."""
+    """The service that a method of a path is forwarded to, and what it takes."""
 
     service: Owner
     scope: Scope
     largest_body: int
     media_types: tuple[str, ...]
-    # The one question that another service answers: which of the rewards this customer can have.
+    # The service that responds where the query names a customer: which rewards they can redeem.
     for_customer: Owner | None
-    # What it counts as in the rate limit, and which list in its body counts one for each entry.
+    # How many requests it counts as in the rate limit, and the list in its body of which each entry
+    # counts as one more.
     weight: int
     batch: Batch | None
 
     def owner(self, query: bytes) -> Owner:
-        """The service that answers a request with this query."""
+        """The service that a request with this query is forwarded to."""
         if self.for_customer is not None and _CUSTOMER.search(query):
             return self.for_customer
         return self.service
 
     def entries(self, media_type: str, body: bytes) -> int:
-        """How many requests the body stands for; one that its service will refuse whole is one."""
+        """How many requests the body stands for; a body that its service will refuse as a whole is one."""
         listed = self.batch == "items" or (self.batch == "events" and media_type == CLOUD_EVENTS)
         if not listed:
             return 1
@@ -79,11 +87,39 @@ _PATHS: Final = _by_path()
 
 def methods_of(segments: tuple[str, ...]) -> Methods | None:
     """The methods of the path with these segments, or None where there is no such path."""
-    # No id has a slash in it, and a service that decodes one would see another path than this.
+    # No id has a slash, and a service that decodes one would see another path.
     if any(segment == "" or _SLASH in segment.lower() for segment in segments):
         return None
     return (
         _PATHS.get(segments)
-        or _PATHS.get((*segments[:-1], "{id}"))
-        or _PATHS.get((*segments[:-2], "{id}", *segments[-1:]))
+        or _PATHS.get((*segments[:-1], _ID))
+        or _PATHS.get((*segments[:-2], _ID, *segments[-1:]))
     )
+
+
+def no_such_path(segments: Sequence[str]) -> str:
+    """The text for a path inside a store that does not exist, with the path that was probably meant."""
+    path = "/".join(segments)
+    # A path without its first step is a common mistake.
+    nearest = _nearest(f"loyalty/{path}", least=0.9) or _nearest(path, least=0.6)
+    suggestion = f" Did you mean /v1/stores/me/{nearest}?" if nearest else ""
+    return (
+        f"There is nothing at this path.{suggestion} The API reference at /docs lists every path."
+    )
+
+
+# Wrong paths of a client that repeats them cost one comparison.
+@lru_cache(maxsize=1_024)
+def _nearest(path: str, *, least: float) -> str | None:
+    if len(path) > _LONGEST_COMPARED:
+        return None
+    segments = path.split("/")
+    spelled = {
+        "/".join(
+            sent if step == _ID else step
+            for step, sent in zip_longest(steps, segments[: len(steps)], fillvalue=_ID)
+        ): steps
+        for steps in _PATHS
+    }
+    close = get_close_matches(path, spelled, n=1, cutoff=least)
+    return "/".join(spelled[close[0]]) if close else None

@@ -1,8 +1,9 @@
-"""/v1 as a plain ASGI app: every request is checked in the contract's order, then forwarded.
+"""/v1 as a plain ASGI app: every request is checked in the order of the API's documentation, and then
+forwarded.
 
-Who (401), the store (404), the path (404), the scope (403), the rate (429), the method (405), the
-size (413), the kind of body (415), the depth of JSON and the size of its exponents (400). What else is
-in the body is the owning service's to judge.
+The order: key (401), store (404), path (404), scope (403), rate (429), method (405), size (413), media
+type (415), depth of the JSON and size of its exponents (400). The owning service checks everything else
+in the body.
 """
 
 import re
@@ -15,6 +16,8 @@ import structlog
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
+from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, REQUEST_ID
+from libs.http_client.service_client import ServiceClient, ServiceResponse
 from libs.kernel.errors import (
     InsufficientScope,
     InternalError,
@@ -27,18 +30,22 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.persistence.errors import is_transient
-from libs.web import idempotency, json_bounds, problems
+from libs.web import json_bounds, problems
 from libs.web.body import Faults
-from libs.web.client import ServiceClient, Upstream
-from libs.web.connections import peer_is_known
-from services.gateway.api.routes import Route, methods_of
+from libs.web.connections import mark_authenticated
+from libs.web.problems import INTERNAL_ERROR
+from services.gateway.api.bodies import BodyMemory, read_body
+from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory, read_body
-from services.gateway.handlers.limits import RateLimiter
+from services.gateway.handlers.rate_limits import RateLimiter
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:@+=/-]{1,128}")
 _ME: Final = "me"
+# The same for stores that exist and stores that do not.
+_OTHER_STORE: Final = (
+    "This API key belongs to another store. Use `me` in place of the store id: /v1/stores/me/…"
+)
 # /v1/stores/{store_id}/…
 _STORE_SEGMENT: Final = 3
 _NO_CONTENT: Final = 204
@@ -52,7 +59,7 @@ Headers = dict[bytes, bytes]
 
 
 class V1(Struct, frozen=True):
-    """The app; what it works with is put together in the composition root."""
+    """The app; the composition root constructs its parts."""
 
     authenticator: Authenticator
     limiter: RateLimiter
@@ -60,34 +67,34 @@ class V1(Struct, frozen=True):
     services: Mapping[str, ServiceClient]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: with the owning service's answer, or with a problem."""
+        """Respond to one request: with the response of the owning service, or with a problem."""
         scope = cast("HTTPScope", scope)
         headers: Headers = dict(scope["headers"])
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         try:
-            upstream = await self._answer(scope, receive, headers, request_id)
-        except Exception as error:  # noqa: BLE001  every fault is answered, and told apart there
-            upstream = _problem(error, request_id)
-        await _send(send, upstream, request_id)
-        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(upstream.status)).observe(
+            response = await self._respond(scope, receive, headers, request_id)
+        except Exception as error:  # noqa: BLE001  every exception becomes a response
+            response = _problem(error, request_id)
+        await _send(send, response, request_id)
+        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(
             time.perf_counter() - started
         )
         structlog.contextvars.clear_contextvars()
 
-    async def _answer(
+    async def _respond(
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
-    ) -> Upstream:
+    ) -> ServiceResponse:
         if _differs(scope, _AUTHORIZATION):
-            # Which of them counts is not ours to guess.
+            # Two different keys: neither may be chosen for the caller.
             headers.pop(_AUTHORIZATION)
         key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
-        peer_is_known(scope["state"])
+        mark_authenticated(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments)
-        with self.bodies.of(key.digest) as hold:
-            body = await read_body(receive, headers, largest=route.largest_body, hold=hold)
+        with self.bodies.reserve(key.digest) as hold:
+            body = await read_body(receive, headers, limit=route.largest_body, hold=hold)
             await self._admit_body(key, route, scope, headers, body)
             return await self.services[route.owner(scope["query_string"])].send(
                 scope["method"],
@@ -99,14 +106,14 @@ class V1(Struct, frozen=True):
     async def _admit_body(
         self, key: ApiKey, route: Route, scope: HTTPScope, headers: Headers, body: bytes
     ) -> None:
-        """Refuse what no service should have to read, and count what it stands for."""
+        """Refuse a body that no service should read, and count the requests that it stands for."""
         media_type = _media_type(headers)
         if body and media_type not in route.media_types:
             kinds = " or ".join(route.media_types)
             raise UnsupportedMediaType(f"Send the body with `Content-Type: {kinds}`.")
         faults = Faults()
         if _differs(scope, _IDEMPOTENCY_KEY):
-            faults.header(idempotency.HEADER, "two different ones were sent")
+            faults.header(IDEMPOTENCY_KEY, "must not be sent with two different values")
         json_bounds.check(body, faults)
         faults.raise_if_any()
         # The first entry was counted before the body was read.
@@ -114,18 +121,21 @@ class V1(Struct, frozen=True):
             await self.limiter.take(key.digest.hex(), weight=further)
 
     async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
-        """The route of the request, where the key may use it now."""
+        """The route of the request. Raises the refusal where the key may not use it now."""
         if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(segments[2:]))
         if segments[_STORE_SEGMENT] not in {_ME, key.store_id}:
-            raise NotFound("There is no such store.")
-        methods = methods_of(tuple(segments[_STORE_SEGMENT + 1 :]))
+            raise NotFound(_OTHER_STORE)
+        inside = segments[_STORE_SEGMENT + 1 :]
+        methods = methods_of(tuple(inside))
         if methods is None:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(no_such_path(inside))
         route = methods.get(method)
         if route is not None and route.scope not in key.scopes:
             raise InsufficientScope(
-                f"This key lacks the scope {route.scope}.", required=route.scope
+                f"This operation needs the scope {route.scope}. This key has: "
+                f"{', '.join(sorted(key.scopes))}.",
+                required=route.scope,
             )
         await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
@@ -136,24 +146,24 @@ class V1(Struct, frozen=True):
 
 
 def _request_id(headers: Headers) -> str:
-    """The caller's own id for the request where it has one of sane form, else a new one."""
+    """The caller's own id for the request if it is well-formed, else a new one."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else new_id("req")
 
 
 def _differs(scope: HTTPScope, name: bytes) -> bool:
-    """Whether the request has several headers of this name that say different things."""
+    """Whether the request has this header several times, with different values."""
     return len({value for header, value in scope["headers"] if header == name}) > 1
 
 
 def _media_type(headers: Headers) -> str:
-    """What the body is said to be, without parameters."""
+    """The media type of the body, without parameters."""
     kind = headers.get(b"content-type", b"").partition(b";")[0]
     return kind.strip().lower().decode("latin-1")
 
 
 def _segments(scope: HTTPScope) -> list[str]:
-    """The path's segments, still encoded: an encoded slash is part of an id and parts nothing."""
+    """The path's segments, still encoded: an encoded slash is part of an id and separates nothing."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     return raw.decode("latin-1").split("/")
 
@@ -167,9 +177,9 @@ def _target(scope: HTTPScope, segments: list[str], store_id: str) -> str:
 
 def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str]:
     passed = {
-        "X-Request-Id": request_id,
-        "X-Whale-Key-Id": key.id,
-        "X-Whale-Key-Name": key.name.encode("ascii", "replace").decode(),
+        REQUEST_ID: request_id,
+        KEY_ID: key.id,
+        KEY_NAME: key.name.encode("ascii", "replace").decode(),
         tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
     for name in _PASSED_ON:
@@ -179,32 +189,32 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
     return passed
 
 
-def _problem(error: Exception, request_id: str) -> Upstream:
+def _problem(error: Exception, request_id: str) -> ServiceResponse:
     shown = _as_whale_error(error)
     headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [
         (name.lower().encode(), value.encode())
         for name, value in problems.headers_of(shown).items()
     ]
-    return Upstream(problems.status_of(shown), headers, problems.body_of(shown, request_id))
+    return ServiceResponse(problems.status_of(shown), headers, problems.body_of(shown, request_id))
 
 
 def _as_whale_error(error: Exception) -> WhaleError:
     if isinstance(error, WhaleError):
         return error
     if is_transient(error):
-        log.warning("store_away", error=repr(error))
-        return Unavailable("The gateway cannot reach its store. Try again in a moment.")
-    log.error("defect", exc_info=error)
-    return InternalError("Something went wrong on our side. It has been logged.")
+        log.warning("database_unavailable", error=repr(error))
+        return Unavailable("The gateway cannot reach its database. Try again in a moment.")
+    log.error("internal_error", exc_info=error)
+    return InternalError(INTERNAL_ERROR)
 
 
-async def _send(send: Send, upstream: Upstream, request_id: str) -> None:
-    headers = [*upstream.headers, (b"x-request-id", request_id.encode())]
-    if upstream.status == _NO_CONTENT:
+async def _send(send: Send, response: ServiceResponse, request_id: str) -> None:
+    headers = [*response.headers, (b"x-request-id", request_id.encode())]
+    if response.status == _NO_CONTENT:
         # There is no body, so nothing may describe one.
         headers = [header for header in headers if header[0] != b"content-type"]
     else:
-        headers.append((b"content-length", str(len(upstream.body)).encode()))
-    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
-    await send({"type": "http.response.body", "body": upstream.body, "more_body": False})
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": False})

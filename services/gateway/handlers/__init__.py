@@ -1,1 +1,1 @@
-"""What the gateway does with a request before a service sees it, and to have one see it."""
+"""What the gateway does with a request before it forwards it."""

@@ -10,21 +10,25 @@ from libs.kernel.errors import Unauthenticated
 from libs.persistence.group_commit import GroupCommit
 from services.gateway import store
 from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
-from services.gateway.handlers.strangers import Pace
+from services.gateway.handlers.pacer import Pacer
 
-# A revoked key is refused within five seconds by every process.
-_FRESH_SECONDS: Final = 4.0
-# Bounds what strangers who try keys can make us remember.
-_REMEMBERED: Final = 20_000
+# Every process refuses a revoked key within five seconds.
+_CACHED_SECONDS: Final = 4.0
+# Bounds the memory that callers who guess keys can fill.
+_MAX_UNKNOWN: Final = 20_000
 
-Lane = GroupCommit[bytes, ApiKey | None]
+Lookups = GroupCommit[bytes, ApiKey | None]
 
 _HOW: Final = "Send your API key as `Authorization: Bearer wk_live_…`."
+_UNKNOWN: Final = (
+    "This API key is unknown or revoked. Create a new key with `make key STORE=<store id>`, or ask the "
+    "people who operate this service."
+)
 
 
 def sent_key(header: bytes | None) -> str:
-    """The key that the header carries; raises Unauthenticated, and says whether there was none, or
-    something else than a key. What was sent is not repeated: it may be another secret."""
+    """The key in the header. Raises Unauthenticated, which says whether a key is missing or what was
+    sent is not a key. The value sent is not repeated: it may be another secret."""
     scheme, _, key = (header or b"").decode("latin-1").strip().partition(" ")
     key = key.strip()
     if not scheme or (scheme.lower() == "bearer" and not key):
@@ -37,65 +41,67 @@ def sent_key(header: bytes | None) -> str:
 
 
 class Authenticator:
-    """Looks keys up and remembers them, unknown ones too, for a few seconds.
+    """Looks keys up and caches the results, also for unknown keys, for a few seconds.
 
-    Keys that were valid a moment ago are looked up in a lane of their own, and strangers at the
-    strangers' pace: so nobody with a key waits for those who try keys.
+    Keys that were valid a moment ago have look-ups of their own, and unknown keys wait for the pacer:
+    callers with a key never wait for callers who guess keys.
     """
 
-    def __init__(self, engine: AsyncEngine, *, secret: str, local: bool, strangers: Pace) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, secret: str, local: bool, unauthenticated: Pacer
+    ) -> None:
         self._engine = engine
         self._secret = secret.encode()
         self._local = local
-        self._strangers = strangers
+        self._unauthenticated = unauthenticated
         self._valid: dict[str, tuple[float, ApiKey]] = {}
         self._unknown: dict[str, float] = {}
-        self._renewals = self._lane()
-        self._attempts = self._lane()
+        self._renewals = self._lookups()
+        self._attempts = self._lookups()
 
     async def authenticate(self, header: bytes | None) -> ApiKey:
-        """The key of `Bearer wk_…`; raises Unauthenticated, Unavailable where too many strangers
-        wait, and what the database raises."""
+        """The key in `Bearer wk_…`. Raises Unauthenticated, Unavailable where too many unauthenticated
+        requests wait, and what the database raises."""
         try:
             key = self._usable_key(header)
         except Unauthenticated:
-            await self._strangers.turn()
+            await self._unauthenticated.wait()
             raise
         known = self._valid.get(key)
         if known is not None and known[0] > time.monotonic():
             return known[1]
         if known is None:
-            await self._strangers.turn()
+            await self._unauthenticated.wait()
         found = await self._look_up(key, self._attempts if known is None else self._renewals)
         if found is None:
-            raise Unauthenticated("This API key is unknown or revoked.")
+            raise Unauthenticated(_UNKNOWN)
         return found
 
     def _usable_key(self, header: bytes | None) -> str:
         key = sent_key(header)
         if key == DEMO_KEY and not self._local:
-            raise Unauthenticated("The demo key is for local use only.")
+            raise Unauthenticated("The demo key works only in the local mode of this service.")
         return key
 
-    async def _look_up(self, key: str, lane: Lane) -> ApiKey | None:
+    async def _look_up(self, key: str, lookups: Lookups) -> ApiKey | None:
         now = time.monotonic()
         if self._unknown.get(key, now) > now:
             return None
-        # The time starts before the look-up: a key revoked during it is not kept longer.
-        until = now + _FRESH_SECONDS
-        found = await lane.submit(digest_of(key, self._secret))
+        # The time starts before the look-up: a key revoked during it is not cached longer.
+        until = now + _CACHED_SECONDS
+        found = await lookups.submit(digest_of(key, self._secret))
         if found is not None:
             self._valid[key] = until, found
             return found
         self._valid.pop(key, None)
         self._unknown.pop(key, None)
         self._unknown[key] = until
-        while len(self._unknown) > _REMEMBERED:
+        while len(self._unknown) > _MAX_UNKNOWN:
             del self._unknown[next(iter(self._unknown))]
         return None
 
-    def _lane(self) -> Lane:
-        """Look-ups of which one query is under way at a time, for all that wait by then."""
+    def _lookups(self) -> Lookups:
+        """Look-ups that share queries: one query runs at a time, for all keys that wait by then."""
 
         async def find(digests: Sequence[bytes]) -> Sequence[ApiKey | None]:
             found = await store.find_keys(self._engine, digests)

@@ -1,1 +1,1 @@
-"""The rules of redemption, pure: values in, values out, no clock and no I/O."""
+"""The rules of redemption, pure: values in, values out, no clock, no randomness and no I/O."""

@@ -1,39 +1,39 @@
-"""The codes that shops honour: unguessable, and with a check symbol that finds misspelt ones."""
+"""The codes that shops accept: impossible to guess, and with a check symbol that finds typing errors."""
 
-import secrets
 from typing import Final
 
 # Crockford's symbols: no I, L, O or U, which people misread.
 _SYMBOLS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_BITS: Final = 5
-# 75 random bits: a billion codes later, a guess still finds one in 38 trillion tries.
-_RANDOM: Final = 15
+_BITS_PER_SYMBOL: Final = 5
+_RANDOM_SYMBOLS: Final = 15
 _GROUP: Final = 4
+# Among a billion codes, one guess in 38 trillion finds one.
+RANDOM_BITS: Final = _RANDOM_SYMBOLS * _BITS_PER_SYMBOL
 
 
-def new_code() -> str:
-    """`XXXX-XXXX-XXXX-XXXX`, its last symbol the check."""
-    number = secrets.randbits(_RANDOM * _BITS)
-    places = range(0, _RANDOM * _BITS, _BITS)
-    drawn = "".join(_SYMBOLS[number >> place & len(_SYMBOLS) - 1] for place in places)
-    whole = drawn + _check_symbol(drawn)
-    return "-".join(whole[at : at + _GROUP] for at in range(0, len(whole), _GROUP))
+def make_code(random_bits: int) -> str:
+    """`XXXX-XXXX-XXXX-XXXX` out of RANDOM_BITS random bits; the last symbol is the check symbol."""
+    shifts = range(0, RANDOM_BITS, _BITS_PER_SYMBOL)
+    symbols = "".join(_SYMBOLS[random_bits >> shift & len(_SYMBOLS) - 1] for shift in shifts)
+    symbols += _check_symbol(symbols)
+    return "-".join(symbols[start : start + _GROUP] for start in range(0, len(symbols), _GROUP))
 
 
 def is_code(text: str) -> bool:
-    """Whether `text` can be a code: its form is right, and its check symbol."""
-    plain = text.replace("-", "").upper()
+    """Whether `text` has the form of a code and the right check symbol, in any case of letters and
+    with or without hyphens."""
+    symbols = text.replace("-", "").upper()
     return (
-        len(plain) == _RANDOM + 1
-        and all(symbol in _SYMBOLS for symbol in plain)
-        and _check_symbol(plain[:-1]) == plain[-1]
+        len(symbols) == _RANDOM_SYMBOLS + 1
+        and all(symbol in _SYMBOLS for symbol in symbols)
+        and _check_symbol(symbols[:-1]) == symbols[-1]
     )
 
 
-def _check_symbol(drawn: str) -> str:
-    """Luhn's algorithm to the base 32: finds every single wrong symbol."""
+def _check_symbol(symbols: str) -> str:
+    """Luhn's algorithm in base 32: finds every single wrong symbol."""
     total = 0
-    for place, symbol in enumerate(reversed(drawn)):
+    for place, symbol in enumerate(reversed(symbols)):
         value = _SYMBOLS.index(symbol) * (2 if place % 2 == 0 else 1)
         total += value // len(_SYMBOLS) + value % len(_SYMBOLS)
     return _SYMBOLS[-total % len(_SYMBOLS)]

@@ -1,9 +1,8 @@
-"""The fold of a batch: actions, in order, over the rewards and redemptions they touch.
+"""The fold of a batch: actions, in order, over the rewards and redemptions that they touch.
 
-A `Desk` is what one batch knows and holds locked. `apply` takes one action and answers the redemption
-it leaves, or raises the refusal and changes nothing. `reserved` and `moved` are to be written
-afterwards, and `usage` of the rewards in `used`; `abandoned` are those whose cancellation was
-refused, however they moved on in the same batch.
+A `Desk` holds what one batch has read and locked. `apply` carries out one action and returns the
+resulting redemption, or raises the refusal and changes nothing. Afterwards the store writes what the
+desk collected.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +13,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from libs.kernel.errors import Conflict, NotFound
-from services.redemption.domain import rewards
 from services.redemption.domain.redemptions import (
     AbandonCancel,
     Action,
@@ -27,18 +25,18 @@ from services.redemption.domain.redemptions import (
     Step,
     Use,
 )
-from services.redemption.domain.rewards import WITH_CODE, Reward, RewardKey
+from services.redemption.domain.rewards import WITH_CODE, Reward, RewardKey, Usage, find_refusal
 
 CustomerKey = tuple[str, str, str]
 
 
 class UnknownReward(Exception):
-    """Nothing is known here of the reward; the catalog may know it."""
+    """No event of the reward has arrived; the catalog may have it."""
 
 
 class Known(Struct):
-    """What a batch reads under its locks: rewards, how much of each is in use in all and by the
-    customers who ask for a limited one, and the redemptions that take a step."""
+    """What a batch reads under its locks: rewards, how many of each are in use in all and by the
+    customers who request one with a limit per customer, and the redemptions that change."""
 
     rewards: Mapping[RewardKey, Reward] = field(default_factory=dict)
     usage: dict[RewardKey, int] = field(default_factory=dict)
@@ -47,17 +45,19 @@ class Known(Struct):
 
 
 class Desk:
-    """The desk of one batch."""
+    """The fold of one batch. `inserts` and `updates` are redemptions to write, `usage_updates` how many
+    of each reward are in use. `failed_cancels` are the redemptions whose cancellation was abandoned,
+    as they were then, whatever happened to them later in the batch."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self.reserved: dict[UUID, Redemption] = {}
-        self.moved: dict[UUID, Redemption] = {}
-        self.abandoned: dict[UUID, Redemption] = {}
-        self.used: dict[RewardKey, int] = {}
+        self.inserts: dict[UUID, Redemption] = {}
+        self.updates: dict[UUID, Redemption] = {}
+        self.failed_cancels: dict[UUID, Redemption] = {}
+        self.usage_updates: dict[RewardKey, int] = {}
 
     def apply(self, action: Action) -> Redemption:
-        """Take `action`; raises a WhaleError, or UnknownReward, and then nothing changed."""
+        """Carry out `action`. Raises a WhaleError or UnknownReward, and then nothing has changed."""
         return _RULES[type(action)](self, action)
 
     def reserve(self, action: Reserve) -> Redemption:
@@ -65,12 +65,12 @@ class Desk:
         if reward is None:
             raise UnknownReward
         customer = (*action.reward_key, action.customer_id)
-        use = rewards.Use(
+        usage = Usage(
             self._known.usage.get(reward.key, 0), self._known.by_customer.get(customer, 0)
         )
-        refused = rewards.refusal(reward, use, now=action.now, points_cost=action.points_cost)
-        if refused is not None:
-            raise refused
+        refusal = find_refusal(reward, usage, now=action.now, points_cost=action.points_cost)
+        if refusal is not None:
+            raise refusal
         redemption = Redemption(
             id=action.id,
             store_id=action.store_id,
@@ -84,54 +84,54 @@ class Desk:
             claim_key=action.claim_key,
         )
         self._count(redemption, 1)
-        self._known.redemptions[redemption.id] = self.reserved[redemption.id] = redemption
+        self._known.redemptions[redemption.id] = self.inserts[redemption.id] = redemption
         return redemption
 
     def confirm(self, action: Confirm) -> Redemption:
-        """Heard from the answer or from the event, whichever comes first; the other finds it done."""
+        """The ledger's response and its event both lead here; the second one changes nothing."""
         redemption = self._find(action)
         if redemption.status == "reserved":
-            return self._move(replace(redemption, status="confirmed", debit=action.debit))
+            return self._update(replace(redemption, status="confirmed", debit=action.debit))
         return redemption
 
     def release(self, action: Release) -> Redemption:
         redemption = self._find(action)
         if redemption.status == "reserved":
             self._count(redemption, -1)
-            return self._move(replace(redemption, status="released"))
+            return self._update(replace(redemption, status="released"))
         return redemption
 
     def begin_cancel(self, action: BeginCancel) -> Redemption:
         redemption = self._find(action)
         if redemption.status not in {"confirmed", "cancelling", "cancelled"}:
-            raise Conflict(_NOT_CANCELLED[redemption.status])
+            raise Conflict(_CANNOT_CANCEL[redemption.status])
         if redemption.status == "confirmed":
-            return self._move(replace(redemption, status="cancelling"))
+            return self._update(replace(redemption, status="cancelling"))
         return redemption
 
     def finish_cancel(self, action: FinishCancel) -> Redemption:
-        """The points are back, which is final: so it is cancelled also where another request was
-        refused meanwhile and abandoned the cancellation."""
+        """The ledger has returned the points, which is final: the redemption is cancelled even if
+        another request abandoned the cancellation in the meantime."""
         redemption = self._find(action)
         if redemption.status in {"cancelling", "confirmed"}:
             self._count(redemption, -1)
-            return self._move(replace(redemption, status="cancelled"))
+            return self._update(replace(redemption, status="cancelled"))
         return redemption
 
     def abandon_cancel(self, action: AbandonCancel) -> Redemption:
         redemption = self._find(action)
         if redemption.status == "cancelling":
-            stands = replace(redemption, status="confirmed")
-            self.abandoned[stands.id] = stands
-            return self._move(stands)
+            confirmed = replace(redemption, status="confirmed")
+            self.failed_cancels[confirmed.id] = confirmed
+            return self._update(confirmed)
         return redemption
 
     def use(self, action: Use) -> Redemption:
         redemption = self._find(action)
         if redemption.status not in {"confirmed", "used"}:
-            raise Conflict(_NOT_USED[redemption.status])
+            raise Conflict(_CANNOT_USE[redemption.status])
         if redemption.status == "confirmed":
-            return self._move(replace(redemption, status="used"))
+            return self._update(replace(redemption, status="used"))
         return redemption
 
     def _find(self, action: Step) -> Redemption:
@@ -140,16 +140,16 @@ class Desk:
             raise NotFound("There is no such redemption in this store.")
         return redemption
 
-    def _move(self, redemption: Redemption) -> Redemption:
-        self._known.redemptions[redemption.id] = self.moved[redemption.id] = redemption
+    def _update(self, redemption: Redemption) -> Redemption:
+        self._known.redemptions[redemption.id] = self.updates[redemption.id] = redemption
         return redemption
 
     def _count(self, redemption: Redemption, change: int) -> None:
         key = redemption.reward_key
         customer = (*key, redemption.customer_id)
         self._known.by_customer[customer] = self._known.by_customer.get(customer, 0) + change
-        taken = self._known.usage.get(key, 0) + change
-        self._known.usage[key] = self.used[key] = taken
+        in_use = self._known.usage.get(key, 0) + change
+        self._known.usage[key] = self.usage_updates[key] = in_use
 
 
 _RULES: Final[dict[type, Callable[[Desk, Any], Redemption]]] = {
@@ -162,15 +162,15 @@ _RULES: Final[dict[type, Callable[[Desk, Any], Redemption]]] = {
     Use: Desk.use,
 }
 
-_SETTLING: Final = "The redemption is still being settled. Try again in a moment."
-_RELEASED: Final = "The redemption never took place: it was released."
-_NOT_CANCELLED: Final = {
-    "reserved": _SETTLING,
+_RESERVED: Final = "The redemption is not settled yet. Try again in a moment."
+_RELEASED: Final = "The redemption was refused and took no points. Redeem the reward again."
+_CANNOT_CANCEL: Final = {
+    "reserved": _RESERVED,
     "released": _RELEASED,
-    "used": "The redemption has been used, so it cannot be cancelled.",
+    "used": "The redemption was used, so it cannot be cancelled. Return points with /loyalty/adjust.",
 }
-_NOT_USED: Final = {
-    "reserved": _SETTLING,
+_CANNOT_USE: Final = {
+    "reserved": _RESERVED,
     "released": _RELEASED,
     "cancelling": "The redemption is being cancelled, so it cannot be used.",
     "cancelled": "The redemption was cancelled, so it cannot be used.",

@@ -1,4 +1,4 @@
-"""Redemptions and the steps they take. docs/rules/redemption.md has the table."""
+"""Redemptions, and the actions that create and change them. docs/rules/redemption.md has the table."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,8 @@ from services.redemption.domain.rewards import RewardKey
 
 
 class Debit(Struct, frozen=True):
-    """The ledger's transaction that took the price; `created_at` is RFC 3339, as it was told."""
+    """The ledger's transaction that took the price; `created_at` is RFC 3339 text, as the ledger wrote
+    it."""
 
     transaction_id: str
     balance_after: int
@@ -18,11 +19,12 @@ class Debit(Struct, frozen=True):
 
 
 class Redemption(Struct, frozen=True, kw_only=True):
-    """One reward for one customer; `points` is the price reserved, which is the price paid.
+    """A reward for a customer; `points` is the price reserved, which is the price paid.
 
-    A step makes another one of it: what a request was answered with never changes afterwards.
+    An action returns a new value and changes none: the value that one request of a batch got must not
+    change when a later request changes the redemption.
 
-    `claim_key` is the idempotency key that stands for it. `debit` is there once it is confirmed.
+    `claim_key` is the idempotency key that stands for it. `debit` is set once it is confirmed.
     """
 
     id: UUID
@@ -38,17 +40,17 @@ class Redemption(Struct, frozen=True, kw_only=True):
     debit: Debit | None = None
 
     @property
+    def public_id(self) -> str:
+        """The id that callers and the ledger know it by."""
+        return f"rdm_{self.id}"
+
+    @property
     def reward_key(self) -> RewardKey:
         return self.store_id, self.reward_id
 
-    @property
-    def in_use(self) -> bool:
-        """Whether it counts against stock and limits."""
-        return self.status not in {"released", "cancelled"}
-
 
 class Reserve(Struct, frozen=True, kw_only=True):
-    """Set one of a reward aside for a customer; `points_cost` is the only price they would pay."""
+    """Reserve a reward for a customer; `points_cost` is the only price that the caller accepts."""
 
     id: UUID
     store_id: str
@@ -65,7 +67,7 @@ class Reserve(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A step of a redemption that exists: it names the reward too, whose use is locked with it."""
+    """A change of an existing redemption. It names the reward too, whose usage is locked with it."""
 
     id: UUID
     store_id: str
@@ -87,19 +89,19 @@ class Release(Step, frozen=True, kw_only=True):
 
 
 class BeginCancel(Step, frozen=True, kw_only=True):
-    """Give the points back: from now on nobody can use it."""
+    """Start to return the points: from now on the reward cannot be used."""
 
 
 class FinishCancel(Step, frozen=True, kw_only=True):
-    """The ledger gave the points back."""
+    """The ledger returned the points."""
 
 
 class AbandonCancel(Step, frozen=True, kw_only=True):
-    """The ledger cannot give the points back: the redemption stands."""
+    """The ledger cannot return the points: the redemption is confirmed again."""
 
 
 class Use(Step, frozen=True, kw_only=True):
-    """The shop honoured it."""
+    """The shop fulfilled it."""
 
 
 Action = Reserve | Confirm | Release | BeginCancel | FinishCancel | AbandonCancel | Use

@@ -25,110 +25,114 @@ from services.redemption.domain.redemptions import (
 )
 from services.redemption.store import desk as store
 
-# Where these have begun a write and left the redemption in another state, the write was refused.
-_LEAVES: Final[dict[type, frozenset[str]]] = {
+Render = Callable[[Redemption], StoredResponse]
+
+# The states of a redemption while a write that started with the action is in progress or done. In
+# any other state, the write was refused.
+_IN_PROGRESS: Final[dict[type, frozenset[str]]] = {
     Reserve: frozenset({"reserved", "confirmed", "used", "cancelling", "cancelled"}),
     BeginCancel: frozenset({"cancelling", "cancelled"}),
 }
 
-# What is to be kept, by store and key.
-Fresh = dict[tuple[str, str], tuple[Claim, StoredResponse]]
+# The responses and claims to store, by store and key.
+NewResponses = dict[tuple[str, str], tuple[Claim, StoredResponse]]
 
 
 class ActionRequest(Struct, frozen=True):
-    """An action, and the key it claims. With `render` the answer is kept under the key; without it
-    the key names the redemption, since the answer comes later."""
+    """An action, and the idempotency key that it claims. With `render` the response is stored under
+    the key. Without it the key names the redemption, because the response comes later."""
 
     action: Action
     claim: Claim | None = None
-    render: Callable[[Redemption], StoredResponse] | None = None
+    render: Render | None = None
 
 
 class ActionResult(Struct, frozen=True):
-    """The redemption as the action left it, or the answer that was kept; `replayed` where an
-    earlier request had the key."""
+    """The redemption after the action, the stored response, or both; `replayed` where an earlier
+    request had the key."""
 
     redemption: Redemption | None = None
-    answer: StoredResponse | None = None
+    response: StoredResponse | None = None
     replayed: bool = False
 
 
 async def apply(
-    engine: AsyncEngine, works: Sequence[ActionRequest]
+    engine: AsyncEngine, requests: Sequence[ActionRequest]
 ) -> list[ActionResult | Exception]:
-    """Take all actions in one transaction, in order, and answer each; a refusal costs the others
-    nothing. Raises what the database raises; then nothing was done."""
-    return await retry_lost_race(partial(_attempt, engine, works))
+    """Carry out all actions in one transaction, in order; returns a result or refusal for each. A
+    refusal does not affect the other actions. Raises what the database raises, and then nothing was
+    done."""
+    return await retry_lost_race(partial(_attempt, engine, requests))
 
 
 async def _attempt(
-    engine: AsyncEngine, works: Sequence[ActionRequest]
+    engine: AsyncEngine, requests: Sequence[ActionRequest]
 ) -> list[ActionResult | Exception]:
-    actions = [work.action for work in works]
+    actions = [request.action for request in requests]
     async with transaction(engine) as connection:
-        kept = await idempotency.find(
-            connection, [work.claim for work in works if work.claim is not None]
+        stored = await idempotency.find(
+            connection, [request.claim for request in requests if request.claim is not None]
         )
         known = await store.read(
             connection,
-            reserves=[one for one in actions if isinstance(one, Reserve)],
-            steps=[one for one in actions if not isinstance(one, Reserve)],
-            named=[
-                UUID(bytes=answer.body)
-                for _, answer in kept.responses.values()
-                if answer.is_in_progress
+            reserves=[action for action in actions if isinstance(action, Reserve)],
+            steps=[action for action in actions if not isinstance(action, Reserve)],
+            claimed=[
+                UUID(bytes=response.body)
+                for _, response in stored.responses.values()
+                if response.is_in_progress
             ],
         )
         desk = Desk(known)
-        fresh: Fresh = {}
-        done = [_take(desk, work, kept, known.redemptions, fresh) for work in works]
+        new: NewResponses = {}
+        results = [_apply(desk, request, stored, known.redemptions, new) for request in requests]
         await store.write(connection, desk)
-        await idempotency.store(connection, list(fresh.values()))
-    return done
+        await idempotency.store(connection, list(new.values()))
+    return results
 
 
-def _take(
+def _apply(
     desk: Desk,
-    work: ActionRequest,
-    kept: StoredResponses,
+    request: ActionRequest,
+    stored: StoredResponses,
     redemptions: Mapping[UUID, Redemption],
-    fresh: Fresh,
+    new: NewResponses,
 ) -> ActionResult | Exception:
-    """One action's outcome; what is to be kept goes into `fresh`."""
+    """Carry out one action; adds its response or claim to `new`."""
     try:
-        before = None if work.claim is None else kept.response_to(work.claim)
-        if before is not None:
-            return _replay(before, work.action, redemptions)
-        redemption = desk.apply(work.action)
+        earlier = None if request.claim is None else stored.response_to(request.claim)
+        if earlier is not None:
+            return _replay(earlier, request.action, redemptions)
+        redemption = desk.apply(request.action)
     except (WhaleError, UnknownReward) as refusal:
         return refusal
-    if isinstance(work.action, Release | AbandonCancel):
-        _forget(redemption, kept, fresh)
-    answer = None if work.render is None else work.render(redemption)
-    if work.claim is not None:
-        kept_answer = answer or in_progress(redemption.id.bytes)
-        kept.remember(work.claim, kept_answer)
-        fresh[work.claim.store_id, work.claim.key] = (work.claim, kept_answer)
-    return ActionResult(redemption=redemption, answer=answer)
+    if isinstance(request.action, Release | AbandonCancel):
+        _release_claims(redemption, stored, new)
+    response = None if request.render is None else request.render(redemption)
+    if request.claim is not None:
+        entry = response or in_progress(redemption.id.bytes)
+        stored.remember(request.claim, entry)
+        new[request.claim.store_id, request.claim.key] = (request.claim, entry)
+    return ActionResult(redemption=redemption, response=response)
 
 
 def _replay(
-    before: StoredResponse, action: Action, redemptions: Mapping[UUID, Redemption]
+    earlier: StoredResponse, action: Action, redemptions: Mapping[UUID, Redemption]
 ) -> ActionResult:
-    if not before.is_in_progress:
-        return ActionResult(answer=before, replayed=True)
-    redemption = redemptions[UUID(bytes=before.body)]
-    if redemption.status not in _LEAVES[type(action)]:
-        # It was refused after the key was read, which freed the key: look again.
+    if not earlier.is_in_progress:
+        return ActionResult(response=earlier, replayed=True)
+    redemption = redemptions[UUID(bytes=earlier.body)]
+    if redemption.status not in _IN_PROGRESS[type(action)]:
+        # The write was refused after its key was read, which released the key: read it again.
         raise ConcurrentWrite
     return ActionResult(redemption=redemption, replayed=True)
 
 
-def _forget(redemption: Redemption, kept: StoredResponses, fresh: Fresh) -> None:
-    """What was begun with these keys was refused: they are free for the rest of the batch too."""
-    for place, (_, answer) in list(kept.responses.items()):
-        begun_here = answer.is_in_progress and answer.body == redemption.id.bytes
-        stands = redemption.status != "released" and place[1] == redemption.claim_key
-        if begun_here and redemption.status in {"released", "confirmed"} and not stands:
-            kept.forget(*place)
-            fresh.pop(place, None)
+def _release_claims(redemption: Redemption, stored: StoredResponses, new: NewResponses) -> None:
+    """The writes that claimed these keys were refused: later requests of the batch may use the keys."""
+    for place, (_, response) in list(stored.responses.items()):
+        names_it = response.is_in_progress and response.body == redemption.id.bytes
+        redeemed_it = redemption.status != "released" and place[1] == redemption.claim_key
+        if names_it and redemption.status in {"released", "confirmed"} and not redeemed_it:
+            stored.forget(*place)
+            new.pop(place, None)

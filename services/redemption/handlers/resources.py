@@ -5,17 +5,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence.group_commit import GroupCommit
 from libs.persistence.slow_reads import SlowReads
+from services.redemption.clients import Catalog, Ledger
 from services.redemption.handlers.desk import ActionRequest, ActionResult
-from services.redemption.handlers.peers import Peers
 
 
 class Resources(Struct, frozen=True):
-    """`batches` changes redemptions, `reads` answers queries, `slow_reads` those that grow with a
-    store's history, `group_commit` is the one lane of changes: concurrent requests share its
-    transactions."""
+    """`batches` changes redemptions, `reads` runs queries, `slow_reads` runs queries that grow with a
+    store's history. All requests change redemptions through `group_commit`, which lets concurrent
+    requests share a transaction."""
 
     batches: AsyncEngine
     reads: AsyncEngine
     slow_reads: SlowReads
     group_commit: GroupCommit[ActionRequest, ActionResult]
-    peers: Peers
+    ledger: Ledger
+    catalog: Catalog

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from libs.persistence import ddl
+
 revision = "0001"
 down_revision = None
 
@@ -64,24 +66,12 @@ _STATEMENTS = (
     CREATE INDEX redemptions_unsettled ON redemptions (changed_at)
     WHERE status IN ('reserved', 'cancelling')
     """,
-    """
-    CREATE TABLE idempotency_keys (
-        store_id     text COLLATE "C" NOT NULL,
-        key          text COLLATE "C" NOT NULL,
-        fingerprint  bytea NOT NULL,
-        status       smallint NOT NULL,
-        body         bytea NOT NULL,
-        created_at   timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (store_id, key)
-    )
-    """,
-    "CREATE INDEX idempotency_keys_created_at ON idempotency_keys (created_at)",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON rewards TO redemption",
     "GRANT SELECT, INSERT, UPDATE ON usage, redemptions TO redemption",
-    "GRANT SELECT, INSERT, DELETE ON idempotency_keys TO redemption",
 )
 
 
 def upgrade() -> None:
     for statement in _STATEMENTS:
         op.execute(statement)
+    ddl.execute(ddl.IDEMPOTENCY_KEYS, ddl.idempotency_rights("redemption"))

@@ -1,1 +1,1 @@
-"""Redemption's database: the batch that changes redemptions, and the queries that read."""
+"""Redemption's database: the batch that changes redemptions, and the queries."""

@@ -1,11 +1,11 @@
-"""One batch of redemptions in PostgreSQL: lock and read what it touches, write what came of it.
+"""A batch of redemptions in PostgreSQL: lock and read what it touches, write the result.
 
-Locks are taken in one order, the use of rewards and then redemptions, each by key, so that batches
+Locks are taken in one order, first the usage of rewards and then redemptions, each by key: batches
 wait for each other and never deadlock.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from libs.persistence.engine import Connection
@@ -13,7 +13,6 @@ from libs.persistence.errors import ConcurrentWrite
 from libs.persistence.idempotency import release
 from services.redemption.domain.desk import CustomerKey, Desk, Known
 from services.redemption.domain.redemptions import (
-    Debit,
     FinishCancel,
     Redemption,
     Release,
@@ -22,28 +21,22 @@ from services.redemption.domain.redemptions import (
 )
 from services.redemption.domain.rewards import Reward, RewardKey
 from services.redemption.store import rewards
+from services.redemption.store.redemptions import from_row
 
-_MAKE_USAGE: Final = """
+_INSERT_USAGE: Final = """
 INSERT INTO usage (store_id, reward_id, taken)
-SELECT store_id, reward_id, 0 FROM unnest($1::text[], $2::text[]) AS asked (store_id, reward_id)
+SELECT store_id, reward_id, 0 FROM unnest($1::text[], $2::text[]) AS wanted (store_id, reward_id)
 WHERE NOT EXISTS (
-    SELECT FROM usage u WHERE u.store_id = asked.store_id AND u.reward_id = asked.reward_id)
+    SELECT FROM usage u WHERE u.store_id = wanted.store_id AND u.reward_id = wanted.reward_id)
 ORDER BY 1, 2
 ON CONFLICT DO NOTHING
 """
 _LOCK_USAGE: Final = """
 SELECT u.store_id, u.reward_id, u.taken
-FROM unnest($1::text[], $2::text[]) AS asked (store_id, reward_id)
+FROM unnest($1::text[], $2::text[]) AS wanted (store_id, reward_id)
 JOIN usage u USING (store_id, reward_id)
 ORDER BY 1, 2
 FOR NO KEY UPDATE OF u
-"""
-_BY_CUSTOMER: Final = """
-SELECT r.store_id, r.reward_id, r.customer_id, count(*) AS taken
-FROM unnest($1::text[], $2::text[], $3::text[]) AS asked (store_id, reward_id, customer_id)
-JOIN redemptions r USING (store_id, customer_id, reward_id)
-WHERE r.status NOT IN ('released', 'cancelled')
-GROUP BY 1, 2, 3
 """
 _LOCK_REDEMPTIONS: Final = """
 SELECT r.* FROM redemptions r WHERE r.id = ANY($1::uuid[]) ORDER BY r.id FOR NO KEY UPDATE
@@ -56,7 +49,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigi
             $8::text[], $9::text[])
   AS new (id, store_id, customer_id, reward_id, reward_name, points, min_tier, code, claim_key)
 """
-_MOVE: Final = """
+_UPDATE: Final = """
 UPDATE redemptions r
 SET status = new.status, transaction_id = new.transaction_id, balance_after = new.balance_after,
     debited_at = new.debited_at, changed_at = now()
@@ -64,18 +57,18 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
   AS new (id, status, transaction_id, balance_after, debited_at)
 WHERE r.id = new.id
 """
-_SET_USAGE: Final = """
+_UPDATE_USAGE: Final = """
 UPDATE usage u SET taken = new.taken
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS new (store_id, reward_id, taken)
 WHERE u.store_id = new.store_id AND u.reward_id = new.reward_id
 """
-# A refusal is not kept: the keys are free again of all requests to cancel the redemption, which the
-# one that redeemed it is not. So rare that a look through the keys of the store costs nothing.
-_FREE_CANCELS: Final = """
+# Refusals are not stored, so all requests to cancel the redemption release their keys. The key of the
+# request that redeemed it stays. This is so rare that a scan of the store's keys costs nothing.
+_RELEASE_CANCELS: Final = """
 DELETE FROM idempotency_keys k
-USING unnest($1::text[], $2::text[], $3::bytea[]) AS freed (store_id, redeemed_with, body)
-WHERE k.store_id = freed.store_id AND k.body = freed.body AND k.status = 0
-  AND k.key IS DISTINCT FROM freed.redeemed_with
+USING unnest($1::text[], $2::text[], $3::bytea[]) AS failed (store_id, claim_key, body)
+WHERE k.store_id = failed.store_id AND k.body = failed.body AND k.status = 0
+  AND k.key IS DISTINCT FROM failed.claim_key
 """
 
 
@@ -84,28 +77,28 @@ async def read(
     *,
     reserves: Sequence[Reserve],
     steps: Sequence[Step],
-    named: Sequence[UUID],
+    claimed: Sequence[UUID],
 ) -> Known:
-    """Lock what the actions touch and the redemptions `named` beside, and read what they need."""
+    """Lock and read what the actions touch, and the redemptions `claimed` by idempotency keys."""
     counting = [step for step in steps if isinstance(step, Release | FinishCancel)]
-    keys = sorted({one.reward_key for one in (*reserves, *counting)})
+    keys = sorted({action.reward_key for action in (*reserves, *counting)})
     usage = await _lock_usage(connection, keys)
-    redemptions = await _lock_redemptions(connection, [*(step.id for step in steps), *named])
-    known = await rewards.read(connection, {one.reward_key for one in reserves})
+    redemptions = await _lock_redemptions(connection, [*(step.id for step in steps), *claimed])
+    known = await rewards.read(connection, {action.reward_key for action in reserves})
     return Known(
         rewards=known,
         usage=usage,
-        by_customer=await by_customer(connection, _limited(reserves, known)),
+        by_customer=await rewards.read_usage_by_customer(connection, _limited(reserves, known)),
         redemptions=redemptions,
     )
 
 
 def _limited(reserves: Sequence[Reserve], known: dict[RewardKey, Reward]) -> set[CustomerKey]:
-    """Who asks for rewards that each customer may have so often only."""
+    """The customers who request rewards with a limit per customer."""
     return {
-        (*one.reward_key, one.customer_id)
-        for one in reserves
-        if one.reward_key in known and known[one.reward_key].per_customer_limit is not None
+        (*action.reward_key, action.customer_id)
+        for action in reserves
+        if action.reward_key in known and known[action.reward_key].per_customer_limit is not None
     }
 
 
@@ -113,7 +106,7 @@ async def _lock_usage(connection: Connection, keys: Sequence[RewardKey]) -> dict
     if not keys:
         return {}
     stores, ids = [key[0] for key in keys], [key[1] for key in keys]
-    await connection.execute(_MAKE_USAGE, stores, ids)
+    await connection.execute(_INSERT_USAGE, stores, ids)
     rows = await connection.fetch(_LOCK_USAGE, stores, ids)
     return {(row["store_id"], row["reward_id"]): row["taken"] for row in rows}
 
@@ -122,100 +115,68 @@ async def _lock_redemptions(connection: Connection, ids: Sequence[UUID]) -> dict
     if not ids:
         return {}
     rows = await connection.fetch(_LOCK_REDEMPTIONS, ids)
-    return {row["id"]: redemption_of(row) for row in rows}
-
-
-async def by_customer(
-    connection: Connection, asked: Iterable[CustomerKey]
-) -> dict[CustomerKey, int]:
-    """How many of a reward a customer has in use."""
-    keys = list(asked)
-    if not keys:
-        return {}
-    rows = await connection.fetch(_BY_CUSTOMER, *([key[at] for key in keys] for at in range(3)))
-    return {(row["store_id"], row["reward_id"], row["customer_id"]): row["taken"] for row in rows}
+    return {row["id"]: from_row(row) for row in rows}
 
 
 async def write(connection: Connection, desk: Desk) -> None:
-    """Write what came of a batch."""
-    await _insert(connection, list(desk.reserved.values()))
-    moved = list(desk.moved.values())
-    await _move(connection, moved)
-    await release(
-        connection,
-        [
-            (one.store_id, one.claim_key, one.id.bytes)
-            for one in moved
-            if one.status == "released" and one.claim_key is not None
-        ],
-    )
-    await _free_cancels(connection, list(desk.abandoned.values()))
-    if desk.used:
+    """Write the result of a batch. Raises ConcurrentWrite where a redemption no longer exists."""
+    await _insert(connection, list(desk.inserts.values()))
+    updates = list(desk.updates.values())
+    await _update(connection, updates)
+    released = [
+        (redemption.store_id, redemption.claim_key, redemption.id.bytes)
+        for redemption in updates
+        if redemption.status == "released" and redemption.claim_key is not None
+    ]
+    await release(connection, released)
+    await _release_cancels(connection, list(desk.failed_cancels.values()))
+    if desk.usage_updates:
         await connection.execute(
-            _SET_USAGE,
-            [key[0] for key in desk.used],
-            [key[1] for key in desk.used],
-            list(desk.used.values()),
+            _UPDATE_USAGE,
+            [key[0] for key in desk.usage_updates],
+            [key[1] for key in desk.usage_updates],
+            list(desk.usage_updates.values()),
         )
 
 
-async def _insert(connection: Connection, reserved: Sequence[Redemption]) -> None:
-    if not reserved:
+async def _insert(connection: Connection, inserts: Sequence[Redemption]) -> None:
+    if not inserts:
         return
     await connection.execute(
         _INSERT,
-        [one.id for one in reserved],
-        [one.store_id for one in reserved],
-        [one.customer_id for one in reserved],
-        [one.reward_id for one in reserved],
-        [one.reward_name for one in reserved],
-        [one.points for one in reserved],
-        [one.min_tier for one in reserved],
-        [one.code for one in reserved],
-        [one.claim_key for one in reserved],
+        [redemption.id for redemption in inserts],
+        [redemption.store_id for redemption in inserts],
+        [redemption.customer_id for redemption in inserts],
+        [redemption.reward_id for redemption in inserts],
+        [redemption.reward_name for redemption in inserts],
+        [redemption.points for redemption in inserts],
+        [redemption.min_tier for redemption in inserts],
+        [redemption.code for redemption in inserts],
+        [redemption.claim_key for redemption in inserts],
     )
 
 
-async def _move(connection: Connection, moved: Sequence[Redemption]) -> None:
-    if not moved:
+async def _update(connection: Connection, updates: Sequence[Redemption]) -> None:
+    if not updates:
         return
+    debits = [redemption.debit for redemption in updates]
     status = await connection.execute(
-        _MOVE,
-        [one.id for one in moved],
-        [one.status for one in moved],
-        [None if one.debit is None else one.debit.transaction_id for one in moved],
-        [None if one.debit is None else one.debit.balance_after for one in moved],
-        [None if one.debit is None else one.debit.created_at for one in moved],
+        _UPDATE,
+        [redemption.id for redemption in updates],
+        [redemption.status for redemption in updates],
+        [None if debit is None else debit.transaction_id for debit in debits],
+        [None if debit is None else debit.balance_after for debit in debits],
+        [None if debit is None else debit.created_at for debit in debits],
     )
-    if status != f"UPDATE {len(moved)}":
+    if status != f"UPDATE {len(updates)}":
         raise ConcurrentWrite
 
 
-async def _free_cancels(connection: Connection, abandoned: Sequence[Redemption]) -> None:
-    if abandoned:
+async def _release_cancels(connection: Connection, failed: Sequence[Redemption]) -> None:
+    if failed:
         await connection.execute(
-            _FREE_CANCELS,
-            [one.store_id for one in abandoned],
-            [one.claim_key for one in abandoned],
-            [one.id.bytes for one in abandoned],
+            _RELEASE_CANCELS,
+            [redemption.store_id for redemption in failed],
+            [redemption.claim_key for redemption in failed],
+            [redemption.id.bytes for redemption in failed],
         )
-
-
-def redemption_of(row: Any) -> Redemption:
-    """A redemption as its row has it."""
-    debit = None
-    if row["transaction_id"] is not None:
-        debit = Debit(row["transaction_id"], row["balance_after"], row["debited_at"])
-    return Redemption(
-        id=UUID(int=row["id"].int),
-        store_id=row["store_id"],
-        customer_id=row["customer_id"],
-        reward_id=row["reward_id"],
-        reward_name=row["reward_name"],
-        points=row["points"],
-        min_tier=row["min_tier"],
-        status=row["status"],
-        code=row["code"],
-        claim_key=row["claim_key"],
-        debit=debit,
-    )

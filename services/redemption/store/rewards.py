@@ -1,22 +1,32 @@
-"""The rewards as catalog.reward told them."""
+"""Redemption's copy of the rewards: a projection of the topic catalog.reward."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from libs.contracts.events import RewardChanged
 from libs.kernel.clock import parse_time
 from libs.persistence.engine import Connection
+from libs.persistence.pages import COUNT_LIMIT, Listed
+from services.redemption.domain.desk import CustomerKey
 from services.redemption.domain.rewards import Reward, RewardKey
 
 _READ: Final = """
-SELECT r.* FROM unnest($1::text[], $2::text[]) AS asked (store_id, reward_id)
+SELECT r.* FROM unnest($1::text[], $2::text[]) AS wanted (store_id, reward_id)
 JOIN rewards r USING (store_id, reward_id)
 """
-# What `refusal` in domain/rewards.py says of a reward whoever asks, in SQL, so that a page costs no
-# more than itself however many rewards there are. $2 is the moment, or null for all rewards.
+_USAGE_BY_CUSTOMER: Final = """
+SELECT r.store_id, r.reward_id, r.customer_id, count(*) AS in_use
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (store_id, reward_id, customer_id)
+JOIN redemptions r USING (store_id, customer_id, reward_id)
+WHERE r.status NOT IN ('released', 'cancelled')
+GROUP BY 1, 2, 3
+"""
+# The part of `find_refusal` in domain/rewards.py that is the same for every customer, in SQL: a page
+# costs the same however many rewards the store has. $2 is the time, or null for all rewards.
 _LISTED: Final = """
 FROM rewards r LEFT JOIN usage u USING (store_id, reward_id)
 WHERE r.store_id = $1 AND NOT r.deleted
@@ -26,16 +36,20 @@ WHERE r.store_id = $1 AND NOT r.deleted
        AND (r.stock IS NULL OR r.stock > coalesce(u.taken, 0))))
 """
 _PAGE: Final = f"""
-SELECT r.*, coalesce(u.taken, 0) AS taken {_LISTED}
+SELECT r.*, coalesce(u.taken, 0) AS in_use {_LISTED}
   AND ($3::timestamptz IS NULL OR (r.created_at, r.reward_id) > ($3, $4))
 ORDER BY r.created_at, r.reward_id LIMIT $5
 """
 _COUNT: Final = f"SELECT count(*) FROM (SELECT {_LISTED} LIMIT $3) counted"  # noqa: S608  constants alone
 _CREATED_AT: Final = "SELECT created_at FROM rewards WHERE store_id = $1 AND reward_id = $2"
-_KEEP: Final = """
+# Rows are locked in one order, so that batches of several processes cannot deadlock.
+_WRITE: Final = """
 INSERT INTO rewards AS r (store_id, reward_id, version, name, points_cost, type, is_active, deleted,
                           stock, per_customer_limit, starts_at, ends_at, min_tier, created_at, shown)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[],
+                     $7::boolean[], $8::boolean[], $9::bigint[], $10::bigint[], $11::timestamptz[],
+                     $12::timestamptz[], $13::text[], $14::timestamptz[], $15::bytea[])
+ORDER BY 1, 2
 ON CONFLICT (store_id, reward_id) DO UPDATE
 SET version = excluded.version, name = excluded.name, points_cost = excluded.points_cost,
     type = excluded.type, is_active = excluded.is_active, deleted = excluded.deleted,
@@ -44,60 +58,77 @@ SET version = excluded.version, name = excluded.name, points_cost = excluded.poi
     created_at = excluded.created_at, shown = excluded.shown
 WHERE r.version < excluded.version
 """
-_shown: Final = msgspec.json.Decoder(RewardChanged)
+_event: Final = msgspec.json.Decoder(RewardChanged)
+
+
+class RewardUsage(Struct, frozen=True):
+    """A reward, and how many redemptions count against its stock."""
+
+    reward: Reward
+    in_use: int
 
 
 async def read(connection: Connection, keys: Collection[RewardKey]) -> dict[RewardKey, Reward]:
-    """The rewards of `keys` that are known."""
+    """The rewards with these keys that this service has received."""
     if not keys:
         return {}
     rows = await connection.fetch(_READ, [key[0] for key in keys], [key[1] for key in keys])
-    found = [_reward(row) for row in rows]
-    return {reward.key: reward for reward in found}
+    rewards = [_from_row(row) for row in rows]
+    return {reward.key: reward for reward in rewards}
 
 
-async def page(
+async def read_usage_by_customer(
+    connection: Connection, keys: Collection[CustomerKey]
+) -> dict[CustomerKey, int]:
+    """How many of a reward a customer has in use."""
+    if not keys:
+        return {}
+    columns = [[key[column] for key in keys] for column in range(3)]
+    rows = await connection.fetch(_USAGE_BY_CUSTOMER, *columns)
+    return {(row["store_id"], row["reward_id"], row["customer_id"]): row["in_use"] for row in rows}
+
+
+async def read_page(
     connection: Connection,
     store_id: str,
     *,
     at: datetime | None,
     after: tuple[datetime, str] | None,
     limit: int,
-    count_limit: int,
-) -> tuple[Sequence[tuple[Reward, int]], int]:
-    """Up to `limit` + 1 of the store's rewards that can be had `at` a moment, or of all with None,
-    oldest first, behind the place `after`: each with how much of it is in use. And how many match
-    in all, counted up to `count_limit` + 1."""
+) -> Listed[RewardUsage]:
+    """Up to `limit` rewards of the store behind the position `after`, oldest first: those that are
+    available `at` a time, or all with None."""
     rows = await connection.fetch(_PAGE, store_id, at, *(after or (None, None)), limit + 1)
-    counted: int = await connection.fetchval(_COUNT, store_id, at, count_limit + 1)
-    return [(_reward(row), row["taken"]) for row in rows], counted
+    counted: int = await connection.fetchval(_COUNT, store_id, at, COUNT_LIMIT + 1)
+    items = [RewardUsage(_from_row(row), row["in_use"]) for row in rows[:limit]]
+    return Listed(items, has_more=len(rows) > limit, counted=counted)
 
 
-async def place(
+async def find_position(
     connection: Connection, store_id: str, reward_id: str
 ) -> tuple[datetime, str] | None:
-    """Where the reward stands among the store's, also a deleted one; None for an unknown one."""
+    """The position of the reward in lists, also that of a deleted one; None for an unknown one."""
     created_at = await connection.fetchval(_CREATED_AT, store_id, reward_id)
     return None if created_at is None else (created_at, reward_id)
 
 
-async def keep(connection: Connection, events: Iterable[RewardChanged]) -> None:
-    """Keep the versions that are newer than what is known."""
+async def write(connection: Connection, events: Iterable[RewardChanged]) -> None:
+    """Write the versions that are newer than the stored ones."""
     newest: dict[RewardKey, RewardChanged] = {}
     for event in events:
         key = event.store_id, event.id
         if key not in newest or newest[key].version < event.version:
             newest[key] = event
-    # Sorted, so that two who keep at once do not wait for each other in a circle.
-    await connection.executemany(_KEEP, [_row(newest[key]) for key in sorted(newest)])
+    if newest:
+        await connection.execute(_WRITE, *zip(*map(_to_row, newest.values()), strict=True))
 
 
-async def forget(connection: Connection) -> None:
-    """Forget every reward, before the topic tells them anew."""
+async def delete_all(connection: Connection) -> None:
+    """Delete every reward, before the topic is read from its start."""
     await connection.execute("DELETE FROM rewards")
 
 
-def _row(event: RewardChanged) -> tuple[object, ...]:
+def _to_row(event: RewardChanged) -> tuple[object, ...]:
     return (
         event.store_id,
         event.id,
@@ -109,19 +140,19 @@ def _row(event: RewardChanged) -> tuple[object, ...]:
         event.deleted,
         event.stock,
         event.per_customer_limit,
-        _moment(event.starts_at),
-        _moment(event.ends_at),
+        _parse(event.starts_at),
+        _parse(event.ends_at),
         event.min_tier,
-        _moment(event.created_at),
+        _parse(event.created_at),
         msgspec.json.encode(event),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse(text: str | None) -> datetime | None:
     return None if text is None else parse_time(text)
 
 
-def _reward(row: Any) -> Reward:
+def _from_row(row: Any) -> Reward:
     return Reward(
         store_id=row["store_id"],
         reward_id=row["reward_id"],
@@ -137,7 +168,7 @@ def _reward(row: Any) -> Reward:
         ends_at=_in_utc(row["ends_at"]),
         min_tier=row["min_tier"],
         created_at=row["created_at"].astimezone(UTC),
-        shown=_shown.decode(row["shown"]),
+        event=_event.decode(row["shown"]),
     )
 
 

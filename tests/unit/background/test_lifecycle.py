@@ -1,12 +1,12 @@
-"""Services start in order and stop in reverse, whatever fails."""
+"""Services start in order and stop in reverse order, even if one of them fails."""
 
 import pytest
 
 from libs.background.lifecycle import OnStop, running
 
 
-class Recorded:
-    """Writes its starts and stops into `calls`, and fails where it is asked to."""
+class FakeService:
+    """Records its starts and stops in `calls`, and fails in the step `fails_to`."""
 
     def __init__(self, calls: list[str], name: str, *, fails_to: str = "") -> None:
         self._calls = calls
@@ -25,25 +25,29 @@ class Recorded:
             raise RuntimeError(self._name)
 
 
-async def test_they_start_in_order_and_stop_in_reverse() -> None:
+async def test_services_start_in_order_and_stop_in_reverse_order() -> None:
     calls: list[str] = []
-    async with running([Recorded(calls, "a"), Recorded(calls, "b")]):
+    async with running([FakeService(calls, "a"), FakeService(calls, "b")]):
         calls.append("run")
     assert calls == ["start a", "start b", "run", "stop b", "stop a"]
 
 
-async def test_what_was_started_is_stopped_when_another_fails_to_start() -> None:
+async def test_started_services_are_stopped_if_another_fails_to_start() -> None:
     calls: list[str] = []
-    broken = Recorded(calls, "b", fails_to="start")
+    broken = FakeService(calls, "b", fails_to="start")
     with pytest.raises(RuntimeError, match="b"):
-        async with running([Recorded(calls, "a"), broken, Recorded(calls, "c")]):
-            pytest.fail("it must not run")
+        async with running([FakeService(calls, "a"), broken, FakeService(calls, "c")]):
+            pytest.fail("the context must not be entered")
     assert calls == ["start a", "start b", "stop a"]
 
 
-async def test_one_that_fails_to_stop_leaves_none_running() -> None:
+async def test_the_other_services_are_stopped_if_one_fails_to_stop() -> None:
     calls: list[str] = []
-    services = [Recorded(calls, "a"), Recorded(calls, "b", fails_to="stop"), Recorded(calls, "c")]
+    services = [
+        FakeService(calls, "a"),
+        FakeService(calls, "b", fails_to="stop"),
+        FakeService(calls, "c"),
+    ]
     with pytest.raises(RuntimeError, match="b"):
         async with running(services):
             pass

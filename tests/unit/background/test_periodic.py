@@ -1,4 +1,4 @@
-"""A periodic task goes on whatever happens, and ends when it is stopped."""
+"""A periodic task survives every failure, and ends when it is stopped."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Unavailable(Exception):
 
 
 class Work:
-    """Does what `outcomes` say in order, and then nothing more."""
+    """Returns or raises each of `outcomes` in order, then returns False."""
 
     def __init__(self, *outcomes: bool | Exception) -> None:
         self.runs = 0
@@ -29,11 +29,11 @@ class Work:
             raise outcome
         return outcome
 
-    def ran(self, times: int) -> Callable[[], None]:
-        def look() -> None:
+    def has_run(self, times: int) -> Callable[[], None]:
+        def check() -> None:
             assert self.runs >= times
 
-        return look
+        return check
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(periodic, "delays", lambda **_: iter([0.001] * 100))
 
 
-def every(seconds: float, work: Work) -> Periodic:
+def periodic_task(seconds: float, work: Work) -> Periodic:
     return Periodic(
         "test",
         work,
@@ -50,30 +50,30 @@ def every(seconds: float, work: Work) -> Periodic:
     )
 
 
-async def test_it_runs_again_after_its_interval() -> None:
+async def test_the_work_runs_again_after_the_interval() -> None:
     work = Work()
-    task = every(0.001, work)
+    task = periodic_task(0.001, work)
     await task.start()
-    await eventually(work.ran(3))
+    await eventually(work.has_run(3))
     await task.stop()
 
 
-async def test_it_runs_again_immediately_while_there_is_more() -> None:
+async def test_the_work_runs_again_immediately_while_there_is_more() -> None:
     work = Work(True, True)
-    task = every(3_600, work)
+    task = periodic_task(3_600, work)
     await task.start()
-    await eventually(work.ran(3))
+    await eventually(work.has_run(3))
     await asyncio.sleep(0.02)
     await task.stop()
     assert work.runs == 3
 
 
-async def test_failures_do_not_end_it_and_are_reported() -> None:
+async def test_failures_do_not_end_the_task_and_are_logged() -> None:
     work = Work(Unavailable("a"), Unavailable("b"), ValueError("c"), False)
-    task = every(3_600, work)
+    task = periodic_task(3_600, work)
     with capture_logs() as logs:
         await task.start()
-        await eventually(work.ran(4))
+        await eventually(work.has_run(4))
         await task.stop()
     assert [entry["event"] for entry in logs] == ["background_task_retry", "background_task_failed"]
     assert [entry["log_level"] for entry in logs] == ["warning", "error"]
@@ -81,14 +81,14 @@ async def test_failures_do_not_end_it_and_are_reported() -> None:
 
 async def test_a_stopped_task_does_not_run_again() -> None:
     work = Work()
-    task = every(0.001, work)
+    task = periodic_task(0.001, work)
     await task.start()
-    await eventually(work.ran(1))
+    await eventually(work.has_run(1))
     await task.stop()
     runs = work.runs
     await asyncio.sleep(0.02)
     assert work.runs == runs
 
 
-async def test_one_that_was_never_started_can_be_stopped() -> None:
-    await every(1, Work()).stop()
+async def test_a_task_that_was_never_started_can_be_stopped() -> None:
+    await periodic_task(1, Work()).stop()

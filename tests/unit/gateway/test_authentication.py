@@ -3,8 +3,9 @@
 import pytest
 
 from libs.kernel.errors import Unauthenticated
-from services.gateway.domain import DEMO_KEY, new_key
+from services.gateway.domain import DEMO_KEY, is_key, make_key
 from services.gateway.handlers.authentication import sent_key
+from tests.unit.gateway.api_keys import random_key
 
 NONE = "No API key was sent."
 NO_BEARER = "The Authorization header does not begin with `Bearer`."
@@ -21,7 +22,7 @@ NO_KEY = "What was sent is not an API key."
         pytest.param(DEMO_KEY.encode(), NO_BEARER, id="a bare key"),
         pytest.param(b"Basic YTpi", NO_BEARER, id="another scheme"),
         pytest.param(b"Bearer abc", NO_KEY, id="anything"),
-        pytest.param(b"Bearer " + new_key().encode()[:20], NO_KEY, id="a truncated key"),
+        pytest.param(b"Bearer " + random_key().encode()[:20], NO_KEY, id="a truncated key"),
         pytest.param(b"Bearer sk_live_" + b"x" * 43, NO_KEY, id="the key of another API"),
         pytest.param(b"Bearer wk_test_\xff" + b"x" * 42, NO_KEY, id="no ASCII"),
     ],
@@ -40,5 +41,12 @@ def test_what_was_sent_is_not_repeated() -> None:
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER  "])
 def test_a_key_is_read_whatever_the_case_of_the_scheme(scheme: bytes) -> None:
-    key = new_key("test")
+    key = random_key()
     assert sent_key(scheme + key.encode()) == key
+
+
+def test_a_key_is_made_of_its_random_bytes_and_says_which_mode_it_is_for() -> None:
+    assert make_key(bytes(32), "test") == "wk_test_" + "A" * 43
+    assert make_key(bytes(32)) == "wk_live_" + "A" * 43
+    assert len({random_key() for _ in range(100)}) == 100
+    assert is_key(random_key())

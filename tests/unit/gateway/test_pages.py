@@ -4,23 +4,52 @@ import base64
 import hashlib
 import json
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
 
 from libs.web.problems import PROBLEMS
 from services.gateway.api import docs
-from services.gateway.api.pages import content_policy, problem_page
+from services.gateway.api.pages import content_policy
+from services.gateway.api.problem_pages import problem_page, problems_page
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "generated" / "openapi.json"
+GENERATED = Path(__file__).parents[3] / "docs" / "generated"
+DOCUMENT = GENERATED / "openapi.json"
+EXAMPLES = json.loads((GENERATED / "examples.json").read_text())["problems"]
 
 
 @pytest.mark.parametrize("code", PROBLEMS)
-def test_code_in_an_explanation_is_shown_as_code(code: str) -> None:
-    page = problem_page(code)
+def test_a_problem_page_says_what_happened_and_what_to_do(code: str) -> None:
+    problem = PROBLEMS[code]
+    page = problem_page(code, {})
     assert "`" not in page
-    named = re.findall(r"`([^`]+)`", PROBLEMS[code].explanation)
-    assert all(f"<code>{one}</code>" in page for one in named)
+    assert "](" not in page
+    for text in (problem.explanation, problem.action):
+        for word in re.findall(r"`([^`]+)`", text):
+            assert f"<code>{escape(word)}</code>" in page
+    assert docs.inline(problem.explanation) in page
+    assert docs.inline(problem.action) in page
+    assert 'href="/problems"' in page
+
+
+def test_a_problem_page_shows_the_recorded_example() -> None:
+    page = problem_page("insufficient_points", EXAMPLES)
+    assert '"missing": 48600' in page
+    assert "Example" not in problem_page("rate_limited", EXAMPLES)
+
+
+def test_the_list_of_error_codes_leads_to_every_page_by_status() -> None:
+    page = problems_page()
+    links = re.findall(r'href="/problems/([a-z_]+)"', page)
+    assert sorted(links) == sorted(PROBLEMS)
+    statuses = [PROBLEMS[code].status for code in links]
+    assert statuses == sorted(statuses)
+
+
+def test_a_link_leads_to_pages_of_this_host_alone() -> None:
+    assert docs.inline("[docs](/docs)") == '<a href="/docs">docs</a>'
+    assert "href" not in docs.inline("[docs](https://example.com)")
 
 
 def test_what_html_means_something_by_is_escaped() -> None:
@@ -34,13 +63,13 @@ def test_the_examples_go_to_the_address_that_the_page_was_read_at() -> None:
     assert "getElementById('address').textContent = location.origin" in page
 
 
-@pytest.mark.parametrize("page", ["docs", "problem"])
+@pytest.mark.parametrize("page", ["docs", "problem", "problems"])
 def test_the_policy_lets_in_what_stands_in_the_page_and_nothing_else(page: str) -> None:
-    html = (
-        docs.render(json.loads(DOCUMENT.read_text()))
-        if page == "docs"
-        else problem_page("conflict")
-    )
+    html = {
+        "docs": lambda: docs.render(json.loads(DOCUMENT.read_text())),
+        "problem": lambda: problem_page("conflict", EXAMPLES),
+        "problems": problems_page,
+    }[page]()
     policy = content_policy(html)
     parts = re.findall(r"<(style|script)>(.*?)</\1>", html, re.DOTALL)
     assert parts

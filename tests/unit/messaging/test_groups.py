@@ -1,4 +1,4 @@
-"""The table of consumer groups is what the services really consume, so `make status` misses none."""
+"""The table of consumer groups lists exactly what the services consume: `make status` reads it."""
 
 import importlib
 import inspect
@@ -34,17 +34,17 @@ def test_each_consumer_of_a_service_is_in_the_table_with_its_topics(
                 create(
                     *(
                         None
-                        for one in signature.parameters.values()
-                        if one.kind is not one.KEYWORD_ONLY
+                        for parameter in signature.parameters.values()
+                        if parameter.kind is not parameter.KEYWORD_ONLY
                     )
                 )
     expected = [group for group in GROUPS if group.service == service]
-    assert sorted(declared, key=lambda each: each.name) == sorted(
-        expected, key=lambda each: each.name
+    assert sorted(declared, key=lambda group: group.name) == sorted(
+        expected, key=lambda group: group.name
     )
 
 
-def test_what_the_groups_read_are_the_topics_that_have_dead_letters() -> None:
-    read = {topic for group in GROUPS for topic in group.topics}
-    assert read == {topic.name for topic in CONSUMED}
+def test_the_groups_consume_exactly_the_topics_with_dead_letters() -> None:
+    consumed = {topic for group in GROUPS for topic in group.topics}
+    assert consumed == {topic.name for topic in CONSUMED}
     assert {group.service for group in GROUPS} == set(SERVICES_THAT_CONSUME)

@@ -1,4 +1,4 @@
-"""Polling goes on while a batch waits, and takes nothing, whatever partitions come meanwhile."""
+"""Polling while a batch is processed consumes no records, even of partitions assigned meanwhile."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,31 +7,31 @@ from aiokafka import TopicPartition
 
 from libs.messaging.consumer import BatchConsumer
 
-OURS, NEW = TopicPartition("t", 0), TopicPartition("t", 1)
+ASSIGNED, NEW = TopicPartition("t", 0), TopicPartition("t", 1)
 
 
 class FakeConsumer:
-    """A consumer that is given a partition between being paused and being polled."""
+    """A consumer that is assigned a partition between `pause` and `getmany`."""
 
     def __init__(self) -> None:
-        self.paused_ones: set[TopicPartition] = set()
-        self.positions: dict[TopicPartition, int] = {}
+        self.paused: set[TopicPartition] = set()
+        self.offsets: dict[TopicPartition, int] = {}
 
     def assignment(self) -> set[TopicPartition]:
-        return {OURS}
+        return {ASSIGNED}
 
     def pause(self, *partitions: TopicPartition) -> None:
-        self.paused_ones |= set(partitions)
+        self.paused |= set(partitions)
 
     async def getmany(self, *, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
-        self.positions[NEW] = 9
+        self.offsets[NEW] = 9
         return {NEW: [SimpleNamespace(offset=7), SimpleNamespace(offset=8)]}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.positions[partition] = offset
+        self.offsets[partition] = offset
 
 
-async def test_records_of_a_partition_that_came_meanwhile_are_put_back() -> None:
+async def test_records_of_a_partition_that_was_assigned_meanwhile_are_fetched_again() -> None:
     fake = FakeConsumer()
     consumer: BatchConsumer[Any] = BatchConsumer(
         topics=("t",),
@@ -43,5 +43,5 @@ async def test_records_of_a_partition_that_came_meanwhile_are_put_back() -> None
     )
     consumer._subscriber = SimpleNamespace(consumer=fake)
     await consumer._poll_paused()
-    assert fake.positions[NEW] == 7
-    assert fake.paused_ones == {OURS, NEW}
+    assert fake.offsets[NEW] == 7
+    assert fake.paused == {ASSIGNED, NEW}

@@ -1,4 +1,4 @@
-"""Records as events: whichever way they are sent, and what is said of those that are none."""
+"""Decoding records into events: every CloudEvents mode, and the reasons for malformed records."""
 
 import base64
 import gzip
@@ -67,11 +67,11 @@ def test_media_types_are_compared_without_case(content_type: bytes) -> None:
 
 
 @pytest.mark.parametrize("content_type", [b"application/json", b"Application/JSON", None, b""])
-def test_any_other_media_type_is_the_value_itself(content_type: bytes | None) -> None:
+def test_with_any_other_media_type_the_value_is_the_event(content_type: bytes | None) -> None:
     assert read(ORDER, [("content-type", content_type)]).order_id == "o1"
 
 
-def test_no_headers_is_the_value_itself() -> None:
+def test_without_headers_the_value_is_the_event() -> None:
     assert read(ORDER).order_id == read(ORDER, []).order_id == "o1"
 
 
@@ -90,12 +90,12 @@ def test_data_in_base64_is_decoded() -> None:
         ({"data_base64": "é"}, "`data_base64` is not base64"),
     ],
 )
-def test_an_event_without_one_readable_value_is_malformed(
+def test_a_structured_event_needs_exactly_one_readable_value(
     data: dict[str, object], detail: str
 ) -> None:
-    found = poison({**ENVELOPE, **data}, STRUCTURED)
-    assert found.code == "malformed"
-    assert detail in found.detail
+    error = poison({**ENVELOPE, **data}, STRUCTURED)
+    assert error.code == "malformed"
+    assert detail in error.detail
 
 
 @pytest.mark.parametrize(
@@ -110,23 +110,23 @@ def test_an_event_without_one_readable_value_is_malformed(
         ),
     ],
 )
-def test_the_version_counts_with_and_without_the_type(headers: Headers) -> None:
+def test_the_version_is_checked_with_and_without_the_type(headers: Headers) -> None:
     assert poison(ORDER, headers).code == "unsupported_version"
 
 
-def test_a_good_record_before_it_lets_no_other_pass_unchecked() -> None:
+def test_headers_are_checked_again_when_they_differ_from_those_of_the_last_record() -> None:
     reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
-    good, later = Record(encoded(ORDER), BINARY), [*BINARY[:2], ("ce_dataschema", b"/v2")]
-    assert reader.read(good).order_id == "o1"
-    assert reader.read(good).order_id == "o1"
-    with pytest.raises(Poison, match="none of v1"):
-        reader.read(Record(encoded(ORDER), later))
+    valid, version_2 = Record(encoded(ORDER), BINARY), [*BINARY[:2], ("ce_dataschema", b"/v2")]
+    assert reader.read(valid).order_id == "o1"
+    assert reader.read(valid).order_id == "o1"
+    with pytest.raises(Poison, match="not of version 1"):
+        reader.read(Record(encoded(ORDER), version_2))
     with pytest.raises(Poison, match=r"order\.shipped"):
         reader.read(Record(encoded(ORDER), [("ce_type", b"order.shipped"), *BINARY[2:]]))
     assert reader.read(Record(encoded(ORDER))).order_id == "o1"
 
 
-def test_a_version_in_structured_mode_counts_too() -> None:
+def test_the_version_is_checked_in_structured_mode() -> None:
     envelope = {**ENVELOPE, "data": ORDER, "dataschema": "/v2"}
     assert poison(envelope, STRUCTURED).code == "unsupported_version"
 
@@ -146,7 +146,7 @@ PAYLOAD = encoded(ORDER)
         pytest.param(b"Obj\x01" + PAYLOAD, "Avro", id="Avro"),
         pytest.param(b"\xef\xbb\xbf" + PAYLOAD, "byte order mark", id="a byte order mark"),
         pytest.param(b"<order/>", "XML", id="XML"),
-        pytest.param(encoded([ORDER]), "a list", id="a list"),
+        pytest.param(encoded([ORDER]), "a JSON array", id="a JSON array"),
         pytest.param(encoded(json.dumps(ORDER)), "encoded twice", id="JSON inside JSON"),
         pytest.param(
             encoded({"schema": {"type": "struct"}, "payload": ORDER}), "Kafka Connect", id="Connect"
@@ -161,20 +161,22 @@ PAYLOAD = encoded(ORDER)
         ),
     ],
 )
-def test_what_cannot_be_read_is_named_by_what_it_looks_like(value: bytes, looks_like: str) -> None:
-    found = poison(value)
-    assert found.code == "malformed"
-    assert f"it looks like {looks_like}" in found.detail or looks_like in found.detail
-    assert "it looks like" in found.detail
+def test_a_malformed_record_is_described_by_its_apparent_format(
+    value: bytes, looks_like: str
+) -> None:
+    error = poison(value)
+    assert error.code == "malformed"
+    assert f"it looks like {looks_like}" in error.detail or looks_like in error.detail
+    assert "it looks like" in error.detail
 
 
 @pytest.mark.parametrize(
     "value",
     [b"{not json", b"", b"\x00", b"[" * 100_000, b"{" * 100_000, b"\xff", b"null", encoded({})],
 )
-def test_what_looks_like_nothing_is_malformed_all_the_same(value: bytes) -> None:
+def test_a_record_without_a_known_format_is_malformed(value: bytes) -> None:
     assert poison(value).code == "malformed"
 
 
-def test_the_place_of_a_wrong_value_is_named() -> None:
+def test_the_path_of_an_invalid_value_is_in_the_detail() -> None:
     assert "`$.total`" in poison({**ORDER, "total": "1_000"}).detail

@@ -13,11 +13,11 @@ from libs.contracts import anomalies, api, rewards
 from libs.contracts.numbers import decoder
 from libs.kernel.errors import Fault
 from libs.web.body import Faults, read
-from libs.web.inspection import REQUIRED
+from libs.web.wording import REQUIRED
 from services.anomaly.api import checks as anomaly
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning
-from services.redemption.api.routes import _check_redeem as redeem
+from services.redemption.api.routes import check_redeem as redeem
 
 Check = Callable[[Any, Faults], None]
 
@@ -152,15 +152,23 @@ def test_an_item_of_a_batch_names_its_place() -> None:
 @pytest.mark.parametrize(
     "body", [b'{"points": "5", "x": [1, }', b'{"points": "5"', b'{"points": "5"} x']
 )
-def test_what_turns_out_to_be_no_json_behind_a_fault_is_no_json(body: bytes) -> None:
+def test_a_body_that_stops_being_json_behind_a_fault_is_not_json(body: bytes) -> None:
     (fault,) = found(body, api.EarnRequest, earning.earn)
     assert fault.pointer == "#"
-    assert fault.detail.startswith("The body is not JSON")
+    assert fault.detail.startswith("is not JSON: ")
 
 
-def test_a_member_that_is_there_twice_and_faulty_once_is_refused() -> None:
+def test_a_field_that_is_sent_twice_and_faulty_once_is_refused() -> None:
     body = b'{"customer_id": "c", "points": "5", "points": 5, "reason": "r"}'
-    assert pointers(body, api.EarnRequest, earning.earn) == ["#"]
+    (fault,) = found(body, api.EarnRequest, earning.earn)
+    assert (fault.pointer, fault.detail) == ("#", "must not have the same field twice")
+
+
+def test_an_unknown_field_is_told_with_the_field_that_was_meant() -> None:
+    body = {"customerId": "c", "customer_id": "c", "points": 5, "reason": "r"}
+    (fault,) = found(body, api.EarnRequest, earning.earn)
+    assert fault.pointer == "#/customerId"
+    assert fault.detail == "is an unknown field; did you mean `customer_id`?"
 
 
 class _Every(Struct, forbid_unknown_fields=True):

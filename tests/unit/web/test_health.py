@@ -96,7 +96,7 @@ async def test_readiness_is_looked_at_again_after_a_second(monkeypatch: pytest.M
             raise ConnectionError("unavailable")
 
     readiness = Readiness({"database": sometimes})
-    assert await readiness.failing() == {"database": "unavailable"}
+    assert await readiness.failures() == {"database": "unavailable"}
     broken = False
     await asyncio.sleep(0.1)
-    assert await readiness.failing() == {}
+    assert await readiness.failures() == {}

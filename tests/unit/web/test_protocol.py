@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from libs.testing.eventually import eventually
-from libs.web.connections import Connections, Limits, peer_is_known
+from libs.web.connections import Connections, Limits, mark_authenticated
 from libs.web.protocol import LimitedProtocol
 
 KIB = 1024
@@ -33,7 +33,7 @@ class Server:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
         if headers.get(b"authorization") == b"known":
-            peer_is_known(scope["state"])
+            mark_authenticated(scope["state"])
         body = b""
         if scope["path"] != "/deaf":
             while True:
@@ -63,10 +63,10 @@ async def serving(**limits: Any) -> AsyncIterator[Server]:
         app, http="httptools", lifespan="off", access_log=False, log_config=None
     )
     config.load()
-    register = Connections(chosen)
+    registry = Connections(chosen)
     state = ServerState()
     made = await asyncio.get_running_loop().create_server(
-        lambda: LimitedProtocol(config, state, {}, register=register), "127.0.0.1", 0
+        lambda: LimitedProtocol(config, state, {}, registry=registry), "127.0.0.1", 0
     )
     app.port = made.sockets[0].getsockname()[1]
     try:
@@ -355,7 +355,7 @@ async def test_connections_over_the_limit_are_503() -> None:
 
 
 async def test_strangers_make_room_for_each_other_and_not_for_the_known() -> None:
-    async with serving(strangers=3) as server:
+    async with serving(unauthenticated=3) as server:
         known = await connect(server)
         await known.send(GET + b"Authorization: known\r\n\r\n")
         assert (await known.response())[0] == 200

@@ -1,5 +1,6 @@
-"""How a value of the wrong type, or none of its choices, is told: in words, with its place."""
+"""What callers are told of a faulty request: in words, with the place, and what was meant."""
 
+from datetime import datetime
 from typing import Any, get_args
 
 import pytest
@@ -12,6 +13,7 @@ from libs.contracts.intake import EventEnvelope
 from libs.contracts.rewards import RewardPatch
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.web.body import Faults, Query, decode
+from libs.web.wording import MAX_SUGGESTIONS, not_json, unknown_name, wrong_value
 
 KINDS = "must be one of: discount, shipping, credit, perk"
 
@@ -146,3 +148,107 @@ def test_the_choices_of_an_event_are_told_too() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
     detail = "must be one of: order.completed, order.refunded"
     assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        pytest.param("customerId", "customer_id", id="camel case"),
+        pytest.param("Customer-ID", "customer_id", id="a hyphen"),
+        pytest.param("custmer_id", "customer_id", id="a letter missing"),
+        pytest.param("point", "points", id="singular"),
+        pytest.param("color", None, id="nothing like it"),
+        pytest.param("", None, id="an empty name"),
+        pytest.param("customer_id" * 1_000, None, id="a long name"),
+    ],
+)
+def test_an_unknown_name_is_told_with_the_name_that_was_meant(name: str, meant: str | None) -> None:
+    expected = "is an unknown field" + (f"; did you mean `{meant}`?" if meant else "")
+    assert unknown_name("field", name, ["customer_id", "points", "reason"]) == expected
+
+
+def test_an_unknown_parameter_is_told_in_the_same_words() -> None:
+    faults = Faults()
+    Query({"limits": ["5"]}, faults, known=frozenset({"limit"}))
+    assert faults.found == [
+        Fault(parameter="limits", detail="is an unknown parameter; did you mean `limit`?")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        pytest.param(b"", "is empty", id="nothing"),
+        pytest.param(b" \n", "is empty", id="blanks"),
+        pytest.param(
+            b'{"a": 1, 5}',
+            "is not JSON: object keys must be strings (line 1, column 10)",
+            id="one line",
+        ),
+        pytest.param(
+            b'{\n  "a": 1,\n  b: 2}',
+            "is not JSON: object keys must be strings (line 3, column 3)",
+            id="three lines",
+        ),
+        pytest.param(
+            '{"\u00e9\u00e9": NaN}'.encode(),
+            "is not JSON: invalid character (line 1, column 8)",
+            id="columns are characters, not bytes",
+        ),
+        pytest.param(b'{"a": ', "is not JSON: it ends before it is complete", id="half of it"),
+    ],
+)
+def test_a_body_that_is_not_json_is_told_with_line_and_column(body: bytes, detail: str) -> None:
+    assert faults_of_bytes(body) == [Fault(pointer="#", detail=detail)]
+
+
+def faults_of_bytes(body: bytes) -> list[Fault]:
+    with pytest.raises(InvalidRequest) as caught:
+        decode(body, dict[str, Raw])
+    return caught.value.errors
+
+
+def test_a_body_of_unknown_fields_takes_no_longer_than_its_size() -> None:
+    members = ", ".join(f'"customer{n}": 1' for n in range(4_000))
+    faults = faults_of(f"{{{members}}}", EarnRequest)
+    unknown = [fault.detail for fault in faults if fault.detail.startswith("is an unknown field")]
+    assert len(unknown) == 4_000
+    assert sum("did you mean" in detail for detail in unknown) == MAX_SUGGESTIONS
+
+
+def test_a_text_of_the_decoder_without_a_translation_stays() -> None:
+    assert wrong_value("Expected `str` matching regex", str) == "Expected `str` matching regex"
+    assert not_json(b"{", "Some new message") == "is not JSON: Some new message"
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        ('"2026-03-10"', "must be an RFC 3339 time, as in 2026-03-10T12:00:00Z"),
+        ("5", "must be a time, not a whole number"),
+    ],
+)
+def test_a_faulty_time_is_told_with_the_form_of_one(value: str, detail: str) -> None:
+    (fault,) = faults_of(f"[{value}]", list[datetime])
+    assert fault == Fault(pointer="#/0", detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("places", "summary"),
+    [
+        (["#/a"], "#/a: is required."),
+        (["#/a", "#/b"], "#/a: is required; #/b: is required."),
+        (
+            ["#/a", "#/b", "#/c", "#/d", "#/e"],
+            "#/a: is required; #/b: is required; #/c: is required; and 2 more in `errors`.",
+        ),
+        (["#"], "The body is required."),
+    ],
+)
+def test_the_detail_sums_up_the_faults(places: list[str], summary: str) -> None:
+    faults = Faults()
+    for place in places:
+        faults.at(place, "is required")
+    with pytest.raises(InvalidRequest) as caught:
+        faults.raise_if_any()
+    assert caught.value.detail == summary

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from libs.http_client.service_client import ServiceClient
 from libs.kernel.errors import Unavailable
-from libs.web.client import ServiceClient
 from tools.stack.config import free_port
 
 KEYED = {"idempotency-key": "k"}

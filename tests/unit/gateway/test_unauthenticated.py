@@ -1,4 +1,4 @@
-"""What strangers can ask of us: a pace, a lane of their own, and a bounded memory for bodies."""
+"""What unauthenticated callers share: a pace, look-ups of their own; and the memory for bodies."""
 
 import asyncio
 import time
@@ -8,26 +8,27 @@ from typing import Any
 import pytest
 
 from libs.kernel.errors import Unauthenticated, Unavailable
-from services.gateway.domain import ApiKey, digest_of, new_key
+from services.gateway.api.bodies import BodyMemory
+from services.gateway.domain import ApiKey, digest_of
 from services.gateway.handlers.authentication import Authenticator
-from services.gateway.handlers.bodies import BodyMemory
-from services.gateway.handlers.strangers import Pace
+from services.gateway.handlers.pacer import Pacer
+from tests.unit.gateway.api_keys import random_key
 
 SECRET = "s" * 32
 
 
-async def test_turns_beyond_the_burst_come_at_the_pace() -> None:
-    pace = Pace(per_second=100, burst=10)
+async def test_requests_beyond_the_burst_pass_at_the_rate() -> None:
+    pacer = Pacer(per_second=100, burst=10)
     started = time.monotonic()
-    await asyncio.gather(*(pace.turn() for _ in range(40)))
+    await asyncio.gather(*(pacer.wait() for _ in range(40)))
     assert time.monotonic() - started >= 0.28
 
 
-async def test_who_would_wait_too_long_is_refused_at_once() -> None:
-    pace = Pace(per_second=10, burst=1, longest_wait_seconds=0.5)
+async def test_a_request_that_would_wait_too_long_is_refused_immediately() -> None:
+    pacer = Pacer(per_second=10, burst=1, max_wait_seconds=0.5)
     started = time.monotonic()
-    turns = await asyncio.gather(*(pace.turn() for _ in range(50)), return_exceptions=True)
-    refused = [one for one in turns if isinstance(one, Unavailable)]
+    outcomes = await asyncio.gather(*(pacer.wait() for _ in range(50)), return_exceptions=True)
+    refused = [one for one in outcomes if isinstance(one, Unavailable)]
     assert 40 <= len(refused) <= 46
     assert time.monotonic() - started < 5
 
@@ -35,7 +36,7 @@ async def test_who_would_wait_too_long_is_refused_at_once() -> None:
 async def test_a_known_key_is_renewed_while_look_ups_of_unknown_keys_hang(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    key = new_key("test")
+    key = random_key()
     known = ApiKey(digest_of(key, SECRET.encode()), "store_1", "test", frozenset({"read"}))
     hangs = asyncio.Event()
 
@@ -45,33 +46,33 @@ async def test_a_known_key_is_renewed_while_look_ups_of_unknown_keys_hang(
         return {known.digest: known} if known.digest in digests else {}
 
     monkeypatch.setattr("services.gateway.store.find_keys", find_keys)
-    monkeypatch.setattr("services.gateway.handlers.authentication._FRESH_SECONDS", 0.01)
+    monkeypatch.setattr("services.gateway.handlers.authentication._CACHED_SECONDS", 0.01)
     engine: Any = None
-    authenticator = Authenticator(engine, secret=SECRET, local=True, strangers=Pace())
+    authenticator = Authenticator(engine, secret=SECRET, local=True, unauthenticated=Pacer())
     header = f"Bearer {key}".encode()
     assert await authenticator.authenticate(header) == known
-    strangers = [
-        asyncio.create_task(authenticator.authenticate(f"Bearer {new_key('test')}".encode()))
+    attempts = [
+        asyncio.create_task(authenticator.authenticate(f"Bearer {random_key()}".encode()))
         for _ in range(50)
     ]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(2):
         assert await authenticator.authenticate(header) == known
     hangs.set()
-    answers = await asyncio.gather(*strangers, return_exceptions=True)
+    answers = await asyncio.gather(*attempts, return_exceptions=True)
     assert all(isinstance(one, Unauthenticated) for one in answers)
 
 
-def test_bodies_share_a_memory_and_each_key_has_a_part_of_it() -> None:
+def test_bodies_share_a_memory_and_each_key_has_a_share_of_it() -> None:
     memory = BodyMemory(per_key=10, in_all=15)
-    with memory.of(b"a") as hold:
+    with memory.reserve(b"a") as hold:
         hold(6)
         hold(4)
         with pytest.raises(Unavailable):
             hold(1)
-        with memory.of(b"b") as other:
+        with memory.reserve(b"b") as other:
             other(5)
             with pytest.raises(Unavailable):
                 other(1)
-    with memory.of(b"a") as hold:
+    with memory.reserve(b"a") as hold:
         hold(10)

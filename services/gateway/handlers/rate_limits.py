@@ -1,13 +1,13 @@
 """Rate limits per key, shared by all processes of the gateway through Redis, never exceeded.
 
-A token bucket lives in Redis; one atomic script takes from it. A busy process takes several tokens
-at a time, as a lease, so that most requests cost no call. A lease not used up in LEASE_SECONDS is
-forfeit, and the bucket is smaller than the burst by what it refills in that time: so leased and
-fresh tokens together never pass the burst.
+Each key has a token bucket in Redis, and one atomic script takes tokens from it. A busy process takes
+several tokens at a time, as a lease, so that most requests need no call to Redis. The unused tokens of a
+lease expire after LEASE_SECONDS. The bucket is smaller than the burst by what it refills in that time,
+so leased and new tokens together never exceed the burst.
 
-A request that weighs more than one token goes ahead while there is any token, and takes its whole
-weight at once: the bucket goes into debt, and the key waits until it is paid off. So a batch larger
-than the bucket is possible, and the average rate still holds.
+A request that weighs more than one token passes while there is any token, and takes its whole weight: the
+bucket goes into debt, and the key waits until the debt is refilled. A batch larger than the bucket is
+therefore possible, and the average rate still holds.
 """
 
 import asyncio
@@ -23,12 +23,11 @@ from libs.observability import logging, metrics
 
 LEASE_SECONDS: Final = 0.05
 _LARGEST_LEASE: Final = 50
-# After a failure Redis is left alone for so long, and nobody waits for it.
-_CIRCUIT_SECONDS: Final = 1.0
+# After a failure, Redis is not called for so long, so that requests do not wait for it.
+_CIRCUIT_OPEN_SECONDS: Final = 1.0
 
-# KEYS[1]: the bucket. ARGV: tokens a second, capacity, tokens wanted, and whether they are wanted
-# whole, in debt if need be. Returns the tokens granted, and the milliseconds until there is one
-# where none was.
+# KEYS[1]: the bucket. ARGV: tokens per second, capacity, tokens wanted, and 1 to take all of them even
+# into debt. Returns the tokens granted and, where none was, the milliseconds until there is one.
 _TAKE: Final = """
 local rate, capacity, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local whole = ARGV[4] == '1'
@@ -51,7 +50,7 @@ log = logging.get(__name__)
 
 
 class _Lease:
-    """What a process holds of one key's bucket."""
+    """The tokens of one key's bucket that this process has leased."""
 
     __slots__ = ("denied_until", "expires", "lock", "size", "tokens")
 
@@ -64,7 +63,7 @@ class _Lease:
 
 
 class RateLimiter:
-    """Takes a token for each request, of a bucket that refills `rate` tokens a second to `burst`."""
+    """Takes a token per request from buckets that refill by `rate` tokens per second up to `burst`."""
 
     def __init__(self, redis: Redis, *, rate: int, burst: int) -> None:
         self._redis = redis
@@ -73,13 +72,13 @@ class RateLimiter:
         self._burst = burst
         self._capacity = max(1, burst - math.ceil(rate * LEASE_SECONDS))
         self._leases: dict[str, _Lease] = {}
-        self._away_until = 0.0
+        self._circuit_open_until = 0.0
         self._enforced = True
 
     async def take(self, key: str, *, weight: int = 1) -> None:
-        """Take `weight` tokens of `key`'s; raises RateLimited where there is none at all. A weight
-        over what is left puts the key in debt. Where Redis is unavailable nothing is limited, which
-        is logged and counted."""
+        """Take `weight` tokens of `key`. Raises RateLimited where none is left. A weight above what is
+        left puts the key into debt. While Redis is unavailable nothing is limited, which is logged and
+        counted."""
         lease = self._leases.get(key)
         if lease is None:
             lease = self._leases[key] = _Lease()
@@ -93,7 +92,7 @@ class RateLimiter:
                 if weight == 1:
                     await self._renew(key, lease, now)
                 else:
-                    await self._ask(key, lease, weight, whole=True)
+                    await self._request(key, lease, weight, whole=True)
         if lease.denied_until > time.monotonic():
             raise self._refusal(lease.denied_until - time.monotonic())
 
@@ -105,20 +104,20 @@ class RateLimiter:
         return True
 
     async def _renew(self, key: str, lease: _Lease, now: float) -> None:
-        """Take a new lease and spend one token of it, or learn how long there is none."""
-        # A lease that was used up in time may be larger next time; one that expired was too large.
+        """Take a new lease and spend one of its tokens, or record until when there is none."""
+        # A lease that was used up may be larger next time; one that expired was too large.
         used_up = lease.tokens == 0 and now < lease.expires
         wanted = min(lease.size * 2, _LARGEST_LEASE) if used_up else max(lease.size // 2, 1)
-        granted = await self._ask(key, lease, max(wanted, 1), whole=False)
+        granted = await self._request(key, lease, max(wanted, 1), whole=False)
         if granted:
             lease.size = granted
             lease.tokens = granted - 1
             lease.expires = now + LEASE_SECONDS
 
-    async def _ask(self, key: str, lease: _Lease, wanted: int, *, whole: bool) -> int:
-        """The tokens granted; 0 where there is none, then `lease` knows until when, and where Redis
-        is unavailable."""
-        if self._away_until > time.monotonic():
+    async def _request(self, key: str, lease: _Lease, wanted: int, *, whole: bool) -> int:
+        """The tokens granted: 0 where there is none, which `lease` then records, and while Redis is
+        unavailable."""
+        if self._circuit_open_until > time.monotonic():
             metrics.LIMITS_UNENFORCED.inc()
             return 0
         try:
@@ -127,9 +126,9 @@ class RateLimiter:
                 args=[self._rate, self._capacity, wanted, int(whole)],
             )
         except (RedisError, OSError, TimeoutError) as error:
-            self._lose_redis(error)
+            self._open_circuit(error)
             return 0
-        self._regain_redis()
+        self._close_circuit()
         if granted == 0:
             lease.tokens = lease.size = 0
             lease.denied_until = time.monotonic() + wait / 1000
@@ -139,21 +138,21 @@ class RateLimiter:
         metrics.RATE_LIMITED.inc()
         whole = max(1, math.ceil(seconds))
         return RateLimited(
-            f"This key may make {self._rate} requests a second, {self._burst} at once. "
+            f"This key may make {self._rate} requests per second, in bursts of up to {self._burst}. "
             f"Try again in {whole} s.",
             retry_after_seconds=whole,
             rate_limit=f'"key";r=0;t={whole}',
             rate_limit_policy=f'"key";q={self._burst};w={math.ceil(self._burst / self._rate)}',
         )
 
-    def _lose_redis(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + _CIRCUIT_SECONDS
+    def _open_circuit(self, error: Exception) -> None:
+        self._circuit_open_until = time.monotonic() + _CIRCUIT_OPEN_SECONDS
         metrics.LIMITS_UNENFORCED.inc()
         if self._enforced:
             self._enforced = False
             log.warning("rate_limits_not_enforced", error=repr(error))
 
-    def _regain_redis(self) -> None:
+    def _close_circuit(self) -> None:
         if not self._enforced:
             self._enforced = True
             log.info("rate_limits_enforced_again")

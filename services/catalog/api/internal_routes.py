@@ -1,4 +1,4 @@
-"""The routes that our own services call."""
+"""The routes that other services call."""
 
 from typing import Final
 
@@ -8,18 +8,17 @@ from litestar.types import ControllerRouterHandler
 
 from libs.web.requests import AnyRequest, Body, json_body
 from services.catalog.api.resources import resources_of
-from services.catalog.api.routes import checked_id
-from services.catalog.handlers import reading
+from services.catalog.api.routes import check_id
+from services.catalog.handlers import rewards
 
 
 @get("/internal/stores/{store_id:str}/rewards/{reward_id:str}")
 async def get_reward(
     request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
 ) -> Body:
-    """The reward as its last event has it, also a deleted one."""
-    checked_id(reward_id)
-    found = await reading.version_in_force(resources_of(request).reads, store_id, reward_id)
-    return json_body(found)
+    """The current version as its event has it, also that of a deleted reward."""
+    check_id(reward_id)
+    return json_body(await rewards.get_version(resources_of(request).reads, store_id, reward_id))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (get_reward,)

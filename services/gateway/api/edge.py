@@ -1,4 +1,5 @@
-"""What stands before every page: the strangers' pace, HEAD as GET, and security headers."""
+"""The edge of the gateway, before every page outside /v1: the pace of unauthenticated requests, HEAD as
+GET, and security headers."""
 
 from typing import Final
 
@@ -9,11 +10,11 @@ from libs.kernel.errors import Unavailable
 from libs.kernel.ids import new_id
 from libs.web import health, problems
 from libs.web.app import head_as_get
-from services.gateway.handlers.strangers import Pace
+from services.gateway.handlers.pacer import Pacer
 
 _V1: Final = "/v1"
 _CSP: Final = b"content-security-policy"
-# What a page that needs more says itself: nothing is loaded, and nothing frames it.
+# Nothing is loaded and nothing frames the page. A page that needs more sends its own policy.
 _NOTHING: Final = b"default-src 'none'; frame-ancestors 'none'"
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -21,12 +22,12 @@ _SECURITY: Final = (
 )
 
 
-class Front:
-    """The gateway's app. /v1 has checks of its own; all else needs no key."""
+class Edge:
+    """The gateway's app. /v1 has checks of its own; all other paths need no key."""
 
-    def __init__(self, app: ASGIApp, strangers: Pace) -> None:
+    def __init__(self, app: ASGIApp, unauthenticated: Pacer) -> None:
         self._app = app
-        self._strangers = strangers
+        self._unauthenticated = unauthenticated
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or _is_v1(scope["path"]):
@@ -41,9 +42,9 @@ class Front:
             await send(message)
 
         try:
-            # A probe must not wait behind strangers; its answer is kept for a second.
+            # A probe must not wait behind other requests; its result is cached for a second.
             if not scope["path"].startswith(health.PREFIX):
-                await self._strangers.turn()
+                await self._unauthenticated.wait()
         except Unavailable as refusal:
             await problems.send_problem(secured, refusal, new_id("req"))
             return

@@ -1,5 +1,5 @@
-"""Calling our own services over HTTP: kept connections to each of their processes, the internal
-token, one kind of failure."""
+"""A client of one service of this system: connections to each of its processes, the internal token,
+and one kind of failure."""
 
 import asyncio
 import time
@@ -12,30 +12,30 @@ from aiohttp import ClientTimeout
 from msgspec import Struct
 from yarl import URL
 
+from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY
 from libs.kernel.errors import NotFound, Refused, Unavailable, WhaleError
 from libs.observability import logging, metrics
-from libs.web import idempotency
 
-# What an answer's reader may need; everything else is between us and the service.
+# The headers that the caller of a service reads. All others end here.
 _PASSED_BACK: Final = (
-    *("Content-Type", "Idempotency-Hit", "Allow"),
+    *("Content-Type", IDEMPOTENCY_HIT, "Allow"),
     *("Retry-After", "RateLimit", "RateLimit-Policy"),
 )
 _CONNECT_SECONDS: Final = 2.0
 _LEAST_SECONDS: Final = 0.001
-# To each process: one that hangs must not take the places of the others.
+# Connections to each process: a process that hangs must not use up those of the others.
 _CONNECTIONS: Final = 512
-# All processes are tried this often, with these pauses: enough for a load balancer in between to
-# notice that a process is gone, and soon over where there is none.
+# A pause before each round over all processes. Together they last long enough for a load balancer
+# between here and there to notice that a process is down.
 _PAUSES_SECONDS: Final = (0.0, 0.05, 0.2)
-# A process that failed is tried after the others for so long.
+# For so long after a failure, a process is tried after the others.
 _AVOIDED_SECONDS: Final = 1.0
 
 log = logging.get(__name__)
 
 
-class Upstream(Struct, frozen=True):
-    """A service's answer."""
+class ServiceResponse(Struct, frozen=True):
+    """The response of a service."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -43,12 +43,11 @@ class Upstream(Struct, frozen=True):
 
 
 class ServiceClient:
-    """Keeps connections to the processes of one service, `name` at `urls`; used between `start` and
-    `stop`.
+    """A client of the service `name`, whose processes are at `urls`; used between `start` and `stop`.
 
-    Requests take turns among the processes. One that a process did not take goes to the next, and
-    so does one that was cut off, if it may arrive twice: a process that stops or crashes costs its
-    callers nothing while another is there.
+    Requests rotate over the processes. A request that a process did not accept goes to the next
+    process. So does a request whose connection broke, if it may arrive twice. A process that stops or
+    crashes therefore costs callers nothing while another process runs.
     """
 
     def __init__(
@@ -59,11 +58,11 @@ class ServiceClient:
         self._authorization = f"Bearer {internal_token}"
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
-        self._turn = 0
+        self._first = 0
         self._avoided_until: dict[str, float] = {}
 
     async def start(self) -> None:
-        """Be ready to send; needs a running loop."""
+        """Open the session, in the running event loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=30
@@ -85,40 +84,40 @@ class ServiceClient:
         body: bytes = b"",
         *,
         repeatable: bool = False,
-    ) -> Upstream:
-        """The answer to a request; `target` is the path and query, encoded. A `repeatable` request
-        may arrive twice; so may reads, and writes with an Idempotency-Key.
+    ) -> ServiceResponse:
+        """Send a request; returns the response. `target` is the path and query, percent-encoded. A
+        `repeatable` request may arrive twice, as reads and writes with an Idempotency-Key may.
 
-        Raises Unavailable where no answer came: then a write did not happen, or its outcome is
-        learnt by repeating it with the same key.
+        Raises Unavailable without a response: then either the write did not happen, or a retry with
+        the same key gets its outcome.
         """
         repeatable = repeatable or method == "GET" or _has_key(headers)
         until = time.monotonic() + self._timeout_seconds
         for pause in _PAUSES_SECONDS:
             if pause:
                 await asyncio.sleep(pause)
-            for url in self._in_turn():
+            for url in self._rotate():
                 try:
                     return await self._send_to(url, method, target, headers, body, until)
                 except (aiohttp.ClientError, TimeoutError, OSError) as error:
                     failure = error
-                self._note(url, failure)
-                if not _may_be_sent_again(failure, repeatable) or time.monotonic() > until:
+                self._record_failure(url, failure)
+                if not _may_resend(failure, repeatable) or time.monotonic() > until:
                     raise self._unavailable() from failure
         raise self._unavailable() from failure
 
-    def _in_turn(self) -> list[str]:
-        """The processes, another one first each time; those that failed just now come last."""
-        self._turn = (self._turn + 1) % len(self._urls)
+    def _rotate(self) -> list[str]:
+        """The processes, each time starting with the next one; those that failed recently come last."""
+        self._first = (self._first + 1) % len(self._urls)
         now = time.monotonic()
         return sorted(
-            self._urls[self._turn :] + self._urls[: self._turn],
+            self._urls[self._first :] + self._urls[: self._first],
             key=lambda url: self._avoided_until.get(url, now) > now,
         )
 
     async def _send_to(
         self, url: str, method: str, target: str, headers: dict[str, str], body: bytes, until: float
-    ) -> Upstream:
+    ) -> ServiceResponse:
         assert self._session is not None
         left = max(until - time.monotonic(), _LEAST_SECONDS)
         async with self._session.request(
@@ -128,56 +127,62 @@ class ServiceClient:
             headers={**headers, "Authorization": self._authorization},
             allow_redirects=False,
             timeout=ClientTimeout(total=left, sock_connect=min(_CONNECT_SECONDS, left)),
-        ) as answer:
-            return Upstream(
-                status=answer.status,
+        ) as response:
+            return ServiceResponse(
+                status=response.status,
                 headers=[
-                    (name.lower().encode(), answer.headers[name].encode("latin-1"))
+                    (name.lower().encode(), response.headers[name].encode("latin-1"))
                     for name in _PASSED_BACK
-                    if name in answer.headers
+                    if name in response.headers
                 ],
-                body=await answer.read(),
+                body=await response.read(),
             )
 
-    def _note(self, url: str, failure: Exception) -> None:
+    def _record_failure(self, url: str, failure: Exception) -> None:
         self._avoided_until[url] = time.monotonic() + _AVOIDED_SECONDS
         metrics.UPSTREAM_FAILURES.labels(self._name).inc()
-        log.warning("no_answer", service=self._name, url=url, error=repr(failure))
+        log.warning("service_unavailable", service=self._name, url=url, error=repr(failure))
 
     def _unavailable(self) -> Unavailable:
-        return Unavailable(f"The {self._name} service does not answer at the moment.")
+        return Unavailable(
+            f"The {self._name} service is unavailable. Send the request again after the seconds in "
+            "`Retry-After`, a write with the same Idempotency-Key."
+        )
 
 
 def _has_key(headers: dict[str, str]) -> bool:
-    return any(name.lower() == idempotency.HEADER.lower() for name in headers)
+    return any(name.lower() == IDEMPOTENCY_KEY.lower() for name in headers)
 
 
-def _may_be_sent_again(failure: Exception, repeatable: bool) -> bool:
-    """Whether the request did not reach the process, or may reach one twice. A timeout is neither:
-    the time is up."""
+def _may_resend(failure: Exception, repeatable: bool) -> bool:
+    """Whether the request did not reach the process, or may arrive twice. After a timeout there is no
+    time left for another attempt."""
     if isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return True
     return repeatable and not isinstance(failure, TimeoutError)
 
 
-def refusal_in(answer: Upstream) -> WhaleError:
-    """The refusal that a service answered with, to be answered to our own caller as it is.
+def refusal_of(response: ServiceResponse) -> WhaleError:
+    """The refusal in the response of a service, with which the request of this service's own caller
+    is refused too.
 
-    Raises Unavailable where the answer is none of the errors that callers may meet.
+    Raises Unavailable where the response is not one of these refusals.
     """
     try:
-        problem = msgspec.json.decode(answer.body, type=dict[str, Any])
+        problem = msgspec.json.decode(response.body, type=dict[str, Any])
         kind = _ERRORS[problem["code"]]
         detail = str(problem["detail"])
     except (msgspec.DecodeError, KeyError) as error:
-        raise Unavailable("A service answered what nobody understands.") from error
-    extra = {name: value for name, value in problem.items() if name not in _OWN_MEMBERS}
+        raise Unavailable(
+            "Another service sent an unrecognized response. Try again in a moment."
+        ) from error
+    extra = {name: value for name, value in problem.items() if name not in _COMMON_FIELDS}
     refusal = kind.__new__(kind)
     WhaleError.__init__(refusal, detail, **extra)
     return refusal
 
 
-# What RFC 9457 and our own answers have on every problem.
-_OWN_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
+# The fields of every problem document; all others are the data of the error.
+_COMMON_FIELDS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
 _REFUSALS: Final[tuple[type[WhaleError], ...]] = (NotFound, *Refused.__subclasses__())
 _ERRORS: Final = {kind.code: kind for kind in _REFUSALS}

@@ -1,0 +1,1 @@
+"""HTTP calls between the services of this system."""

@@ -1,0 +1,220 @@
+"""Redeem, cancel and use a reward; read redemptions. docs/rules/redemption.md.
+
+A saga over two services: reserve here, debit at the ledger, confirm here. A crash in between leaves a
+reservation, which the next request with the same key completes, or the sweeper settles.
+"""
+
+import secrets
+from typing import Final
+
+from msgspec.structs import replace
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts.internal import Debited
+from libs.contracts.rewards import RedeemRequest
+from libs.kernel.caller import Caller
+from libs.kernel.clock import utc_now
+from libs.kernel.errors import Fault, InvalidRequest, NotFound, Unavailable, WhaleError
+from libs.kernel.ids import normalized, parse_id, uuid7
+from libs.persistence import idempotency
+from libs.persistence.engine import snapshot, transaction
+from libs.persistence.idempotency import Claim, StoredResponse
+from libs.persistence.pages import Listed, Page
+from libs.persistence.slow_reads import SlowReads
+from libs.persistence.writes import Write
+from services.redemption.domain import codes
+from services.redemption.domain.desk import UnknownReward
+from services.redemption.domain.redemptions import (
+    AbandonCancel,
+    BeginCancel,
+    Confirm,
+    Debit,
+    FinishCancel,
+    Redemption,
+    Release,
+    Reserve,
+    Use,
+)
+from services.redemption.handlers import rewards
+from services.redemption.handlers.desk import ActionRequest, ActionResult, Render
+from services.redemption.handlers.resources import Resources
+from services.redemption.store import redemptions
+from services.redemption.store.redemptions import RedemptionFilter
+
+# A reservation that the sweeper released while its debit was on the way is made again. That takes a
+# delay of seconds, so several in a row mean a ledger in trouble.
+_ATTEMPTS: Final = 5
+_NOT_FOUND: Final = "There is no such redemption in this store."
+
+
+async def get(engine: AsyncEngine, store_id: str, redemption_id: str) -> Redemption:
+    """The redemption with this id. Raises NotFound."""
+    async with snapshot(engine) as connection:
+        redemption = await redemptions.find(connection, store_id, parse_id("rdm", redemption_id))
+    if redemption is None:
+        raise NotFound(_NOT_FOUND)
+    return redemption
+
+
+async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) -> Listed[Redemption]:
+    """A page of the store's redemptions, newest first. Raises InvalidRequest where `starting_after` is
+    not one of them."""
+    async with reads.snapshot(criteria.store_id) as connection:
+        after = None
+        if page.starting_after is not None:
+            after = parse_id("rdm", page.starting_after)
+            cursor = await redemptions.find(connection, criteria.store_id, after)
+            if cursor is None or criteria.customer_id not in {None, cursor.customer_id}:
+                fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
+                raise InvalidRequest(_NOT_FOUND, errors=[fault])
+        return await redemptions.read_page(connection, criteria, limit=page.limit, after=after)
+
+
+async def redeem(
+    resources: Resources, write: Write[RedeemRequest], render: Render
+) -> StoredResponse:
+    """Redeem a reward; returns the response with the transaction.
+
+    Raises the refusals of the API, each of which changed nothing, and Unavailable where the outcome is
+    not known yet: it is settled soon, and a retry with the same key gets it.
+    """
+    for _ in range(_ATTEMPTS):
+        result = await _reserve(resources, write)
+        redemption = result.redemption
+        # The key may stand for another kind of write, whose response is stored.
+        if redemption is None:
+            assert result.response is not None
+            return result.response
+        if redemption.status == "reserved":
+            completed = await _complete(resources, redemption, write.caller)
+            if completed is None:
+                continue
+            redemption = completed
+        if redemption.debit is not None:
+            return replace(render(redemption), replayed=result.replayed)
+    raise Unavailable("The redemption could not be settled. Try again in a moment.")
+
+
+async def _reserve(resources: Resources, write: Write[RedeemRequest]) -> ActionResult:
+    reserve = Reserve(
+        id=uuid7(),
+        store_id=write.store_id,
+        customer_id=normalized(write.body.customer_id),
+        reward_id=write.body.reward_id,
+        points_cost=write.body.points_cost,
+        code=codes.make_code(secrets.randbits(codes.RANDOM_BITS)),
+        claim_key=None if write.claim is None else write.claim.key,
+        now=utc_now(),
+    )
+    try:
+        return await resources.group_commit.submit(ActionRequest(reserve, write.claim))
+    except UnknownReward:
+        await rewards.fetch(resources, write.store_id, write.body.reward_id)
+        return await resources.group_commit.submit(ActionRequest(reserve, write.claim))
+
+
+async def _complete(
+    resources: Resources, redemption: Redemption, caller: Caller
+) -> Redemption | None:
+    """Debit and confirm a reservation; None where it was released in the meantime. Raises the ledger's
+    refusal after releasing the reservation."""
+    debited = await resources.ledger.debit(redemption, caller)
+    if isinstance(debited, WhaleError):
+        await _release(resources, redemption)
+        raise debited
+    return await conclude(resources, redemption, debited)
+
+
+async def conclude(
+    resources: Resources, redemption: Redemption, debited: Debited
+) -> Redemption | None:
+    """Confirm a reservation that the ledger debited. Release one that it never will; returns None."""
+    entry = debited.transaction
+    if entry is None:
+        await _release(resources, redemption)
+        return None
+    confirm = Confirm(
+        id=redemption.id,
+        store_id=redemption.store_id,
+        reward_id=redemption.reward_id,
+        debit=Debit(entry.id, entry.balance_after, entry.created_at),
+    )
+    return _redemption_in(await resources.group_commit.submit(ActionRequest(confirm)))
+
+
+async def _release(resources: Resources, redemption: Redemption) -> None:
+    release = Release(
+        id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
+    )
+    await resources.group_commit.submit(ActionRequest(release))
+
+
+async def cancel(
+    resources: Resources, write: Write[bytes], redemption_id: str, render: Render
+) -> StoredResponse:
+    """Return the points to the customer and the reward to its stock, once. Raises NotFound, or Conflict
+    where the redemption's state forbids it."""
+    stored = await _find_response(resources, write.claim)
+    if stored is not None:
+        return stored
+    redemption = await _find(resources, write.store_id, redemption_id)
+    begin = BeginCancel(
+        id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
+    )
+    # The first effect carries the claim: from now on the reward cannot be used, and no other request
+    # can use the key.
+    result = await resources.group_commit.submit(ActionRequest(begin, write.claim))
+    redemption = _redemption_in(result)
+    if redemption.status == "cancelling":
+        debited = await resources.ledger.cancel(redemption, write.caller)
+        step = end_cancel(redemption, debited)
+        redemption = _redemption_in(await resources.group_commit.submit(ActionRequest(step)))
+        if isinstance(debited, WhaleError):
+            raise debited
+    return replace(render(redemption), replayed=result.replayed)
+
+
+def end_cancel(
+    redemption: Redemption, debited: Debited | WhaleError
+) -> FinishCancel | AbandonCancel:
+    """The last step of a cancellation: the ledger has returned the points, or refuses to."""
+    kind = AbandonCancel if isinstance(debited, WhaleError) else FinishCancel
+    return kind(id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id)
+
+
+async def use(
+    resources: Resources, write: Write[bytes], redemption_id: str, render: Render
+) -> StoredResponse:
+    """Record that the shop fulfilled the redemption. Raises NotFound, or Conflict where its state
+    forbids it."""
+    stored = await _find_response(resources, write.claim)
+    if stored is not None:
+        return stored
+    redemption = await _find(resources, write.store_id, redemption_id)
+    step = Use(id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id)
+    result = await resources.group_commit.submit(ActionRequest(step, write.claim, render))
+    assert result.response is not None
+    return result.response
+
+
+async def _find_response(resources: Resources, claim: Claim | None) -> StoredResponse | None:
+    """The response to an earlier request with the key. None without one, and while that request is in
+    progress: this one then continues it."""
+    if claim is None:
+        return None
+    async with transaction(resources.batches) as connection:
+        stored = (await idempotency.find(connection, [claim])).response_to(claim)
+    return None if stored is None or stored.is_in_progress else stored
+
+
+async def _find(resources: Resources, store_id: str, redemption_id: str) -> Redemption:
+    async with transaction(resources.batches) as connection:
+        redemption = await redemptions.find(connection, store_id, parse_id("rdm", redemption_id))
+    if redemption is None:
+        raise NotFound(_NOT_FOUND)
+    return redemption
+
+
+def _redemption_in(result: ActionResult) -> Redemption:
+    assert result.redemption is not None
+    return result.redemption
