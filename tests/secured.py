@@ -94,12 +94,14 @@ class Broker:
     def running(self) -> Iterator[None]:
         self._format()
         with (self._folder / "kafka.log").open("wb") as log:
-            command = [*kafka._java(self._folder, "kafka.Kafka", "-Xmx256m", "-XX:+UseSerialGC")]
+            command = [
+                *kafka._java_command(self._folder, "kafka.Kafka", "-Xmx256m", "-XX:+UseSerialGC")
+            ]
             broker = subprocess.Popen([*command, self._properties], stdout=log, stderr=log, cwd="/")
         try:
             asyncio.run(
                 eventually(
-                    lambda: kafka.answers(self.address, security=self.security(ADMIN)),
+                    lambda: kafka.is_available(self.address, security=self.security(ADMIN)),
                     within_seconds=90,
                 )
             )
@@ -125,7 +127,9 @@ class Broker:
         people = [ADMIN, *(one.principal for one in ACCESS)]
         subprocess.run(
             [
-                *kafka._java(self._folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"),
+                *kafka._java_command(
+                    self._folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"
+                ),
                 *("format", "--cluster-id=4L6g3nShT-eMCtK--X86sw", f"--config={self._properties}"),
                 *(
                     f"--add-scram=SCRAM-SHA-512=[name={one},"

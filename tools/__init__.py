@@ -1,1 +1,1 @@
-"""The command line: the local stack, the demo, and what operators need."""
+"""The command line: the local stack, the demo, and commands for operators."""

@@ -1,4 +1,4 @@
-"""`python -m tools COMMAND`: what `make` calls, and what operators call."""
+"""`python -m tools COMMAND`: the commands behind the targets of `make`, and those of operators."""
 
 import argparse
 import importlib
@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotRead
 
 from libs.kernel.settings import SettingsError
 from tools.stack import cli as stack
-from tools.stack.errors import StackError, away
+from tools.stack.errors import StackError, unavailable
 
-# Each adds its subcommands, with `run` as the default that carries one out.
-_OTHER_PARTS: Final = (
+# Each registers its subcommands, with the function that executes one as the default of `run`.
+_OTHER_MODULES: Final = (
     "tools.order",
     "tools.demo.cli",
     "tools.dead_letters.cli",
@@ -26,34 +26,34 @@ _OTHER_PARTS: Final = (
 )
 
 
-def main(words: list[str] | None = None) -> int:
-    """Carry out one command; answers the exit code."""
+def main(command_line: list[str] | None = None) -> int:
+    """Run one command, by default the process's own arguments; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in _parts((sys.argv[1:] if words is None else words)[:1]):
-        part.register(commands)
-    asked = parser.parse_args(words)
-    # What the client of Kafka logs of a broker that is away is told below, in our words.
+    for module in _modules((sys.argv[1:] if command_line is None else command_line)[:1]):
+        module.register(commands)
+    arguments = parser.parse_args(command_line)
+    # Log lines of the Kafka client are dropped: an unavailable broker is reported below.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
-        code: int = asked.run(asked)
+        code: int = arguments.run(arguments)
     except (StackError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1
     except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError):
-        print(away("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
+        print(unavailable("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return code
 
 
-def _parts(first_word: Sequence[str]) -> list[ModuleType]:
-    """The local stack's commands alone where one of them is called: the other parts import most of
-    the services, which takes as long as `make status` does."""
-    if set(first_word) & set(stack.COMMANDS):
+def _modules(command: Sequence[str]) -> list[ModuleType]:
+    """The modules to register: for a command of the stack only its own, since the others import most
+    of the services, which takes as long as `make status` does."""
+    if set(command) & set(stack.COMMANDS):
         return [stack]
-    return [stack, *(importlib.import_module(name) for name in _OTHER_PARTS)]
+    return [stack, *(importlib.import_module(name) for name in _OTHER_MODULES)]
 
 
 if __name__ == "__main__":

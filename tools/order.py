@@ -1,4 +1,4 @@
-"""`order`: publish one order to Kafka, as a shop's backend would."""
+"""The command `order`: publish one order to Kafka, as a shop's backend would."""
 
 import argparse
 import asyncio
@@ -21,31 +21,32 @@ def register(commands: Any) -> None:
     command = commands.add_parser("order", help="publish one order, as a shop would")
     command.add_argument("--customer", required=True)
     command.add_argument("--total", required=True)
-    command.add_argument("--number", help="what people call the order")
+    command.add_argument("--number", help="the order number that the shop shows")
     command.add_argument("--store", default=DEMO_STORE)
     command.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Publish the order and print it."""
     settings = config.settings()
-    if not state.is_running(settings.folder):
-        raise StackError("The stack is not up. Start it with `make up`.")
+    state.check_running(settings.folder)
     try:
-        Decimal(asked.total)
+        Decimal(arguments.total)
     except InvalidOperation as error:
-        raise StackError(f"{asked.total} is no amount of money; write 50.00") from error
+        raise StackError(
+            f"{arguments.total} is not an amount of money; write it as 50.00"
+        ) from error
     order = {
-        "store_id": asked.store,
-        "order_id": asked.number or new_id("order"),
-        "order_number": asked.number,
-        "customer_id": asked.customer,
-        "total": asked.total,
+        "store_id": arguments.store,
+        "order_id": arguments.number or new_id("order"),
+        "order_number": arguments.number,
+        "customer_id": arguments.customer,
+        "total": arguments.total,
         "currency": "USD",
         "completed_at": format_time(utc_now()),
     }
-    value = msgspec.json.encode({name: one for name, one in order.items() if one is not None})
-    asyncio.run(_publish(settings, record_key(asked.store, asked.customer), value))
+    value = msgspec.json.encode({name: field for name, field in order.items() if field is not None})
+    asyncio.run(_publish(settings, record_key(arguments.store, arguments.customer), value))
     print(f"{ORDER_COMPLETED} ← {value.decode()}")
     return 0
 

@@ -1,4 +1,4 @@
-"""How commands show progress: so many of so many, the rate, the time left."""
+"""Progress bars of commands: items done, the rate, the time left."""
 
 from rich.console import Console
 from rich.progress import (
@@ -14,15 +14,15 @@ from rich.text import Text
 
 
 class Rate(ProgressColumn):
-    """Items a second."""
+    """Items per second."""
 
     def render(self, task: Task) -> Text:
-        """The task's present speed."""
+        """The task's present rate."""
         return Text(f"{task.speed or 0:,.0f}/s")
 
 
-def bars(console: Console) -> Progress:
-    """Progress bars, one a task."""
+def progress_bars(console: Console) -> Progress:
+    """A display with one bar per task."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""The command `rebuild`: makes a projection anew, of the ledger or of the topic it follows."""
+"""The command `rebuild`: rebuilds a projection from the ledger, or from the topic that it follows."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,39 +13,39 @@ from libs.messaging.cloudevents import EventReader, Poison
 from libs.persistence.engine import create_engine, transaction
 from services.redemption.store import rewards
 from tools.ledger.cli import rebuild_days
-from tools.progress import bars
+from tools.progress import progress_bars
 from tools.stack import config, kafka, services
-from tools.stack.databases import database_url, reached
+from tools.stack.databases import database_url, reporting_unavailable
 
 
 def register(commands: Any) -> None:
     """Add the command."""
-    rebuilding = commands.add_parser("rebuild", help="make a projection anew")
+    rebuilding = commands.add_parser("rebuild", help="rebuild a projection")
     rebuilding.add_argument(
         "projection",
         choices=list(_PROJECTIONS),
-        help="days: the summary's, of the ledger; redemption: its rewards, of catalog.reward",
+        help="days: the summary, from the ledger; redemption: its rewards, from catalog.reward",
     )
-    rebuilding.set_defaults(run=lambda asked: _PROJECTIONS[asked.projection]())
+    rebuilding.set_defaults(run=lambda arguments: _PROJECTIONS[arguments.projection]())
 
 
 def _days() -> int:
     rebuild_days()
-    print("The days are rebuilt from the ledger.")
+    print("Rebuilt the days from the ledger.")
     return 0
 
 
 def _redemption() -> int:
-    kept = asyncio.run(_rebuild_rewards())
-    print(f"{kept:,} rewards are rebuilt from {CATALOG_REWARD}.")
+    count = asyncio.run(_rebuild_rewards())
+    print(f"Rebuilt {count:,} rewards from {CATALOG_REWARD}.")
     return 0
 
 
 async def _rebuild_rewards() -> int:
-    """Redemption may run meanwhile: newer versions that it hears of win, and what is in use of each
-    reward stands elsewhere."""
-    newest = await _newest_versions()
-    with reached():
+    """Rebuild redemption's rewards; returns their count. Redemption may run meanwhile: newer versions
+    that it receives win, and the counts of each reward's uses are in another table."""
+    newest = await _read_newest_versions()
+    with reporting_unavailable():
         engine = create_engine(database_url("redemption"), name="rebuild", connections=1)
         try:
             async with transaction(engine) as connection:
@@ -56,43 +56,43 @@ async def _rebuild_rewards() -> int:
     return len(newest)
 
 
-async def _newest_versions() -> list[RewardChanged]:
-    """The last version of every reward that the topic tells of, up to its present end."""
+async def _read_newest_versions() -> list[RewardChanged]:
+    """The last version of every reward in the topic, up to its present end."""
     settings = config.settings()
     bootstrap = services.kafka_address(settings)
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
-    found: dict[tuple[str, str], RewardChanged] = {}
-    async with kafka.reading(
+    newest: dict[tuple[str, str], RewardChanged] = {}
+    async with kafka.open_consumer(
         bootstrap, CATALOG_REWARD, security=settings.kafka_security
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
-        with bars(Console(highlight=False)) as progress:
+        with progress_bars(Console(highlight=False)) as progress:
             bar = progress.add_task("versions", total=sum(ends.values()))
-            while await _left(consumer, ends):
+            while await _has_unread(consumer, ends):
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
-                        _take(found, record, read)
+                        _apply(newest, record, read)
                     progress.update(bar, advance=len(records))
-    return list(found.values())
+    return list(newest.values())
 
 
-async def _left(consumer: AIOKafkaConsumer, ends: dict[Any, int]) -> bool:
-    return any([await consumer.position(place) < end for place, end in ends.items()])
+async def _has_unread(consumer: AIOKafkaConsumer, ends: dict[Any, int]) -> bool:
+    return any([await consumer.position(partition) < end for partition, end in ends.items()])
 
 
-def _take(
-    found: dict[tuple[str, str], RewardChanged],
+def _apply(
+    newest: dict[tuple[str, str], RewardChanged],
     record: Any,
     read: Callable[[Any], RewardChanged],
 ) -> None:
     try:
         event = read(record)
     except Poison as poison:
-        print(f"passed over {record.topic}:{record.partition}:{record.offset}: {poison.detail}")
+        print(f"skipped {record.topic}:{record.partition}:{record.offset}: {poison.detail}")
         return
     key = event.store_id, event.id
-    if key not in found or found[key].version < event.version:
-        found[key] = event
+    if key not in newest or newest[key].version < event.version:
+        newest[key] = event
 
 
 _PROJECTIONS: Final[dict[str, Callable[[], int]]] = {"days": _days, "redemption": _redemption}

@@ -17,8 +17,8 @@ OURS = {
     "producing",
     "Relay",
     "Messaging",
-    "reading",
-    "open_desk",
+    "open_consumer",
+    "open_dead_letter_queue",
     "wait_until_consumed",
 }
 
@@ -63,7 +63,7 @@ def test_every_client_of_kafka_takes_the_security_settings(folder: str) -> None:
         "AIOKafkaConsumer('topic', bootstrap_servers=there)",
         "AIOKafkaProducer(bootstrap_servers=there, **options)",
         "producing(there)",
-        "kafka.reading(there, 'topic')",
+        "kafka.open_consumer(there, 'topic')",
         "Messaging(bootstrap=there)",
     ],
 )

@@ -60,6 +60,17 @@ POINTS: dict[str, dict[str, Point]] = {
 }
 
 
+# The points inside the transaction of a batch; each other point is after its commit.
+BEFORE_COMMIT = {
+    "earning": ("written, not committed", "locked, not written"),
+    "anomaly": ("in windows, not recorded", "recorded, not judged", "judged, not committed"),
+}
+AFTER_COMMIT = {
+    group: [point for point in POINTS[group] if point not in points]
+    for group, points in BEFORE_COMMIT.items()
+}
+
+
 def arm(group: str, point: str, nth: int) -> None:
     """Die at the `nth` passing of `point`."""
     owner, name, after = POINTS[group][point]

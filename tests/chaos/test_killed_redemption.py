@@ -5,7 +5,6 @@ import itertools
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import aiohttp
 import asyncpg
@@ -15,7 +14,7 @@ from libs.contracts.events import RewardChanged
 from libs.persistence.engine import create_engine, transaction
 from libs.testing.eventually import eventually
 from services.redemption.store import rewards
-from tests.bench.servers import answers, servers
+from tests.bench.servers import answers
 from tests.chaos.alone import dies, end, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.redeeming import books_are_exact
@@ -28,18 +27,11 @@ CUSTOMERS = 8
 STOCK = 200
 
 
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Stack]:
-    """Servers without services: these tests start and kill their own."""
-    with servers() as stack:
-        yield stack
-
-
 @pytest.fixture
-async def store(alone: Stack) -> str:
+async def store(bare_stack: Stack) -> str:
     """A store with a programme and a reward."""
-    store_id = await new_store(alone)
-    engine = create_engine(alone.database("redemption"), name="test", connections=1)
+    store_id = await new_store(bare_stack)
+    engine = create_engine(bare_stack.database("redemption"), name="test", connections=1)
     reward = RewardChanged(
         store_id=store_id,
         id="rwd_1",
@@ -111,7 +103,7 @@ KILLS = [
 
 @pytest.mark.parametrize(("group", "point", "nth"), KILLS)
 async def test_killed_at_a_named_point(
-    alone: Stack, store: str, group: str, point: str, nth: int
+    bare_stack: Stack, store: str, group: str, point: str, nth: int
 ) -> None:
     service = group.partition(" ")[0]
     ports = {"earning": free_port(), "redemption": free_port()}
@@ -120,32 +112,34 @@ async def test_killed_at_a_named_point(
     }
     other = "earning" if service == "redemption" else "redemption"
     async with (
-        healthy(alone, other, **settings, WHALE_HTTP_PORT=str(ports[other])),
+        healthy(bare_stack, other, **settings, WHALE_HTTP_PORT=str(ports[other])),
         aiohttp.ClientSession() as session,
     ):
         await eventually(
             lambda: answers(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
         )
         port = {"WHALE_HTTP_PORT": str(ports[service])}
-        deadly = await start(alone, service, dying=(group, point, str(nth)), **settings, **port)
-        caller = Caller(alone, store, session)
+        deadly = await start(
+            bare_stack, service, dying=(group, point, str(nth)), **settings, **port
+        )
+        caller = Caller(bare_stack, store, session)
         customers = [f"cust_{number}" for number in range(CUSTOMERS)]
         working = asyncio.create_task(work(caller, ports, customers))
         await dies(deadly)
-        again = await start(alone, service, **settings, **port)
+        again = await start(bare_stack, service, **settings, **port)
         try:
             await eventually(
                 lambda: answers(f"http://127.0.0.1:{ports[service]}/health/live"), within_seconds=30
             )
             restarted = time.monotonic()
             seen = await working
-            await eventually(lambda: nothing_is_open(alone, store), within_seconds=10)
+            await eventually(lambda: nothing_is_open(bare_stack, store), within_seconds=10)
             print("settled", time.monotonic() - restarted, "s after the restart")
-            states = await books_are_exact(alone, store)
+            states = await books_are_exact(bare_stack, store)
             assert states["confirmed"] == seen["redeemed"] - seen["cancelled"]
             assert states["cancelled"] == seen["cancelled"]
             assert set(states) <= {"confirmed", "cancelled", "released"}
-            await ledger_is_exact(alone)
+            await ledger_is_exact(bare_stack)
         finally:
             await end(again)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -12,7 +11,7 @@ from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, record_key
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
 from services.earning.consumers import RESOLUTIONS_GROUP
-from tests.bench.servers import Lag, servers
+from tests.bench.servers import Lag
 from tests.chaos.alone import dies, healthy, new_store, start
 from tests.support import Shop, Stack
 from tools.ledger import verify
@@ -22,13 +21,6 @@ CUSTOMERS = 40
 # What a customer has after awards of ten points in all and the resolution of their anomaly: balance,
 # status, void entries.
 AFTER = {"voided": (0, "active", 1), "suspended": (10, "suspended", 0)}
-
-
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Stack]:
-    """Servers without services: these tests start and kill their own."""
-    with servers() as stack:
-        yield stack
 
 
 def choice(number: int) -> str:
@@ -116,22 +108,22 @@ async def carried_out(stack: Stack, store: str) -> None:
 @pytest.mark.parametrize(
     "point", ["locked, not written", "committed, offset not", "published, not removed"]
 )
-async def test_earning_killed_at_a_named_point(alone: Stack, point: str) -> None:
-    store = await new_store(alone)
-    await give_awards(alone, store)
-    await tell_resolutions(alone, store)
-    await dies(await start(alone, dying=("earning", point, "1")))
-    async with healthy(alone):
-        await eventually(lambda: carried_out(alone, store), within_seconds=30, every=0.2)
+async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) -> None:
+    store = await new_store(bare_stack)
+    await give_awards(bare_stack, store)
+    await tell_resolutions(bare_stack, store)
+    await dies(await start(bare_stack, dying=("earning", point, "1")))
+    async with healthy(bare_stack):
+        await eventually(lambda: carried_out(bare_stack, store), within_seconds=30, every=0.2)
         # All that came again was known, and passed.
-        async with Lag(alone, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as left:
+        async with Lag(bare_stack, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as left:
 
             async def nothing_is_left() -> bool:
                 return await left() == 0
 
             await eventually(nothing_is_left, within_seconds=30, every=0.2)
-        await carried_out(alone, store)
-    connection = await asyncpg.connect(alone.database("earning", owner=True))
+        await carried_out(bare_stack, store)
+    connection = await asyncpg.connect(bare_stack.database("earning", owner=True))
     faults = [fault async for fault in verify.faults(connection, lambda _: None)]
     await connection.close()
     assert faults == []

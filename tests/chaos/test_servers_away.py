@@ -18,7 +18,7 @@ async def test_while_kafka_is_away_awards_go_on_and_are_told_later_in_order(shop
         answer = await shop.earn("cust_1", 1)
         assert answer.status == 201
         await asyncio.sleep(0.05)
-    await eventually(lambda: kafka.answers(shop.stack.kafka), within_seconds=60, every=0.5)
+    await eventually(lambda: kafka.is_available(shop.stack.kafka), within_seconds=60, every=0.5)
     told = await shop.read_events("points.earned", count=31, seconds=60)
     new = list(dict.fromkeys(event["sequence"] for event, _ in told))
     assert new == list(range(1, 32))

@@ -1,6 +1,6 @@
-"""Whatever happens to a stack: its status says what is wrong while it is, and nobody has to help.
+"""After any failure of a stack's parts, its status says what is wrong, and the stack recovers by itself.
 
-A stack of its own, on a small disk that can be filled, and less patient than usual.
+The tests use a stack of their own, on a small disk that can be filled, with a short restart timeout.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Stack]:
-    """A stack on a disk of 600 MB, which restarts what does not respond for five seconds."""
+    """A stack on a disk of 600 MB, which restarts processes that do not respond for five seconds."""
     home = Path("/tmp") / f"whale-test-{secrets.token_hex(4)}"
     home.mkdir()
     is_mounted = os.geteuid() == 0
@@ -54,7 +54,7 @@ def fragile() -> Iterator[Stack]:
 
 @pytest.fixture
 async def shop(fragile: Stack) -> AsyncIterator[Shop]:
-    """A store of the test's own on this stack."""
+    """A new store for the test on this stack."""
     store_id = f"store_{secrets.token_hex(5)}"
     key = await fragile.key(store_id)
     async with (
@@ -64,63 +64,63 @@ async def shop(fragile: Stack) -> AsyncIterator[Shop]:
         yield Shop(fragile, session, producer, store_id=store_id, key=key)
 
 
-def known_of(stack: Stack) -> state.State:
-    known = state.read(stack.home)
-    assert known is not None
-    return known
+def read_state(stack: Stack) -> state.State:
+    current = state.read(stack.home)
+    assert current is not None
+    return current
 
 
-async def lines_of(stack: Stack, names: Sequence[str] = PROCESSES) -> dict[str, Line]:
-    """What `make status` prints of these, without the time that starting the command takes."""
-    known = known_of(stack)
-    async with report.probe_of(known) as probe:
-        return {line.name: line for line in await report.look(known, probe, only=names)}
+async def read_lines(stack: Stack, names: Sequence[str] = PROCESSES) -> dict[str, Line]:
+    """The lines of `make status` for these processes, without the time of starting the command."""
+    current = read_state(stack)
+    async with report.create_probe(current) as probe:
+        return {line.name: line for line in await report.check(current, probe, only=names)}
 
 
-async def is_ready(stack: Stack, *, within_seconds: float = 120) -> None:
-    """Wait until everything is ready, with nobody's help."""
+async def wait_until_ready(stack: Stack, *, within_seconds: float = 120) -> None:
+    """Wait until every process is ready by itself."""
 
-    async def look() -> None:
+    async def all_run() -> None:
         assert {
             name: line.state
-            for name, line in (await lines_of(stack)).items()
+            for name, line in (await read_lines(stack)).items()
             if line.state != "running"
         } == {}
 
-    await eventually(look, within_seconds=within_seconds, every=0.5)
+    await eventually(all_run, within_seconds=within_seconds, every=0.5)
 
 
-async def test_what_is_killed_shows_and_comes_back_by_itself(shop: Shop) -> None:
+async def test_killed_processes_show_in_the_status_and_are_restarted(shop: Shop) -> None:
     await shop.program()
     await shop.earn("cust_1", 500)
-    before = {process.name: process.pid for process in known_of(shop.stack).processes}
+    before = {process.name: process.pid for process in read_state(shop.stack).processes}
     for name in PROCESSES:
         shop.stack.kill(name)
-    lines = await lines_of(shop.stack, ("earning", "gateway", "kafka"))
+    lines = await read_lines(shop.stack, ("earning", "gateway", "kafka"))
     for name in ("earning", "gateway", "kafka"):
         assert lines[name].state.startswith(("not ready: ", "restarting: ended by signal 9"))
     status = shop.stack.run("status", check=False)
     assert status.returncode == 1 or "not ready" not in status.stdout
-    await is_ready(shop.stack)
-    after = {process.name: process.pid for process in known_of(shop.stack).processes}
+    await wait_until_ready(shop.stack)
+    after = {process.name: process.pid for process in read_state(shop.stack).processes}
     assert {name for name in PROCESSES if before[name] == after[name]} == set()
     assert (await shop.status())["points_balance"] == 500
 
 
-async def test_what_is_frozen_shows_and_is_restarted(shop: Shop) -> None:
+async def test_frozen_processes_show_in_the_status_and_are_restarted(shop: Shop) -> None:
     frozen = ("earning", "kafka", "postgres")
     pids = {name: shop.stack.kill(name, signal.SIGSTOP) for name in frozen}
-    lines = await lines_of(shop.stack, frozen)
+    lines = await read_lines(shop.stack, frozen)
     for name in frozen:
         assert "not ready: frozen by a signal: no response" in lines[name].state, lines[name]
         assert lines[name].pid == pids[name]
-    await is_ready(shop.stack)
+    await wait_until_ready(shop.stack)
     assert {shop.stack.process(name).pid for name in frozen}.isdisjoint(pids.values())
 
 
-async def test_up_repairs_even_what_the_supervisor_cannot(fragile: Stack) -> None:
-    """While the supervisor itself is frozen, nothing comes back by itself."""
-    supervisor = known_of(fragile).pid
+async def test_up_repairs_the_stack_while_the_supervisor_is_frozen(fragile: Stack) -> None:
+    """While the supervisor itself is frozen, no process is restarted."""
+    supervisor = read_state(fragile).pid
     os.kill(supervisor, signal.SIGSTOP)
     fragile.kill("earning")
     fragile.kill("redis", signal.SIGSTOP)
@@ -136,68 +136,68 @@ async def test_up_repairs_even_what_the_supervisor_cannot(fragile: Stack) -> Non
     assert "The supervisor was frozen" in repaired.stdout
     assert "Repaired after" in repaired.stdout
     assert fragile.run("status").returncode == 0
-    assert known_of(fragile).pid == supervisor
+    assert read_state(fragile).pid == supervisor
 
 
-async def test_restart_restarts_the_one_that_is_named(fragile: Stack) -> None:
-    before = {process.name: process.pid for process in known_of(fragile).processes}
+async def test_restart_restarts_only_the_named_process(fragile: Stack) -> None:
+    before = {process.name: process.pid for process in read_state(fragile).processes}
     outcome = fragile.run("restart", "earning")
     assert "Restarted and ready after" in outcome.stdout
-    after = {process.name: process.pid for process in known_of(fragile).processes}
+    after = {process.name: process.pid for process in read_state(fragile).processes}
     assert {name for name in PROCESSES if before[name] != after[name]} == {"earning"}
-    assert (await lines_of(fragile, ("earning",)))["earning"].is_ready
+    assert (await read_lines(fragile, ("earning",)))["earning"].is_ready
     unknown = fragile.run("restart", "earnings", check=False)
     assert unknown.returncode == 1
-    assert unknown.stderr.startswith("There is no earnings here. Name one of: ")
+    assert unknown.stderr.startswith("There is no process earnings. Choose one of: ")
 
 
-async def test_restart_without_a_name_restarts_the_services_and_no_server(fragile: Stack) -> None:
-    before = {process.name: process.pid for process in known_of(fragile).processes}
+async def test_restart_without_a_name_restarts_all_services_and_no_server(fragile: Stack) -> None:
+    before = {process.name: process.pid for process in read_state(fragile).processes}
     fragile.run("restart")
-    after = {process.name: process.pid for process in known_of(fragile).processes}
+    after = {process.name: process.pid for process in read_state(fragile).processes}
     assert {name for name in PROCESSES if before[name] != after[name]} == set(SERVICES)
 
 
-async def test_lag_and_dead_letters_show(shop: Shop) -> None:
-    """The lag of a group whose only member is frozen, and its way back to none."""
+async def test_lag_and_dead_letters_show_in_the_status(shop: Shop) -> None:
+    """The lag grows while the only member of the group is frozen, and returns to 0."""
     await shop.program(tiers=[])
-    before = await orders(shop.stack)
+    before = await orders_progress(shop.stack)
     pid = shop.stack.kill("earning", signal.SIGSTOP)
     await shop.publish_all([shop.order(f"o{n}", total="1.00") for n in range(30)])
     await shop.publish(b"no order")
     assert before.lag is not None
-    assert (await orders(shop.stack)).lag == before.lag + 31
+    assert (await orders_progress(shop.stack)).lag == before.lag + 31
     os.kill(pid, signal.SIGCONT)
     await shop.balance_becomes(300)
 
     async def is_a_dead_letter() -> None:
-        now = await orders(shop.stack)
+        now = await orders_progress(shop.stack)
         assert before.dead_letters is not None
         assert (now.lag, now.dead_letters) == (0, before.dead_letters + 1)
 
     await eventually(is_a_dead_letter, within_seconds=20, every=0.3)
     shop.stack.run("dead-letters", "drop", "--all", "--topic", ORDER_COMPLETED)
-    assert (await orders(shop.stack)).dead_letters == 0
+    assert (await orders_progress(shop.stack)).dead_letters == 0
 
 
-async def orders(stack: Stack) -> lag.Progress:
-    found = await lag.progress(stack.kafka)
-    return next(each for each in found if each.group == "earning")
+async def orders_progress(stack: Stack) -> lag.ConsumerProgress:
+    progress = await lag.read_progress(stack.kafka)
+    return next(each for each in progress if each.group == "earning")
 
 
-async def test_a_deleted_topic_shows_comes_back_and_is_consumed_again(shop: Shop) -> None:
+async def test_a_deleted_topic_shows_in_the_status_is_recreated_and_consumed(shop: Shop) -> None:
     await shop.program(tiers=[])
     await shop.publish(shop.order("o1", total="1.00"))
     await shop.balance_becomes(10)
-    supervisor = known_of(shop.stack).pid
+    supervisor = read_state(shop.stack).pid
     os.kill(supervisor, signal.SIGSTOP)
     try:
         await delete_topics(shop.stack, ORDER_COMPLETED, POINTS_EARNED)
-        line = (await lines_of(shop.stack, ("kafka",)))["kafka"]
+        line = (await read_lines(shop.stack, ("kafka",)))["kafka"]
         assert line.state == f"not ready: missing topics: {ORDER_COMPLETED}, {POINTS_EARNED}"
     finally:
         os.kill(supervisor, signal.SIGCONT)
-    await is_ready(shop.stack, within_seconds=30)
+    await wait_until_ready(shop.stack, within_seconds=30)
     for _ in range(20):
         await shop.publish(shop.order("o2", total="1.00"))
         await asyncio.sleep(0.05)
@@ -226,7 +226,7 @@ def fill(ballast: Path) -> None:
 
 
 @NEEDS_ROOT
-async def test_a_full_disk_shows_and_is_survived(shop: Shop) -> None:
+async def test_a_full_disk_shows_in_the_status_and_the_stack_recovers(shop: Shop) -> None:
     await shop.program()
     await shop.earn("cust_1", 500)
     ballast = shop.stack.home / "ballast"
@@ -235,17 +235,17 @@ async def test_a_full_disk_shows_and_is_survived(shop: Shop) -> None:
 
         async def kafka_has_ended() -> None:
             await shop.earn("cust_1", 1)
-            line = (await lines_of(shop.stack, ("kafka",)))["kafka"]
+            line = (await read_lines(shop.stack, ("kafka",)))["kafka"]
             assert "has ended" in line.state, line
 
         await eventually(kafka_has_ended, within_seconds=60, every=0.3)
         status = shop.stack.run("status", check=False)
         assert status.returncode == 1
-        assert "MB free: make room" in status.stdout
+        assert "MB left: free some space" in status.stdout
         assert "kafka       not ready" in status.stdout
     finally:
         ballast.unlink()
-    await is_ready(shop.stack)
+    await wait_until_ready(shop.stack)
 
     async def earns_again() -> None:
         assert (await shop.earn("cust_2", 5)).status == 201

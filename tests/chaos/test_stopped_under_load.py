@@ -5,7 +5,7 @@ import itertools
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,6 @@ import asyncpg
 import pytest
 
 from libs.testing.eventually import eventually
-from tests.bench.servers import servers
 from tests.chaos.alone import end, new_store, start
 from tests.chaos.test_killed_redemption import ledger_is_exact
 from tests.redeeming import books_are_exact
@@ -28,13 +27,6 @@ EXIT_SECONDS = 15
 _PAUSE_SECONDS = 0.05
 # The limit on a key's requests is not what is tried here.
 UNLIMITED = {"WHALE_RATE_LIMIT_PER_SECOND": "1000000", "WHALE_RATE_LIMIT_BURST": "1000000"}
-
-
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Stack]:
-    """Servers without services: these tests start and stop their own."""
-    with servers() as stack:
-        yield stack
 
 
 class Fleet:
@@ -172,10 +164,10 @@ async def earned_with_keys(stack: Stack, store_id: str) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-async def test_a_process_of_each_service_stops_and_nobody_notices(alone: Stack) -> None:
-    store_id = await new_store(alone)
-    key = await alone.key(store_id)
-    async with running(alone, both=SERVICES) as fleet, aiohttp.ClientSession() as session:
+async def test_a_process_of_each_service_stops_and_nobody_notices(bare_stack: Stack) -> None:
+    store_id = await new_store(bare_stack)
+    key = await bare_stack.key(store_id)
+    async with running(bare_stack, both=SERVICES) as fleet, aiohttp.ClientSession() as session:
         await give_reward(fleet, session, key)
         callers = [Caller(fleet, session, key, secrets.token_hex(4)) for _ in range(WORKERS)]
         done = asyncio.Event()
@@ -191,20 +183,20 @@ async def test_a_process_of_each_service_stops_and_nobody_notices(alone: Stack) 
                 seen = sum((one.seen for one in callers), Counter()) - before
                 print(f"{name} stopped in {took:.1f} s:", dict(seen))
             done.set()
-        assert await earned_with_keys(alone, store_id) == {
+        assert await earned_with_keys(bare_stack, store_id) == {
             one.customer: one.earned for one in callers
         }
-        await books_are_exact(alone, store_id)
-        await ledger_is_exact(alone)
+        await books_are_exact(bare_stack, store_id)
+        await ledger_is_exact(bare_stack)
 
 
 @pytest.mark.timeout(600)
-async def test_a_gateway_that_stops_cuts_no_response_off(alone: Stack) -> None:
+async def test_a_gateway_that_stops_cuts_no_response_off(bare_stack: Stack) -> None:
     """From the signal on it takes no connections; whoever has one gets the response that it was
     the last. Then nobody is there until it has started again."""
-    store_id = await new_store(alone)
-    key = await alone.key(store_id)
-    async with running(alone, both=()) as fleet, aiohttp.ClientSession() as session:
+    store_id = await new_store(bare_stack)
+    key = await bare_stack.key(store_id)
+    async with running(bare_stack, both=()) as fleet, aiohttp.ClientSession() as session:
         seen: Counter[str] = Counter()
         stopping = asyncio.Event()
 
@@ -227,5 +219,5 @@ async def test_a_gateway_that_stops_cuts_no_response_off(alone: Stack) -> None:
             took = await fleet.stop("gateway")
         print(f"the gateway stopped in {took:.1f} s:", dict(seen))
         assert took < EXIT_SECONDS
-        assert sum((await earned_with_keys(alone, store_id)).values()) == 10 * seen["earned"]
+        assert sum((await earned_with_keys(bare_stack, store_id)).values()) == 10 * seen["earned"]
         print(f"it refused connections for {await fleet.launch('gateway'):.1f} s after its restart")

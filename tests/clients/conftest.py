@@ -1,4 +1,4 @@
-"""The clients to test: both of Python's, and JavaScript's where there is a node to run it."""
+"""The clients under test: both Python clients, and the JavaScript client if node is installed."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.drivers import AsyncPythonDriver, Driver, NodeDriver, PythonDriver
-from tests.clients.misbehaving import Misbehaving
+from tests.clients.fault_server import FaultServer
 from tests.support import ROOT
 
 JS = ROOT / "libs/whale-js"
@@ -16,10 +16,10 @@ JS = ROOT / "libs/whale-js"
 
 @pytest.fixture(scope="session")
 def js_package() -> Path:
-    """The folder of the JavaScript client, built; the one place that decides whether it can be."""
+    """The folder of the built JavaScript client; skips if node or npm is missing or too old."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("The JavaScript client is not tested: there is no node and npm on the PATH.")
+        pytest.skip("The JavaScript client is not tested: node or npm is not on the PATH.")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(version.removeprefix("v").partition(".")[0]) < 18:
         pytest.skip(f"The JavaScript client is not tested: it needs node 18, this is {version}.")
@@ -36,7 +36,7 @@ def js_package() -> Path:
 
 @pytest.fixture(scope="session")
 def js_module(js_package: Path) -> Path:
-    """The module that `import … from 'whale-loyalty'` finds."""
+    """The module that `import … from 'whale-loyalty'` resolves to."""
     return js_package / "dist/esm/index.js"
 
 
@@ -53,9 +53,9 @@ def client(request: pytest.FixtureRequest) -> Driver:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Misbehaving]:
-    """A server that does what it is told to."""
-    misbehaving = Misbehaving()
-    runner = await misbehaving.start()
-    yield misbehaving
+async def server() -> AsyncIterator[FaultServer]:
+    """A running server whose faults the test sets."""
+    fault_server = FaultServer()
+    runner = await fault_server.start()
+    yield fault_server
     await runner.cleanup()

@@ -1,46 +1,46 @@
-// Makes the calls that it reads from its input with the JavaScript client, and prints what came of them.
+// Makes the call that it reads from standard input with the JavaScript client, and prints the outcome.
 import { text } from "node:stream/consumers";
 import { inspect } from "node:util";
 
 const { WhaleClient } = await import(process.argv[2]);
-const asked = JSON.parse(await text(process.stdin));
+const call = JSON.parse(await text(process.stdin));
 
 function kinds(error) {
   const names = [];
-  for (let one = error; one && one.constructor !== Object; one = Object.getPrototypeOf(one)) {
-    if (Object.hasOwn(one, "constructor")) names.push(one.constructor.name);
+  for (let object = error; object && object.constructor !== Object; object = Object.getPrototypeOf(object)) {
+    if (Object.hasOwn(object, "constructor")) names.push(object.constructor.name);
   }
   return names;
 }
 
-function shown(thing) {
-  return [String(thing), thing?.stack, JSON.stringify(thing), inspect(thing, { depth: 20, showHidden: true })].join("\n");
+function printed(value) {
+  return [String(value), value?.stack, JSON.stringify(value), inspect(value, { depth: 20, showHidden: true })].join("\n");
 }
 
-async function make(whale, { name, args, walk }) {
+async function send(whale, { name, args, walk }) {
   const path = name.split(".");
   const method = path.pop();
-  const branch = path.reduce((one, step) => one[step], whale);
+  const branch = path.reduce((object, step) => object[step], whale);
   if (!walk) return await branch[method](...args);
-  const found = [];
-  for await (const item of branch[method](...args)) found.push(item);
-  return found;
+  const items = [];
+  for await (const item of branch[method](...args)) items.push(item);
+  return items;
 }
 
 async function outcome() {
   let whale;
   const started = performance.now();
   try {
-    whale = new WhaleClient(asked.options);
-    const value = await make(whale, asked);
-    return { value: value ?? null, seconds: (performance.now() - started) / 1000, client: shown(whale) };
+    whale = new WhaleClient(call.options);
+    const value = await send(whale, call);
+    return { value: value ?? null, seconds: (performance.now() - started) / 1000, client: printed(whale) };
   } catch (error) {
     const { code, status, request_id, idempotency_key, message, extra = {} } = error;
     const members = Object.fromEntries(Object.keys(extra).map((name) => [name, error[name]]));
     return {
-      error: { kinds: kinds(error), code, status, request_id, idempotency_key, message, members, shown: shown(error) },
+      error: { kinds: kinds(error), code, status, request_id, idempotency_key, message, members, printed: printed(error) },
       seconds: (performance.now() - started) / 1000,
-      client: shown(whale),
+      client: printed(whale),
     };
   }
 }

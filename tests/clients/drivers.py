@@ -1,4 +1,4 @@
-"""The three clients behind one face, so that one test says what holds for all of them."""
+"""One interface to the three clients, so that one test covers all of them."""
 
 import asyncio
 import json
@@ -16,18 +16,19 @@ from msgspec import Struct
 from tests.support import ROOT
 from whale_loyalty import ApiError, AsyncWhaleClient, WhaleClient
 
-KEY = "wk_live_the_key_that_nobody_may_see"
+KEY = "wk_live_the_key_that_must_stay_secret"
 
 _DRIVER = Path(__file__).with_name("driver.mjs")
 
 
 class Failure(Struct, frozen=True):
-    """An error as its catcher sees it: its classes from the bottom up, its members, all it shows."""
+    """An error as a caller sees it: the names of its classes from the most specific, its members, and
+    everything it prints."""
 
     kinds: list[str]
     members: dict[str, Any]
     message: str
-    shown: str
+    printed: str
     code: str | None = None
     status: int | None = None
     request_id: str | None = None
@@ -35,7 +36,7 @@ class Failure(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What came of a call: a value or an error, how long it took, and what the client shows."""
+    """The outcome of a call: a value or an error, its duration, and what the client prints."""
 
     seconds: float
     client: str
@@ -44,7 +45,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True):
-    """The settings of a client that the tests turn."""
+    """The settings of a client that the tests vary."""
 
     base_url: str
     api_key: str = KEY
@@ -54,7 +55,7 @@ class Settings(Struct, frozen=True):
 
 
 class Driver(Protocol):
-    """Makes a call of the client's: `loyalty.earn`, its arguments, and its fields by name."""
+    """Calls a method of a client by its path, such as `loyalty.earn`, with arguments and named fields."""
 
     source: str
 
@@ -69,12 +70,12 @@ class Driver(Protocol):
     ) -> Outcome: ...
 
     async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
-        """Go through a list to its end; the value is all of it."""
+        """Iterate over all pages of a list; the value is the list of all items."""
         ...
 
 
 class PythonDriver:
-    """The blocking client, in a thread of its own."""
+    """The blocking client, in a separate thread."""
 
     source = "/clients/python"
 
@@ -90,14 +91,14 @@ class PythonDriver:
         if idempotency_key is not None:
             fields["idempotency_key"] = idempotency_key
         return await asyncio.to_thread(
-            self._run, settings, lambda whale: _plain(_method(whale, name)(*args, **fields))
+            self._run, settings, lambda whale: _to_json(_method(whale, name)(*args, **fields))
         )
 
     async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         return await asyncio.to_thread(
             self._run,
             settings,
-            lambda whale: [msgspec.to_builtins(one) for one in _method(whale, name)(**fields)],
+            lambda whale: [msgspec.to_builtins(item) for item in _method(whale, name)(**fields)],
         )
 
     def _run(self, settings: Settings, work: Callable[[WhaleClient], Any]) -> Outcome:
@@ -105,10 +106,10 @@ class PythonDriver:
         with WhaleClient(**msgspec.structs.asdict(settings)) as whale:
             try:
                 value = work(whale)
-            except Exception as error:  # noqa: BLE001  the tests look at it
+            except Exception as error:  # noqa: BLE001  the outcome carries it
                 seconds = time.monotonic() - started
-                return Outcome(seconds, _shown(whale), error=_failure(error))
-            return Outcome(time.monotonic() - started, _shown(whale), value)
+                return Outcome(seconds, _printed(whale), error=_failure(error))
+            return Outcome(time.monotonic() - started, _printed(whale), value)
 
 
 class AsyncPythonDriver:
@@ -129,13 +130,13 @@ class AsyncPythonDriver:
             fields["idempotency_key"] = idempotency_key
 
         async def work(whale: AsyncWhaleClient) -> Any:
-            return _plain(await _method(whale, name)(*args, **fields))
+            return _to_json(await _method(whale, name)(*args, **fields))
 
         return await self._run(settings, work)
 
     async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         async def work(whale: AsyncWhaleClient) -> Any:
-            return [msgspec.to_builtins(one) async for one in _method(whale, name)(**fields)]
+            return [msgspec.to_builtins(item) async for item in _method(whale, name)(**fields)]
 
         return await self._run(settings, work)
 
@@ -146,12 +147,12 @@ class AsyncPythonDriver:
                 value = await work(whale)
             except Exception as error:  # noqa: BLE001
                 seconds = time.monotonic() - started
-                return Outcome(seconds, _shown(whale), error=_failure(error))
-            return Outcome(time.monotonic() - started, _shown(whale), value)
+                return Outcome(seconds, _printed(whale), error=_failure(error))
+            return Outcome(time.monotonic() - started, _printed(whale), value)
 
 
 class NodeDriver:
-    """The JavaScript client, in a node of its own."""
+    """The JavaScript client, in a separate node process."""
 
     source = "/clients/js"
 
@@ -175,7 +176,7 @@ class NodeDriver:
     async def walk(self, settings: Settings, name: str, /, **fields: Any) -> Outcome:
         return await self._run(settings, {"name": camel(name), "args": [fields], "walk": True})
 
-    async def _run(self, settings: Settings, asked: dict[str, Any]) -> Outcome:
+    async def _run(self, settings: Settings, call: dict[str, Any]) -> Outcome:
         options = {
             "apiKey": settings.api_key,
             "baseUrl": settings.base_url,
@@ -190,7 +191,7 @@ class NodeDriver:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        out, _ = await process.communicate(json.dumps({"options": options, **asked}).encode())
+        out, _ = await process.communicate(json.dumps({"options": options, **call}).encode())
         return msgspec.json.decode(out, type=Outcome)
 
 
@@ -200,8 +201,8 @@ def _method(client: object, name: str) -> Any:
     return client
 
 
-def _plain(value: Any) -> Any:
-    """The value as JSON has it; of a list, its page."""
+def _to_json(value: Any) -> Any:
+    """The value in JSON's types; for a list, its page."""
     return msgspec.to_builtins(getattr(value, "page", value))
 
 
@@ -215,28 +216,29 @@ def _failure(error: Exception) -> Failure:
         idempotency_key=getattr(error, "idempotency_key", None),
         members={name: getattr(error, name, None) for name in extra},
         message=str(error),
-        shown=_shown(error) + _traces(error),
+        printed=_printed(error) + _traces(error),
     )
 
 
-def _shown(thing: object) -> str:
-    """All that a log, a debugger or an error report shows of a thing."""
-    return "\n".join([repr(thing), str(thing), repr(vars(thing))])
+def _printed(value: object) -> str:
+    """Everything that a log, a debugger or an error report prints of a value."""
+    return "\n".join([repr(value), str(value), repr(vars(value))])
 
 
 def _traces(error: BaseException | None) -> str:
-    """The stacks of an error and of all behind it, with the locals of every frame but the tests'."""
-    shown = ""
+    """The locals of every frame of an error's traceback and of its causes, except the tests' frames."""
+    printed = ""
     while error is not None:
-        told = traceback.TracebackException.from_exception(error, capture_locals=True)
-        shown += "".join(repr(frame.locals) for frame in told.stack if not _is_ours(frame.filename))
+        summary = traceback.TracebackException.from_exception(error, capture_locals=True)
+        frames = [frame for frame in summary.stack if not _is_test_code(frame.filename)]
+        printed += "".join(repr(frame.locals) for frame in frames)
         error = error.__cause__ or error.__context__
-    return shown
+    return printed
 
 
-def _is_ours(filename: str) -> bool:
+def _is_test_code(filename: str) -> bool:
     return Path(filename).is_relative_to(ROOT / "tests")
 
 
 def camel(name: str) -> str:
-    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

@@ -1,5 +1,5 @@
-// Calls everything in the JavaScript client's tree once, and prints each request: its name, method, path,
-// and whether it bears an idempotency key.
+// Calls every method of the JavaScript client once, and prints each request: the method's name, HTTP method,
+// path, and whether the request has an idempotency key.
 const { WhaleClient } = await import(process.argv[2]);
 
 const sent = [];

@@ -1,4 +1,4 @@
-"""Every shop with its documented payloads, and what the tests read of the mapped events."""
+"""Every platform with its documented payloads, and the amounts of the mapped events."""
 
 from collections.abc import Callable
 
@@ -81,16 +81,17 @@ PAID_WITH_CARD = [
 
 
 def order_of(shop: Shop) -> Json:
-    """A shop's order as it is documented."""
-    return next(order for one, order, _ in CASES.values() if one is shop)()
+    """A platform's documented order."""
+    return next(order for platform, order, _ in CASES.values() if platform is shop)()
 
 
 def total(shop: Shop, order: Json, **earns: bool) -> str:
-    found: str = shop.order_completed(order, earns=Earns(**earns))["data"]["total"]
-    return found
+    mapped = shop.order_completed(order, earns=Earns(**earns))
+    value: str = mapped["data"]["total"]
+    return value
 
 
 def amount(shop: Shop, refund: Json, order: Json, **earns: bool) -> str:
     mapped = shop.order_refunded(refund, order=order, earns=Earns(**earns))
-    found: str = mapped["data"]["amount"]
-    return found
+    value: str = mapped["data"]["amount"]
+    return value

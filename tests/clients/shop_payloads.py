@@ -1,7 +1,7 @@
-"""Orders and refunds in the shapes that shops document, cut down to what says something here.
+"""Orders and refunds as the platforms document them, reduced to the fields that matter here.
 
 Each order is of goods for 50.00 after discounts, tax of 4.00 and shipping for 6.00: 60.00. Each refund
-gives back goods for 20.00 and their tax of 1.60, but Square's, which says 12.00 and not for what.
+returns goods for 20.00 and their tax of 1.60, except Square's: 12.00, not assigned to a part of the order.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 def money_set(amount: str, *, presented: str | None = None, currency: str = "USD") -> Json:
-    """An amount as Shopify has it: in the shop's currency, and in the one that the customer saw."""
+    """A Shopify amount: in the shop's currency, and in the currency that the customer saw."""
     return {
         "shop_money": {"amount": amount, "currency_code": "USD"},
         "presentment_money": {"amount": presented or amount, "currency_code": currency},

@@ -1,4 +1,4 @@
-"""Values of the caller's that no request can carry: refused before anything is sent, saying why."""
+"""Arguments that no request can carry: refused with the reason before anything is sent."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.clients.drivers import KEY, AsyncPythonDriver, Driver, NodeDriver, PythonDriver, Settings
-from tests.clients.misbehaving import Misbehaving
+from tests.clients.fault_server import FaultServer
 from whale_loyalty import AsyncWhaleClient, WhaleClient
 from whale_loyalty.errors import ClientClosed, InvalidArgument, WhaleError
 
@@ -15,15 +15,15 @@ HALF = "\ud83d"  # the first half of a surrogate pair
 
 
 async def assert_refused(
-    client: Driver, server: Misbehaving, named: str, name: str, /, *args: Any, **fields: Any
+    client: Driver, server: FaultServer, expected: str, name: str, /, *args: Any, **fields: Any
 ) -> None:
-    """The call ends at once with an InvalidArgument that names the cause, and nothing was sent."""
+    """The call fails with an InvalidArgument that contains `expected`, and nothing was sent."""
     outcome = await client.call(Settings(server.url), name, *args, **fields)
     assert outcome.error is not None, outcome.value
     assert outcome.error.kinds[:2] == ["InvalidArgument", "WhaleError"]
     assert outcome.error.code == "invalid_argument"
-    assert named in outcome.error.message
-    assert server.seen == []
+    assert expected in outcome.error.message
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ async def assert_refused(
     [
         pytest.param("", id="empty"),
         pytest.param("  a b ", id="blanks at both ends"),
-        pytest.param(" a", id="a blank before"),
-        pytest.param("a ", id="a blank after"),
+        pytest.param(" a", id="a leading blank"),
+        pytest.param("a ", id="a trailing blank"),
         pytest.param(" ", id="a blank"),
         pytest.param("\ta", id="a tab"),
         pytest.param("ü", id="not ASCII"),
@@ -44,29 +44,29 @@ async def assert_refused(
     ],
 )
 async def test_an_idempotency_key_that_no_header_can_carry(
-    client: Driver, server: Misbehaving, key: Any
+    client: Driver, server: FaultServer, key: Any
 ) -> None:
     fields = {"points": 500, "reason": "Birthday bonus", "idempotency_key": key}
     await assert_refused(client, server, "1-255", "loyalty.earn", "cust_1", **fields)
 
 
 @pytest.mark.parametrize(
-    ("customer", "named"),
+    ("customer", "expected"),
     [
         pytest.param("", '""', id="empty"),
-        pytest.param(".", "not the id", id="a dot"),
-        pytest.param("..", "not the id", id="two dots"),
+        pytest.param(".", "not a valid id", id="a dot"),
+        pytest.param("..", "not a valid id", id="two dots"),
         pytest.param(HALF, "not valid text", id="half a surrogate pair"),
         pytest.param(5, "5", id="a number"),
-        pytest.param(None, "An id is a str", id="nothing"),
-        pytest.param(["a"], "An id is a str", id="a list"),
+        pytest.param(None, "An id must be a str", id="None"),
+        pytest.param(["a"], "An id must be a str", id="a list"),
     ],
 )
-async def test_an_id_that_no_path_can_hold(
-    client: Driver, server: Misbehaving, customer: Any, named: str
+async def test_an_id_that_no_path_can_carry(
+    client: Driver, server: FaultServer, customer: Any, expected: str
 ) -> None:
-    named = named if isinstance(client, NodeDriver) else named.replace('"', "'")
-    await assert_refused(client, server, named, "loyalty.get", customer)
+    expected = expected if isinstance(client, NodeDriver) else expected.replace('"', "'")
+    await assert_refused(client, server, expected, "loyalty.get", customer)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ async def test_an_id_that_no_path_can_hold(
         ),
     ],
 )
-async def test_half_a_surrogate_pair_wherever_it_stands(
-    client: Driver, server: Misbehaving, name: str, args: list[Any], fields: dict[str, Any]
+async def test_half_a_surrogate_pair_in_any_argument(
+    client: Driver, server: FaultServer, name: str, args: list[Any], fields: dict[str, Any]
 ) -> None:
     await assert_refused(client, server, "", name, *args, **fields)
 
@@ -92,12 +92,14 @@ async def test_half_a_surrogate_pair_wherever_it_stands(
 @pytest.mark.parametrize(
     "reason", [object(), {object(): 1}, b"\xff".decode(errors="surrogateescape")]
 )
-async def test_what_json_cannot_hold(driver: Driver, server: Misbehaving, reason: Any) -> None:
+async def test_a_value_without_a_json_form(
+    driver: Driver, server: FaultServer, reason: Any
+) -> None:
     fields = {"points": 1, "reason": reason}
     await assert_refused(driver, server, "cannot be written as JSON", "loyalty.earn", "c", **fields)
 
 
-async def test_nesting_that_json_cannot_hold() -> None:
+async def test_nesting_too_deep_for_json() -> None:
     deep: Any = "x"
     for _ in range(sys.getrecursionlimit() * 10):
         deep = [deep]
@@ -105,24 +107,24 @@ async def test_nesting_that_json_cannot_hold() -> None:
         whale.events.send({"type": "order.completed", "data": deep})
 
 
-def test_it_is_a_value_error_too() -> None:
-    with WhaleClient(KEY) as whale, pytest.raises(ValueError, match="not the id") as caught:
+def test_an_invalid_argument_is_also_a_value_error() -> None:
+    with WhaleClient(KEY) as whale, pytest.raises(ValueError, match="not a valid id") as caught:
         whale.loyalty.get("..")
     assert isinstance(caught.value, WhaleError)
     assert isinstance(caught.value, InvalidArgument)
 
 
-async def test_a_key_with_blanks_inside_and_one_in_quotes_are_sent_as_they_are(
-    client: Driver, server: Misbehaving
+async def test_keys_with_inner_blanks_or_quotes_are_sent_unchanged(
+    client: Driver, server: FaultServer
 ) -> None:
     for key in ("birthday 2026 cust_1", '"quoted"', "x" * 255):
         fields = {"points": 500, "reason": "Birthday bonus", "idempotency_key": key}
         outcome = await client.call(Settings(server.url), "loyalty.earn", "cust_1", **fields)
         assert outcome.error is None
-        assert server.seen[-1].key == key
+        assert server.requests[-1].key == key
 
 
-async def test_a_closed_client_says_that_it_is_closed(server: Misbehaving) -> None:
+async def test_a_closed_client_refuses_calls(server: FaultServer) -> None:
     whale = WhaleClient(KEY, base_url=server.url)
     await asyncio.to_thread(whale.loyalty.earn, "c", points=1, reason="x")
     second = AsyncWhaleClient(KEY, base_url=server.url)
@@ -134,14 +136,14 @@ async def test_a_closed_client_says_that_it_is_closed(server: Misbehaving) -> No
         whale.loyalty.get("c")
     with pytest.raises(ClientClosed, match="create another one"):
         await second.loyalty.get("c")
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2
 
 
-async def test_a_client_that_is_closed_before_its_first_call_is_closed_too(
-    server: Misbehaving,
+async def test_a_client_that_is_closed_before_its_first_call_refuses_calls(
+    server: FaultServer,
 ) -> None:
     async with AsyncWhaleClient(KEY, base_url=server.url) as whale:
         pass
     with pytest.raises(ClientClosed):
         await whale.loyalty.list()
-    assert server.seen == []
+    assert server.requests == []

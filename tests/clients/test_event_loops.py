@@ -1,4 +1,4 @@
-"""One async client in one event loop after another, and in several at once."""
+"""One async client in consecutive event loops, and in several concurrent ones."""
 
 import asyncio
 import concurrent.futures
@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from tests.clients.drivers import KEY
-from tests.clients.misbehaving import Misbehaving
+from tests.clients.fault_server import FaultServer
 from whale_loyalty import AsyncWhaleClient
 from whale_loyalty.errors import ClientClosed
 
@@ -20,19 +20,17 @@ TIMES = 3
 
 @pytest.fixture(params=["asyncio", "trio"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """Each event loop that anyio supports and that is installed."""
-    if request.param == "trio":
-        pytest.importorskip("trio", reason="trio is not installed")
+    """Each event loop library that the async client supports."""
     return str(request.param)
 
 
 async def in_a_thread(work: Callable[[], Any]) -> Any:
-    """What `work` returns, run beside this loop, which serves meanwhile. A connection that is left open
-    is a warning when its loop is gone, and warnings are errors."""
+    """Run `work` in a thread while this loop runs the server, and return its result. A connection that
+    is still open after its loop has ended causes a warning, and warnings are errors here."""
 
     def run() -> Any:
         with warnings.catch_warnings():
-            # What other tests have left is not this one's.
+            # Collect the garbage of other tests first: its warnings are not about this test.
             warnings.simplefilter("ignore")
             gc.collect()
         with warnings.catch_warnings():
@@ -47,26 +45,26 @@ async def in_a_thread(work: Callable[[], Any]) -> Any:
 
 def earn(whale: AsyncWhaleClient, *, times: int = 1) -> Callable[[], Awaitable[list[str]]]:
     async def call() -> list[str]:
-        made = [
+        transactions = [
             await whale.loyalty.earn("cust_1", points=500, reason="Birthday bonus")
             for _ in range(times)
         ]
-        return [one.id for one in made]
+        return [transaction.id for transaction in transactions]
 
     return call
 
 
-async def test_a_client_works_in_one_loop_after_another(server: Misbehaving, backend: str) -> None:
+async def test_a_client_works_in_consecutive_loops(server: FaultServer, backend: str) -> None:
     whale = AsyncWhaleClient(KEY, base_url=server.url, max_retries=0)
 
     def work() -> list[list[str]]:
         return [anyio.run(earn(whale, times=2), backend=backend) for _ in range(TIMES)]
 
     assert len(await in_a_thread(work)) == TIMES
-    assert len(server.effects) == len(server.seen) == 2 * TIMES
+    assert len(server.effects) == len(server.requests) == 2 * TIMES
 
 
-async def test_asyncio_run_three_times_as_scripts_do(server: Misbehaving) -> None:
+async def test_a_client_works_in_consecutive_asyncio_runs(server: FaultServer) -> None:
     whale = AsyncWhaleClient(KEY, base_url=server.url, max_retries=0)
 
     async def call() -> str:
@@ -78,7 +76,7 @@ async def test_asyncio_run_three_times_as_scripts_do(server: Misbehaving) -> Non
     assert await in_a_thread(work) == ["txn_0", "txn_1", "txn_2"]
 
 
-async def test_a_client_works_in_several_loops_at_once(server: Misbehaving, backend: str) -> None:
+async def test_a_client_works_in_concurrent_loops(server: FaultServer, backend: str) -> None:
     whale = AsyncWhaleClient(KEY, base_url=server.url, max_retries=0)
 
     def work() -> None:
@@ -93,15 +91,15 @@ async def test_a_client_works_in_several_loops_at_once(server: Misbehaving, back
     assert len(server.effects) == 20 * TIMES
 
 
-async def test_the_connections_of_a_loop_are_shared_by_its_calls(server: Misbehaving) -> None:
+async def test_calls_in_one_loop_share_a_connection(server: FaultServer) -> None:
     async with AsyncWhaleClient(KEY, base_url=server.url) as whale:
         for _ in range(TIMES):
             await earn(whale)()
     assert len(server.connections) == 1
 
 
-async def test_a_client_that_is_closed_in_one_loop_is_closed_in_every_other(
-    server: Misbehaving, backend: str
+async def test_closing_a_client_in_one_loop_closes_it_in_all_loops(
+    server: FaultServer, backend: str
 ) -> None:
     whale = AsyncWhaleClient(KEY, base_url=server.url)
     await earn(whale)()
@@ -114,4 +112,4 @@ async def test_a_client_that_is_closed_in_one_loop_is_closed_in_every_other(
     with pytest.raises(ClientClosed):
         await earn(whale)()
     await whale.close()
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2

@@ -21,26 +21,26 @@ ORDER = {
 
 @pytest.fixture
 async def whale(client: Driver, shop: Shop) -> Caller:
-    """A client whose store has a programme."""
+    """A client of a store with a program."""
     caller = Caller(client, shop)
     await caller("loyalty.create", **PROGRAM)
     return caller
 
 
-async def test_a_reward_is_created_changed_listed_read_and_deleted(whale: Caller) -> None:
-    made = await whale("loyalty.rewards.create", **SHIPPING, id="rwd_002", stock=3)
-    assert (made["id"], made["stock_left"]) == ("rwd_002", 3)
-    changed = await whale("loyalty.rewards.update", "rwd_002", points_cost=600, stock=None)
-    assert changed["points_cost"] == 600
-    assert "stock" not in changed
-    assert await whale("loyalty.rewards.retrieve", "rwd_002") == changed
+async def test_a_reward_is_created_updated_retrieved_listed_and_deleted(whale: Caller) -> None:
+    reward = await whale("loyalty.rewards.create", **SHIPPING, id="rwd_002", stock=3)
+    assert (reward["id"], reward["stock_left"]) == ("rwd_002", 3)
+    updated = await whale("loyalty.rewards.update", "rwd_002", points_cost=600, stock=None)
+    assert updated["points_cost"] == 600
+    assert "stock" not in updated
+    assert await whale("loyalty.rewards.retrieve", "rwd_002") == updated
     page = await whale("loyalty.rewards.list")
-    assert (page["data"], page["total"]) == ([changed], 1)
+    assert (page["data"], page["total"]) == ([updated], 1)
     assert await whale("loyalty.rewards.delete", "rwd_002") is None
-    assert (await whale.refused("loyalty.rewards.retrieve", "rwd_002")).kinds[0] == "NotFound"
+    assert (await whale.error("loyalty.rewards.retrieve", "rwd_002")).kinds[0] == "NotFound"
 
 
-async def test_a_reward_that_cannot_be_had_now_is_listed_among_all(whale: Caller) -> None:
+async def test_an_unavailable_reward_is_listed_with_include_all(whale: Caller) -> None:
     await whale("loyalty.rewards.create", **SHIPPING, is_active=False)
     assert (await whale("loyalty.rewards.list"))["data"] == []
     assert len(await whale.walk("loyalty.rewards.list", include="all")) == 1
@@ -50,17 +50,17 @@ async def test_rewards_are_listed_for_a_customer(whale: Caller) -> None:
     await whale("loyalty.rewards.create", **SHIPPING)
     await award(whale, "cust_1", 300)
 
-    async def look() -> Any:
+    async def fetch() -> Any:
         page = await whale("loyalty.rewards.list", customer_id="cust_1")
         assert page["total"] == 1
         return page["data"][0]
 
-    reward = await eventually(look)
+    reward = await eventually(fetch)
     assert reward["available"] is False
     assert (reward["reason"], reward["missing"]) == ("insufficient_points", 200)
 
 
-async def test_a_redemption_is_made_read_used_and_then_not_cancelled(whale: Caller) -> None:
+async def test_a_used_redemption_cannot_be_cancelled(whale: Caller) -> None:
     reward = await whale("loyalty.rewards.create", **SHIPPING)
     await award(whale, "cust_1", 800)
     redeemed = await whale("loyalty.redeem", "cust_1", reward["id"])
@@ -70,18 +70,18 @@ async def test_a_redemption_is_made_read_used_and_then_not_cancelled(whale: Call
         300,
     )
     assert redeemed["reward"] == {"id": reward["id"], "name": "Free Shipping"}
-    name = redeemed["redemption_id"]
-    read = await whale("loyalty.redemptions.retrieve", name)
-    assert (read["transaction_id"], read["code"]) == (redeemed["id"], redeemed["code"])
-    used = await whale("loyalty.redemptions.use", name)
+    redemption_id = redeemed["redemption_id"]
+    redemption = await whale("loyalty.redemptions.retrieve", redemption_id)
+    assert (redemption["transaction_id"], redemption["code"]) == (redeemed["id"], redeemed["code"])
+    used = await whale("loyalty.redemptions.use", redemption_id)
     assert used["status"] == "used"
-    assert await whale("loyalty.redemptions.use", name) == used
-    assert (await whale.refused("loyalty.redemptions.cancel", name)).kinds[0] == "Conflict"
+    assert await whale("loyalty.redemptions.use", redemption_id) == used
+    assert (await whale.error("loyalty.redemptions.cancel", redemption_id)).kinds[0] == "Conflict"
     listed = await whale("loyalty.redemptions.list", customer_id="cust_1", status="used")
     assert listed["data"] == [used]
 
 
-async def test_a_cancelled_redemption_gives_the_points_back(whale: Caller) -> None:
+async def test_a_cancelled_redemption_returns_the_points(whale: Caller) -> None:
     reward = await whale("loyalty.rewards.create", **SHIPPING)
     await award(whale, "cust_1", 800)
     redeemed = await whale("loyalty.redeem", "cust_1", reward["id"], points_cost=500)
@@ -93,16 +93,16 @@ async def test_a_cancelled_redemption_gives_the_points_back(whale: Caller) -> No
     await eventually(is_returned)
 
 
-async def test_a_refused_redemption_says_why(whale: Caller) -> None:
+async def test_a_refused_redemption_names_the_reason(whale: Caller) -> None:
     reward = await whale("loyalty.rewards.create", **SHIPPING)
     ended = await whale("loyalty.rewards.create", **SHIPPING, ends_at="2020-01-01T00:00:00Z")
     await award(whale, "cust_1", 300)
-    lacking = await whale.refused("loyalty.redeem", "cust_1", reward["id"])
-    assert lacking.kinds[0] == "InsufficientPoints"
-    assert lacking.members == {"balance": 300, "required": 500, "missing": 200}
-    late = await whale.refused("loyalty.redeem", "cust_1", ended["id"])
+    insufficient = await whale.error("loyalty.redeem", "cust_1", reward["id"])
+    assert insufficient.kinds[0] == "InsufficientPoints"
+    assert insufficient.members == {"balance": 300, "required": 500, "missing": 200}
+    late = await whale.error("loyalty.redeem", "cust_1", ended["id"])
     assert (late.kinds[0], late.members) == ("RewardUnavailable", {"reason": "ended"})
-    price = await whale.refused("loyalty.redeem", "cust_1", reward["id"], points_cost=1)
+    price = await whale.error("loyalty.redeem", "cust_1", reward["id"], points_cost=1)
     assert price.kinds[0] == "Conflict"
 
 
@@ -110,12 +110,12 @@ async def test_an_anomaly_is_flagged_reviewed_and_resolved(whale: Caller, shop: 
     for _ in range(10):
         await shop.earn("cust_1", 500)
 
-    async def look() -> Any:
+    async def fetch() -> Any:
         page = await whale("loyalty.anomalies.list", customer_id="cust_1", type="rapid_earning")
         assert page["total"] == 1
         return page["data"][0]
 
-    anomaly = await eventually(look)
+    anomaly = await eventually(fetch)
     assert anomaly["status"] == "pending_review"
     assert (await whale("loyalty.anomalies.retrieve", anomaly["id"]))["id"] == anomaly["id"]
     await whale("loyalty.anomalies.update", anomaly["id"], status="in_review")
@@ -126,7 +126,7 @@ async def test_an_anomaly_is_flagged_reviewed_and_resolved(whale: Caller, shop: 
         note="A birthday party",
     )
     assert (resolved["status"], resolved["resolution"]) == ("resolved", "approved")
-    again = await whale.refused(
+    again = await whale.error(
         "loyalty.anomalies.update", anomaly["id"], status="resolved", resolution="voided"
     )
     assert again.kinds[0] == "Conflict"
@@ -143,36 +143,36 @@ async def test_the_detectors_settings_are_read_and_replaced(
     assert replaced["deviation"] == settings["deviation"]
 
 
-async def test_other_settings_are_tried_on_history(
-    client: Driver, whale: Caller, shop: Shop
-) -> None:
+async def test_settings_are_tested_on_history(client: Driver, whale: Caller, shop: Shop) -> None:
     for _ in range(5):
         await shop.earn("cust_1", 500)
     stricter = {"rapid_earning": {"mode": "review", "count": 5, "window_seconds": 60}}
     today = datetime.now(UTC).date()
     days = {"from": str(today - timedelta(days=1)), "to": str(today)}
 
-    async def look() -> Any:
+    async def fetch() -> Any:
         name = "loyalty.anomaly_settings.backtest"
         if client.source == "/clients/js":
-            found = await whale(name, settings=stricter, **days)
+            backtest = await whale(name, settings=stricter, **days)
         else:
-            found = await whale(name, stricter, from_=days["from"], to=days["to"])
-        assert found["earnings"] == 5
-        return found
+            backtest = await whale(name, stricter, from_=days["from"], to=days["to"])
+        assert backtest["earnings"] == 5
+        return backtest
 
-    found = await eventually(look)
-    assert (found["from"], found["to"]) == (days["from"], days["to"])
-    rapid = next(one for one in found["detectors"] if one["type"] == "rapid_earning")
+    backtest = await eventually(fetch)
+    assert (backtest["from"], backtest["to"]) == (days["from"], days["to"])
+    rapid = next(
+        detector for detector in backtest["detectors"] if detector["type"] == "rapid_earning"
+    )
     assert (rapid["flagged"], rapid["points_involved"]) == (1, 2_500)
 
 
-async def test_an_order_over_rest_earns_once_and_its_refund_takes_back(
+async def test_an_order_over_rest_earns_once_and_its_refund_claws_back(
     whale: Caller, shop: Shop
 ) -> None:
     for _ in range(2):
-        answer = await whale("events.order_completed", order_id="o1", order_number=1042, **ORDER)
-        assert [one["status"] for one in answer["data"]] == [202]
+        response = await whale("events.order_completed", order_id="o1", order_number=1042, **ORDER)
+        assert [event["status"] for event in response["data"]] == [202]
     status = await shop.balance_becomes(500)
     assert status["transactions"][0]["reason"] == "Order #1042"
     await whale(
@@ -186,23 +186,23 @@ async def test_an_order_over_rest_earns_once_and_its_refund_takes_back(
     await shop.balance_becomes(300)
 
 
-async def test_a_batch_of_events_has_a_verdict_for_each(whale: Caller, shop: Shop) -> None:
-    answer = await whale(
+async def test_a_batch_of_events_has_a_result_for_each(whale: Caller, shop: Shop) -> None:
+    response = await whale(
         "events.send_batch",
         [
             {"type": "order.completed", "data": {"order_id": "o1", **ORDER}, "id": "evt-1"},
             {"type": "order.completed", "data": {"order_id": "o2"}, "id": "evt-2"},
         ],
     )
-    first, second = answer["data"]
+    first, second = response["data"]
     assert (first["id"], first["status"]) == ("evt-1", 202)
     assert (second["id"], second["status"]) == ("evt-2", 400)
     assert second["problem"]["code"] == "invalid_request"
     await shop.balance_becomes(500)
 
 
-async def test_a_faulty_event_is_an_error_that_names_the_place(whale: Caller) -> None:
-    faulty = {**ORDER, "order_id": "o1", "total": "-1"}
-    error = await whale.refused("events.order_completed", **faulty)
+async def test_an_invalid_event_is_an_error_with_a_pointer(whale: Caller) -> None:
+    invalid = {**ORDER, "order_id": "o1", "total": "-1"}
+    error = await whale.error("events.order_completed", **invalid)
     assert error.kinds[0] == "InvalidRequest"
     assert error.members["errors"][0]["pointer"] == "#/data/total"

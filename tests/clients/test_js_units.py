@@ -1,11 +1,11 @@
-"""The JavaScript client's own tests, run by its own runner."""
+"""The JavaScript client's unit tests, run by node's test runner."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 
-def test_the_javascript_clients_own_tests_pass(js_package: Path) -> None:
+def test_the_javascript_clients_unit_tests_pass(js_package: Path) -> None:
     npm = shutil.which("npm")
     assert npm is not None
     outcome = subprocess.run(

@@ -1,4 +1,4 @@
-"""The API key goes into one header of each request, and is seen nowhere else."""
+"""The API key is sent in one header of each request and appears nowhere else."""
 
 import asyncio
 import logging
@@ -8,53 +8,55 @@ from typing import Any
 import pytest
 
 from tests.clients.drivers import KEY, Driver, NodeDriver, Settings
-from tests.clients.misbehaving import (
-    Misbehaving,
-    behave,
-    cut_before,
-    echo,
+from tests.clients.fault_server import (
+    FaultServer,
+    delayed,
+    disconnect_before_effect,
+    echo_headers,
     echo_in_problem,
-    raw,
-    refuse,
-    slow,
+    problem_response,
+    raw_response,
+    succeed,
 )
 from whale_loyalty import AsyncWhaleClient, WhaleClient
 from whale_loyalty.errors import ConfigurationError, ConnectionFailed
 
 
 @pytest.mark.parametrize(
-    "manner",
+    "behavior",
     [
-        pytest.param(behave, id="an answer"),
-        pytest.param(refuse(401, "unauthenticated"), id="refused"),
-        pytest.param(cut_before, id="cut"),
-        pytest.param(slow(5), id="too slow"),
-        pytest.param(raw(200, b"{"), id="broken JSON"),
-        pytest.param(echo, id="a page that repeats it"),
-        pytest.param(echo_in_problem, id="a problem that repeats it"),
+        pytest.param(succeed, id="a success"),
+        pytest.param(problem_response(401, "unauthenticated"), id="an error"),
+        pytest.param(disconnect_before_effect, id="a disconnect"),
+        pytest.param(delayed(5), id="a timeout"),
+        pytest.param(raw_response(200, b"{"), id="broken JSON"),
+        pytest.param(echo_headers, id="a page that repeats the key"),
+        pytest.param(echo_in_problem, id="a problem that repeats the key"),
     ],
 )
-async def test_the_key_is_in_no_repr_no_log_no_stack_and_no_error(
-    client: Driver, server: Misbehaving, manner: Any, caplog: pytest.LogCaptureFixture
+async def test_the_key_is_in_no_repr_log_traceback_or_error(
+    client: Driver, server: FaultServer, behavior: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    server.always(manner)
+    server.set_default(behavior)
     settings = Settings(server.url, timeout_seconds=0.5, max_retries=1)
     outcome = await client.call(settings, "loyalty.earn", "cust_1", points=1, reason="x")
-    assert server.seen[0].headers["Authorization"] == f"Bearer {KEY}"
-    shown = outcome.client + caplog.text + repr(outcome.value)
+    assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+    printed = outcome.client + caplog.text + repr(outcome.value)
     if outcome.error is not None:
         error = outcome.error
-        assert error.shown
-        shown += error.shown + error.message + repr(error.members)
-    assert KEY not in shown
+        assert error.printed
+        printed += error.printed + error.message + repr(error.members)
+    assert KEY not in printed
 
 
-@pytest.mark.parametrize("manner", [cut_before, slow(5)], ids=["cut", "too slow"])
-async def test_a_key_in_the_place_of_an_id_is_not_in_the_address_that_is_told(
-    client: Driver, server: Misbehaving, manner: Any
+@pytest.mark.parametrize(
+    "behavior", [disconnect_before_effect, delayed(5)], ids=["a disconnect", "a timeout"]
+)
+async def test_a_key_passed_as_an_id_is_redacted_in_the_error(
+    client: Driver, server: FaultServer, behavior: Any
 ) -> None:
-    server.always(manner)
+    server.set_default(behavior)
     settings = Settings(server.url, timeout_seconds=0.3, max_retries=0)
     error = (await client.call(settings, "loyalty.get", KEY)).error
     assert error is not None
@@ -62,9 +64,9 @@ async def test_a_key_in_the_place_of_an_id_is_not_in_the_address_that_is_told(
     assert KEY not in error.message
 
 
-async def test_an_error_has_none_of_the_http_librarys_behind_it(server: Misbehaving) -> None:
-    """Their frames hold the headers as they are sent."""
-    server.always(cut_before)
+async def test_an_error_has_no_cause_or_context_of_the_http_library(server: FaultServer) -> None:
+    """The library's frames hold the request headers, with the key."""
+    server.set_default(disconnect_before_effect)
     with WhaleClient(KEY, base_url=server.url, max_retries=0) as whale:
         with pytest.raises(ConnectionFailed) as caught:
             await asyncio.to_thread(whale.loyalty.get, "cust_1")
@@ -75,21 +77,23 @@ async def test_an_error_has_none_of_the_http_librarys_behind_it(server: Misbehav
         assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-FAULTY_KEYS = [f"{KEY}\n", f"{KEY} ", f"ü{KEY}"]
+INVALID_KEYS = [f"{KEY}\n", f"{KEY} ", f"ü{KEY}"]
 
 
-@pytest.mark.parametrize("key", FAULTY_KEYS)
+@pytest.mark.parametrize("key", INVALID_KEYS)
 @pytest.mark.parametrize("kind", [WhaleClient, AsyncWhaleClient])
-def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(kind: Any, key: str) -> None:
+def test_a_key_that_no_header_can_carry_is_refused_without_being_quoted(
+    kind: Any, key: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         kind(key)
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", FAULTY_KEYS)
-async def test_so_it_is_in_javascript(js_module: Path, key: str) -> None:
+@pytest.mark.parametrize("key", INVALID_KEYS)
+async def test_javascript_refuses_such_a_key_without_quoting_it(js_module: Path, key: str) -> None:
     settings = Settings("http://127.0.0.1:1", api_key=key)
     outcome = await NodeDriver(js_module).call(settings, "loyalty.get", "cust_1")
     assert outcome.error is not None
     assert outcome.error.kinds[0] == "ConfigurationError"
-    assert KEY not in outcome.error.shown
+    assert KEY not in outcome.error.printed

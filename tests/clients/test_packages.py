@@ -1,4 +1,4 @@
-"""The packages as a shop gets them: packed, installed into an empty project, used."""
+"""The packages as users get them: packed, installed into an empty project, used."""
 
 import asyncio
 import shutil
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.clients.drivers import KEY
-from tests.clients.misbehaving import Misbehaving
+from tests.clients.fault_server import FaultServer
 from tests.support import ROOT
 
 ESM = """
@@ -56,16 +56,16 @@ earning: str = WhaleClient().loyalty.earn("cust_1", points=500, reason="x")
 """
 
 
-def run(*words: str | Path, cwd: Path) -> str:
-    outcome = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    return outcome.stdout
+def run(*command: str | Path, cwd: Path) -> str:
+    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
-async def use(*words: str | Path, cwd: Path, server: Misbehaving) -> str:
-    """What a program of the project's prints, with the server as its API."""
+async def run_program(*command: str | Path, cwd: Path, server: FaultServer) -> str:
+    """Run a program against the server; returns what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *words,
+        *command,
         cwd=cwd,
         env={"WHALE_API_KEY": KEY, "WHALE_BASE_URL": server.url},
         stdout=asyncio.subprocess.PIPE,
@@ -78,7 +78,7 @@ async def use(*words: str | Path, cwd: Path, server: Misbehaving) -> str:
 
 @pytest.fixture(scope="module")
 def js_project(js_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty project with the packed JavaScript client; nothing is asked of a registry."""
+    """An empty project with the packed JavaScript client, installed offline."""
     project = tmp_path_factory.mktemp("js")
     npm = str(shutil.which("npm"))
     packed = run(npm, "pack", "--silent", "--pack-destination", project, cwd=js_package).strip()
@@ -88,31 +88,33 @@ def js_project(js_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.mark.parametrize(("name", "source"), [("use.mjs", ESM), ("use.cjs", CJS)])
-async def test_the_npm_package_is_imported_and_required(
-    js_project: Path, server: Misbehaving, name: str, source: str
+async def test_the_npm_package_works_with_import_and_require(
+    js_project: Path, server: FaultServer, name: str, source: str
 ) -> None:
     (js_project / name).write_text(source)
     node = str(shutil.which("node"))
-    assert await use(node, name, cwd=js_project, server=server) == "txn_0 not_found"
+    assert await run_program(node, name, cwd=js_project, server=server) == "txn_0 not_found"
 
 
 @pytest.mark.parametrize("name", ["use.mts", "use.cts"])
-def test_the_npm_package_brings_its_types(js_project: Path, js_package: Path, name: str) -> None:
+def test_the_npm_package_includes_its_types(js_project: Path, js_package: Path, name: str) -> None:
     (js_project / name).write_text(TYPED)
     tsc = js_package / "node_modules/.bin/tsc"
     run(tsc, "--noEmit", "--strict", "--module", "nodenext", "--types", "", name, cwd=js_project)
 
 
-def test_the_npm_package_needs_nothing_and_holds_what_it_should(js_project: Path) -> None:
-    assert [one.name for one in (js_project / "node_modules").glob("[!.]*")] == ["whale-loyalty"]
+def test_the_npm_package_has_no_dependencies_and_only_its_own_files(js_project: Path) -> None:
+    assert [folder.name for folder in (js_project / "node_modules").glob("[!.]*")] == [
+        "whale-loyalty"
+    ]
     package = js_project / "node_modules/whale-loyalty"
-    assert {one.name for one in package.iterdir()} == {"package.json", "README.md", "dist"}
+    assert {entry.name for entry in package.iterdir()} == {"package.json", "README.md", "dist"}
 
 
 @pytest.fixture(scope="module")
 def python_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty environment with the wheel. Of what the wheel needs it sees ours, so that nothing is
-    asked of a registry."""
+    """An empty environment with the wheel, installed offline: a .pth file adds the dependencies of this
+    environment."""
     project = tmp_path_factory.mktemp("python")
     source = project / "source"
     shutil.copytree(
@@ -134,27 +136,39 @@ def python_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = project.glob("whale_loyalty-*.whl")
     run(uv, "pip", "install", "--offline", "--no-deps", "--python", python, wheel, cwd=project)
     site = next((project / "venv/lib").glob("python*/site-packages"))
-    (site / "ours.pth").write_text(str(Path(httpx.__file__).parents[1]))
+    (site / "dependencies.pth").write_text(str(Path(httpx.__file__).parents[1]))
     return project
 
 
-async def test_the_wheel_is_imported_and_used(python_project: Path, server: Misbehaving) -> None:
+async def test_the_wheel_works_after_installation(
+    python_project: Path, server: FaultServer
+) -> None:
     python = python_project / "venv/bin/python"
-    out = await use(python, "-I", "-c", PYTHON, cwd=python_project, server=server)
+    out = await run_program(python, "-I", "-c", PYTHON, cwd=python_project, server=server)
     assert out == "txn_0 not_found"
 
 
-async def test_the_wheel_says_what_it_needs(python_project: Path, server: Misbehaving) -> None:
+async def test_the_wheel_declares_its_dependencies(
+    python_project: Path, server: FaultServer
+) -> None:
     python = python_project / "venv/bin/python"
-    asked = "from importlib.metadata import requires; print(requires('whale-loyalty'))"
-    out = await use(python, "-I", "-c", asked, cwd=python_project, server=server)
+    program = "from importlib.metadata import requires; print(requires('whale-loyalty'))"
+    out = await run_program(python, "-I", "-c", program, cwd=python_project, server=server)
     assert out == "['anyio>=4.4', 'httpx<1,>=0.27', 'msgspec>=0.19']"
 
 
-def test_the_wheel_brings_its_types(python_project: Path) -> None:
+def test_the_wheel_includes_its_types(python_project: Path) -> None:
     (python_project / "use.py").write_text(PYTHON_TYPED)
     mypy = Path(sys.executable).parent / "mypy"
-    words = (mypy, "--strict", "--python-executable", python_project / "venv/bin/python", "use.py")
-    outcome = subprocess.run(words, cwd=python_project, capture_output=True, text=True, check=False)
-    assert 'has type "Transaction"' in outcome.stdout, outcome.stdout
-    assert "Found 1 error" in outcome.stdout
+    command = (
+        mypy,
+        "--strict",
+        "--python-executable",
+        python_project / "venv/bin/python",
+        "use.py",
+    )
+    process = subprocess.run(
+        command, cwd=python_project, capture_output=True, text=True, check=False
+    )
+    assert 'has type "Transaction"' in process.stdout, process.stdout
+    assert "Found 1 error" in process.stdout

@@ -1,32 +1,38 @@
-"""Lists: the plain page, and a walk through all pages."""
+"""Lists: the requested page, and iteration over all pages."""
 
 from tests.clients.drivers import Driver, Settings
-from tests.clients.misbehaving import Misbehaving, cut_before, pages, raw, transaction
+from tests.clients.fault_server import (
+    FaultServer,
+    disconnect_before_effect,
+    paginated,
+    raw_response,
+    transaction,
+)
 
 FIVE = [transaction(f"txn_{number}") for number in range(5)]
 
 
-def names(found: list[dict[str, object]]) -> list[object]:
-    return [one["id"] for one in found]
+def ids(items: list[dict[str, object]]) -> list[object]:
+    return [item["id"] for item in items]
 
 
-async def test_a_page_is_what_the_api_answers(client: Driver, server: Misbehaving) -> None:
-    server.always(pages(FIVE[:2], FIVE[2:]))
+async def test_a_list_call_returns_the_requested_page(client: Driver, server: FaultServer) -> None:
+    server.set_default(paginated(FIVE[:2], FIVE[2:]))
     outcome = await client.call(Settings(server.url), "loyalty.transactions.list", limit=2)
-    assert names(outcome.value["data"]) == ["txn_0", "txn_1"]
+    assert ids(outcome.value["data"]) == ["txn_0", "txn_1"]
     assert (outcome.value["total"], outcome.value["has_more"]) == (5, True)
-    assert [one.path.partition("?")[2] for one in server.seen] == ["limit=2"]
+    assert [request.path.partition("?")[2] for request in server.requests] == ["limit=2"]
 
 
-async def test_iterating_goes_through_all_pages_and_keeps_the_question(
-    client: Driver, server: Misbehaving
+async def test_iteration_covers_all_pages_with_the_same_query(
+    client: Driver, server: FaultServer
 ) -> None:
-    server.always(pages(FIVE[:2], FIVE[2:4], FIVE[4:]))
-    server.will(pages(FIVE[:2], FIVE[2:4], FIVE[4:]), cut_before)
+    server.set_default(paginated(FIVE[:2], FIVE[2:4], FIVE[4:]))
+    server.enqueue(paginated(FIVE[:2], FIVE[2:4], FIVE[4:]), disconnect_before_effect)
     outcome = await client.walk(Settings(server.url), "loyalty.transactions.list", type="earn")
-    assert names(outcome.value) == [f"txn_{number}" for number in range(5)]
-    questions = [one.path.partition("?")[2] for one in server.seen]
-    assert questions == [
+    assert ids(outcome.value) == [f"txn_{number}" for number in range(5)]
+    queries = [request.path.partition("?")[2] for request in server.requests]
+    assert queries == [
         "type=earn",
         "type=earn&starting_after=txn_1",
         "type=earn&starting_after=txn_1",
@@ -34,12 +40,12 @@ async def test_iterating_goes_through_all_pages_and_keeps_the_question(
     ]
 
 
-async def test_a_server_that_promises_more_and_has_none_is_not_asked_for_ever(
-    client: Driver, server: Misbehaving
+async def test_an_empty_page_ends_the_iteration_even_if_it_has_more(
+    client: Driver, server: FaultServer
 ) -> None:
-    empty = raw(200, b'{"data": [], "total": 6, "has_more": true}')
-    server.always(empty)
-    server.will(pages(FIVE, FIVE))
+    empty = raw_response(200, b'{"data": [], "total": 6, "has_more": true}')
+    server.set_default(empty)
+    server.enqueue(paginated(FIVE, FIVE))
     outcome = await client.walk(Settings(server.url), "loyalty.transactions.list")
     assert len(outcome.value) == 5
-    assert len(server.seen) == 2
+    assert len(server.requests) == 2

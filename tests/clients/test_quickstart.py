@@ -1,4 +1,4 @@
-"""The programs of docs/quickstart.md, run as they are printed, but for the addresses and the store."""
+"""The programs of docs/quickstart.md, run with only the addresses and the store replaced."""
 
 import asyncio
 import re
@@ -13,13 +13,13 @@ from libs.testing.eventually import eventually
 from tests.support import ROOT, Shop
 
 PAGE = ROOT / "docs/quickstart.md"
-# The name of a program, and after it the program.
+# A program's name, followed by its source.
 _PROGRAM = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PYTHON_CLIENT = ROOT / "libs/whale-python/src"
 
 
 async def run(name: str, shop: Shop, project: Path) -> str:
-    """Run one of the page's programs; answers what it printed."""
+    """Run one of the page's programs; returns what it printed."""
     source = dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8")))[name]
     source = source.replace("store_mine", shop.store_id).replace(
         "127.0.0.1:19092", shop.stack.kafka
@@ -43,26 +43,26 @@ async def run(name: str, shop: Shop, project: Path) -> str:
 
 
 @pytest.fixture
-async def mine(shop: Shop) -> Shop:
-    """A store with the programme and the reward that the page's curls make."""
+async def demo_shop(shop: Shop) -> Shop:
+    """A store with the program and the reward that the page's curl commands create."""
     bodies = re.findall(r"-d '(\{.*?\})'", PAGE.read_text(encoding="utf-8"))
     for path, body in zip(("loyalty-programs", "loyalty/rewards"), bodies[:2], strict=True):
-        made = await shop.call("POST", path, body.encode())
-        assert made.status == 201, made.raw
+        response = await shop.call("POST", path, body.encode())
+        assert response.status == 201, response.raw
     return shop
 
 
-async def test_python(mine: Shop, tmp_path: Path) -> None:
-    await run("shop.py", mine, tmp_path)
+async def test_python(demo_shop: Shop, tmp_path: Path) -> None:
+    await run("shop.py", demo_shop, tmp_path)
 
     async def is_redeemed() -> str:
-        # The order earns a moment after it was taken: the page says to run it again.
-        printed = await run("shop.py", mine, tmp_path)
+        # The order earns a moment after it was accepted: the page says to run the program again.
+        printed = await run("shop.py", demo_shop, tmp_path)
         assert "Redeemed, the code is" in printed, printed
         return printed
 
     printed = await eventually(is_redeemed)
-    assert (await mine.status())["points_balance"] == 100
+    assert (await demo_shop.status())["points_balance"] == 100
     assert printed.splitlines()[1:] == [
         "-500 Free Shipping",
         "500 Order #1042",
@@ -70,21 +70,21 @@ async def test_python(mine: Shop, tmp_path: Path) -> None:
     ]
 
 
-async def test_javascript(mine: Shop, js_package: Path, tmp_path: Path) -> None:
+async def test_javascript(demo_shop: Shop, js_package: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules/whale-loyalty").symlink_to(js_package)
 
     async def lists_the_reward() -> None:
-        # A new reward is on offer a moment after it was made.
-        printed = (await run("shop.mjs", mine, tmp_path)).splitlines()
+        # A new reward is listed for customers a moment after it was created.
+        printed = (await run("shop.mjs", demo_shop, tmp_path)).splitlines()
         assert printed[0] == "Free Shipping true 0"
         assert printed[-1] == "500 Birthday bonus"
 
     await eventually(lists_the_reward)
-    await mine.balance_becomes(1_000, "cust_2")
+    await demo_shop.balance_becomes(1_000, "cust_2")
 
 
-async def test_kafka(mine: Shop, tmp_path: Path) -> None:
-    assert "The order is on Kafka, at offset" in await run("publish.py", mine, tmp_path)
-    status: Any = await mine.balance_becomes(500, "cust_3")
-    assert [one["reason"] for one in status["transactions"]] == ["Order #1046"]
+async def test_kafka(demo_shop: Shop, tmp_path: Path) -> None:
+    assert "The order is on Kafka, at offset" in await run("publish.py", demo_shop, tmp_path)
+    status: Any = await demo_shop.balance_becomes(500, "cust_3")
+    assert [transaction["reason"] for transaction in status["transactions"]] == ["Order #1046"]

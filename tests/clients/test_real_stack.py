@@ -1,4 +1,4 @@
-"""Each client on the real stack: programmes, awards, customers, transactions, and what is refused."""
+"""Each client on the real stack: programs, awards, customers, transactions, and errors."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,26 +10,26 @@ from tests.support import PROGRAM, Shop
 
 
 class Caller:
-    """A client with a shop's key."""
+    """A client with a store's key."""
 
     def __init__(self, client: Driver, shop: Shop) -> None:
         self._client = client
         self._settings = Settings(shop.stack.gateway, api_key=shop.key)
 
     async def __call__(self, name: str, /, *args: Any, **fields: Any) -> Any:
-        """The value that a call answers."""
+        """The value that a call returns."""
         outcome = await self._client.call(self._settings, name, *args, **fields)
         assert outcome.error is None, outcome.error.message
         return outcome.value
 
-    async def refused(self, name: str, /, *args: Any, **fields: Any) -> Failure:
-        """The error that a call ends with."""
+    async def error(self, name: str, /, *args: Any, **fields: Any) -> Failure:
+        """The error that a call raises."""
         outcome = await self._client.call(self._settings, name, *args, **fields)
         assert outcome.error is not None, outcome.value
         return outcome.error
 
     async def walk(self, name: str, /, **fields: Any) -> Any:
-        """All of a list."""
+        """All items of a list."""
         outcome = await self._client.walk(self._settings, name, **fields)
         assert outcome.error is None, outcome.error.message
         return outcome.value
@@ -44,46 +44,46 @@ async def award(whale: Caller, customer: str, points: int) -> Any:
     return await whale("loyalty.earn", customer, points=points, reason="Birthday bonus")
 
 
-async def test_a_programme_is_created_changed_listed_and_read(whale: Caller) -> None:
-    made = await whale("loyalty.create", **PROGRAM)
-    assert made["tiers"][1]["name"] == "Silver"
-    changed = await whale("loyalty.update", made["id"], points_per_dollar=15)
-    assert Decimal(changed["points_per_dollar"]) == 15
-    assert await whale("loyalty.retrieve", made["id"]) == changed
+async def test_a_program_is_created_updated_retrieved_and_listed(whale: Caller) -> None:
+    program = await whale("loyalty.create", **PROGRAM)
+    assert program["tiers"][1]["name"] == "Silver"
+    updated = await whale("loyalty.update", program["id"], points_per_dollar=15)
+    assert Decimal(updated["points_per_dollar"]) == 15
+    assert await whale("loyalty.retrieve", program["id"]) == updated
     listed = await whale("loyalty.list")
-    assert listed["data"] == [changed]
+    assert listed["data"] == [updated]
     assert listed["total"] == 1
 
 
 async def test_an_exact_rate_stays_exact(whale: Caller) -> None:
-    made = await whale("loyalty.create", name="Exact", points_per_dollar="2.123456")
-    assert Decimal(str(made["points_per_dollar"])) == Decimal("2.123456")
+    program = await whale("loyalty.create", name="Exact", points_per_dollar="2.123456")
+    assert Decimal(str(program["points_per_dollar"])) == Decimal("2.123456")
 
 
-async def test_points_are_earned_corrected_and_shown(whale: Caller) -> None:
+async def test_points_are_earned_and_adjusted(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     earned = await award(whale, "cust_1", 6_000)
     assert (earned["type"], earned["points"], earned["balance_after"]) == ("earn", 6_000, 6_000)
-    corrected = await whale("loyalty.adjust", "cust_1", points=-1_000, reason="Miscounted")
-    assert corrected["balance_after"] == 5_000
+    adjusted = await whale("loyalty.adjust", "cust_1", points=-1_000, reason="Miscounted")
+    assert adjusted["balance_after"] == 5_000
     status = await whale("loyalty.get", "cust_1")
     assert (status["points_balance"], status["lifetime_points"]) == (5_000, 6_000)
     assert status["tier"]["name"] == "Silver"
-    assert [one["type"] for one in status["transactions"]] == ["adjust", "earn"]
+    assert [transaction["type"] for transaction in status["transactions"]] == ["adjust", "earn"]
     assert await whale("loyalty.transactions.retrieve", earned["id"]) == earned
 
 
-async def test_a_write_repeated_with_its_key_acts_once(whale: Caller) -> None:
+async def test_a_write_repeated_with_its_key_takes_effect_once(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     fields = {"points": 500, "reason": "Birthday bonus", "idempotency_key": "birthday"}
     first = await whale("loyalty.earn", "cust_1", **fields)
     assert await whale("loyalty.earn", "cust_1", **fields) == first
-    reused = await whale.refused("loyalty.earn", "cust_2", **fields)
+    reused = await whale.error("loyalty.earn", "cust_2", **fields)
     assert reused.kinds[0] == "IdempotencyKeyReused"
     assert reused.idempotency_key == "birthday"
 
 
-async def test_a_batch_has_a_verdict_for_each_award(whale: Caller) -> None:
+async def test_a_batch_has_a_result_for_each_award(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     items = [
         {"customer_id": "cust_1", "points": 200, "reason": "Spring promotion"},
@@ -94,60 +94,60 @@ async def test_a_batch_has_a_verdict_for_each_award(whale: Caller) -> None:
     assert (second["status"], second["problem"]["code"]) == (400, "invalid_request")
 
 
-async def test_customers_are_listed_suspended_and_made_active(whale: Caller) -> None:
+async def test_customers_are_listed_suspended_and_reactivated(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     for number in range(3):
         await award(whale, f"cust_{number}", 100)
     suspended = await whale("loyalty.customers.update", "cust_1", status="suspended")
     assert suspended["status"] == "suspended"
-    refused = await whale.refused("loyalty.earn", "cust_1", points=1, reason="x")
+    refused = await whale.error("loyalty.earn", "cust_1", points=1, reason="x")
     assert refused.kinds[:2] == ["AccountSuspended", "Refused"]
     listed = await whale("loyalty.customers.list", status="suspended")
-    assert [one["customer_id"] for one in listed["data"]] == ["cust_1"]
+    assert [customer["customer_id"] for customer in listed["data"]] == ["cust_1"]
     everyone = await whale.walk("loyalty.customers.list", limit=2)
-    assert [one["customer_id"] for one in everyone] == ["cust_0", "cust_1", "cust_2"]
+    assert [customer["customer_id"] for customer in everyone] == ["cust_0", "cust_1", "cust_2"]
     await whale("loyalty.customers.update", "cust_1", status="active", note="All is well")
     assert (await whale("loyalty.customers.retrieve", "cust_1"))["status"] == "active"
 
 
-async def test_transactions_are_walked_through_in_pages(whale: Caller) -> None:
+async def test_transactions_are_listed_over_several_pages(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
-    made = [(await award(whale, "cust_1", points))["id"] for points in (1, 2, 3, 4, 5)]
+    ids = [(await award(whale, "cust_1", points))["id"] for points in (1, 2, 3, 4, 5)]
     await whale("loyalty.adjust", "cust_1", points=1, reason="Not an award")
     page = await whale("loyalty.transactions.list", type="earn", limit=2)
-    assert ([one["id"] for one in page["data"]], page["total"]) == (made[:-3:-1], 5)
+    assert ([transaction["id"] for transaction in page["data"]], page["total"]) == (ids[:-3:-1], 5)
     assert page["has_more"] is True
     walked = await whale.walk("loyalty.transactions.list", type="earn", limit=2)
-    assert [one["id"] for one in walked] == made[::-1]
+    assert [transaction["id"] for transaction in walked] == ids[::-1]
 
 
-async def test_the_summary_has_the_day(whale: Caller) -> None:
+async def test_the_summary_is_decoded(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     await award(whale, "cust_1", 100)
     summary = await whale("loyalty.summary")
     assert set(summary) >= {"days", "points_outstanding", "customers", "tiers"}
 
 
-async def test_faulty_values_are_named_all_at_once(whale: Caller) -> None:
-    error = await whale.refused("loyalty.earn", "a b", points=0, reason="")
+async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> None:
+    error = await whale.error("loyalty.earn", "a b", points=0, reason="")
     assert error.kinds[0] == "InvalidRequest"
     assert error.status == 400
-    places = [fault["pointer"] for fault in error.members["errors"]]
-    assert sorted(places) == ["#/customer_id", "#/points", "#/reason"]
+    pointers = [value["pointer"] for value in error.members["errors"]]
+    assert sorted(pointers) == ["#/customer_id", "#/points", "#/reason"]
 
 
-async def test_what_lacks_is_told(whale: Caller) -> None:
+async def test_insufficient_points_say_how_many_are_missing(whale: Caller) -> None:
     await whale("loyalty.create", **PROGRAM)
     await award(whale, "cust_1", 300)
-    error = await whale.refused("loyalty.adjust", "cust_1", points=-500, reason="Too much")
+    error = await whale.error("loyalty.adjust", "cust_1", points=-500, reason="Too much")
     assert error.kinds[0] == "InsufficientPoints"
     assert error.members == {"balance": 300, "required": 500, "missing": 200}
 
 
-async def test_what_is_not_there_and_what_has_no_programme(whale: Caller) -> None:
-    assert (await whale.refused("loyalty.get", "cust_nobody")).kinds[0] == "NotFound"
-    assert (await whale.refused("loyalty.retrieve", "loy_1")).kinds[0] == "NotFound"
-    error = await whale.refused("loyalty.earn", "cust_1", points=1, reason="x")
+async def test_unknown_objects_and_a_store_without_a_program_are_errors(whale: Caller) -> None:
+    assert (await whale.error("loyalty.get", "cust_nobody")).kinds[0] == "NotFound"
+    assert (await whale.error("loyalty.retrieve", "loy_1")).kinds[0] == "NotFound"
+    error = await whale.error("loyalty.earn", "cust_1", points=1, reason="x")
     assert error.kinds[0] == "ProgramInactive"
 
 
@@ -158,7 +158,7 @@ async def test_an_unknown_key_is_refused(client: Driver, shop: Shop) -> None:
     assert outcome.error.kinds[0] == "Unauthenticated"
 
 
-async def test_a_lacking_scope_is_named(client: Driver, shop: Shop) -> None:
+async def test_a_missing_scope_is_named(client: Driver, shop: Shop) -> None:
     settings = Settings(shop.stack.gateway, api_key=await shop.stack.key(shop.store_id, "read"))
     outcome = await client.call(settings, "loyalty.earn", "cust_1", points=1, reason="x")
     assert outcome.error is not None
@@ -166,6 +166,6 @@ async def test_a_lacking_scope_is_named(client: Driver, shop: Shop) -> None:
     assert outcome.error.members["required"] == "earn"
 
 
-async def test_the_requests_id_is_the_one_that_the_service_logs(shop: Shop) -> None:
-    answer = await shop.call("GET", "loyalty/customers/x", headers={"X-Request-Id": "req_mine"})
-    assert answer.json["instance"] == "req_mine"
+async def test_the_request_id_is_the_instance_of_the_problem(shop: Shop) -> None:
+    response = await shop.call("GET", "loyalty/customers/x", headers={"X-Request-Id": "req_mine"})
+    assert response.json["instance"] == "req_mine"

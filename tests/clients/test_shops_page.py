@@ -1,5 +1,5 @@
-"""The handlers of docs/shops.md, run as they are printed, with shops' documented payloads: on the real
-stack each order earns and each refund claws back, to the point."""
+"""The handlers of docs/shops.md, run unchanged on the real stack with the platforms' documented payloads:
+each order earns and each refund claws back exactly the expected points."""
 
 import asyncio
 import re
@@ -21,19 +21,19 @@ PROGRAMS: dict[str, str] = dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8"
 Get = Callable[[str], Any]
 
 
-def api(answers: dict[str, Json]) -> Get:
-    """A shop's API: what it answers to a path, known by how the path ends."""
+def fake_api(responses: dict[str, Json]) -> Get:
+    """A platform's API; `responses` are keyed by the end of the path."""
 
     def get(path: str) -> Json:
-        (found,) = (one for end, one in answers.items() if path.endswith(end))
-        return found
+        (response,) = (body for end, body in responses.items() if path.endswith(end))
+        return response
 
     return get
 
 
 @pytest.fixture
-async def mine(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """A store with a program of ten points a dollar, and its key where the programs look for it."""
+async def demo_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A store with a program of ten points per dollar; its key is in the environment."""
     monkeypatch.setenv("WHALE_API_KEY", shop.key)
     monkeypatch.setenv("WHALE_BASE_URL", shop.stack.gateway)
     await shop.program(tiers=[])
@@ -41,7 +41,7 @@ async def mine(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
 
 
 class Program:
-    """One of the page's programs, each of its handlers run in a thread."""
+    """One of the page's programs; each handler runs in a thread."""
 
     def __init__(self, name: str) -> None:
         self._names: dict[str, Any] = {}
@@ -54,31 +54,31 @@ class Program:
         self._names["whale"].close()
 
 
-def test_the_page_has_a_program_for_every_shop() -> None:
+def test_the_page_has_a_program_for_every_platform() -> None:
     names = {"any_shop.py", "with_tax.py"} | {f"{shop}_shop.py" for shop in shops.SHOPS}
     assert set(PROGRAMS) == names
 
 
-def test_the_pages_query_asks_for_all_that_the_mapping_reads() -> None:
+def test_the_pages_graphql_query_requests_every_field_that_the_mapping_reads() -> None:
     (query,) = re.findall(r"^```graphql\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    asked = set(re.findall(r"\w+", query)) | {"edges", "node", "nodes"}
+    requested = set(re.findall(r"\w+", query)) | {"edges", "node", "nodes"}
     for payload in (payloads.shopify_graphql_order(), payloads.shopify_graphql_refund()):
-        assert names_in(payload) <= asked
+        assert member_names(payload) <= requested
 
 
-def names_in(value: Any) -> set[str]:
-    """The names of all members, however deep."""
+def member_names(value: Any) -> set[str]:
+    """The names of all members at every depth."""
     match value:
         case dict():
-            return set(value).union(*map(names_in, value.values()))
+            return set(value).union(*map(member_names, value.values()))
         case list():
-            return set().union(*map(names_in, value))
+            return set().union(*map(member_names, value))
         case _:
             return set()
 
 
-# The handlers that an order and a refund reach, and the points that are clawed back.
-HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
+# Per program: the handler calls for orders and for refunds, and the points clawed back.
+HANDLER_CALLS: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
     "any_shop.py": ([("order_paid", payloads.shopify_order())], [], 0),
     "with_tax.py": (
         [("order_paid", payloads.shopify_order())],
@@ -91,18 +91,18 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
             (
                 "refunds_create",
                 payloads.shopify_refund(),
-                api({"/orders/5678901234567.json": {"order": payloads.shopify_order()}}),
+                fake_api({"/orders/5678901234567.json": {"order": payloads.shopify_order()}}),
             )
         ],
         200,
     ),
     "woocommerce_shop.py": (
-        [("order_updated", payloads.woocommerce_order(), api({}))],
+        [("order_updated", payloads.woocommerce_order(), fake_api({}))],
         [
             (
                 "order_updated",
                 payloads.woocommerce_order(refunds=[{"id": 726, "total": "-21.60"}]),
-                api({"/orders/723/refunds/726": payloads.woocommerce_refund()}),
+                fake_api({"/orders/723/refunds/726": payloads.woocommerce_refund()}),
             )
         ],
         200,
@@ -112,14 +112,14 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
             (
                 "order_status_updated",
                 {"data": {"id": 218}},
-                api({"/v2/orders/218": payloads.bigcommerce_order()}),
+                fake_api({"/v2/orders/218": payloads.bigcommerce_order()}),
             )
         ],
         [
             (
                 "order_refund_created",
                 {"data": {"id": 218, "refund": {"refund_id": 12}}},
-                api(
+                fake_api(
                     {
                         "/v2/orders/218": payloads.bigcommerce_order(),
                         "/218/payment_actions/refunds": {"data": [payloads.bigcommerce_refund()]},
@@ -130,12 +130,12 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
         200,
     ),
     "magento_shop.py": (
-        [("order_saved", 42, api({"/orders/42": payloads.magento_order()}))],
+        [("order_saved", 42, fake_api({"/orders/42": payloads.magento_order()}))],
         [
             (
                 "credit_memo_saved",
                 7,
-                api(
+                fake_api(
                     {
                         "/orders/42": payloads.magento_order(),
                         "/creditmemo/7": payloads.magento_refund(),
@@ -150,14 +150,14 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
             (
                 "order_updated",
                 {"data": {"id": "ORDER"}},
-                api({"/orders/ORDER": {"order": payloads.square_order()}}),
+                fake_api({"/orders/ORDER": {"order": payloads.square_order()}}),
             )
         ],
         [
             (
                 "refund_updated",
                 {"data": {"object": {"refund": payloads.square_refund()}}},
-                api(
+                fake_api(
                     {
                         "/payments/T1": {"payment": {"order_id": "ORDER"}},
                         "/orders/ORDER": {"order": payloads.square_order()},
@@ -170,29 +170,29 @@ HANDLED: dict[str, tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", HANDLED)
-async def test_an_order_earns_and_its_refund_claws_back_once(mine: Shop, name: str) -> None:
-    orders, refunds, clawed_back = HANDLED[name]
+@pytest.mark.parametrize("name", HANDLER_CALLS)
+async def test_an_order_earns_and_its_refund_claws_back_once(demo_shop: Shop, name: str) -> None:
+    orders, refunds, clawed_back = HANDLER_CALLS[name]
     earned = 540 if name == "with_tax.py" else 500
     program = Program(name)
     try:
-        for _ in range(2):  # webhooks are delivered again
+        for _ in range(2):  # webhooks are redelivered
             for call in (*orders, *refunds):
                 await program.handle(*call)
-        status = await mine.balance_becomes(earned - clawed_back, str(CUSTOMER))
+        status = await demo_shop.balance_becomes(earned - clawed_back, str(CUSTOMER))
     finally:
         program.close()
-    assert [one["points"] for one in status["transactions"]] == [
+    assert [transaction["points"] for transaction in status["transactions"]] == [
         *([-clawed_back] if refunds else []),
         earned,
     ]
 
 
-async def test_an_event_goes_over_kafka_as_the_page_says(mine: Shop) -> None:
+async def test_an_event_can_be_published_to_kafka_as_the_page_says(demo_shop: Shop) -> None:
     event = shopify.order_completed(payloads.shopify_order())
-    await mine.publish(event["data"] | {"store_id": mine.store_id}, topic=event["type"])
-    status = await mine.balance_becomes(500, str(CUSTOMER))
-    assert [one["reason"] for one in status["transactions"]] == ["Order #1042"]
+    await demo_shop.publish(event["data"] | {"store_id": demo_shop.store_id}, topic=event["type"])
+    status = await demo_shop.balance_becomes(500, str(CUSTOMER))
+    assert [transaction["reason"] for transaction in status["transactions"]] == ["Order #1042"]
 
 
 GRAPHQL = (payloads.shopify_graphql_order(), payloads.shopify_graphql_refund())
@@ -208,17 +208,22 @@ WITH_CARD = payloads.shopify_order(
     [
         pytest.param(*GRAPHQL, Earns(), 500, 200, id="GraphQL"),
         pytest.param(*GRAPHQL, Earns(tax=True), 540, 216, id="with tax"),
-        pytest.param(*GRAPHQL, Earns(tax=True, shipping=True), 600, 216, id="all of it"),
+        pytest.param(*GRAPHQL, Earns(tax=True, shipping=True), 600, 216, id="the whole total"),
         pytest.param(
-            WITH_CARD, payloads.shopify_refund(), Earns(gift_cards=False), 300, 120, id="a card"
+            WITH_CARD,
+            payloads.shopify_refund(),
+            Earns(gift_cards=False),
+            300,
+            120,
+            id="paid with a gift card",
         ),
     ],
 )
-async def test_what_earns_is_what_is_clawed_back(
-    mine: Shop, order: Json, refund: Json, earns: Earns, earned: int, clawed_back: int
+async def test_a_refund_claws_back_from_the_parts_that_earned(
+    demo_shop: Shop, order: Json, refund: Json, earns: Earns, earned: int, clawed_back: int
 ) -> None:
     async with AsyncWhaleClient() as whale:
         await whale.events.send(shopify.order_completed(order, earns=earns))
-        await mine.balance_becomes(earned, str(CUSTOMER))
+        await demo_shop.balance_becomes(earned, str(CUSTOMER))
         await whale.events.send(shopify.order_refunded(refund, order=order, earns=earns))
-        await mine.balance_becomes(earned - clawed_back, str(CUSTOMER))
+        await demo_shop.balance_becomes(earned - clawed_back, str(CUSTOMER))

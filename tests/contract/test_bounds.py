@@ -14,7 +14,7 @@ from libs.kernel.errors import InvalidRequest
 from libs.web.body import Faults, decode
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning
-from tools.docs.shapes import Shapes
+from tools.docs.schemas import SchemaCollector
 
 TIER = {"name": "Silver", "min_points": 5000, "multiplier": 1.5}
 PROGRAM = {"name": "VIP", "points_per_dollar": 10, "tiers": [TIER]}
@@ -116,8 +116,8 @@ def _fields() -> list[Any]:
 def test_a_value_is_taken_just_where_the_documentation_says(
     kind: type[msgspec.Struct], check: Check, right: dict[str, Any], where: tuple[Any, ...]
 ) -> None:
-    shapes = Shapes("#/$defs/", {(api.EarnBatchRequest, "items"): _batch()})
-    schema = {**shapes.of(kind), "$defs": shapes.found}
+    schemas = SchemaCollector("#/$defs/", {(api.EarnBatchRequest, "items"): _batch()})
+    schema = {**schemas.of(kind), "$defs": schemas.collected}
     documented = jsonschema_rs.Draft202012Validator(
         schema, validate_formats=True, formats={"date-time": _is_time, "uri": catalog.is_url}
     )

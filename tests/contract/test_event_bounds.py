@@ -14,7 +14,7 @@ from libs.kernel.clock import parse_time, utc_now
 from libs.messaging.cloudevents import EventReader, Poison
 from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tools.docs import events, files
-from tools.docs.events import EVENTS, Told
+from tools.docs.events import EVENTS, EventDoc
 
 OURS = [told for told in EVENTS if told.is_ours]
 SHOPS = [told for told in EVENTS if not told.is_ours]
@@ -62,7 +62,7 @@ class Record(Struct):
     headers: None = None
 
 
-def _fields(told_ones: list[Told]) -> list[Any]:
+def _fields(told_ones: list[EventDoc]) -> list[Any]:
     return [
         pytest.param(told, name, id=f"{told.topic}.{name}")
         for told in told_ones
@@ -79,13 +79,13 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _validator(told: Told) -> jsonschema_rs.Draft202012Validator:
+def _validator(told: EventDoc) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
         events.schema_of(told), validate_formats=True, formats={"date-time": _is_time}
     )
 
 
-def _is_read(told: Told, value: dict[str, Any]) -> bool:
+def _is_read(told: EventDoc, value: dict[str, Any]) -> bool:
     """Whether a consumer takes the event, as an effect or as a guest's."""
     try:
         event = EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
@@ -98,8 +98,8 @@ def _is_read(told: Told, value: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(("told", "name"), _fields([*SHOPS, *OURS]))
-def test_an_event_is_read_just_where_its_schema_says(told: Told, name: str) -> None:
-    right = events.sample_of(files.SAMPLES, told).value
+def test_an_event_is_read_just_where_its_schema_says(told: EventDoc, name: str) -> None:
+    right = events.read_sample(files.SAMPLES, told).value
     documented = _validator(told)
     is_moment = name.endswith("_at")
     taken = refused = 0
@@ -116,7 +116,7 @@ def test_an_event_is_read_just_where_its_schema_says(told: Told, name: str) -> N
 
 
 @pytest.mark.parametrize("told", OURS, ids=lambda told: told.topic)
-def test_every_field_of_our_own_events_that_can_break_a_store_has_a_bound(told: Told) -> None:
+def test_every_field_of_our_own_events_that_can_break_a_store_has_a_bound(told: EventDoc) -> None:
     without = {
         name
         for name, schema in events.schema_of(told)["properties"].items()
@@ -132,12 +132,12 @@ def test_a_kind_that_comes_later_is_read() -> None:
         ("anomaly.resolved", {"type": "night_owl", "status": "archived", "resolution": "warned"}),
     ):
         one = next(one for one in EVENTS if one.topic == told)
-        assert _is_read(one, {**events.sample_of(files.SAMPLES, one).value, **changes})
+        assert _is_read(one, {**events.read_sample(files.SAMPLES, one).value, **changes})
 
 
 def test_a_bound_that_is_broken_is_invalid_and_named() -> None:
     told = next(one for one in EVENTS if one.kind is PointsPosted)
-    value = {**events.sample_of(files.SAMPLES, told).value, "reason": "a\x00b"}
+    value = {**events.read_sample(files.SAMPLES, told).value, "reason": "a\x00b"}
     with pytest.raises(Poison) as raised:
         EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
     assert raised.value.code == "invalid"

@@ -1,4 +1,4 @@
-"""The generated reference: never stale, valid by its standards, true to the code, frozen where due."""
+"""The generated reference is up to date, valid by its standards, and true to the code."""
 
 import hashlib
 import inspect
@@ -26,16 +26,16 @@ from services.earning.api import routes as earning_routes
 from services.gateway.api import docs
 from services.redemption.api import routes as redemption_routes
 from tests.support import Shop
-from tools.docs import events, files, story
-from tools.docs.events import EVENTS, Told
+from tools.docs import events, files, scenario
+from tools.docs.events import EVENTS, EventDoc
 from tools.docs.openapi import Examples
 
 OPENAPI = json.loads((files.FOLDER / "openapi.json").read_text())
 ASYNCAPI = json.loads((files.FOLDER / "asyncapi.json").read_text())
 EXAMPLES = msgspec.json.decode(files.EXAMPLES.read_bytes(), type=Examples)
 
-# What was committed once and is read for ever: where a digest differs, put the sample back and add
-# another file beside it.
+# Digests of the committed samples, which later readers must still read. If a digest differs, restore the
+# sample and add another file next to it.
 FROZEN = {
     "anomaly.flagged.v1.json": "ef817c8cb8a44b44",
     "anomaly.flagged.v1.withdrawn.json": "c14b4bfde512fc87",
@@ -55,25 +55,25 @@ ROUTES = {
     "redemption": redemption_routes.ROUTES,
 }
 
-by_topic = pytest.mark.parametrize("told", EVENTS, ids=[told.topic for told in EVENTS])
+by_topic = pytest.mark.parametrize("event", EVENTS, ids=[event.topic for event in EVENTS])
 
 
 @pytest.mark.parametrize("path", files.generated(), ids=lambda path: path.name)
-def test_nothing_generated_is_stale(path: Path) -> None:
+def test_a_generated_file_is_up_to_date(path: Path) -> None:
     assert path.read_text() == files.generated()[path], "stale: run `make docs`"
 
 
-def test_nothing_generated_is_left_over() -> None:
-    known = {*files.generated(), files.EXAMPLES, *files.SAMPLES.iterdir()}
-    assert {path for path in files.FOLDER.rglob("*") if path.is_file()} == known
+def test_the_folder_holds_no_other_files() -> None:
+    expected = {*files.generated(), files.EXAMPLES, *files.SAMPLES.iterdir()}
+    assert {path for path in files.FOLDER.rglob("*") if path.is_file()} == expected
 
 
 # -- OpenAPI
 
 
 def test_the_openapi_document_is_valid() -> None:
-    # The validator reads patterns as Python's re does, which knows no \p{L}; they are held to JSON
-    # Schema's own rules below.
+    # The validator compiles patterns with Python's re, which does not support \p{L}; the test below
+    # checks them by JSON Schema's own rules.
     readable = json.loads(re.sub(r"\\\\p\{\w+\}", "a", json.dumps(OPENAPI)))
     assert [str(error) for error in OpenAPIV31SpecValidator(readable).iter_errors()] == []
 
@@ -84,7 +84,7 @@ def test_every_schema_is_a_json_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_every_operation_is_documented_with_its_answers(operation: Operation) -> None:
+def test_every_operation_is_documented_with_its_responses(operation: Operation) -> None:
     path = OPENAPI["paths"][f"/v1/stores/{{store_id}}/{operation.path}"]
     shown = path[operation.method.lower()]
     assert shown["operationId"] == operation.id
@@ -94,23 +94,23 @@ def test_every_operation_is_documented_with_its_answers(operation: Operation) ->
 
 
 @pytest.mark.parametrize("owner", ROUTES)
-def test_a_services_routes_are_those_of_the_table(owner: str) -> None:
-    handlers = [one for one in ROUTES[owner] if isinstance(one, HTTPRouteHandler)]
+def test_a_service_s_routes_are_those_in_the_table_of_operations(owner: str) -> None:
+    handlers = [route for route in ROUTES[owner] if isinstance(route, HTTPRouteHandler)]
     served = {
-        (method, _template(path)): one.operation_id
-        for one in handlers
-        for method in one.http_methods - {"OPTIONS", "HEAD"}
-        for path in one.paths
+        (method, _template(path)): handler.operation_id
+        for handler in handlers
+        for method in handler.http_methods - {"OPTIONS", "HEAD"}
+        for path in handler.paths
     }
     declared = {
-        (one.method, _template(f"/v1/stores/{{store_id}}/{one.path}")): one
-        for one in OPERATIONS
-        if owner in {one.owner, one.for_customer}
+        (operation.method, _template(f"/v1/stores/{{store_id}}/{operation.path}")): operation
+        for operation in OPERATIONS
+        if owner in {operation.owner, operation.for_customer}
     }
     assert set(served) == set(declared)
-    for place, one in declared.items():
-        name = one.id if one.owner == owner else f"{one.id}ForCustomer"
-        assert served[place] == name
+    for route, operation in declared.items():
+        is_owner = operation.owner == owner
+        assert served[route] == (operation.id if is_owner else f"{operation.id}ForCustomer")
 
 
 def _template(path: str) -> str:
@@ -124,7 +124,7 @@ def _requests() -> set[type[Struct]]:
     return nested | {kind for kind in bodies if inspect.isclass(kind) and issubclass(kind, Struct)}
 
 
-@pytest.mark.parametrize("kind", sorted(_requests(), key=lambda one: one.__name__))
+@pytest.mark.parametrize("kind", sorted(_requests(), key=lambda kind: kind.__name__))
 def test_every_text_and_number_of_a_request_has_bounds(kind: type[Struct]) -> None:
     open_ended = {
         field.name
@@ -148,29 +148,29 @@ async def test_the_gateway_serves_the_document_and_a_page_of_it(shop: Shop) -> N
         assert f'<article id="{operation.id}">' in text
 
 
-async def test_the_bare_address_leads_to_the_page(shop: Shop) -> None:
+async def test_the_root_path_serves_the_page_too(shop: Shop) -> None:
     assert (await shop.page("/")).raw == (await shop.page("/docs")).raw
 
 
-def test_the_page_asks_no_other_host_for_anything() -> None:
+def test_the_page_loads_no_resource_from_another_host() -> None:
     page = docs.render(OPENAPI)
-    loaded = re.findall(r"(?:\b(?:src|href)=|\burl\(|@import )[\"']?([^\"') >]+)", page)
-    assert loaded
-    assert all(target.startswith(("#", "/")) for target in loaded), loaded
+    resources = re.findall(r"(?:\b(?:src|href)=|\burl\(|@import )[\"']?([^\"') >]+)", page)
+    assert resources
+    assert all(target.startswith(("#", "/")) for target in resources), resources
 
 
 # -- examples
 
 
 def _schemas_of(operation_id: str) -> tuple[Any, Any]:
-    """The schemas of a request by media type, and of the answer."""
+    """The contents of an operation's request and of its successful response, by media type."""
     shown = next(
         method
         for path in OPENAPI["paths"].values()
         for method in path.values()
         if isinstance(method, dict) and method["operationId"] == operation_id
     )
-    success = next(one for status, one in shown["responses"].items() if status < "300")
+    success = next(each for status, each in shown["responses"].items() if status < "300")
     return shown.get("requestBody", {}).get("content", {}), success.get("content", {})
 
 
@@ -183,10 +183,10 @@ def assert_conforms(value: Any, schema: Any) -> None:
 @pytest.mark.parametrize("operation_id", EXAMPLES.operations)
 def test_recorded_examples_conform_to_their_schemas(operation_id: str) -> None:
     example = EXAMPLES.operations[operation_id]
-    requests, answers = _schemas_of(operation_id)
-    if answers or example.answer is not None:
-        assert_conforms(example.answer, answers["application/json"]["schema"])
-    if operation_id not in {"earnBatch", "sendEvents"}:  # which show a faulty item as well
+    requests, responses = _schemas_of(operation_id)
+    if responses or example.response is not None:
+        assert_conforms(example.response, responses["application/json"]["schema"])
+    if operation_id not in {"earnBatch", "sendEvents"}:  # whose examples include an invalid item
         for content in requests.values():
             assert_conforms(example.request, content["schema"])
 
@@ -197,40 +197,40 @@ def test_recorded_problems_conform_to_their_schemas(code: str) -> None:
     assert_conforms(EXAMPLES.problems[code], OPENAPI["components"]["schemas"][name])
 
 
-async def test_the_running_system_answers_as_the_examples_say(shop: Shop) -> None:
-    """The story the examples come from, told again: the same outcomes in the same shapes."""
-    keys = story.Keys(
-        shop.key,
-        await shop.stack.key(shop.store_id, scopes="read"),
-        await shop.stack.key(shop.store_id, scopes="read"),
+async def test_the_running_system_responds_as_in_the_examples(shop: Shop) -> None:
+    """The scenario that recorded the examples, run again: the same outcomes in the same shapes."""
+    keys = scenario.Keys(
+        full=shop.key,
+        read_only=await shop.stack.key(shop.store_id, scopes="read"),
+        rate_limited=await shop.stack.key(shop.store_id, scopes="read"),
     )
     async with aiohttp.ClientSession() as session:
-        told = await story.tell(story.Teller(session, shop.stack.gateway, keys))
-    again = msgspec.json.decode(msgspec.json.encode(told), type=Examples)
-    assert _shape(again.problems) == _shape(EXAMPLES.problems)
+        examples = await scenario.run(scenario.Recorder(session, shop.stack.gateway, keys))
+    recorded = msgspec.json.decode(msgspec.json.encode(examples), type=Examples)
+    assert _shape(recorded.problems) == _shape(EXAMPLES.problems)
     for name, example in EXAMPLES.operations.items():
-        assert _shape(again.operations[name].answer) == _shape(example.answer), name
-    assert set(again.operations) == set(EXAMPLES.operations)
+        assert _shape(recorded.operations[name].response) == _shape(example.response), name
+    assert set(recorded.operations) == set(EXAMPLES.operations)
 
 
 def _shape(value: Any) -> Any:
-    """What stands where, without the values."""
+    """The names and types in a JSON value, without the values."""
     if isinstance(value, dict):
-        return {name: _shape(one) for name, one in value.items()}
+        return {name: _shape(field) for name, field in value.items()}
     if isinstance(value, list):
-        return [_shape(one) for one in value]
+        return [_shape(item) for item in value]
     return type(value).__name__
 
 
 def test_every_operation_has_an_example() -> None:
-    assert set(EXAMPLES.operations) == {one.id for one in OPERATIONS}
+    assert set(EXAMPLES.operations) == {operation.id for operation in OPERATIONS}
 
 
 # -- AsyncAPI and events
 
 
 def test_the_asyncapi_document_is_valid() -> None:
-    # Its model asks for a path of servers, which the standard leaves open.
+    # FastStream's model requires a path of servers, which is optional in the standard.
     server = {"local": {**ASYNCAPI["servers"]["local"], "pathname": ""}}
     read = ApplicationSchema.model_validate({**ASYNCAPI, "servers": server})
     assert read.asyncapi == "3.0.0"
@@ -241,85 +241,91 @@ def test_the_asyncapi_document_is_valid() -> None:
 def _assert_references_resolve(node: Any, document: Any) -> None:
     if isinstance(node, dict):
         if "$ref" in node:
-            found = document
+            target = document
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step]
-        for one in node.values():
-            _assert_references_resolve(one, document)
+                target = target[step]
+        for child in node.values():
+            _assert_references_resolve(child, document)
     elif isinstance(node, list):
-        for one in node:
-            _assert_references_resolve(one, document)
+        for child in node:
+            _assert_references_resolve(child, document)
 
 
 def test_every_topic_is_in_the_asyncapi_document() -> None:
-    wanted = {topic.name for topic in TOPICS} | {topic.dead_letters for topic in CONSUMED}
-    assert set(ASYNCAPI["channels"]) == wanted
-    assert {told.topic for told in EVENTS} == {one.name for one in TOPICS if one not in OPERATED}
+    channels = {topic.name for topic in TOPICS} | {topic.dead_letters for topic in CONSUMED}
+    assert set(ASYNCAPI["channels"]) == channels
+    assert {event.topic for event in EVENTS} == {
+        topic.name for topic in TOPICS if topic not in OPERATED
+    }
 
 
 @by_topic
-def test_every_sample_conforms_to_the_schema_of_its_topic(told: Told) -> None:
-    schema = events.schema_of(told)
+def test_every_sample_conforms_to_the_schema_of_its_topic(event: EventDoc) -> None:
+    schema = events.schema_of(event)
     jsonschema_rs.meta.validate(schema)
-    value = events.sample_of(files.SAMPLES, told).value
+    value = events.read_sample(files.SAMPLES, event).value
     assert [error.message for error in jsonschema_rs.iter_errors(schema, value)] == []
 
 
 class Record(Struct):
-    """A record as a consumer gets it."""
+    """A record as a consumer receives it."""
 
     value: bytes
     headers: list[tuple[str, bytes]]
 
 
-def _read(told: Told, sample: events.Sample, value: Any) -> Any:
+def _read(event: EventDoc, sample: events.Sample, value: Any) -> Any:
     headers = [(name, text.encode()) for name, text in sample.headers.items()]
-    return EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode(), headers))
+    record = Record(json.dumps(value).encode(), headers)
+    return EventReader(event.topic, kind=event.kind).read(record)
 
 
 def _samples() -> list[Any]:
     return [
-        pytest.param(told, path, id=path.name)
+        pytest.param(event, path, id=path.name)
         for path in sorted(files.SAMPLES.iterdir())
-        for told in EVENTS
-        if path.name.startswith(f"{told.topic}.")
+        for event in EVENTS
+        if path.name.startswith(f"{event.topic}.")
     ]
 
 
-@pytest.mark.parametrize(("told", "path"), _samples())
-def test_every_sample_ever_committed_is_read_whole(told: Told, path: Path) -> None:
+@pytest.mark.parametrize(("event", "path"), _samples())
+def test_every_sample_is_read_with_all_its_fields(event: EventDoc, path: Path) -> None:
     sample = msgspec.json.decode(path.read_bytes(), type=events.Sample)
-    event = _read(told, sample, sample.value)
-    again = json.loads(msgspec.json.Encoder(decimal_format="string").encode(event))
-    assert again == sample.value
+    decoded = _read(event, sample, sample.value)
+    encoded = json.loads(msgspec.json.Encoder(decimal_format="string").encode(decoded))
+    assert encoded == sample.value
 
 
-@pytest.mark.parametrize(("told", "path"), _samples())
-def test_an_older_event_lacks_a_field_and_a_newer_one_has_one_more(told: Told, path: Path) -> None:
+@pytest.mark.parametrize(("event", "path"), _samples())
+def test_an_event_is_read_without_an_optional_field_and_with_an_unknown_one(
+    event: EventDoc, path: Path
+) -> None:
     sample = msgspec.json.decode(path.read_bytes(), type=events.Sample)
-    required = set(events.schema_of(told)["required"])
+    required = set(events.schema_of(event)["required"])
     for name in set(sample.value) - required:
-        older = {field: one for field, one in sample.value.items() if field != name}
-        assert _read(told, sample, older)
+        older = {field: value for field, value in sample.value.items() if field != name}
+        assert _read(event, sample, older)
     for name in required:
         with pytest.raises(Poison):
-            _read(told, sample, {f: one for f, one in sample.value.items() if f != name})
-    newer = {**sample.value, "a_field_of_tomorrow": {"of": "any kind"}}
-    assert _read(told, sample, newer) == _read(told, sample, sample.value)
+            _read(event, sample, {f: value for f, value in sample.value.items() if f != name})
+    newer = {**sample.value, "unknown_field": {"of": "any type"}}
+    assert _read(event, sample, newer) == _read(event, sample, sample.value)
 
 
 @by_topic
-def test_the_samples_show_every_field(told: Told) -> None:
-    """One of an event's topics shows each field, so that none can be dropped unseen."""
-    kin = tuple(f"{one.topic}." for one in EVENTS if one.kind is told.kind)
-    samples = [path for path in files.SAMPLES.iterdir() if path.name.startswith(kin)]
-    shown = {name for path in samples for name in json.loads(path.read_bytes())["value"]}
-    assert shown == set(events.schema_of(told)["properties"])
+def test_the_samples_include_every_field(event: EventDoc) -> None:
+    """A sample of any topic with this type of event includes each field, so that none can be dropped
+    unnoticed."""
+    prefixes = tuple(f"{other.topic}." for other in EVENTS if other.kind is event.kind)
+    samples = [path for path in files.SAMPLES.iterdir() if path.name.startswith(prefixes)]
+    included = {name for path in samples for name in json.loads(path.read_bytes())["value"]}
+    assert included == set(events.schema_of(event)["properties"])
 
 
 def test_samples_are_frozen() -> None:
-    found = {
+    digests = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for path in files.SAMPLES.iterdir()
     }
-    assert found == FROZEN
+    assert digests == FROZEN

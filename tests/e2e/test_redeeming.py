@@ -401,7 +401,7 @@ async def test_redeeming_does_without_kafka(rich: Shop) -> None:
         "POST", f"loyalty/redemptions/{answers[0].json['redemption_id']}/cancel"
     )
     assert cancelled.json["status"] == "cancelled"
-    await eventually(lambda: kafka.answers(rich.stack.kafka), within_seconds=60, every=0.5)
+    await eventually(lambda: kafka.is_available(rich.stack.kafka), within_seconds=60, every=0.5)
     events = await rich.read_events("points.redeemed", count=5, seconds=60)
     assert len({event["sequence"] for event, _ in events}) == 5
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 4, "cancelled": 1}

@@ -115,7 +115,7 @@ def test_no_server_runs_as_root(stack: Stack) -> None:
     assert set(family) >= SERVERS
     for name in SERVERS:
         for process in family[name]:
-            assert {process.username()} == {unprivileged.user()}, process
+            assert {process.username()} == {unprivileged.server_user()}, process
             assert 0 not in process.uids(), process
             assert 0 not in process.gids(), process
 

@@ -1,4 +1,4 @@
-"""A projection is made anew of the topic alone."""
+"""A projection is rebuilt from its topic only."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ REWARDS = (
 )
 
 
-async def test_redemptions_rewards_come_back_from_the_topic_alone(shop: Shop) -> None:
+async def test_redemptions_rewards_are_rebuilt_from_the_topic(shop: Shop) -> None:
     await shop.program()
     await shop.earn("cust_1", 5_000)
-    kept = await give_reward(shop, stock=1)
-    gone = await give_reward(shop)
-    await shop.call("PATCH", f"loyalty/rewards/{kept['id']}", {"points_cost": 700})
-    await shop.call("DELETE", f"loyalty/rewards/{gone['id']}")
-    assert (await redeem(shop, kept["id"])).status == 201
+    changed = await give_reward(shop, stock=1)
+    deleted = await give_reward(shop)
+    await shop.call("PATCH", f"loyalty/rewards/{changed['id']}", {"points_cost": 700})
+    await shop.call("DELETE", f"loyalty/rewards/{deleted['id']}")
+    assert (await redeem(shop, changed["id"])).status == 201
     connection = await asyncpg.connect(shop.stack.database("redemption"))
     try:
 
-        async def all_told() -> list[Any]:
+        async def all_received() -> list[Any]:
             rows = await connection.fetch(REWARDS, shop.store_id)
             assert [row["version"] for row in rows] == [2, 2]
             return list(rows)
 
-        before = await eventually(all_told)
+        before = await eventually(all_received)
         await connection.execute("DELETE FROM rewards WHERE store_id = $1", shop.store_id)
-        said = shop.stack.run("rebuild", "redemption")
-        assert "rewards are rebuilt from catalog.reward" in said.stdout
+        outcome = shop.stack.run("rebuild", "redemption")
+        assert "rewards from catalog.reward" in outcome.stdout
         assert await connection.fetch(REWARDS, shop.store_id) == before
     finally:
         await connection.close()
-    # What is in use of it was not forgotten with it.
-    assert (await redeem(shop, kept["id"])).json["reason"] == "out_of_stock"
+    # The counts of its uses are not part of the projection, and stay.
+    assert (await redeem(shop, changed["id"])).json["reason"] == "out_of_stock"

@@ -25,7 +25,7 @@ from tests.conftest import is_ready
 from tests.integration.conftest import empty_database
 from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
 from tests.support import Stack
-from tools.dead_letters.desk import open_desk
+from tools.dead_letters.dlq import open_dead_letter_queue
 from tools.stack import config, kafka
 
 pytestmark = [
@@ -111,21 +111,22 @@ async def test_each_service_does_its_work_as_its_own_principal(
             await shop.send_and_wait(topics.ORDER_COMPLETED, order, key=b"k")
             await shop.send_and_wait(topics.ORDER_COMPLETED, b"no order", key=b"k")
 
-        async with kafka.reading(
+        async with kafka.open_consumer(
             broker.address, topics.POINTS_EARNED, security=broker.security("reader")
         ) as reader:
             async with asyncio.timeout(60):
                 record = await reader.getone()
         assert msgspec.json.decode(record.value)["store_id"] == store_id
 
-        async with open_desk(broker.address, security=broker.security("operator")) as desk:
+        security = broker.security("operator")
+        async with open_dead_letter_queue(broker.address, security=security) as queue:
 
             async def letter_came() -> None:
-                assert [one.value for one in await desk.letters()] == [b"no order"]
+                assert [one.value for one in await queue.read()] == [b"no order"]
 
             await eventually(letter_came, within_seconds=60)
-            await desk.replay(await desk.letters())
-            await desk.drop(await desk.letters())
+            await queue.replay(await queue.read())
+            await queue.drop(await queue.read())
 
 
 @pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)
@@ -154,7 +155,7 @@ async def test_a_principal_reads_its_topics_and_no_other(
 
 async def _reads(broker: Broker, principal: str, topic: str) -> bool:
     try:
-        async with kafka.reading(
+        async with kafka.open_consumer(
             broker.address, topic, security=broker.security(principal)
         ) as consumer:
             await consumer.getmany(timeout_ms=100)
@@ -168,9 +169,9 @@ async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(broker: B
     wrong = msgspec.structs.replace(own, kafka_sasl_password="a guess")
     nameless = msgspec.structs.replace(own, kafka_security_protocol="SSL")
     stranger = msgspec.structs.replace(own, kafka_ca_file=None)
-    assert await kafka.answers(broker.address, security=own)
+    assert await kafka.is_available(broker.address, security=own)
     for security in (wrong, nameless, stranger):
-        assert not await kafka.answers(broker.address, security=security)
+        assert not await kafka.is_available(broker.address, security=security)
 
 
 def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_it() -> None:

@@ -1,4 +1,4 @@
-"""`verify` finds what was altered by hand, and says nothing of a ledger that is sound."""
+"""`verify` reports every altered row, and reports nothing for a consistent ledger."""
 
 import asyncpg
 import pytest
@@ -25,44 +25,49 @@ async def alter(database: Database, sql: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "expected"),
     [
         pytest.param("SELECT 1", [], id="nothing"),
         pytest.param(
             "UPDATE entries SET points = 999 WHERE sequence = 2",
-            ["make 1000, not balance_after 11", "lifetime_after is 11, not 1000", "award 10"],
-            id="a row altered",
+            ["are 1000, not balance_after 11", "lifetime_after is 11, not 1000", "award 10"],
+            id="an altered row",
         ),
         pytest.param(
             "DELETE FROM entries WHERE sequence = 2",
-            ["the one before it has sequence 1", "not balance_after", "lifetime_after", "award 10"],
-            id="a row missing",
+            [
+                "the entry before it has sequence 1",
+                "not balance_after",
+                "lifetime_after",
+                "award 10",
+            ],
+            id="a missing row",
         ),
         pytest.param(
             "DELETE FROM entries WHERE sequence = 3",
             ["its last entry says 11, 11, 2"],
-            id="the last row missing",
+            id="a missing last row",
         ),
         pytest.param(
-            "UPDATE accounts SET balance = balance + 1", ["balance 13,"], id="a balance drifted"
+            "UPDATE accounts SET balance = balance + 1", ["balance 13,"], id="a wrong balance"
         ),
         pytest.param(
-            "UPDATE orders SET award = 11", ["award 11; its entry says 10"], id="an award"
+            "UPDATE orders SET award = 11", ["award 11; its entry says 10"], id="a wrong award"
         ),
+        pytest.param("DELETE FROM orders", ["the order o1 does not name it"], id="a missing order"),
         pytest.param(
-            "DELETE FROM orders", ["the order o1 does not name it"], id="an order missing"
+            "DELETE FROM accounts", ["there is no such account"] * 3, id="a missing account"
         ),
-        pytest.param("DELETE FROM accounts", ["there is no such account"] * 3, id="no account"),
     ],
 )
-async def test_verify_tells_each_row_that_does_not_follow(
-    engine: object, earning_database: Database, sql: str, told: list[str]
+async def test_verify_reports_each_inconsistent_row(
+    engine: object, earning_database: Database, sql: str, expected: list[str]
 ) -> None:
     await post(engine, award(1))  # type: ignore[arg-type]
     await post(engine, order(1))  # type: ignore[arg-type]
     await post(engine, award(1))  # type: ignore[arg-type]
     await alter(earning_database, sql)
-    found = await faults(earning_database)
-    assert len(found) == len(told), found
-    for fault, part in zip(found, told, strict=True):
+    reported = await faults(earning_database)
+    assert len(reported) == len(expected), reported
+    for fault, part in zip(reported, expected, strict=True):
         assert part in fault

@@ -1,1 +1,1 @@
-"""`dead-letters`: list, show, replay and drop what could not be processed."""
+"""`dead-letters`: list, show, replay and drop records that no consumer could process."""

@@ -9,116 +9,127 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from tools.dead_letters.desk import Desk, Letter, open_desk
+from tools.dead_letters.dlq import DeadLetter, DeadLetterQueue, open_dead_letter_queue
 from tools.stack import config, services
 from tools.stack.errors import StackError
 
-_LISTED: Final = 50
+_MAX_LISTED: Final = 50
 
-Work = Callable[[Desk, argparse.Namespace], Awaitable[None]]
+Action = Callable[[DeadLetterQueue, argparse.Namespace], Awaitable[None]]
 
 
 def register(commands: Any) -> None:
-    """Add the command and its four verbs."""
-    command = commands.add_parser("dead-letters", help="what could not be processed")
-    verbs = command.add_subparsers(required=True, metavar="list|show|replay|drop")
-    listing = verbs.add_parser("list", help="how many, why, and which")
-    _add_choice(listing)
-    listing.set_defaults(run=_run, work=_list)
-    showing = verbs.add_parser("show", help="one, whole")
+    """Add the command and its four subcommands."""
+    command = commands.add_parser("dead-letters", help="records that could not be processed")
+    subcommands = command.add_subparsers(required=True, metavar="list|show|replay|drop")
+    listing = subcommands.add_parser(
+        "list", help="counts by topic and code, and the newest letters"
+    )
+    _add_filters(listing)
+    listing.set_defaults(run=_run, action=_list)
+    showing = subcommands.add_parser("show", help="one dead letter with its headers and its value")
     showing.add_argument("place", help="<topic>.dlq:<partition>:<offset>, as listed")
-    showing.set_defaults(run=_run, work=_show)
-    for name, work, told in (
-        ("replay", _replay, "publish to the topic again; an order posts at the tier now held"),
-        ("drop", _drop, "be done with"),
+    showing.set_defaults(run=_run, action=_show)
+    for name, action, description in (
+        (
+            "replay",
+            _replay,
+            "publish to the topic again; an order posts at the customer's present tier",
+        ),
+        ("drop", _drop, "remove from the list without replaying"),
     ):
-        verb = verbs.add_parser(name, help=told)
-        verb.add_argument("place", nargs="*", help="as listed")
-        verb.add_argument("--all", action="store_true", help="all that are chosen otherwise")
-        _add_choice(verb)
-        verb.set_defaults(run=_run, work=work)
+        subcommand = subcommands.add_parser(name, help=description)
+        subcommand.add_argument("place", nargs="*", help="as listed")
+        subcommand.add_argument("--all", action="store_true", help="all that match the filters")
+        _add_filters(subcommand)
+        subcommand.set_defaults(run=_run, action=action)
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--topic", help="of this topic only, as in order.completed")
-    parser.add_argument("--code", help="of this reason only, as in malformed")
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--topic", help="only letters of this topic, such as order.completed")
+    parser.add_argument("--code", help="only letters with this code, such as malformed")
 
 
-def _run(asked: argparse.Namespace) -> int:
-    return asyncio.run(_at_desk(config.settings(), asked))
+def _run(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_run_action(config.settings(), arguments))
 
 
-async def _at_desk(settings: config.Settings, asked: argparse.Namespace) -> int:
+async def _run_action(settings: config.Settings, arguments: argparse.Namespace) -> int:
     bootstrap = services.kafka_address(settings)
-    async with open_desk(bootstrap, security=settings.kafka_security) as desk:
-        await asked.work(desk, asked)
+    async with open_dead_letter_queue(bootstrap, security=settings.kafka_security) as queue:
+        await arguments.action(queue, arguments)
     return 0
 
 
-async def _list(desk: Desk, asked: argparse.Namespace) -> None:
-    letters = _chosen(await desk.letters(), asked)
+async def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:
+    letters = _filter(await queue.read(), arguments)
     console = Console(highlight=False)
     if not letters:
         console.print("No dead letters.")
         return
-    for (topic, code), count in sorted(Counter((one.topic, one.code) for one in letters).items()):
+    counts = Counter((letter.topic, letter.code) for letter in letters)
+    for (topic, code), count in sorted(counts.items()):
         console.print(f"{topic}  {code}  {count:,}")
     table = Table("place", "code", "detail", "time", box=None, padding=(0, 2, 0, 0))
-    for letter in letters[-_LISTED:]:
-        detail = letter.told.get("detail", "")
-        table.add_row(letter.place, letter.code, detail, letter.told.get("time", ""))
+    for letter in letters[-_MAX_LISTED:]:
+        detail = letter.failure.get("detail", "")
+        table.add_row(letter.place, letter.code, detail, letter.failure.get("time", ""))
     console.print()
     console.print(table)
-    if len(letters) > _LISTED:
-        console.print(f"… the last {_LISTED} of {len(letters):,}")
+    if len(letters) > _MAX_LISTED:
+        console.print(f"… the last {_MAX_LISTED} of {len(letters):,}")
 
 
-async def _show(desk: Desk, asked: argparse.Namespace) -> None:
-    (letter,) = _named(await desk.letters(), [asked.place])
-    for name, told in letter.told.items():
-        print(f"dlq-{name}: {told}")
+async def _show(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:
+    (letter,) = _find(await queue.read(), [arguments.place])
+    for name, text in letter.failure.items():
+        print(f"dlq-{name}: {text}")
     for name, value in letter.headers:
-        print(f"{name}: {_readable(value)}")
-    print(f"key: {_readable(letter.key)}")
+        print(f"{name}: {_to_text(value)}")
+    print(f"key: {_to_text(letter.key)}")
     print()
-    print(_readable(letter.value))
+    print(_to_text(letter.value))
 
 
-async def _replay(desk: Desk, asked: argparse.Namespace) -> None:
-    letters = _asked_for(await desk.letters(), asked)
-    await desk.replay(letters)
-    print(f"Replayed {len(letters):,}. What still cannot be processed comes back as a new one.")
+async def _replay(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:
+    letters = _select(await queue.read(), arguments)
+    await queue.replay(letters)
+    print(
+        f"Replayed {len(letters):,}. A record that still cannot be processed becomes a new dead letter."
+    )
 
 
-async def _drop(desk: Desk, asked: argparse.Namespace) -> None:
-    letters = _asked_for(await desk.letters(), asked)
-    await desk.drop(letters)
+async def _drop(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:
+    letters = _select(await queue.read(), arguments)
+    await queue.drop(letters)
     print(f"Dropped {len(letters):,}.")
 
 
-def _asked_for(letters: Sequence[Letter], asked: argparse.Namespace) -> Sequence[Letter]:
-    if asked.place:
-        return _named(letters, asked.place)
-    if not asked.all:
-        raise StackError("Say which: their places as listed, or --all (with --topic, --code).")
-    return _chosen(letters, asked)
+def _select(letters: Sequence[DeadLetter], arguments: argparse.Namespace) -> Sequence[DeadLetter]:
+    if arguments.place:
+        return _find(letters, arguments.place)
+    if not arguments.all:
+        raise StackError("Name places as listed, or use --all (with --topic, --code).")
+    return _filter(letters, arguments)
 
 
-def _named(letters: Sequence[Letter], places: Sequence[str]) -> Sequence[Letter]:
-    known = {letter.place: letter for letter in letters}
-    missing = [place for place in places if place not in known]
+def _find(letters: Sequence[DeadLetter], places: Sequence[str]) -> Sequence[DeadLetter]:
+    by_place = {letter.place: letter for letter in letters}
+    missing = [place for place in places if place not in by_place]
     if missing:
-        raise StackError(f"There is no such dead letter, or it is handled: {', '.join(missing)}")
-    return [known[place] for place in places]
+        raise StackError(
+            f"No such dead letter, or it was replayed or dropped: {', '.join(missing)}"
+        )
+    return [by_place[place] for place in places]
 
 
-def _chosen(letters: Sequence[Letter], asked: argparse.Namespace) -> Sequence[Letter]:
+def _filter(letters: Sequence[DeadLetter], arguments: argparse.Namespace) -> Sequence[DeadLetter]:
     return [
         letter
         for letter in letters
-        if asked.topic in {None, letter.topic} and asked.code in {None, letter.code}
+        if arguments.topic in {None, letter.topic} and arguments.code in {None, letter.code}
     ]
 
 
-def _readable(data: bytes | None) -> str:
+def _to_text(data: bytes | None) -> str:
     return "(none)" if data is None else data.decode(errors="backslashreplace")

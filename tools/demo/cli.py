@@ -1,10 +1,10 @@
-"""`demo`: publish the history, wait for the ledger, compare every balance, and tell."""
+"""`demo`: publish the history, wait for the ledger, and compare every balance."""
 
 import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -14,18 +14,18 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tools.demo import expected, history
-from tools.demo.expected import STEPS
+from tools.demo.expected import TIERS
 from tools.demo.history import HistoryMissing, Purchase
 from tools.demo.publish import STORE, publish, wait_until_consumed
-from tools.progress import bars
+from tools.progress import progress_bars
 from tools.stack import config, seed, services, state
 from tools.stack.errors import StackError
 
-_RICHEST: Final = 5
+_TOP_CUSTOMERS: Final = 5
 
 
-class Books(Struct, frozen=True):
-    """What the ledger says of the demo's store."""
+class LedgerSnapshot(Struct, frozen=True):
+    """The ledger of the demo's store: counts, points outstanding, balances by customer."""
 
     orders: int
     entries: int
@@ -36,116 +36,120 @@ class Books(Struct, frozen=True):
 def register(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser("demo", help="a real shop's order history, exact to the point")
-    command.add_argument("-n", type=int, metavar="N", help="the first N orders only")
+    command.add_argument("-n", type=int, metavar="N", help="only the first N orders")
     command.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Run the demo against the stack that is up; exit code 1 unless every balance is exact."""
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo on the running stack; exit code 1 unless every balance is exact."""
     settings = config.settings()
-    if not state.is_running(settings.folder):
-        raise StackError("The stack is not up. Start it with `make up`.")
+    state.check_running(settings.folder)
     try:
-        purchases = history.read(history.find_file(), first=asked.n)
+        purchases = history.read(history.find_file(), first=arguments.n)
     except HistoryMissing as error:
         raise StackError(str(error)) from error
     secrets = config.stack_secrets(settings.folder)
-    where = services.addresses(settings, secrets)
-    return asyncio.run(_demo(where, secrets, purchases))
+    addresses = services.addresses(settings, secrets)
+    return asyncio.run(_run(addresses, secrets, purchases))
 
 
-async def _demo(
-    where: services.Addresses, secrets: config.Secrets, purchases: Sequence[Purchase]
+async def _run(
+    addresses: services.Addresses, secrets: config.Secrets, purchases: Sequence[Purchase]
 ) -> int:
     console = Console(highlight=False)
-    key = await seed.keys(where, secrets, "create", "--store", STORE, "--name", "demo")
-    await seed.program(where, key.splitlines()[-1])
-    database = services.database_url(where, secrets, "earning")
-    before = await _read_books(database)
+    command = ("create", "--store", STORE, "--name", "demo")
+    output = await seed.run_key_command(addresses, secrets, *command)
+    await seed.create_program(addresses, output.splitlines()[-1])
+    database = services.database_url(addresses, secrets, "earning")
+    before = await _read_ledger(database)
     started = time.monotonic()
-    with bars(console) as progress:
-        await _with_bar(
-            progress,
-            "published",
-            len(purchases),
-            lambda advance: publish(where.kafka, purchases, advance, security=where.kafka_security),
-        )
-        bar = progress.add_task("posted   ", total=len(purchases))
-        await wait_until_consumed(
-            where.kafka,
-            lambda left: progress.update(bar, completed=max(len(purchases) - left, 0)),
-            security=where.kafka_security,
-        )
+    with progress_bars(console) as progress:
+        await _post(progress, addresses, purchases)
     seconds = time.monotonic() - started
-    after = await _read_books(database)
-    _tell(console, after, seconds=seconds, orders=len(purchases))
+    after = await _read_ledger(database)
+    _print_results(console, after, seconds=seconds, orders=len(purchases))
     repeats = len(purchases) - (after.orders - before.orders)
     if repeats:
-        same = after.entries == before.entries
+        unchanged = after.entries == before.entries
         console.print(
             f"{repeats:,} of these orders were repeats"
-            + (": nothing was posted again" if same else "")
+            + (": nothing was posted again" if unchanged else "")
         )
     return _compare(console, purchases, after)
 
 
-def _compare(console: Console, purchases: Sequence[Purchase], books: Books) -> int:
-    """Hold the ledger to the independent computation; answers the exit code."""
-    should = expected.balances(purchases)
-    right = sum(books.balances.get(customer) == points for customer, points in should.items())
-    exact = right == len(should) == len(books.balances) and books.orders == len(purchases)
-    console.print(
-        f"{'exact' if exact else 'NOT EXACT'}: {books.orders:,} of {len(purchases):,} orders, "
-        f"{right:,} of {len(should):,} balances"
+async def _post(
+    progress: Progress, addresses: services.Addresses, purchases: Sequence[Purchase]
+) -> None:
+    """Publish the orders and wait until earning has consumed them, with a progress bar for each."""
+    kafka, security = addresses.kafka, addresses.kafka_security
+    published = progress.add_task("published", total=len(purchases))
+    await publish(
+        kafka,
+        purchases,
+        lambda count: progress.update(published, advance=count),
+        security=security,
     )
-    if len(books.balances) > len(should):
+    posted = progress.add_task("posted   ", total=len(purchases))
+    await wait_until_consumed(
+        kafka,
+        lambda lag: progress.update(posted, completed=max(len(purchases) - lag, 0)),
+        security=security,
+    )
+
+
+def _compare(console: Console, purchases: Sequence[Purchase], ledger: LedgerSnapshot) -> int:
+    """Compare the ledger with the independent computation; returns the exit code."""
+    balances = expected.balances(purchases)
+    matches = sum(ledger.balances.get(customer) == points for customer, points in balances.items())
+    exact = matches == len(balances) == len(ledger.balances) and ledger.orders == len(purchases)
+    console.print(
+        f"{'exact' if exact else 'NOT EXACT'}: {ledger.orders:,} of {len(purchases):,} orders, "
+        f"{matches:,} of {len(balances):,} balances"
+    )
+    if len(ledger.balances) > len(balances):
         console.print(
-            f"The store holds {len(books.balances):,} customers: an earlier run posted more. "
-            "`make reset` starts afresh."
+            f"The store holds {len(ledger.balances):,} customers: an earlier run posted more. "
+            "`make reset` deletes them."
         )
     return 0 if exact else 1
 
 
-async def _read_books(url: str) -> Books:
+async def _read_ledger(url: str) -> LedgerSnapshot:
     connection = await asyncpg.connect(url)
     try:
-        balances = await connection.fetch(
+        rows = await connection.fetch(
             "SELECT customer_id, balance FROM accounts WHERE store_id = $1", STORE
         )
-        return Books(
+        return LedgerSnapshot(
             orders=await connection.fetchval(
                 "SELECT count(*) FROM orders WHERE store_id = $1 AND state = 'counted'", STORE
             ),
             entries=await connection.fetchval(
                 "SELECT count(*) FROM entries WHERE store_id = $1", STORE
             ),
-            points=sum(row["balance"] for row in balances),
-            balances={row["customer_id"]: row["balance"] for row in balances},
+            points=sum(row["balance"] for row in rows),
+            balances={row["customer_id"]: row["balance"] for row in rows},
         )
     finally:
         await connection.close()
 
 
-def _tell(console: Console, books: Books, *, seconds: float, orders: int) -> None:
+def _print_results(
+    console: Console, ledger: LedgerSnapshot, *, seconds: float, orders: int
+) -> None:
     tiers = Counter(
-        next(name for start, name, _ in STEPS if points >= start)
-        for points in books.balances.values()
+        next(name for min_points, name, _ in TIERS if points >= min_points)
+        for points in ledger.balances.values()
     )
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("orders", f"{books.orders:,}")
-    table.add_row("customers", f"{len(books.balances):,}")
-    table.add_row("points", f"{books.points:,}")
-    for _, name, _ in reversed(STEPS):
+    table.add_row("orders", f"{ledger.orders:,}")
+    table.add_row("customers", f"{len(ledger.balances):,}")
+    table.add_row("points", f"{ledger.points:,}")
+    for _, name, _ in reversed(TIERS):
         table.add_row(f"  {name}", f"{tiers[name]:,} customers")
-    richest = sorted(books.balances.items(), key=lambda one: -one[1])[:_RICHEST]
-    for rank, (customer, points) in enumerate(richest, start=1):
-        table.add_row(f"  richest {rank}", f"{customer}  {points:,} points")
+    top = sorted(ledger.balances.items(), key=lambda item: -item[1])[:_TOP_CUSTOMERS]
+    for rank, (customer, points) in enumerate(top, start=1):
+        table.add_row(f"  top {rank}", f"{customer}  {points:,} points")
     table.add_row("rate", f"{orders / seconds:,.0f} orders/s, published to posted")
     console.print(table)
-
-
-async def _with_bar(
-    progress: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], Any]
-) -> None:
-    bar = progress.add_task(name, total=total)
-    await work(lambda count: progress.update(bar, advance=count))

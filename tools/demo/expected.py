@@ -1,6 +1,6 @@
-"""What the history must come to, worked out straight from the file and apart from the service.
+"""The balances that the history must result in, computed from the file and not by the service.
 
-Nothing of the service's rules is used here: this is the second opinion that the ledger is held to.
+No rule of the service is used here, so that the ledger is compared with an independent result.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from typing import Final
 from tools.demo.history import Purchase
 
 RATE: Final = 10
-# From so many lifetime points on, a dollar earns so many times the rate. Highest first.
-STEPS: Final = (
+# The tiers of the demo's program, highest first: minimum lifetime points, name, multiplier.
+TIERS: Final = (
     (50_000, "Platinum", Decimal("3.0")),
     (15_000, "Gold", Decimal("2.0")),
     (5_000, "Silver", Decimal("1.5")),
@@ -20,15 +20,15 @@ STEPS: Final = (
 
 
 def balances(purchases: Iterable[Purchase]) -> dict[str, int]:
-    """The points of each customer after all of `purchases`, taken in the order of time."""
+    """The points of each customer after all `purchases`, which are in chronological order."""
     points: dict[str, int] = {}
     for purchase in purchases:
-        before = points.get(purchase.customer_id, 0)
-        points[purchase.customer_id] = before + worth(purchase.dollars, before)
+        lifetime = points.get(purchase.customer_id, 0)
+        points[purchase.customer_id] = lifetime + points_for(purchase.dollars, lifetime)
     return points
 
 
-def worth(dollars: Decimal, before: int) -> int:
-    """The points of a purchase by a customer who earned `before` in all until then."""
-    factor = next(factor for start, _, factor in STEPS if before >= start)
-    return int((dollars * RATE * factor).to_integral_value(ROUND_FLOOR))
+def points_for(dollars: Decimal, lifetime: int) -> int:
+    """The points of a purchase by a customer with `lifetime` points before it."""
+    multiplier = next(multiplier for min_points, _, multiplier in TIERS if lifetime >= min_points)
+    return int((dollars * RATE * multiplier).to_integral_value(ROUND_FLOOR))

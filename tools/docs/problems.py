@@ -9,13 +9,16 @@ Json = dict[str, Any]
 
 _TEXT: Final[Json] = {"type": "string"}
 _POINTS: Final[Json] = {"type": "integer", "description": "Points."}
-_FAULT: Final[Json] = {
+_FIELD_ERROR: Final[Json] = {
     "type": "object",
     "properties": {
-        "detail": {"type": "string", "description": "What it should be."},
+        "detail": {
+            "type": "string",
+            "description": "What is wrong with the value, or what is required.",
+        },
         "pointer": {
             "type": "string",
-            "description": "Its place in the body, a JSON pointer: `#/tiers/1/min_points`.",
+            "description": "A JSON pointer to the field in the body: `#/tiers/1/min_points`.",
         },
         "parameter": {"type": "string", "description": "The query parameter."},
         "header": {"type": "string", "description": "The header."},
@@ -24,10 +27,10 @@ _FAULT: Final[Json] = {
     "additionalProperties": False,
 }
 
-# What a code carries beyond the members that all have.
-_CARRIES: Final[dict[str, Json]] = {
+# The members of a code's document beyond those that all have.
+_EXTENSIONS: Final[dict[str, Json]] = {
     "insufficient_scope": {"required": _TEXT},
-    "invalid_request": {"errors": {"type": "array", "items": _FAULT, "minItems": 1}},
+    "invalid_request": {"errors": {"type": "array", "items": _FIELD_ERROR, "minItems": 1}},
     "reward_unavailable": {"reason": {"type": "string", "enum": list(get_args(RewardReason))}},
     "insufficient_points": {"balance": _POINTS, "required": _POINTS, "missing": _POINTS},
 }
@@ -39,16 +42,16 @@ def schema_name(code: str) -> str:
 
 
 def problem_schema(code: str) -> Json:
-    """The document that tells of the code."""
+    """The schema of the code's problem document."""
     problem = PROBLEMS[code]
     properties = {
         "type": {"type": "string", "const": f"/problems/{code}"},
         "title": {"type": "string", "const": problem.title},
         "status": {"type": "integer", "const": problem.status},
-        "detail": {"type": "string", "description": "What happened, in a sentence."},
+        "detail": {"type": "string", "description": "What happened, in one sentence."},
         "instance": {"type": "string", "description": "The request's id."},
         "code": {"type": "string", "const": code},
-        **_CARRIES.get(code, {}),
+        **_EXTENSIONS.get(code, {}),
     }
     return {
         "type": "object",

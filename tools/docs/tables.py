@@ -1,4 +1,4 @@
-"""The tables of metrics and settings, read from where they are declared."""
+"""The tables of metrics, settings and Kafka access, generated from their declarations."""
 
 import importlib
 import inspect
@@ -16,32 +16,32 @@ from libs.observability import metrics as declared
 from tools.stack.config import SERVICES
 from tools.stack.config import Settings as StackSettings
 
-# What every service's settings share.
-_SHARED: Final = {
+# The meaning of settings that have no comment of their own, in most cases since all services have them.
+_MEANINGS: Final = {
     "database_url": "The service's own database, as its own role; TLS by `?sslmode=verify-full&sslrootcert=…`.",
-    "kafka_url": "The brokers, `host:port`, several with commas.",
-    "kafka_sasl_username": "The principal, with a protocol that begins with SASL.",
-    "kafka_sasl_password": "Its password.",
-    "kafka_key_file": "The key of that certificate.",
+    "kafka_url": "The brokers, `host:port`, separated by commas.",
+    "kafka_sasl_username": "The principal, for the SASL protocols.",
+    "kafka_sasl_password": "The principal's password.",
+    "kafka_key_file": "The key of the certificate.",
     "redis_url": "Redis, with its password; TLS by `rediss://…?ssl_ca_certs=…`.",
-    "internal_token": "What our services show each other, the same for all; at least 32 characters.",
-    "key_secret": "What API keys are hashed with, at least 32 characters; changed, every key is void.",
+    "internal_token": "The token for requests between services, the same for all; at least 32 characters.",
+    "key_secret": "The secret for hashing API keys, at least 32 characters. Changing it invalidates every key.",
     "http_host": "The address to listen on.",
     "http_port": "The port to listen on.",
-    "metrics_port": "The port that metrics are served on; 0: none.",
+    "metrics_port": "The port for metrics; 0 disables them.",
     "mode": "`local` allows the demo key.",
     "log_level": "debug, info, warning or error.",
-    **{f"{name}_url": f"Where {name} is." for name in SERVICES},
+    **{f"{name}_url": f"The address of {name}." for name in SERVICES},
     **{f"{name}_port": f"The port of {name}." for name in ("gateway", "kafka", "postgres")},
     "redis_port": "The port of Redis.",
-    "home": "Where the stack keeps its state.",
+    "home": "The folder of the stack's state, data and logs.",
 }
 
 _FIELD: Final = re.compile(r"^    (?P<name>[a-z_]+): (?P<kind>[^=]+?)(?: = .*)?$")
 
 
 def metrics() -> str:
-    """Every metric: its name as it is scraped, its kind, labels and meaning."""
+    """Every metric: its name as scraped, its kind, labels and meaning."""
     rows = [
         _metric_row(metric)
         for metric in vars(declared).values()
@@ -49,23 +49,23 @@ def metrics() -> str:
     ]
     return _page(
         "Metrics",
-        "Each service serves them on a port of its own, `WHALE_METRICS_PORT`, in Prometheus' format.",
+        "Each service serves its metrics on a separate port, `WHALE_METRICS_PORT`, in Prometheus' format.",
         _table(("metric", "kind", "labels", "meaning"), rows),
     )
 
 
 def _metric_row(metric: MetricWrapperBase) -> tuple[str, ...]:
-    (told,) = metric.describe()
-    name = f"{told.name}_total" if told.type == "counter" else told.name
-    labels = metric._labelnames  # noqa: SLF001  the client has no other way to ask
-    return f"`{name}`", told.type, _code(labels), told.documentation
+    (family,) = metric.describe()
+    name = f"{family.name}_total" if family.type == "counter" else family.name
+    labels = metric._labelnames  # noqa: SLF001  the client has no public accessor
+    return f"`{name}`", family.type, _code(labels), family.documentation
 
 
 def settings() -> str:
     """Every setting of each service, and of the local stack."""
     about = (
-        "Read once from the environment when a process starts; all faulty ones are named at once. "
-        "A list is written with commas."
+        "A process reads its settings once, from the environment, when it starts; an error names every "
+        "invalid setting. The values of a list are separated by commas."
     )
     parts = [about]
     for service in SERVICES:
@@ -76,19 +76,19 @@ def settings() -> str:
 
 
 def kafka_access() -> str:
-    """Which principal may do what on which topic."""
+    """The access of each principal to topics and consumer groups."""
     about = (
-        "What each principal needs on Kafka, and all that it needs: `Read` on the topics and groups, "
+        "The rights that each principal needs on Kafka, and no others: `Read` on the topics and groups, "
         "`Write` on the topics; both imply `Describe`. See [security](../security.md)."
     )
     rows = [
         (
-            f"`{one.principal}`",
-            _code(one.reads) or "–",
-            _code(one.writes) or "–",
-            _code(f"{group}*" for group in one.groups) or "–",
+            f"`{access.principal}`",
+            _code(access.reads) or "–",
+            _code(access.writes) or "–",
+            _code(f"{group}*" for group in access.groups) or "–",
         )
-        for one in ACCESS
+        for access in ACCESS
     ]
     table = _table(("principal", "reads", "writes", "consumer groups (prefix)"), rows)
     return _page("Access to Kafka", about, table)
@@ -96,26 +96,26 @@ def kafka_access() -> str:
 
 def _settings_table(kind: type[Struct]) -> str:
     comments = {
-        name: told
+        name: declaration
         for base in kind.__mro__
         if base is not Struct and issubclass(base, Struct)
-        for name, told in _comments(base)
+        for name, declaration in _comments(base)
     }
     rows = [
         (
             f"`{PREFIX}{field.name.upper()}`",
             comments[field.name][0].replace("|", "or"),
             _default(field),
-            comments[field.name][1] or _SHARED.get(field.name, ""),
+            comments[field.name][1] or _MEANINGS.get(field.name, ""),
         )
         for field in msgspec.structs.fields(kind)
     ]
-    return _table(("variable", "type", "as shipped", ""), rows)
+    return _table(("variable", "type", "default", "meaning"), rows)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
-        return "must be set"
+        return "required"
     if field.default is None:
         return "–"
     if isinstance(field.default, frozenset | tuple):
@@ -126,7 +126,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 
 def _comments(kind: type[Struct]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """By field, its type as it is written and the comment above it."""
+    """Each field's name, its type as written and the comment above it."""
     comment: list[str] = []
     for line in inspect.getsource(kind).splitlines():
         if line.startswith("    # "):

@@ -1,1 +1,1 @@
-"""What an operator asks of the ledger: what waits, whether it adds up, its projections anew."""
+"""Operators' commands on the ledger: list pending orders and refunds, verify it, rebuild its days."""

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from services.earning.store import days
 from tools.ledger import verify
-from tools.progress import bars
-from tools.stack.databases import connected
+from tools.progress import progress_bars
+from tools.stack.databases import connect
 
-_LISTED: Final = 1_000
+_MAX_LISTED: Final = 1_000
 
 _SKIPPED: Final = """
 SELECT store_id, order_id, skip_reason FROM orders
@@ -34,42 +34,42 @@ def register(commands: Any) -> None:
     which.add_argument("--skipped", dest="sql", action="store_const", const=_SKIPPED)
     which.add_argument("--held", dest="sql", action="store_const", const=_HELD)
     which.add_argument("--waiting-refunds", dest="sql", action="store_const", const=_WAITING)
-    orders.set_defaults(run=_run, work=_list)
-    checking = commands.add_parser("verify", help="fold the whole ledger again and compare")
-    checking.set_defaults(run=_run, work=_verify)
+    orders.set_defaults(run=_run, action=_list)
+    verifying = commands.add_parser("verify", help="recompute the whole ledger and compare")
+    verifying.set_defaults(run=_run, action=_verify)
 
 
 def rebuild_days() -> int:
-    """Make the summary's days anew of the ledger."""
-    return asyncio.run(_rebuild())
+    """Rebuild the summary's days from the ledger."""
+    return asyncio.run(_rebuild_days())
 
 
-def _run(asked: argparse.Namespace) -> int:
-    return asyncio.run(_connected(asked))
+def _run(arguments: argparse.Namespace) -> int:
+    return asyncio.run(_run_action(arguments))
 
 
-async def _connected(asked: argparse.Namespace) -> int:
-    async with connected("earning") as connection:
-        code: int = await asked.work(connection, asked)
+async def _run_action(arguments: argparse.Namespace) -> int:
+    async with connect("earning") as connection:
+        code: int = await arguments.action(connection, arguments)
     return code
 
 
-async def _list(connection: Any, asked: argparse.Namespace) -> int:
-    rows = await connection.fetch(asked.sql, _LISTED)
+async def _list(connection: Any, arguments: argparse.Namespace) -> int:
+    rows = await connection.fetch(arguments.sql, _MAX_LISTED)
     for row in rows:
         print("  ".join(str(value) for value in row if value))
     if not rows:
         print("None.")
-    if len(rows) == _LISTED:
-        print(f"… the first {_LISTED:,}")
+    if len(rows) == _MAX_LISTED:
+        print(f"… the first {_MAX_LISTED:,}")
     return 0
 
 
-async def _verify(connection: Any, _asked: argparse.Namespace) -> int:
+async def _verify(connection: Any, _arguments: argparse.Namespace) -> int:
     console = Console(highlight=False)
     total = await verify.count(connection)
     faults = 0
-    with bars(console) as progress:
+    with progress_bars(console) as progress:
         bar = progress.add_task("entries", total=total)
         async for fault in verify.faults(connection, lambda n: progress.update(bar, advance=n)):
             console.print(fault, soft_wrap=True)
@@ -77,11 +77,11 @@ async def _verify(connection: Any, _asked: argparse.Namespace) -> int:
     if faults:
         console.print(f"{faults:,} faults in {total:,} entries. See docs/runbooks/ledger.md")
         return 1
-    console.print(f"{total:,} entries follow from each other, and every balance from its entries.")
+    console.print(f"{total:,} entries are consistent, and every balance follows from its entries.")
     return 0
 
 
-async def _rebuild() -> int:
-    async with connected("earning") as connection, connection.transaction():
+async def _rebuild_days() -> int:
+    async with connect("earning") as connection, connection.transaction():
         await days.rebuild(connection)
     return 0

@@ -1,7 +1,7 @@
-"""Folding the whole ledger again, apart from the service's own fold, and comparing.
+"""Verification of the whole ledger, by a fold that is independent of the service's own.
 
-Every entry must follow from the one before it, every account from its last entry, every order and
-refund from the entry it names. A difference is told with the row it stands in.
+Every entry must follow from the entry before it, every account from its last entry, every order and
+refund from the entry that it names. A fault is reported with its row.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-_AT_ONCE: Final = 20_000
-_LOWERS_LIFETIME: Final = frozenset({"earn", "refund", "void"})
+_ROWS: Final = 20_000
+_CHANGES_LIFETIME: Final = frozenset({"earn", "refund", "void"})
 
 _ENTRIES: Final = """
 SELECT account_id, sequence, id, type, points, balance_after, lifetime_after, order_id
@@ -45,7 +45,7 @@ LEFT JOIN orders o ON o.store_id = e.store_id AND o.order_id = e.order_id
 WHERE e.type = 'earn' AND e.order_id IS NOT NULL AND o.order_id IS NULL
 """
 _DEBITS: Final = """
-SELECT d.redemption_id, d.state, e.points, c.points AS given_back
+SELECT d.redemption_id, d.state, e.points, c.points AS returned
 FROM debits d
 LEFT JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
     AND e.type = 'redeem' AND e.redemption_id = d.redemption_id
@@ -60,13 +60,13 @@ LEFT JOIN debits d ON d.redemption_id = e.redemption_id AND d.account_id = e.acc
     AND e.sequence IN (d.entry_sequence, d.cancel_sequence)
 WHERE e.type IN ('redeem', 'cancel') AND d.redemption_id IS NULL
 """
-# What entries took back, beside what the orders and the awards by hand say was taken back of them.
-_TAKEN_BACK: Final = """
-WITH taken AS (
+# The points clawed back by entries, compared with those that the orders and manual awards record.
+_CLAWED_BACK: Final = """
+WITH clawed_back AS (
     SELECT account_id, -sum(points) FILTER (WHERE type = 'refund') AS refunded,
            -sum(points) FILTER (WHERE type = 'void') AS voided
     FROM entries WHERE type IN ('refund', 'void') GROUP BY account_id
-), noted AS (
+), recorded AS (
     SELECT account_id, sum(refunded) AS refunded, sum(voided) AS voided
     FROM (
         SELECT account_id, refunded_points AS refunded, voided_points AS voided FROM orders
@@ -77,13 +77,13 @@ WITH taken AS (
     ) AS parts
     GROUP BY account_id
 )
-SELECT account_id, coalesce(t.refunded, 0) AS refunded, coalesce(n.refunded, 0) AS noted_refunded,
-       coalesce(t.voided, 0) AS voided, coalesce(n.voided, 0) AS noted_voided
-FROM taken t FULL JOIN noted n USING (account_id)
-WHERE coalesce(t.refunded, 0) <> coalesce(n.refunded, 0)
-   OR coalesce(t.voided, 0) <> coalesce(n.voided, 0)
+SELECT account_id, coalesce(c.refunded, 0) AS refunded, coalesce(r.refunded, 0) AS recorded_refunded,
+       coalesce(c.voided, 0) AS voided, coalesce(r.voided, 0) AS recorded_voided
+FROM clawed_back c FULL JOIN recorded r USING (account_id)
+WHERE coalesce(c.refunded, 0) <> coalesce(r.refunded, 0)
+   OR coalesce(c.voided, 0) <> coalesce(r.voided, 0)
 """
-# What must find nothing, and how a row that it finds is told.
+# Queries that find only faults, each with the sentence that reports a row.
 _CHECKS: Final = (
     (
         _ACCOUNTS,
@@ -97,21 +97,21 @@ _CHECKS: Final = (
     (_UNNAMED, "entry {account_id}/{sequence}: the order {order_id} does not name it"),
     (
         _DEBITS,
-        "redemption {redemption_id}: {state}; its entries took {points} and gave back {given_back}",
+        "redemption {redemption_id}: {state}; its entries debited {points} and returned {returned}",
     ),
     (_UNDEBITED, "entry {account_id}/{sequence}: the redemption {redemption_id} does not name it"),
     (
-        _TAKEN_BACK,
+        _CLAWED_BACK,
         (
             "account {account_id}: {refunded} points refunded and {voided} voided; its awards say "
-            "{noted_refunded} and {noted_voided}"
+            "{recorded_refunded} and {recorded_voided}"
         ),
     ),
 )
 
 
 class _Fold(Struct):
-    """An account as its entries so far make it."""
+    """An account after the entries read so far."""
 
     account_id: int = 0
     sequence: int = 0
@@ -120,17 +120,18 @@ class _Fold(Struct):
 
 
 async def count(connection: Any) -> int:
-    """How many entries there are."""
-    counted: int = await connection.fetchval("SELECT count(*) FROM entries")
-    return counted
+    """The number of entries."""
+    entries: int = await connection.fetchval("SELECT count(*) FROM entries")
+    return entries
 
 
 async def faults(connection: Any, advance: Callable[[int], None]) -> AsyncIterator[str]:
-    """Each row that does not follow, told in a sentence; all as of one moment."""
+    """A sentence for each inconsistent row, all from one snapshot; `advance` gets the number of
+    entries read."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         fold = _Fold()
         cursor = await connection.cursor(_ENTRIES)
-        while rows := await cursor.fetch(_AT_ONCE):
+        while rows := await cursor.fetch(_ROWS):
             for row in rows:
                 for fault in _compare(fold, row):
                     yield fault
@@ -141,23 +142,24 @@ async def faults(connection: Any, advance: Callable[[int], None]) -> AsyncIterat
 
 
 def _compare(fold: _Fold, row: Any) -> list[str]:
-    """What is wrong with an entry, given those before it; the fold goes on from what it says."""
+    """The faults of an entry, given the entries before it. The fold continues from the entry's own
+    values, so that one fault is reported once."""
     if row["account_id"] != fold.account_id:
         fold.account_id, fold.sequence, fold.balance, fold.lifetime = row["account_id"], 0, 0, 0
     place = f"entry {row['account_id']}/{row['sequence']} (txn_{row['id']})"
-    found = []
+    entry_faults = []
     if row["sequence"] != fold.sequence + 1:
-        found.append(f"{place}: the one before it has sequence {fold.sequence}")
+        entry_faults.append(f"{place}: the entry before it has sequence {fold.sequence}")
     if row["balance_after"] != fold.balance + row["points"]:
-        found.append(
-            f"{place}: {fold.balance} and {row['points']} make {fold.balance + row['points']}, not "
+        entry_faults.append(
+            f"{place}: {fold.balance} and {row['points']} are {fold.balance + row['points']}, not "
             f"balance_after {row['balance_after']}"
         )
-    change = row["points"] if row["type"] in _LOWERS_LIFETIME else 0
+    change = row["points"] if row["type"] in _CHANGES_LIFETIME else 0
     lifetime = max(fold.lifetime + change, 0)
     if row["lifetime_after"] != lifetime:
-        found.append(f"{place}: lifetime_after is {row['lifetime_after']}, not {lifetime}")
+        entry_faults.append(f"{place}: lifetime_after is {row['lifetime_after']}, not {lifetime}")
     fold.sequence = row["sequence"]
     fold.balance = row["balance_after"]
     fold.lifetime = row["lifetime_after"]
-    return found
+    return entry_faults

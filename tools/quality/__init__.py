@@ -1,1 +1,1 @@
-"""How good the detectors are: simulated shopping with known abuse, judged beside rivals."""
+"""The quality of the detectors: evaluated on simulated shopping with known abuse, next to baselines."""

@@ -1,4 +1,4 @@
-"""The command `anomaly-quality`: judge the detectors beside their rivals, and keep the tables."""
+"""The command `anomaly-quality`: evaluate the detectors and baseline detectors, and write the tables."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -13,34 +13,36 @@ from rich.console import Console
 from libs.contracts.anomalies import AnomalySettings
 from tools.demo import history
 from tools.demo.history import HistoryMissing
-from tools.progress import bars
-from tools.quality import fit, ours, rivals
-from tools.quality.judge import Verdict, verdict
+from tools.progress import progress_bars
+from tools.quality import baseline_detectors, fit, replay
+from tools.quality.evaluation import Evaluation, evaluate
 from tools.quality.simulator import CUSTOMERS, KINDS, SHOPS, Earning, Shop, simulate
 from tools.stack.errors import StackError
 
-# Thresholds and models are made from these, and judged by those; none is in both. Whoever changes the
-# simulator, a rival or a detector looks at the first only, and takes new ones to judge by.
-TUNING: Final = (1, 2, 3)
-JUDGING: Final = (201, 202, 203, 204, 205)
+# Thresholds are chosen and models are trained on the tuning seeds, and evaluated on the others. After a
+# change of the simulator or of a detector, look at the tuning seeds only, and evaluate on new seeds.
+TUNING_SEEDS: Final = (1, 2, 3)
+EVALUATION_SEEDS: Final = (201, 202, 203, 204, 205)
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "rules" / "anomaly.md"
 _START, _END = "<!-- quality -->\n", "<!-- /quality -->"
 
-Score = Callable[[Sequence[Earning]], list[float]]
+# Scores a history: a number for each earning, the higher the more suspicious.
+Scorer = Callable[[Sequence[Earning]], list[float]]
 
 
-class _Chosen(Struct, frozen=True):
-    """What was chosen, labels known, on the tuning seeds of all shops together."""
+class _Tuning(Struct, frozen=True):
+    """Settings and thresholds chosen with the labels of the tuning seeds, all shops together."""
 
     settings: AnomalySettings
     thresholds: tuple[float, float]
 
 
-class _Found(Struct, frozen=True):
-    """Of one shop and seed: verdicts by name, and how many awards each detector flags, and rightly."""
+class _Run(Struct, frozen=True):
+    """The results for one shop and seed: evaluations by scorer, the number of awards flagged, and for
+    each detector the numbers of awards flagged and flagged correctly."""
 
-    verdicts: Mapping[str, Verdict]
+    evaluations: Mapping[str, Evaluation]
     flags: int
     by_detector: Mapping[str, tuple[int, int]]
 
@@ -48,25 +50,28 @@ class _Found(Struct, frozen=True):
 def register(commands: Any) -> None:
     """Add the command."""
     command = commands.add_parser(
-        "anomaly-quality", help="precision and recall of the detectors, beside rivals"
+        "anomaly-quality",
+        help="precision and recall of the detectors, compared with baseline detectors",
     )
-    command.add_argument("--fit", action="store_true", help="fit honest shopping again, and tell")
+    command.add_argument(
+        "--fit", action="store_true", help="fit the simulated shopping, and print the figures"
+    )
     command.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Judge, print the tables and write them into the rules' page; or fit, and print the figures."""
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate, print the tables and write them into the rules' page; or fit, and print the figures."""
     console = Console(highlight=False, soft_wrap=True)
-    if asked.fit:
+    if arguments.fit:
         return _fit(console)
-    tables = _judge_all(console)
+    tables = _evaluate_all(console)
     console.print(tables, markup=False)
-    _PAGE.write_text(replaced(_PAGE.read_text(), tables))
+    _PAGE.write_text(replace_tables(_PAGE.read_text(), tables))
     return 0
 
 
-def replaced(page: str, tables: str) -> str:
-    """The page with what is between its marks replaced."""
+def replace_tables(page: str, tables: str) -> str:
+    """The page with new tables between its markers."""
     head, rest = page.split(_START)
     tail = rest.split(_END)[1]
     return f"{head}{_START}{tables}\n{_END}{tail}"
@@ -74,120 +79,138 @@ def replaced(page: str, tables: str) -> str:
 
 def _fit(console: Console) -> int:
     try:
-        found = fit.fit(history.read(history.find_file()))
+        shopping = fit.fit(history.read(history.find_file()))
     except HistoryMissing as error:
         raise StackError(str(error)) from error
-    for name, spread in (("dollars", found.dollars), ("days", found.days)):
+    for name, spread in (("dollars", shopping.dollars), ("days", shopping.days)):
         console.print(
             f"{name}: mean {spread.mean:.3f}, between {spread.between:.3f}, "
-            f"within {spread.within:.3f}, of {found.customers[name]:,} customers"
+            f"within {spread.within:.3f}, of {shopping.customers[name]:,} customers"
         )
-    console.print(f"on the same day: {found.same_day:.3f}")
+    console.print(f"on the same day: {shopping.same_day:.3f}")
     return 0
 
 
-# -- judging
+# -- evaluation
 
 
-def _judge_all(console: Console) -> str:
-    tuning = {shop.name: [simulate(seed, shop) for seed in TUNING] for shop in SHOPS}
-    chosen = _Chosen(
-        # Trying settings is slow: one seed of each shop has to do.
-        ours.tuned([histories[0] for histories in tuning.values()]),
-        rivals.thresholds([one for histories in tuning.values() for one in histories]),
+def _evaluate_all(console: Console) -> str:
+    histories = {shop.name: [simulate(seed, shop) for seed in TUNING_SEEDS] for shop in SHOPS}
+    tuning = _Tuning(
+        # Each candidate takes long: one seed of each shop must suffice.
+        replay.tune_settings([of_shop[0] for of_shop in histories.values()]),
+        baseline_detectors.tune_thresholds(
+            [earnings for of_shop in histories.values() for earnings in of_shop]
+        ),
     )
-    found: dict[str, list[_Found]] = {}
-    with bars(console) as progress:
-        bar = progress.add_task("judged", total=len(SHOPS) * len(JUDGING))
+    runs: dict[str, list[_Run]] = {}
+    with progress_bars(console) as progress:
+        bar = progress.add_task("evaluated", total=len(SHOPS) * len(EVALUATION_SEEDS))
         for shop in SHOPS:
-            scorers = _scorers(tuning[shop.name], chosen)
-            for seed in JUDGING:
-                found.setdefault(shop.name, []).append(_judge(simulate(seed, shop), scorers))
+            scorers = _scorers(histories[shop.name], tuning)
+            for seed in EVALUATION_SEEDS:
+                runs.setdefault(shop.name, []).append(_evaluate(simulate(seed, shop), scorers))
                 progress.update(bar, advance=1)
-    return _told(found, chosen)
+    return _format(runs, tuning)
 
 
-def _scorers(tuning: rivals.Histories, chosen: _Chosen) -> dict[str, Score]:
-    of_shop, rare = rivals.thresholds(tuning), rivals.rare(tuning)
+def _scorers(histories: baseline_detectors.Histories, tuning: _Tuning) -> dict[str, Scorer]:
+    by_shop = baseline_detectors.tune_thresholds(histories)
+    untuned = baseline_detectors.rare_thresholds(histories)
     return {
-        "the detectors as shipped": lambda one: ours.scores(one, AnomalySettings()),
-        "the detectors, tuned": lambda one: ours.scores(one, chosen.settings),
-        "thresholds, abuse not known": lambda one: rivals.fixed_thresholds(rare, one),
-        "thresholds, tuned": lambda one: rivals.fixed_thresholds(chosen.thresholds, one),
-        "thresholds, tuned to the shop": lambda one: rivals.fixed_thresholds(of_shop, one),
-        "a plain z-score": rivals.z_score,
-        "half-space trees (river)": lambda one: rivals.half_space_trees(tuning, one),
-        "isolation forest (scikit-learn)": lambda one: rivals.isolation_forest(tuning, one),
+        "the detectors, default settings": lambda earnings: replay.score(
+            earnings, AnomalySettings()
+        ),
+        "the detectors, tuned": lambda earnings: replay.score(earnings, tuning.settings),
+        "thresholds, abuse not known": lambda earnings: baseline_detectors.fixed_thresholds(
+            untuned, earnings
+        ),
+        "thresholds, tuned": lambda earnings: baseline_detectors.fixed_thresholds(
+            tuning.thresholds, earnings
+        ),
+        "thresholds, tuned to the shop": lambda earnings: baseline_detectors.fixed_thresholds(
+            by_shop, earnings
+        ),
+        "a plain z-score": baseline_detectors.z_score,
+        "half-space trees (river)": lambda earnings: baseline_detectors.half_space_trees(
+            histories, earnings
+        ),
+        "isolation forest (scikit-learn)": lambda earnings: baseline_detectors.isolation_forest(
+            histories, earnings
+        ),
     }
 
 
-def _judge(earnings: Sequence[Earning], scorers: Mapping[str, Score]) -> _Found:
-    abuse = {one.id for one in earnings if one.label is not None}
-    by_detector = ours.flagged(earnings, AnomalySettings())
+def _evaluate(earnings: Sequence[Earning], scorers: Mapping[str, Scorer]) -> _Run:
+    abuse = {earning.id for earning in earnings if earning.label is not None}
+    by_detector = replay.flag(earnings, AnomalySettings())
     flags = len(set[str]().union(*by_detector.values()))
     try:
-        verdicts = {
-            name: verdict(earnings, score(earnings), flags=flags) for name, score in scorers.items()
+        evaluations = {
+            name: evaluate(earnings, score(earnings), flags=flags)
+            for name, score in scorers.items()
         }
     except ModuleNotFoundError as error:
-        raise StackError(f"{error.name} is not installed: run this as `make quality`.") from error
+        raise StackError(f"{error.name} is not installed: run `make quality`.") from error
     counts: dict[str, tuple[int, int]] = {
         kind: (len(ids), len(ids & abuse)) for kind, ids in by_detector.items()
     }
-    return _Found(verdicts, flags, counts)
+    return _Run(evaluations, flags, counts)
 
 
-# -- telling
+# -- tables
 
 
-def _told(found: Mapping[str, Sequence[_Found]], chosen: _Chosen) -> str:
-    points, count = chosen.thresholds
-    parts = [_shop(shop, found[shop.name]) for shop in SHOPS]
-    parts.append(_detectors(found))
+def _format(runs: Mapping[str, Sequence[_Run]], tuning: _Tuning) -> str:
+    points, count = tuning.thresholds
+    parts = [_format_shop(shop, runs[shop.name]) for shop in SHOPS]
+    parts.append(_format_detectors(runs))
     parts.append(
-        f"Judged by seeds {JUDGING[0]}-{JUDGING[-1]}, chosen and learnt by {TUNING[0]}-{TUNING[-1]}; mean "
-        f'± deviation over the seeds; {CUSTOMERS} customers a shop. "Tuned" is a `deviation.score` of '
-        f"{chosen.settings.deviation.score}; tuned thresholds, {points:,.0f} points an award and "
-        f"{count:.0f} awards a day. {datetime.now(UTC):%Y-%m-%d}; `make quality` runs it again."
+        f"Evaluated on seeds {EVALUATION_SEEDS[0]}-{EVALUATION_SEEDS[-1]}, tuned and trained on "
+        f"{TUNING_SEEDS[0]}-{TUNING_SEEDS[-1]}; mean ± deviation over the seeds; {CUSTOMERS} customers a "
+        f'shop. "Tuned" is a `deviation.score` of {tuning.settings.deviation.score}; tuned thresholds, '
+        f"{points:,.0f} points an award and {count:.0f} awards a day. {datetime.now(UTC):%Y-%m-%d}; "
+        "`make quality` runs it again."
     )
     return "\n\n".join(parts)
 
 
-def _shop(shop: Shop, found: Sequence[_Found]) -> str:
+def _format_shop(shop: Shop, runs: Sequence[_Run]) -> str:
     heads = ["", "average precision", *KINDS, "precision", "recall", *(f"{k} found" for k in KINDS)]
-    a_day = fmean(one.flags for one in found) / shop.days
+    flags_per_day = fmean(run.flags for run in runs) / shop.days
     lines = [
-        f"**A shop {shop.name}**, {shop.days} days; {a_day:.1f} awards flagged a day:",
+        f"**A shop {shop.name}**, {shop.days} days; {flags_per_day:.1f} awards flagged a day:",
         "",
         _row(heads),
         "|" + "---|" * len(heads),
     ]
-    for name in found[0].verdicts:
-        verdicts = [one.verdicts[name] for one in found]
+    for name in runs[0].evaluations:
+        evaluations = [run.evaluations[name] for run in runs]
         columns = [
-            [one.average for one in verdicts],
-            *([one.average_of[kind] for one in verdicts] for kind in KINDS),
-            [one.precision for one in verdicts],
-            [one.recall for one in verdicts],
-            *([one.recall_of[kind] for one in verdicts] for kind in KINDS),
+            [each.average_precision for each in evaluations],
+            *([each.average_precision_by_kind[kind] for each in evaluations] for kind in KINDS),
+            [each.precision for each in evaluations],
+            [each.recall for each in evaluations],
+            *([each.recall_by_kind[kind] for each in evaluations] for kind in KINDS),
         ]
-        lines.append(_row([name, *(_figure(column) for column in columns)]))
+        lines.append(_row([name, *(_cell(column) for column in columns)]))
     return "\n".join(lines)
 
 
-def _detectors(found: Mapping[str, Sequence[_Found]]) -> str:
-    heads = ["as shipped, of what it flags", *(f"{name}: abuse" for name in found)]
+def _format_detectors(runs: Mapping[str, Sequence[_Run]]) -> str:
+    heads = ["default settings, of the flagged awards", *(f"{shop}: abuse" for shop in runs)]
     lines = [_row(heads), "|" + "---|" * len(heads)]
-    for kind in found[SHOPS[0].name][0].by_detector:
+    for kind in runs[SHOPS[0].name][0].by_detector:
         cells = []
-        for seeds in found.values():
-            flagged, rightly = map(sum, zip(*(one.by_detector[kind] for one in seeds), strict=True))
-            cells.append(f"{rightly:,} of {flagged:,}")
+        for of_shop in runs.values():
+            counts = (run.by_detector[kind] for run in of_shop)
+            flagged, correct = map(sum, zip(*counts, strict=True))
+            cells.append(f"{correct:,} of {flagged:,}")
         lines.append(_row([f"`{kind}`", *cells]))
     return "\n".join(lines)
 
 
-def _figure(values: Sequence[float]) -> str:
+def _cell(values: Sequence[float]) -> str:
     return f"{fmean(values):.2f} ± {pstdev(values):.2f}"
 
 

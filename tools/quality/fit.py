@@ -1,4 +1,4 @@
-"""The figures of honest shopping, fitted to the CDNOW history that `make demo` posts."""
+"""The parameters of honest shopping, fitted to the CDNOW history that `make demo` posts."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,13 +10,13 @@ from msgspec import Struct
 
 from tools.demo.history import Purchase
 
-# A spread within a customer cannot be told from fewer purchases.
-_LEAST_ORDERS: Final = 5
+# Fewer purchases do not show the spread within a customer.
+_MIN_ORDERS: Final = 5
 
 
 class Spread(Struct, frozen=True):
-    """Log-normal values: of natural logarithms, the mean of the customers' means, the deviation
-    between these, and the deviation within one customer."""
+    """A log-normal distribution, in natural logarithms: the mean of the customers' means, the standard
+    deviation between those means, and the standard deviation within a customer."""
 
     mean: float
     between: float
@@ -24,8 +24,8 @@ class Spread(Struct, frozen=True):
 
 
 class Fit(Struct, frozen=True):
-    """Dollars of an order, days between two days with orders, and the share of the orders that are
-    not their customer's first of the day; and how many `customers` tell of the first two."""
+    """Dollars of an order, days between two days with orders, and the share of orders that are not
+    their customer's first of the day; `customers` is the sample size of the first two."""
 
     dollars: Spread
     days: Spread
@@ -34,21 +34,21 @@ class Fit(Struct, frozen=True):
 
 
 def fit(purchases: Iterable[Purchase]) -> Fit:
-    """Fit to the customers with five orders (gaps: five days with orders) or more; `same_day` to
-    all."""
+    """Fit dollars to the customers with five orders or more, days to those with five days with orders
+    or more, and `same_day` to all customers."""
     dollars: dict[str, list[float]] = {}
     days: dict[str, set[int]] = {}
     orders = 0
-    for one in purchases:
+    for purchase in purchases:
         orders += 1
-        days.setdefault(one.customer_id, set()).add(one.at.toordinal())
-        if one.dollars:
-            dollars.setdefault(one.customer_id, []).append(math.log(one.dollars))
-    amounts = [logs for logs in dollars.values() if len(logs) >= _LEAST_ORDERS]
+        days.setdefault(purchase.customer_id, set()).add(purchase.at.toordinal())
+        if purchase.dollars:
+            dollars.setdefault(purchase.customer_id, []).append(math.log(purchase.dollars))
+    amounts = [logs for logs in dollars.values() if len(logs) >= _MIN_ORDERS]
     gaps = [
         [math.log(later - day) for day, later in pairwise(sorted(own))]
         for own in days.values()
-        if len(own) >= _LEAST_ORDERS
+        if len(own) >= _MIN_ORDERS
     ]
     same_day = 1 - sum(map(len, days.values())) / orders
     sizes = {"dollars": len(amounts), "days": len(gaps)}
@@ -56,16 +56,16 @@ def fit(purchases: Iterable[Purchase]) -> Fit:
 
 
 def spread_of(groups: Sequence[Sequence[float]]) -> Spread:
-    """Split the variance of `groups` of logarithms, one a customer and two or more in each.
+    """Split the variance of logarithms, one group per customer with two values or more.
 
-    A mean of few values scatters by itself: by what is within, over their number. That much is not
-    a difference between customers, and is taken off.
+    The mean of a small group has a variance of its own: the variance within the group, divided by its
+    size. It is not a difference between customers, and is subtracted.
     """
     means = [fmean(group) for group in groups]
     squares = sum(
         (value - mean) ** 2 for group, mean in zip(groups, means, strict=True) for value in group
     )
     within = squares / sum(len(group) - 1 for group in groups)
-    by_chance = within * fmean(1 / len(group) for group in groups)
-    between = max(variance(means) - by_chance, 0.0)
+    sampling_variance = within * fmean(1 / len(group) for group in groups)
+    between = max(variance(means) - sampling_variance, 0.0)
     return Spread(fmean(means), math.sqrt(between), math.sqrt(within))

@@ -1,9 +1,8 @@
-"""Where the stack lives and what it listens on: from the environment, and from its own folder."""
+"""The stack's configuration: settings from the environment, secrets from its own folder."""
 
 import contextlib
 import hashlib
 import hmac
-import json
 import os
 import secrets
 import socket
@@ -29,23 +28,23 @@ SERVICES: Final = ("earning", "catalog", "redemption", "anomaly", "gateway")
 
 
 class Settings(KafkaSecurity, frozen=True, kw_only=True):
-    """What a user may set: `WHALE_` and the field's name in capitals."""
+    """The settings of a user, each in the variable `WHALE_<FIELD NAME>`."""
 
     home: str = ".local"
     gateway_port: int = 8080
     kafka_port: int = 19092
     postgres_port: int = 15432
     redis_port: int = 16379
-    # A server that runs already; then none is started.
+    # A server that runs already; the stack starts none of its own.
     kafka_url: str | None = None
     postgres_url: str | None = None
     redis_url: str | None = None
-    # Options for Kafka's Java. Compiling little keeps its start and an idle stack cheap; give `-server`
-    # to have it compile everything it can.
+    # Options for Kafka's Java. Little compilation makes the start and an idle stack cheap; `-server`
+    # compiles everything.
     kafka_java_options: str = "-XX:TieredStopAtLevel=1"
-    # Which services to run; `none` leaves the servers alone with their databases and topics.
+    # The services to run; `none` runs only the servers, with their databases and topics.
     services: tuple[str, ...] = SERVICES
-    # A process that does not respond for so long is restarted.
+    # A process that does not respond for this long is restarted.
     restart_after_seconds: float = 30.0
 
     @property
@@ -55,16 +54,18 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
 
     @property
     def ports(self) -> frozenset[int]:
-        """The ports that the stack was given."""
+        """The ports that the settings assign."""
         return frozenset({self.gateway_port, self.kafka_port, self.postgres_port, self.redis_port})
 
     @property
     def kafka_security(self) -> KafkaSecurity:
-        """How to reach Kafka: as set for one that runs already; our own listens on loopback only."""
+        """The security of Kafka connections: as set for an external broker; the stack's own broker
+        is unprotected, since it listens on loopback only."""
         return PLAINTEXT if self.kafka_url is None else self
 
     @property
     def folder(self) -> Path:
+        """The folder of the stack's state, data and logs."""
         path = Path(self.home)
         return path if path.is_absolute() else ROOT / path
 
@@ -74,46 +75,46 @@ def _new_secret() -> str:
 
 
 class Secrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Made once per stack, and kept in its folder for the owner alone."""
+    """Generated once per stack, and stored in its folder, readable by the owner only."""
 
     internal_token: str = field(default_factory=_new_secret)
     key_secret: str = field(default_factory=_new_secret)
-    # The password of PostgreSQL's superuser, and what every other role's is derived from.
+    # The password of PostgreSQL's superuser, and the secret that other roles' passwords derive from.
     superuser_password: str = field(default_factory=_new_secret)
     role_secret: str = field(default_factory=_new_secret)
     redis_password: str = field(default_factory=_new_secret)
-    # Until 0.1 one password for every role and the superuser: there until the superuser has another.
+    # Stacks before 0.2 had one password for every role; it stays until the superuser's is changed.
     database_password: str | None = None
 
     def password_of(self, role: str) -> str:
-        """The password of a database role; from one, nobody can compute another."""
+        """The password of a database role; no other role's password can be computed from it."""
         return hmac.new(self.role_secret.encode(), role.encode(), hashlib.sha256).hexdigest()
 
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this call; raises SettingsError."""
+    """The settings in `environ`, by default the process's environment; raises SettingsError."""
     return load(Settings, os.environ if environ is None else environ)
 
 
 def stack_secrets(folder: Path) -> Secrets:
-    """The stack's secrets, made on the first start; a folder from before gets what it lacks."""
+    """The stack's secrets, generated on the first start; missing ones are added to older folders."""
     path = folder / "secrets.json"
-    written = path.read_bytes() if path.exists() else b"{}"
-    found = msgspec.json.decode(written, type=Secrets)
-    if msgspec.json.encode(found) != written:
-        write_private(path, msgspec.json.encode(found))
-    return found
+    content = path.read_bytes() if path.exists() else b"{}"
+    stored = msgspec.json.decode(content, type=Secrets)
+    if msgspec.json.encode(stored) != content:
+        write_private(path, msgspec.json.encode(stored))
+    return stored
 
 
 def forget_database_password(folder: Path) -> Secrets:
-    """The secrets without the password from before, which the superuser has no more."""
-    kept = msgspec.structs.replace(stack_secrets(folder), database_password=None)
-    write_private(folder / "secrets.json", msgspec.json.encode(kept))
-    return kept
+    """Remove the shared password of older stacks, once the superuser has another; returns the rest."""
+    remaining = msgspec.structs.replace(stack_secrets(folder), database_password=None)
+    write_private(folder / "secrets.json", msgspec.json.encode(remaining))
+    return remaining
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write the whole file or nothing, readable by its owner alone."""
+    """Write a file atomically, readable by its owner only."""
     draft = path.with_suffix(".draft")
     draft.touch(mode=0o600)
     draft.write_bytes(content)
@@ -121,9 +122,8 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def free_port(*, apart_from: Container[int] = ()) -> int:
-    """A port nobody listens on now, and below those that the system gives to outgoing connections:
-    one of these could be taken before it is listened on. Nor one of `apart_from`, which others are
-    to listen on."""
+    """A random free port that is not in `apart_from`. It is below the ephemeral ports, since an
+    outgoing connection could take one of them before a server listens on it."""
     while True:
         port = _FREE_FROM + secrets.randbelow(_FREE_COUNT)
         if port in apart_from:
@@ -134,30 +134,23 @@ def free_port(*, apart_from: Container[int] = ()) -> int:
 
 
 def free_ports(count: int, *, apart_from: Iterable[int] = ()) -> list[int]:
-    """So many ports, each another one."""
-    taken = set(apart_from)
-    drawn: list[int] = []
+    """`count` different ports, as by `free_port`."""
+    excluded = set(apart_from)
+    ports: list[int] = []
     for _ in range(count):
-        drawn.append(free_port(apart_from=taken))
-        taken.add(drawn[-1])
-    return drawn
+        ports.append(free_port(apart_from=excluded))
+        excluded.add(ports[-1])
+    return ports
 
 
 def check_free(port: int, *, name: str, variable: str) -> None:
-    """Raise StackError where something listens on `port` already."""
+    """Raise StackError where a process listens on `port`; `variable` is the setting that moves it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise StackError(
-                f"Port {port}, which {name} needs, is taken: stop what listens there, or choose "
-                f"another with {variable}=… make up"
+                f"Port {port}, which {name} needs, is taken: stop the process that listens on it, or "
+                f"choose another port with {variable}=… make up"
             ) from error
-
-
-def dump(path: Path, value: object) -> None:
-    """Write JSON so that a reader never sees half of it."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(value, indent=1))
-    draft.replace(path)

@@ -1,7 +1,7 @@
-"""Restarting parts of a stack that is up, and repairing what of it is not ready.
+"""Restarts and repairs of a running stack.
 
-A process is restarted by being ended: the supervisor, whose child it is, starts it again. So this
-needs no way to speak to the supervisor but signals, and works while the disk is full.
+To restart a process, it is terminated: the supervisor, its parent, starts it again. So signals are
+the only channel to the supervisor, and a restart works while the disk is full.
 """
 
 import asyncio
@@ -19,132 +19,136 @@ from tools.stack import report, state
 from tools.stack.config import SERVICES
 from tools.stack.errors import StackError
 from tools.stack.health import SERVERS
+from tools.stack.maintenance import create_missing_topics
 from tools.stack.report import Line
 from tools.stack.state import ProcessState, State
-from tools.stack.upkeep import keep_topics
 
-_LOOK_SECONDS: Final = 0.2
-# How long a process may take to end in order, before it is killed.
-_END_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.2
+# How long a process may take to terminate before it is killed.
+_TERMINATE_SECONDS: Final = 15.0
 _READY_SECONDS: Final = 90.0
-# What needs no more than its servers back is ready by itself within this time.
-_BY_ITSELF_SECONDS: Final = 5.0
+# A service that only waited for its servers is ready again within this time.
+_RECOVERY_SECONDS: Final = 5.0
 
 
-def names_to_restart(known: State, service: str | None) -> Sequence[str]:
-    """The services that run, or the one service or server named; raises StackError."""
-    running = [process.name for process in known.processes]
+def names_to_restart(stack: State, service: str | None) -> Sequence[str]:
+    """All running services, or only `service`, which may be a server too; raises StackError."""
+    running = [process.name for process in stack.processes]
     if service is None:
         return [name for name in running if name in SERVICES]
     if service not in running:
-        raise StackError(f"There is no {service} here. Name one of: {', '.join(running)}.")
+        raise StackError(f"There is no process {service}. Choose one of: {', '.join(running)}.")
     return [service]
 
 
-async def restart(known: State, names: Sequence[str], console: Console) -> None:
-    """End processes and wait until the stack is ready again; raises StackError where it is not."""
+async def restart(stack: State, names: Sequence[str], console: Console) -> None:
+    """Terminate processes and wait until they are ready again; raises StackError after a timeout."""
     started = time.monotonic()
     console.print(f"Restarting {', '.join(names)} …")
-    await _end_all(known, names)
-    await _wait_until_ready(known, _needing(known, names))
+    await _terminate_all(stack, names)
+    await _wait_until_ready(stack, _affected_by(stack, names))
     console.print(f"Restarted and ready after {time.monotonic() - started:.1f} s.")
 
 
-async def repair(known: State, console: Console) -> bool:
-    """Bring back what is not ready; returns whether there was anything. Raises StackError where it
-    is not ready afterwards."""
+async def repair(stack: State, console: Console) -> bool:
+    """Restart the parts that are not ready; returns whether there were any. Raises StackError where
+    they are not ready afterwards."""
     started = time.monotonic()
-    async with report.probe_of(known) as probe:
-        await keep_topics(probe)
-        ailing = _not_ready(await report.look(known, probe))
-    if not ailing:
+    async with report.create_probe(stack) as probe:
+        await create_missing_topics(probe)
+        unready = _select_unready(await report.check(stack, probe))
+    if not unready:
         return False
-    console.print(f"Repairing: {_listed(ailing)} …")
+    console.print(f"Repairing: {_describe(unready)} …")
     # The servers first, since most services are ready again as soon as their servers are.
-    await _repair(known, [line.name for line in ailing if line.name in SERVERS])
-    await _repair(known, await _still_not_ready(known))
-    await _wait_until_ready(known, [process.name for process in known.processes])
+    await _restart_unready(stack, [line.name for line in unready if line.name in SERVERS])
+    await _restart_unready(stack, await _services_not_recovered(stack))
+    await _wait_until_ready(stack, [process.name for process in stack.processes])
     console.print(f"Repaired after {time.monotonic() - started:.1f} s.")
     return True
 
 
-async def _repair(known: State, names: Sequence[str]) -> None:
+async def _restart_unready(stack: State, names: Sequence[str]) -> None:
     if names:
-        await _end_all(known, names)
-        await _wait_until_ready(known, names)
+        await _terminate_all(stack, names)
+        await _wait_until_ready(stack, names)
 
 
-async def _still_not_ready(known: State) -> list[str]:
-    """The services that are not ready by themselves within a short time."""
-    until = time.monotonic() + _BY_ITSELF_SECONDS
+async def _services_not_recovered(stack: State) -> list[str]:
+    """The services that are still not ready after a short time."""
+    until = time.monotonic() + _RECOVERY_SECONDS
     while True:
-        ailing = [line.name for line in await _not_ready_of(known, SERVICES)]
-        if not ailing or time.monotonic() > until:
-            return [name for name in ailing if name in SERVICES]
-        await asyncio.sleep(_LOOK_SECONDS)
+        unready = [line.name for line in await _check_unready(stack, SERVICES)]
+        if not unready or time.monotonic() > until:
+            return [name for name in unready if name in SERVICES]
+        await asyncio.sleep(_POLL_SECONDS)
 
 
-def _needing(known: State, names: Sequence[str]) -> list[str]:
-    """What is not ready for a moment when these are restarted: with a server, all services."""
-    services = [process.name for process in known.processes if process.name in SERVICES]
+def _affected_by(stack: State, names: Sequence[str]) -> list[str]:
+    """The processes that a restart of `names` makes unready: with a server, all services too."""
+    services = [process.name for process in stack.processes if process.name in SERVICES]
     return [*names, *services] if set(names) & set(SERVERS) else list(names)
 
 
-async def _end_all(known: State, names: Container[str]) -> None:
-    """End these processes, and have the supervisor start them without delay."""
-    present = state.read(known.settings.folder) or known
+async def _terminate_all(stack: State, names: Container[str]) -> None:
+    """Terminate these processes, and have the supervisor start them without delay."""
+    current = state.read(stack.settings.folder) or stack
     await asyncio.gather(
-        *(_end(process, present.pid) for process in present.processes if process.name in names)
+        *(
+            _terminate(process, current.pid)
+            for process in current.processes
+            if process.name in names
+        )
     )
-    os.kill(present.pid, signal.SIGUSR1)
+    os.kill(current.pid, signal.SIGUSR1)
 
 
-async def _end(process: ProcessState, supervisor: int) -> None:
-    """End a process in its own orderly way, or at last by force."""
+async def _terminate(process: ProcessState, supervisor: int) -> None:
+    """Terminate a process gracefully, or kill it after a timeout."""
     if process.pid is None:
         return
     with contextlib.suppress(psutil.NoSuchProcess):
-        found = psutil.Process(process.pid)
-        # A pid that was freed may be anybody's by now.
-        if found.ppid() != supervisor:
+        running = psutil.Process(process.pid)
+        # The operating system may have given the pid of an ended process to another one.
+        if running.ppid() != supervisor:
             return
-        found.send_signal(process.stop_signal)
-        # A frozen one would never see the signal before.
-        found.send_signal(signal.SIGCONT)
-        until = time.monotonic() + _END_SECONDS
-        while found.status() != psutil.STATUS_ZOMBIE:
+        running.send_signal(process.stop_signal)
+        # A process that SIGSTOP has frozen handles no signal until it continues.
+        running.send_signal(signal.SIGCONT)
+        until = time.monotonic() + _TERMINATE_SECONDS
+        while running.status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() > until:
-                found.kill()
-            await asyncio.sleep(_LOOK_SECONDS)
+                running.kill()
+            await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _wait_until_ready(known: State, names: Sequence[str]) -> None:
-    """Wait until all of these are ready, asked themselves; raises StackError where one is not."""
+async def _wait_until_ready(stack: State, names: Sequence[str]) -> None:
+    """Wait until all of these pass their health checks; raises StackError after a timeout."""
     until = time.monotonic() + _READY_SECONDS
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        ailing = await _not_ready_of(known, names)
-        if not any(line.name in names for line in ailing):
+        await asyncio.sleep(_POLL_SECONDS)
+        unready = await _check_unready(stack, names)
+        if not any(line.name in names for line in unready):
             return
         if time.monotonic() > until:
             raise StackError(
-                f"Not ready after {_READY_SECONDS:.0f} s: {_listed(ailing)}. See `make logs` and "
-                "docs/runbooks/status.md, or start it from a stop: make down && make up"
+                f"Not ready after {_READY_SECONDS:.0f} s: {_describe(unready)}. See `make logs` and "
+                "docs/runbooks/status.md, or restart the whole stack: make down && make up"
             )
 
 
-async def _not_ready_of(known: State, names: Container[str]) -> list[Line]:
-    """Which of these are not ready now; also the supervisor and the disk, where they are not."""
-    present = state.read(known.settings.folder)
-    if present is None or not state.is_running(known.settings.folder):
+async def _check_unready(stack: State, names: Container[str]) -> list[Line]:
+    """The lines that are not ready now: of these processes, of the supervisor, of the disk."""
+    current = state.read(stack.settings.folder)
+    if current is None or not state.is_running(stack.settings.folder):
         raise StackError("The supervisor has ended. Start the stack with `make up`.")
-    async with report.probe_of(present) as probe:
-        return _not_ready(await report.look(present, probe, only=names))
+    async with report.create_probe(current) as probe:
+        return _select_unready(await report.check(current, probe, only=names))
 
 
-def _not_ready(lines: Sequence[Line]) -> list[Line]:
+def _select_unready(lines: Sequence[Line]) -> list[Line]:
     return [line for line in lines if not line.is_ready]
 
 
-def _listed(lines: Sequence[Line]) -> str:
+def _describe(lines: Sequence[Line]) -> str:
     return "; ".join(f"{line.name} is {line.state}" for line in lines)

@@ -1,4 +1,4 @@
-"""The services' databases, as commands for operators reach them."""
+"""Access to the services' databases for operators' commands."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,30 +7,30 @@ from typing import Any
 import asyncpg
 
 from tools.stack import config, services
-from tools.stack.errors import away
+from tools.stack.errors import unavailable
 
 
 def database_url(service: str) -> str:
-    """A service's database in this stack, for its owner."""
+    """The URL of a service's database in this stack, for the owner role."""
     settings = config.settings()
     secrets = config.stack_secrets(settings.folder)
-    where = services.addresses(settings, secrets)
-    return services.database_url(where, secrets, service, owner=True)
+    addresses = services.addresses(settings, secrets)
+    return services.database_url(addresses, secrets, service, owner=True)
 
 
 @contextmanager
-def reached() -> Iterator[None]:
-    """Raises StackError where what is done inside does not reach the databases' server."""
+def reporting_unavailable() -> Iterator[None]:
+    """Raise StackError where the code inside cannot connect to PostgreSQL."""
     try:
         yield
     except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as error:
-        raise away("PostgreSQL", "WHALE_POSTGRES_URL") from error
+        raise unavailable("PostgreSQL", "WHALE_POSTGRES_URL") from error
 
 
 @asynccontextmanager
-async def connected(service: str) -> AsyncIterator[Any]:
-    """A connection to a service's database; raises StackError where it does not answer."""
-    with reached():
+async def connect(service: str) -> AsyncIterator[Any]:
+    """A connection to a service's database; raises StackError where PostgreSQL is unavailable."""
+    with reporting_unavailable():
         connection = await asyncpg.connect(database_url(service))
     try:
         yield connection

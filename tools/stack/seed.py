@@ -1,4 +1,4 @@
-"""The demo store: its key, and the programme and rewards of the documentation's first examples."""
+"""The demo store: its key, and the program and rewards of the documentation's first examples."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ _PROGRAM: Final[dict[str, Any]] = {
         {"name": "Platinum", "min_points": 50000, "multiplier": 3.0},
     ],
 }
-# In the order the documentation lists them, which is the order they are made in.
+# In the documentation's order, which is the order of their creation.
 _REWARDS: Final[tuple[dict[str, Any], ...]] = (
     {
         "id": "rwd_001",
@@ -46,60 +46,60 @@ _REWARDS: Final[tuple[dict[str, Any], ...]] = (
 _CONFLICT: Final = 409
 
 
-async def demo_store(where: Addresses, secrets: Secrets) -> None:
-    """Make the demo store with its key, programme and rewards; what is there already stays."""
-    await keys(
-        where,
+async def create_demo_store(addresses: Addresses, secrets: Secrets) -> None:
+    """Create the demo store with its key, program and rewards; existing ones stay unchanged."""
+    await run_key_command(
+        addresses,
         secrets,
         *("create", "--store", DEMO_STORE, "--scopes", _ALL_SCOPES),
         *("--name", "demo", "--key", DEMO_KEY),
     )
-    await program(where, DEMO_KEY)
-    await rewards(where, DEMO_KEY)
+    await create_program(addresses, DEMO_KEY)
+    await _create_rewards(addresses, DEMO_KEY)
 
 
-async def program(where: Addresses, key: str) -> None:
-    """Give the key's store the programme, unless it has one."""
-    async with _shop(where, key) as session:
-        async with session.get("loyalty-programs") as answer:
-            present = await answer.json()
-        if present["total"] == 0:
+async def create_program(addresses: Addresses, key: str) -> None:
+    """Create the program in the key's store, unless the store has one."""
+    async with _api_session(addresses, key) as session:
+        async with session.get("loyalty-programs") as response:
+            programs = await response.json()
+        if programs["total"] == 0:
             async with session.post("loyalty-programs", json=_PROGRAM):
                 pass
 
 
-async def rewards(where: Addresses, key: str) -> None:
-    """Give the key's store the rewards; one whose id is or was in use is left as it is."""
-    async with _shop(where, key) as session:
+async def _create_rewards(addresses: Addresses, key: str) -> None:
+    """Create the rewards in the key's store, except those whose id is or was in use."""
+    async with _api_session(addresses, key) as session:
         for reward in _REWARDS:
             async with session.post(
-                "loyalty/rewards", json=reward, raise_for_status=_raise_unless_taken
+                "loyalty/rewards", json=reward, raise_for_status=_raise_unless_conflict
             ):
                 pass
 
 
-async def _raise_unless_taken(answer: aiohttp.ClientResponse) -> None:
-    if answer.status != _CONFLICT:
-        answer.raise_for_status()
+async def _raise_unless_conflict(response: aiohttp.ClientResponse) -> None:
+    if response.status != _CONFLICT:
+        response.raise_for_status()
 
 
-def _shop(where: Addresses, key: str) -> aiohttp.ClientSession:
-    """A session at the API of the key's store."""
-    base = f"http://{LOOPBACK}:{where.http['gateway']}/v1/stores/me/"
+def _api_session(addresses: Addresses, key: str) -> aiohttp.ClientSession:
+    """A session for the API of the key's store."""
+    base = f"http://{LOOPBACK}:{addresses.http['gateway']}/v1/stores/me/"
     headers = {"Authorization": f"Bearer {key}"}
     return aiohttp.ClientSession(base, headers=headers, raise_for_status=True)
 
 
-async def keys(where: Addresses, secrets: Secrets, *words: str) -> str:
-    """Run the gateway's key administration; answers what it printed, raises StackError."""
+async def run_key_command(addresses: Addresses, secrets: Secrets, *arguments: str) -> str:
+    """Run the gateway's key administration; returns its output, raises StackError."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.gateway.keys", *words),
+        *(sys.executable, "-m", "services.gateway.keys", *arguments),
         cwd=ROOT,
-        env={**os.environ, **services.environment("gateway", where, secrets)},
+        env={**os.environ, **services.environment("gateway", addresses, secrets)},
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     if process.returncode:
-        raise StackError(said.decode().strip())
-    return said.decode().strip()
+        raise StackError(output.decode().strip())
+    return output.decode().strip()

@@ -1,4 +1,4 @@
-"""The services of the local stack: their databases, their environment, their programs."""
+"""The services of the local stack: their addresses, environment and processes."""
 
 import sys
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from msgspec import Struct
 from libs.kernel.kafka import KafkaSecurity
 from tools.stack import postgres
 from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_ports
-from tools.stack.process import Program
+from tools.stack.process import ProcessSpec
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
-    """Where the stack's parts are, as its services are told; `http` and `metrics` are ports."""
+    """The addresses of the stack's parts, as its services get them; `http` and `metrics` are ports."""
 
     postgres_admin: str
     kafka: str
@@ -24,7 +24,8 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
-    """Servers as the settings name them, services on free ports, the gateway on its own."""
+    """The servers at the addresses in the settings, the services on free ports, the gateway on its
+    configured port."""
     drawn = free_ports(2 * len(SERVICES), apart_from=settings.ports)
     http, metrics = drawn[: len(SERVICES)], drawn[len(SERVICES) :]
     superuser, redis = secrets.superuser_password, secrets.redis_password
@@ -40,32 +41,36 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
 
 
 def kafka_address(settings: Settings) -> str:
-    """The broker to begin with, `host:port`."""
+    """The bootstrap broker, `host:port`."""
     return (settings.kafka_url or f"{LOOPBACK}:{settings.kafka_port}").removeprefix("kafka://")
 
 
-def database_url(where: Addresses, secrets: Secrets, service: str, *, owner: bool = False) -> str:
-    """A service's own database, for the service or for the owner who migrates it."""
+def database_url(
+    addresses: Addresses, secrets: Secrets, service: str, *, owner: bool = False
+) -> str:
+    """The URL of a service's own database, for the service or for the owner role of migrations."""
     role = f"{service}_owner" if owner else service
-    return postgres.role_url(where.postgres_admin, role, secrets.password_of(role), name=service)
+    return postgres.role_url(
+        addresses.postgres_admin, role, secrets.password_of(role), name=service
+    )
 
 
-def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, str]:
+def environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
     """The settings of one service."""
     return {
         "WHALE_MODE": "local",
         "WHALE_HTTP_HOST": LOOPBACK,
-        "WHALE_HTTP_PORT": str(where.http[service]),
-        "WHALE_METRICS_PORT": str(where.metrics[service]),
-        "WHALE_DATABASE_URL": database_url(where, secrets, service),
-        "WHALE_KAFKA_URL": where.kafka,
-        **_security_environment(where.kafka_security),
-        "WHALE_REDIS_URL": where.redis,
+        "WHALE_HTTP_PORT": str(addresses.http[service]),
+        "WHALE_METRICS_PORT": str(addresses.metrics[service]),
+        "WHALE_DATABASE_URL": database_url(addresses, secrets, service),
+        "WHALE_KAFKA_URL": addresses.kafka,
+        **_security_environment(addresses.kafka_security),
+        "WHALE_REDIS_URL": addresses.redis,
         "WHALE_INTERNAL_TOKEN": secrets.internal_token,
         "WHALE_KEY_SECRET": secrets.key_secret,
         **{
             f"WHALE_{name.upper()}_URL": f"http://{LOOPBACK}:{port}"
-            for name, port in where.http.items()
+            for name, port in addresses.http.items()
             if name != "gateway"
         },
     }
@@ -73,29 +78,29 @@ def environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, s
 
 def _security_environment(security: KafkaSecurity) -> dict[str, str]:
     values = {field: getattr(security, field) for field in KafkaSecurity.__struct_fields__}
-    return {f"WHALE_{field.upper()}": one for field, one in values.items() if one is not None}
+    return {f"WHALE_{field.upper()}": value for field, value in values.items() if value is not None}
 
 
-def program(service: str, where: Addresses, secrets: Secrets) -> Program:
+def define_process(service: str, addresses: Addresses, secrets: Secrets) -> ProcessSpec:
     """The service as a process."""
-    return Program(
+    return ProcessSpec(
         name=service,
         argv=[sys.executable, "-m", f"services.{service}"],
-        address=f"{LOOPBACK}:{where.http[service]}",
-        environment=environment(service, where, secrets),
+        address=f"{LOOPBACK}:{addresses.http[service]}",
+        environment=environment(service, addresses, secrets),
     )
 
 
 def migrate_command(service: str) -> list[str]:
-    """Brings the service's database up to date, in `migrate_environment`."""
+    """The command that migrates the service's database; run it in `migrate_environment`."""
     return [sys.executable, "-m", "libs.persistence.migrate", f"services.{service}"]
 
 
-def migrate_environment(service: str, where: Addresses, secrets: Secrets) -> dict[str, str]:
-    """The address with its password is no argument: everybody may read the process list."""
-    return {"WHALE_DATABASE_URL": database_url(where, secrets, service, owner=True)}
+def migrate_environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
+    """The database URL is no argument of the command: all users can read the process list."""
+    return {"WHALE_DATABASE_URL": database_url(addresses, secrets, service, owner=True)}
 
 
 def data_folder(settings: Settings, name: str) -> Path:
-    """Where a server keeps what it knows."""
+    """The folder of a server's data."""
     return settings.folder / "data" / name

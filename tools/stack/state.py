@@ -1,4 +1,4 @@
-"""What the supervisor publishes of the stack: one small file, and a lock that only a live one holds."""
+"""The stack's state as its supervisor publishes it: a small file, and a lock that it holds."""
 
 import fcntl
 import os
@@ -11,36 +11,37 @@ import msgspec
 from msgspec import Struct
 
 from tools.stack.config import Settings, write_private
+from tools.stack.errors import StackError
 
 
 class ProcessState(Struct, frozen=True):
     """A process as the supervisor sees it: `state` is starting, running, not ready, restarting or
-    stopped; `why` is what is wrong; a restart comes at `retry_at`, in seconds since 1970."""
+    stopped; `reason` says why it is not running; it restarts at `retry_at`, in seconds since 1970."""
 
     name: str
     state: str
     pid: int | None
     address: str
-    why: str | None = None
+    reason: str | None = None
     retry_at: float | None = None
     stop_signal: int = signal.SIGTERM
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """`phase` is starting, ready, stopping, stopped or failed; `doing` is what a start is at;
-    `settings` are those that the stack was started with, whatever the caller's are now."""
+    """`phase` is starting, ready, stopping, stopped or failed; `steps` are the steps of the start in
+    progress; `settings` are those that the stack was started with, not the caller's present ones."""
 
     phase: str
     pid: int
     gateway: str
     settings: Settings = Settings()
-    doing: Sequence[str] = ()
+    steps: Sequence[str] = ()
     error: str | None = None
     processes: Sequence[ProcessState] = ()
 
 
 def read(folder: Path) -> State | None:
-    """The last state written, or None where there is none."""
+    """The last state written, or None."""
     try:
         return msgspec.json.decode((folder / "state.json").read_bytes(), type=State)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -48,14 +49,14 @@ def read(folder: Path) -> State | None:
 
 
 def write(folder: Path, state: State) -> None:
-    """Write the state for its owner alone, since addresses can have passwords; a reader never sees
-    half of it. Raises OSError."""
+    """Write the state atomically, readable by its owner only, since addresses can contain passwords.
+    Raises OSError."""
     write_private(folder / "state.json", msgspec.json.encode(state))
 
 
-def lock(folder: Path) -> IO[Any] | None:
-    """The stack's lock, or None where a supervisor holds it. The system frees it with the process,
-    however that ends, so a stale pid can never be taken for a live stack."""
+def acquire_lock(folder: Path) -> IO[Any] | None:
+    """The stack's lock, or None where a supervisor holds it. The operating system releases it when
+    the process ends for any reason, so a stale pid is never taken for a running stack."""
     file = (folder / "lock").open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,11 +68,17 @@ def lock(folder: Path) -> IO[Any] | None:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a supervisor lives."""
+    """Whether a supervisor runs."""
     if not (folder / "lock").exists():
         return False
-    held = lock(folder)
-    if held is None:
+    lock = acquire_lock(folder)
+    if lock is None:
         return True
-    held.close()
+    lock.close()
     return False
+
+
+def check_running(folder: Path) -> None:
+    """Raise StackError where no supervisor runs."""
+    if not is_running(folder):
+        raise StackError("The stack is not up. Start it with `make up`.")

@@ -1,60 +1,60 @@
 /**
- * What can go wrong, as a tree; catch as high or as low as suits.
+ * The errors, as a tree: catch one class or a whole branch.
  *
  *     WhaleError
- *      ├── ConfigurationError       no key, or a setting that cannot be
- *      ├── InvalidArgument          a value that cannot be sent
- *      ├── ConnectionFailed         no answer came, whatever was tried
- *      ├── TimedOut                 no answer came in time
- *      └── ApiError                 the API refused; `status`, and a stable `code`
- *           ├── Unauthenticated          no valid key
- *           ├── InsufficientScope        the key may not do this: `required`
- *           ├── NotFound                 nothing of that id in this store
- *           ├── RateLimited              too many requests for this key
- *           ├── RequestTimeout           the request arrived too slowly; it was not run
+ *      ├── ConfigurationError       no API key, or an invalid setting
+ *      ├── InvalidArgument          a value that no request can carry
+ *      ├── ConnectionFailed         no response, after all retries
+ *      ├── TimedOut                 no response in time, after all retries
+ *      └── ApiError                 the API responded with an error: `status`, stable `code`
+ *           ├── Unauthenticated          the API key is missing or invalid
+ *           ├── InsufficientScope        the key lacks the scope `required`
+ *           ├── NotFound                 no such object in this store
+ *           ├── RateLimited              too many requests with this key
+ *           ├── RequestTimeout           the request arrived too slowly and was not processed
  *           ├── HeadersTooLarge
  *           ├── MethodNotAllowed
  *           ├── TooLarge
  *           ├── UnsupportedMediaType
- *           ├── InvalidRequest           faulty values, all named at once: `errors`
- *           ├── IdempotencyKeyReused     the key stands for another request
- *           ├── IdempotencyInFlight      the first request with the key still runs
- *           ├── Refused                  a rule forbids it; nothing was changed
+ *           ├── InvalidRequest           invalid values, all listed in `errors`
+ *           ├── IdempotencyKeyReused     the idempotency key belongs to another request
+ *           ├── IdempotencyInFlight      the first request with the key is still in progress
+ *           ├── Refused                  a business rule forbids it; nothing was changed
  *           │    ├── RewardUnavailable        `reason`
  *           │    ├── Conflict
  *           │    ├── ProgramInactive
  *           │    ├── AccountSuspended
  *           │    └── InsufficientPoints       `balance`, `required`, `missing`
- *           ├── Unavailable              did not happen, or is settled within ten seconds
- *           ├── InternalError            a defect of the service
- *           └── UnexpectedAnswer         not an answer of this API: broken JSON, a proxy's page
+ *           ├── Unavailable              a write did not happen, or settles within 10 seconds
+ *           ├── InternalError            an internal error of the service
+ *           └── UnexpectedAnswer         not a response of this API, such as a proxy's page
  *
- * A code that this version does not know is an ApiError. No error ever holds the API key.
+ * A code that this version does not know is an ApiError. No error contains the API key.
  *
- * An application may load this package twice, as an ES module and as CommonJS. `instanceof` holds across
- * both: each class's prototype bears a registered symbol, which is the same in every copy.
+ * An application may load this package twice, as an ES module and as CommonJS. `instanceof` works across
+ * both: each class's prototype has a registered symbol, which is the same in every copy.
  */
 
 const MARKS = new Map<unknown, symbol>();
 
-/** Which call an error belongs to. */
+/** The call that an error belongs to. */
 export interface Origin {
-  /** Names the request in the service's logs. */
+  /** Identifies the request in the service's logs. */
   request_id?: string | undefined;
-  /** The key that a failed write was sent with: the same write repeated with it acts once. */
+  /** The key of a failed write: repeat the write with it, and it takes effect at most once. */
   idempotency_key?: string | undefined;
   cause?: unknown;
 }
 
-/** The root: `message` is for a person, `code` for the program. */
+/** The root: `message` is for people, `code` a stable value for programs. */
 export class WhaleError extends Error {
   readonly code: string;
   readonly request_id: string | undefined;
   readonly idempotency_key: string | undefined;
 
   constructor(code: string, message: string, origin: Origin = {}) {
-    const where = origin.request_id === undefined ? "" : ` (request ${origin.request_id})`;
-    super(`${code}: ${message}${where}`, "cause" in origin ? { cause: origin.cause } : undefined);
+    const suffix = origin.request_id === undefined ? "" : ` (request ${origin.request_id})`;
+    super(`${code}: ${message}${suffix}`, "cause" in origin ? { cause: origin.cause } : undefined);
     this.name = new.target.name;
     this.code = code;
     this.request_id = origin.request_id;
@@ -63,59 +63,59 @@ export class WhaleError extends Error {
 
   static override [Symbol.hasInstance](value: unknown): boolean {
     const mark = MARKS.get(this);
-    // A class that an application derived from one of these has no mark.
+    // A subclass that an application defined has no mark.
     if (mark === undefined) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && mark in value;
   }
 }
 
-/** The client cannot be made with these settings. */
+/** The API key is missing, or a setting is invalid. */
 export class ConfigurationError extends WhaleError {
   constructor(message: string) {
     super("configuration_error", message);
   }
 }
 
-/** A value that no request can carry: the call was refused before anything was sent. */
+/** A value that no request can carry; nothing was sent. */
 export class InvalidArgument extends WhaleError {
   constructor(message: string, cause?: unknown) {
     super("invalid_argument", message, cause === undefined ? {} : { cause });
   }
 }
 
-/** No answer came: whether a write happened is told by repeating it with `idempotency_key`. */
+/** No response arrived. A write may have happened: repeat it with `idempotency_key` to find out. */
 export class ConnectionFailed extends WhaleError {
   constructor(message: string, origin?: Origin) {
     super("connection_failed", message, origin);
   }
 }
 
-/** No answer came in time: whether a write happened is told by repeating it with `idempotency_key`. */
+/** No response arrived in time. A write may have happened: repeat it with `idempotency_key` to find out. */
 export class TimedOut extends WhaleError {
   constructor(message: string, origin?: Origin) {
     super("timed_out", message, origin);
   }
 }
 
-/** What the API said: `extra` holds the members beyond RFC 9457's own. */
-export interface Said {
+/** The content of an error response; `extra` holds the members that RFC 9457 does not define. */
+export interface ErrorContent {
   status: number;
   code: string;
   detail: string;
   extra: Record<string, unknown>;
 }
 
-/** The API answered with an error. */
+/** The API responded with an error. */
 export class ApiError extends WhaleError {
   readonly status: number;
   readonly detail: string;
   readonly extra: Record<string, unknown>;
 
-  constructor(said: Said, origin?: Origin) {
-    super(said.code, `${said.detail} [${said.status}]`, origin);
-    this.status = said.status;
-    this.detail = said.detail;
-    this.extra = said.extra;
+  constructor(content: ErrorContent, origin?: Origin) {
+    super(content.code, `${content.detail} [${content.status}]`, origin);
+    this.status = content.status;
+    this.detail = content.detail;
+    this.extra = content.extra;
   }
 }
 
@@ -140,7 +140,7 @@ export class TooLarge extends ApiError {}
 
 export class UnsupportedMediaType extends ApiError {}
 
-/** A faulty value: where it stands, and what it should be. */
+/** An invalid value: its place, and what it should be. */
 export interface Fault {
   detail: string;
   pointer?: string;
@@ -156,7 +156,7 @@ export class IdempotencyKeyReused extends ApiError {}
 
 export class IdempotencyInFlight extends ApiError {}
 
-/** A rule forbids it; nothing was changed. */
+/** A business rule forbids the request; nothing was changed. */
 export class Refused extends ApiError {}
 
 export class RewardUnavailable extends Refused {
@@ -170,7 +170,7 @@ export class ProgramInactive extends Refused {}
 
 export class AccountSuspended extends Refused {}
 
-/** All three are points: what the customer has, what it takes, and the difference. */
+/** In points: the customer's `balance`, the `required` amount, and the `missing` difference. */
 export class InsufficientPoints extends Refused {
   readonly balance = this.extra.balance as number;
   readonly required = this.extra.required as number;
@@ -181,7 +181,7 @@ export class Unavailable extends ApiError {}
 
 export class InternalError extends ApiError {}
 
-/** What answered is not this API, or not a version of it that this client understands. */
+/** The response is not from this API, or from a version that this client cannot read. */
 export class UnexpectedAnswer extends ApiError {}
 
 const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
@@ -206,13 +206,13 @@ const BY_CODE: Readonly<Record<string, typeof ApiError>> = {
   internal_error: InternalError,
 };
 
-/** The error that `said` is, by its code. */
-export function errorOf(said: Said, origin: Origin): ApiError {
-  const kind = Object.hasOwn(BY_CODE, said.code) ? BY_CODE[said.code] : undefined;
-  return new (kind ?? ApiError)(said, origin);
+/** The error of the class that the code has. */
+export function createError(content: ErrorContent, origin: Origin): ApiError {
+  const kind = Object.hasOwn(BY_CODE, content.code) ? BY_CODE[content.code] : undefined;
+  return new (kind ?? ApiError)(content, origin);
 }
 
-// By name in an object, since a minifier shortens the classes' own names.
+// Keyed by name, because a minifier changes the classes' own names.
 const CLASSES = {
   WhaleError,
   ConfigurationError,

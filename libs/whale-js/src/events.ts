@@ -1,11 +1,11 @@
-/** A shop's events over REST, as CloudEvents, for shops without Kafka. */
+/** Events over REST as CloudEvents, for shops that do not publish to Kafka. */
 
 import { type RequestOptions, uniqueId, write } from "./operation.js";
 import type { Transport } from "./transport.js";
 import type { EventInput, EventsAnswer, OrderCompleted, OrderRefunded } from "./types.js";
 
-const ONE = "application/cloudevents+json";
-const MANY = "application/cloudevents-batch+json";
+const MEDIA_TYPE = "application/cloudevents+json";
+const BATCH_MEDIA_TYPE = "application/cloudevents-batch+json";
 const SOURCE = "/clients/js";
 
 export class Events {
@@ -15,28 +15,28 @@ export class Events {
     this.#transport = transport;
   }
 
-  /** Send one event; a faulty one is refused with InvalidRequest. */
+  /** Send one event. Throws InvalidRequest if the event is invalid. */
   async send(event: EventInput, options?: RequestOptions): Promise<EventsAnswer> {
-    return this.#transport.send(write("POST", "events", envelope(event), options, ONE));
+    return this.#transport.send(write("POST", "events", envelope(event), options, MEDIA_TYPE));
   }
 
-  /** Send up to 500 events; each has its own verdict, in order. */
+  /** Send up to 500 events; each has its own result, in order. */
   async sendBatch(events: EventInput[], options?: RequestOptions): Promise<EventsAnswer> {
-    return this.#transport.send(write("POST", "events", events.map(envelope), options, MANY));
+    return this.#transport.send(write("POST", "events", events.map(envelope), options, BATCH_MEDIA_TYPE));
   }
 
-  /** Tell that an order was completed: it earns points, once, however often it is told. */
+  /** Report a completed order. It earns points once, even if it is reported again. */
   async orderCompleted(order: OrderCompleted, options?: RequestOptions): Promise<EventsAnswer> {
     return this.send({ type: "order.completed", data: order }, options);
   }
 
-  /** Tell that an order was refunded, in part (`amount`) or by all that is left of it. */
+  /** Report a refund of an order: `amount`, or the rest of the order without it. */
   async orderRefunded(refund: OrderRefunded, options?: RequestOptions): Promise<EventsAnswer> {
     return this.send({ type: "order.refunded", data: refund }, options);
   }
 }
 
-/** The event as a CloudEvent. Its value names no store: the service knows it by the path. */
+/** The event as a CloudEvent. Its data needs no store_id: the path names the store. */
 function envelope(event: EventInput): object {
   return {
     specversion: "1.0",

@@ -1,4 +1,4 @@
-/** The client of Whale Loyalty. */
+/** The public names of the package. */
 
 export { WhaleClient } from "./client.js";
 export * from "./errors.js";

@@ -1,18 +1,18 @@
-/** A request to the API as a value. */
+/** A request to the API as a value: what to send. */
 
 import { InvalidArgument } from "./errors.js";
 
-/** What any call may be told. */
+/** Options of every method. */
 export interface RequestOptions {
-  /** For a write: acts once, however often it is sent. Made where it is left out. */
+  /** For a write, which takes effect once per key. Generated if omitted. */
   idempotencyKey?: string;
-  /** Ends the call when it aborts, with the signal's reason. */
+  /** Aborts the call; it rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 export interface Operation {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Under the store, with the query. */
+  /** The path relative to the store, with the query. */
   readonly target: string;
   readonly body?: string | undefined;
   readonly contentType?: string;
@@ -21,18 +21,18 @@ export interface Operation {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A request that changes nothing; parameters that are undefined or null are left out. */
+/** A GET operation; query parameters that are undefined or null are not sent. */
 export function read(path: string, query: object = {}, options: RequestOptions = {}): Operation {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     if (value === undefined || value === null) continue;
-    parameters.set(name, parameterText(name, value));
+    parameters.set(name, encodeParameter(name, value));
   }
   const text = parameters.toString();
   return { method: "GET", target: text ? `${path}?${text}` : path, signal: options.signal };
 }
 
-/** A request that has an effect, once. */
+/** An operation that changes something, once per idempotency key. */
 export function write(
   method: Operation["method"],
   path: string,
@@ -45,7 +45,7 @@ export function write(
     target: path,
     body: body === undefined ? undefined : encode(body),
     contentType,
-    idempotencyKey: checkedKey(options.idempotencyKey ?? uniqueId()),
+    idempotencyKey: validIdempotencyKey(options.idempotencyKey ?? uniqueId()),
     signal: options.signal,
   };
 }
@@ -53,54 +53,57 @@ export function write(
 /** The body as JSON; throws InvalidArgument for what JSON cannot hold. */
 export function encode(body: unknown): string {
   try {
-    return JSON.stringify(body, (name, value) => wholeText(name, value));
+    return JSON.stringify(body, (name, value) => validText(name, value));
   } catch (error) {
     if (error instanceof InvalidArgument) throw error;
-    const why = (error as Error).message;
-    throw new InvalidArgument(`The request cannot be written as JSON: ${why}`, error);
+    const reason = (error as Error).message;
+    throw new InvalidArgument(`The request cannot be written as JSON: ${reason}`, error);
   }
 }
 
-/** The key, unless no header can carry it: fetch cuts blanks off, and the server keeps another key. */
-function checkedKey(key: unknown): string {
+/**
+ * The key. Throws InvalidArgument for a key that a header cannot carry; fetch strips blanks at both ends, so
+ * the server would see a different key.
+ */
+function validIdempotencyKey(key: unknown): string {
   if (typeof key !== "string" || !/^(?! )[\x20-\x7e]{1,255}(?<! )$/.test(key)) {
     throw new InvalidArgument(
-      "An idempotencyKey is a string of 1-255 printable ASCII characters, without blanks at its ends," +
-        ` not ${shown(key)}`,
+      "idempotencyKey must be a string of 1-255 printable ASCII characters without leading or trailing" +
+        ` blanks, not ${describe(key)}`,
     );
   }
   return key;
 }
 
-function parameterText(name: string, value: unknown): string {
-  if (!(value instanceof Date)) return wholeText(name, String(value));
+function encodeParameter(name: string, value: unknown): string {
+  if (!(value instanceof Date)) return validText(name, String(value));
   if (Number.isNaN(value.getTime())) throw new InvalidArgument(`${name} is an invalid Date.`);
   return value.toISOString();
 }
 
-/** The value, unless it is text with half a surrogate pair, which no encoding can carry. */
-function wholeText<T>(name: string, value: T): T {
+/** The value. Throws InvalidArgument for text with half a surrogate pair, which has no UTF-8 form. */
+function validText<T>(name: string, value: T): T {
   if (typeof value === "string" && /\p{Surrogate}/u.test(value)) {
-    throw new InvalidArgument(`${name || "A value"} is not valid text: ${shown(value)}`);
+    throw new InvalidArgument(`${name || "A value"} is not valid text: ${describe(value)}`);
   }
   return value;
 }
 
-/** A value as an error shows it. */
-function shown(value: unknown): string {
+/** A value as an error message quotes it. */
+function describe(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : `${String(value)} (${typeof value})`;
 }
 
-/** An id as one segment of a path. */
+/** An id as one path segment. Throws InvalidArgument for an id that a path cannot carry. */
 export function segment(id: string): string {
-  if (typeof id !== "string") throw new InvalidArgument(`An id is a string, not ${shown(id)}`);
+  if (typeof id !== "string") throw new InvalidArgument(`An id must be a string, not ${describe(id)}`);
   if (["", ".", ".."].includes(id)) {
-    throw new InvalidArgument(`${shown(id)} is not the id of anything.`);
+    throw new InvalidArgument(`${describe(id)} is not a valid id.`);
   }
-  return encodeURIComponent(wholeText("An id", id));
+  return encodeURIComponent(validText("The id", id));
 }
 
-/** A UUID; unique, not secret: platforms without crypto make one all the same. */
+/** A random UUID. It must be unique, not secret, so a platform without crypto uses Math.random. */
 export function uniqueId(): string {
   if (typeof globalThis.crypto?.randomUUID === "function") return globalThis.crypto.randomUUID();
   const digits = Array.from({ length: 31 }, () => Math.floor(Math.random() * 16).toString(16));

@@ -1,19 +1,19 @@
-/** Lists as callers hold them. */
+/** Paginated lists as callers see them. */
 
 import type { Page } from "./types.js";
 
 /**
- * A list: awaited, it is the page asked for; `for await` goes on through the pages after it, each
- * fetched when it is reached. Nothing is asked before either.
+ * A list: `await` returns the requested page; `for await` also walks the pages after it and fetches each page
+ * when the iterator reaches it. Nothing is sent before the first `await` or `for await`.
  */
 export class Listing<T> implements PromiseLike<Page<T>>, AsyncIterable<T> {
   readonly #fetch: (after?: string) => Promise<Page<T>>;
-  readonly #idOf: (item: T) => string;
+  readonly #getId: (item: T) => string;
   #first: Promise<Page<T>> | undefined;
 
-  constructor(fetch: (after?: string) => Promise<Page<T>>, idOf: (item: T) => string) {
+  constructor(fetch: (after?: string) => Promise<Page<T>>, getId: (item: T) => string) {
     this.#fetch = fetch;
-    this.#idOf = idOf;
+    this.#getId = getId;
   }
 
   then<A = Page<T>, B = never>(
@@ -37,7 +37,7 @@ export class Listing<T> implements PromiseLike<Page<T>>, AsyncIterable<T> {
       yield* page.data;
       const last = page.data.at(-1);
       if (!page.has_more || last === undefined) return;
-      page = await this.#fetch(this.#idOf(last));
+      page = await this.#fetch(this.#getId(last));
     }
   }
 

@@ -1,4 +1,4 @@
-/** The tree under `whale.loyalty`: one short method an operation. */
+/** The tree under `whale.loyalty`: one method per operation. */
 
 import { encode, read, type RequestOptions, segment, write } from "./operation.js";
 import { Listing } from "./pages.js";
@@ -35,7 +35,7 @@ import type {
   TransactionQuery,
 } from "./types.js";
 
-/** A branch of the tree. */
+/** The base of the tree's branches. */
 class Resource {
   protected readonly transport: Transport;
 
@@ -47,27 +47,27 @@ class Resource {
     path: string,
     query: PageQuery | undefined,
     options: RequestOptions | undefined,
-    idOf: (item: T) => string,
+    getId: (item: T) => string,
   ): Listing<T> {
     const fetch = (after?: string) => {
-      const asked = after === undefined ? query : { ...query, starting_after: after };
-      return this.transport.send<Page<T>>(read(path, asked, options));
+      const parameters = after === undefined ? query : { ...query, starting_after: after };
+      return this.transport.send<Page<T>>(read(path, parameters, options));
     };
-    return new Listing(fetch, idOf);
+    return new Listing(fetch, getId);
   }
 }
 
 export class Customers extends Resource {
-  /** Customers by their id, without transactions. */
+  /** Customers in the order of their ids, without transactions. */
   list(query?: CustomerQuery, options?: RequestOptions): Listing<CustomerStatus> {
-    return this.listing("loyalty/customers", query, options, (one) => one.customer_id);
+    return this.listing("loyalty/customers", query, options, (item) => item.customer_id);
   }
 
   async retrieve(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
     return this.transport.send(read(`loyalty/customers/${segment(customerId)}`, {}, options));
   }
 
-  /** Suspend a customer's account, or make it active again. */
+  /** Suspend a customer's account, or reactivate it. */
   async update(
     customerId: string,
     changes: CustomerChanges,
@@ -79,9 +79,9 @@ export class Customers extends Resource {
 }
 
 export class Rewards extends Resource {
-  /** The rewards that can be had now, oldest first. */
+  /** The rewards that are available now, oldest first. */
   list(query?: RewardQuery, options?: RequestOptions): Listing<Reward> {
-    return this.listing("loyalty/rewards", query, options, (one) => one.id);
+    return this.listing("loyalty/rewards", query, options, (item) => item.id);
   }
 
   async create(reward: RewardInput, options?: RequestOptions): Promise<Reward> {
@@ -92,7 +92,7 @@ export class Rewards extends Resource {
     return this.transport.send(read(`loyalty/rewards/${segment(rewardId)}`, {}, options));
   }
 
-  /** Change a reward; what was redeemed keeps the name and price it had. */
+  /** Update a reward. Redemptions keep the name and price that they were made with. */
   async update(
     rewardId: string,
     changes: RewardChanges,
@@ -102,7 +102,7 @@ export class Rewards extends Resource {
     return this.transport.send(write("PATCH", path, changes, options));
   }
 
-  /** Take a reward out of the catalog for good; its id is never used again. */
+  /** Delete a reward permanently; its id cannot be used again. */
   async delete(rewardId: string, options?: RequestOptions): Promise<void> {
     const path = `loyalty/rewards/${segment(rewardId)}`;
     return this.transport.send(write("DELETE", path, undefined, options));
@@ -112,7 +112,7 @@ export class Rewards extends Resource {
 export class Transactions extends Resource {
   /** Transactions, newest first. */
   list(query?: TransactionQuery, options?: RequestOptions): Listing<Transaction> {
-    return this.listing("loyalty/transactions", query, options, (one) => one.id);
+    return this.listing("loyalty/transactions", query, options, (item) => item.id);
   }
 
   async retrieve(transactionId: string, options?: RequestOptions): Promise<Transaction> {
@@ -123,14 +123,14 @@ export class Transactions extends Resource {
 export class Anomalies extends Resource {
   /** Anomalies, newest first. */
   list(query?: AnomalyQuery, options?: RequestOptions): Listing<Anomaly> {
-    return this.listing("loyalty/anomalies", query, options, (one) => one.id);
+    return this.listing("loyalty/anomalies", query, options, (item) => item.id);
   }
 
   async retrieve(anomalyId: string, options?: RequestOptions): Promise<Anomaly> {
     return this.transport.send(read(`loyalty/anomalies/${segment(anomalyId)}`, {}, options));
   }
 
-  /** Take an anomaly into review, or resolve it for good. */
+  /** Claim an anomaly for review, or resolve it, which is final. */
   async update(
     anomalyId: string,
     changes: AnomalyChanges,
@@ -147,7 +147,7 @@ export class AnomalyDetection extends Resource {
     return this.transport.send(read("loyalty/anomaly-settings", {}, options));
   }
 
-  /** Replace the settings: a detector or a parameter that is left out is as shipped. */
+  /** Replace the settings: an omitted detector or parameter is reset to its default. */
   async update(
     settings: AnomalySettingsInput,
     options?: RequestOptions,
@@ -155,12 +155,12 @@ export class AnomalyDetection extends Resource {
     return this.transport.send(write("PUT", "loyalty/anomaly-settings", settings, options));
   }
 
-  /** What other settings would have flagged; changes nothing. */
-  async backtest(asked: BacktestInput, options?: RequestOptions): Promise<Backtest> {
+  /** Test settings on history. Changes nothing. */
+  async backtest(input: BacktestInput, options?: RequestOptions): Promise<Backtest> {
     return this.transport.send({
       ...read("loyalty/anomaly-settings/backtest", {}, options),
       method: "POST",
-      body: encode(asked),
+      body: encode(input),
       contentType: "application/json",
     });
   }
@@ -169,20 +169,20 @@ export class AnomalyDetection extends Resource {
 export class Redemptions extends Resource {
   /** Redemptions, newest first. */
   list(query?: RedemptionQuery, options?: RequestOptions): Listing<Redemption> {
-    return this.listing("loyalty/redemptions", query, options, (one) => one.id);
+    return this.listing("loyalty/redemptions", query, options, (item) => item.id);
   }
 
   async retrieve(redemptionId: string, options?: RequestOptions): Promise<Redemption> {
     return this.transport.send(read(`loyalty/redemptions/${segment(redemptionId)}`, {}, options));
   }
 
-  /** Give the points and the reward back; repeated, it answers the same redemption. */
+  /** Cancel a redemption and return its points. Repeated, it returns the same redemption. */
   async cancel(redemptionId: string, options?: RequestOptions): Promise<Redemption> {
     const path = `loyalty/redemptions/${segment(redemptionId)}/cancel`;
     return this.transport.send(write("POST", path, undefined, options));
   }
 
-  /** Say that the shop honoured it; repeated, it answers the same redemption. */
+  /** Mark a redemption as used. Repeated, it returns the same redemption. */
   async use(redemptionId: string, options?: RequestOptions): Promise<Redemption> {
     const path = `loyalty/redemptions/${segment(redemptionId)}/use`;
     return this.transport.send(write("POST", path, undefined, options));
@@ -207,12 +207,12 @@ export class Loyalty extends Resource {
     this.redemptions = new Redemptions(transport);
   }
 
-  /** Create a programme. The store's oldest active one is its default. */
+  /** Create a program. A store's oldest active program is its default. */
   async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
     return this.transport.send(write("POST", "loyalty-programs", program, options));
   }
 
-  /** Change a programme; what is posted already stays as it is. */
+  /** Update a program. Transactions that are already posted do not change. */
   async update(
     programId: string,
     changes: ProgramChanges,
@@ -222,16 +222,16 @@ export class Loyalty extends Resource {
     return this.transport.send(write("PATCH", path, changes, options));
   }
 
-  /** The store's programmes, oldest first. */
+  /** The store's programs, oldest first. */
   list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
-    return this.listing("loyalty-programs", query, options, (one) => one.id);
+    return this.listing("loyalty-programs", query, options, (item) => item.id);
   }
 
   async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
     return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
   }
 
-  /** Award points by hand, as they are: no rate, no multiplier. */
+  /** Award points manually: exactly `points`, without the program's rate or a multiplier. */
   async earn(
     customerId: string,
     award: PointsInput,
@@ -241,29 +241,29 @@ export class Loyalty extends Resource {
     return this.transport.send(write("POST", "loyalty/earn", body, options));
   }
 
-  /** Award points to many, up to 500 at once; each award has its own verdict, in order. */
+  /** Make up to 500 awards in one request; each has its own result, in order. */
   async earnBatch(items: AwardInput[], options?: RequestOptions): Promise<BatchAnswer> {
     return this.transport.send(write("POST", "loyalty/earn/batch", { items }, options));
   }
 
-  /** Correct a balance by hand, up or down but never below zero; the lifetime stays. */
+  /** Adjust a balance up or down, never below zero; lifetime points are unchanged. */
   async adjust(
     customerId: string,
-    correction: PointsInput,
+    adjustment: PointsInput,
     options?: RequestOptions,
   ): Promise<Transaction> {
-    const body = { customer_id: customerId, ...correction };
+    const body = { customer_id: customerId, ...adjustment };
     return this.transport.send(write("POST", "loyalty/adjust", body, options));
   }
 
-  /** Spend points on a reward; with `points_cost`, only at that price. */
+  /** Redeem a reward. With `points_cost`, throws Conflict if the price is different. */
   async redeem(
     customerId: string,
     rewardId: string,
-    only?: { points_cost?: number },
+    condition?: { points_cost?: number },
     options?: RequestOptions,
   ): Promise<Redeemed> {
-    const body = { customer_id: customerId, reward_id: rewardId, ...only };
+    const body = { customer_id: customerId, reward_id: rewardId, ...condition };
     return this.transport.send(write("POST", "loyalty/redeem", body, options));
   }
 
@@ -272,7 +272,7 @@ export class Loyalty extends Resource {
     return this.customers.retrieve(customerId, options);
   }
 
-  /** The programme at a glance, by default of the last 30 days. */
+  /** The store's totals, and its days, by default the last 30. */
   async summary(days?: Days, options?: RequestOptions): Promise<Summary> {
     return this.transport.send(read("loyalty/summary", days, options));
   }

@@ -1,44 +1,47 @@
-/** When a call is tried again, and after how long: pure, so that it can be read and tested. */
+/** Which responses are retried, and after which delay: pure functions. */
 
-export interface Answer {
+/** An HTTP response with its body read. */
+export interface ReceivedResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: string;
 }
 
-// The longest wait before the second attempt and before any, unless the server asks for more. They
-// double in between; each wait is drawn from all of its range, so that clients spread.
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 5_000;
+// The back-off's upper bound doubles with each attempt, from the first to the maximum. Each delay is drawn
+// from the whole range below it (full jitter), so that many clients do not retry in step. A Retry-After is
+// added on top.
+const FIRST_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 5_000;
 
-// 502 and 504 are a broken connection, seen by a proxy: a write has its key, so it may go again.
-const WORTH_ANOTHER = new Set([408, 429, 502, 503, 504]);
+// 502 and 504 are a broken connection, seen by a proxy. A write carries its idempotency key, so retrying it
+// is safe.
+const RETRYABLE_STATUSES = new Set([408, 429, 502, 503, 504]);
 
-/** Whether the same request may well be answered otherwise in a moment. */
-export function isWorthAnother(answer: Answer): boolean {
-  if (answer.status === 409) return problemIn(answer.body)?.code === "idempotency_in_flight";
-  return WORTH_ANOTHER.has(answer.status);
+/** Whether the same request may succeed if it is sent again in a moment. */
+export function isRetryable(response: ReceivedResponse): boolean {
+  if (response.status === 409) return parseProblem(response.body)?.code === "idempotency_in_flight";
+  return RETRYABLE_STATUSES.has(response.status);
 }
 
-/** The milliseconds to wait after so many attempts; `draw` is from 0 to 1. */
-export function waitAfter(attempts: number, askedMs: number, draw: number): number {
-  return askedMs + draw * Math.min(FIRST_WAIT_MS * 2 ** (attempts - 1), LONGEST_WAIT_MS);
+/** The milliseconds to wait after `attempts` failed attempts; `jitter` is from 0 to 1. */
+export function delayMs(attempts: number, retryAfter: number, jitter: number): number {
+  return retryAfter + jitter * Math.min(FIRST_BACKOFF_MS * 2 ** (attempts - 1), MAX_BACKOFF_MS);
 }
 
-/** The milliseconds that the server asks to wait: Retry-After, in seconds or as a date. */
-export function askedWaitMs(answer: Answer): number {
-  const asked = answer.headers.get("retry-after")?.trim() ?? "";
-  if (/^\d{1,9}$/.test(asked)) return Number(asked) * 1_000;
-  // The server's own clock on both sides, so that a wrong one of ours makes no difference.
-  const wait = Date.parse(asked) - Date.parse(answer.headers.get("date") ?? "");
-  return wait > 0 ? wait : 0;
+/** The delay that the Retry-After header requests, in seconds or as a date; 0 without one. */
+export function retryAfterMs(response: ReceivedResponse): number {
+  const retryAfter = response.headers.get("retry-after")?.trim() ?? "";
+  if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter) * 1_000;
+  // Compared with the server's Date, so that a wrong local clock makes no difference.
+  const delay = Date.parse(retryAfter) - Date.parse(response.headers.get("date") ?? "");
+  return delay > 0 ? delay : 0;
 }
 
-/** The problem document, where the body is one of this API's. */
-export function problemIn(body: string): (Record<string, unknown> & { code: string }) | undefined {
+/** The problem document in the body, or undefined if the body is not an error of this API. */
+export function parseProblem(body: string): (Record<string, unknown> & { code: string }) | undefined {
   try {
-    const found = JSON.parse(body);
-    return typeof found?.code === "string" ? found : undefined;
+    const document = JSON.parse(body);
+    return typeof document?.code === "string" ? document : undefined;
   } catch {
     return undefined;
   }

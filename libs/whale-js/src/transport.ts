@@ -1,22 +1,22 @@
-/** Sending operations over HTTP: every attempt has its time, and a call has its end. */
+/** The HTTP transport: retries within the time limits of an attempt and of a call. */
 
-import { ConnectionFailed, errorOf, type Origin, TimedOut, UnexpectedAnswer } from "./errors.js";
+import { ConnectionFailed, createError, type Origin, TimedOut, UnexpectedAnswer } from "./errors.js";
 import { type Operation, uniqueId } from "./operation.js";
-import { type Answer, askedWaitMs, isWorthAnother, problemIn, waitAfter } from "./retry.js";
+import { delayMs, isRetryable, parseProblem, type ReceivedResponse, retryAfterMs } from "./retry.js";
 import { DEFAULT_BASE_URL, type Fetch, type Settings } from "./settings.js";
 
-/** Nothing came back, or only a part. */
-interface NoAnswer {
-  readonly why: string;
+/** An attempt without a complete response; `reason` is a sentence fragment for the error. */
+interface NoResponse {
+  readonly reason: string;
   readonly timedOut: boolean;
   readonly cause: unknown;
 }
 
-type Outcome = Answer | NoAnswer;
+type Outcome = ReceivedResponse | NoResponse;
 
-// So much of a body that is not ours is shown.
-const SHOWN = 200;
-const PROBLEM = new Set(["type", "title", "status", "detail", "instance", "code"]);
+// How much of an unexpected response an error message quotes: a proxy's page can be long.
+const EXCERPT_LENGTH = 200;
+const PROBLEM_MEMBERS = new Set(["type", "title", "status", "detail", "instance", "code"]);
 
 export class Transport {
   readonly #settings: Settings;
@@ -29,7 +29,7 @@ export class Transport {
     this.#key = key;
   }
 
-  /** The operation's result, after as many attempts as it takes and may have; each sends the same. */
+  /** The operation's result after at most `maxRetries` retries, each the same request. Throws a WhaleError. */
   async send<T>(operation: Operation): Promise<T> {
     const { deadlineMs, maxRetries } = this.#settings;
     const requestId = `req_${uniqueId()}`;
@@ -37,46 +37,46 @@ export class Transport {
     for (let attempts = 1; ; attempts++) {
       const outcome = await this.#attempt(operation, requestId, deadline - now());
       const origin = { request_id: requestId, idempotency_key: operation.idempotencyKey };
-      const isAnswer = "status" in outcome;
-      if (isAnswer && !isWorthAnother(outcome)) return this.#result<T>(outcome, origin);
-      const wait = waitAfter(attempts, isAnswer ? askedWaitMs(outcome) : 0, Math.random());
-      if (attempts > maxRetries || now() + wait >= deadline) {
-        if (isAnswer) throw this.#error(outcome, origin);
+      const isResponse = "status" in outcome;
+      if (isResponse && !isRetryable(outcome)) return this.#result<T>(outcome, origin);
+      const delay = delayMs(attempts, isResponse ? retryAfterMs(outcome) : 0, Math.random());
+      if (attempts > maxRetries || now() + delay >= deadline) {
+        if (isResponse) throw this.#error(outcome, origin);
         throw this.#failure(operation, outcome, attempts, origin);
       }
-      await sleep(wait, operation.signal);
+      await sleep(delay, operation.signal);
     }
   }
 
-  async #attempt(operation: Operation, requestId: string, leftMs: number): Promise<Outcome> {
+  async #attempt(operation: Operation, requestId: string, remainingMs: number): Promise<Outcome> {
     const { signal } = operation;
     signal?.throwIfAborted();
     const controller = new AbortController();
-    const end = () => controller.abort();
+    const abort = () => controller.abort();
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      end();
-    }, Math.min(this.#settings.timeoutMs, Math.max(leftMs, 1)));
-    signal?.addEventListener("abort", end);
+      abort();
+    }, Math.min(this.#settings.timeoutMs, Math.max(remainingMs, 1)));
+    signal?.addEventListener("abort", abort);
     try {
       return await this.#exchange(operation, requestId, controller.signal);
     } catch (cause) {
       signal?.throwIfAborted();
-      if (timedOut) return { why: "no answer came in time", timedOut, cause };
-      return { why: reasonOf(cause), timedOut, cause };
+      if (timedOut) return { reason: "the response did not arrive in time", timedOut, cause };
+      return { reason: describeCause(cause), timedOut, cause };
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", abort);
     }
   }
 
-  async #exchange(operation: Operation, requestId: string, signal: AbortSignal): Promise<Answer> {
+  async #exchange(operation: Operation, requestId: string, signal: AbortSignal): Promise<ReceivedResponse> {
     const fetch = this.#fetch;
-    const response = await fetch(this.#urlOf(operation), {
+    const response = await fetch(this.#url(operation), {
       method: operation.method,
       headers: this.#headers(operation, requestId),
-      // Redirects are not the API's: followed, they might act elsewhere.
+      // The API sends no redirects. Following one could repeat a write at another address.
       redirect: "manual",
       signal,
       ...(operation.body === undefined ? {} : { body: operation.body }),
@@ -84,7 +84,7 @@ export class Transport {
     return { status: response.status, headers: response.headers, body: await response.text() };
   }
 
-  #urlOf(operation: Operation): string {
+  #url(operation: Operation): string {
     const { baseUrl, store } = this.#settings;
     return `${baseUrl}/v1/stores/${store}/${operation.target}`;
   }
@@ -101,88 +101,88 @@ export class Transport {
     };
   }
 
-  #result<T>(answer: Answer, origin: Origin): T {
-    if (answer.status === 204) return undefined as T;
-    if (answer.status < 200 || answer.status >= 300) throw this.#error(answer, origin);
-    let read: unknown;
+  #result<T>(response: ReceivedResponse, origin: Origin): T {
+    if (response.status === 204) return undefined as T;
+    if (response.status < 200 || response.status >= 300) throw this.#error(response, origin);
+    let value: unknown;
     try {
-      read = JSON.parse(answer.body);
+      value = JSON.parse(response.body);
     } catch {
-      throw this.#unexpected(answer, "the answer is not JSON", origin);
+      throw this.#unexpected(response, "the response is not JSON", origin);
     }
-    if (typeof read !== "object" || read === null) {
-      throw this.#unexpected(answer, "the answer is not an object", origin);
+    if (typeof value !== "object" || value === null) {
+      throw this.#unexpected(response, "the response is not a JSON object", origin);
     }
-    return read as T;
+    return value as T;
   }
 
-  #error(answer: Answer, origin: Origin): Error {
-    const problem = problemIn(this.#redacted(answer.body));
-    if (!problem) return this.#unexpected(answer, "not an error of this API", origin);
-    const said = {
-      status: answer.status,
+  #error(response: ReceivedResponse, origin: Origin): Error {
+    const problem = parseProblem(this.#redacted(response.body));
+    if (!problem) return this.#unexpected(response, "not an error of this API", origin);
+    const content = {
+      status: response.status,
       code: problem.code,
       detail: String(problem.detail ?? problem.title ?? problem.code),
-      extra: Object.fromEntries(Object.entries(problem).filter(([name]) => !PROBLEM.has(name))),
+      extra: Object.fromEntries(Object.entries(problem).filter(([name]) => !PROBLEM_MEMBERS.has(name))),
     };
-    return errorOf(said, origin);
+    return createError(content, origin);
   }
 
-  #unexpected(answer: Answer, what: string, origin: Origin): Error {
-    const kind = answer.headers.get("content-type") ?? "no content type";
-    const shown = this.#redacted(`${kind}: ${answer.body}`).slice(0, SHOWN);
-    const said = { status: answer.status, code: "unexpected_answer", extra: {} };
-    return new UnexpectedAnswer({ ...said, detail: `${what}; ${shown}` }, origin);
+  #unexpected(response: ReceivedResponse, problem: string, origin: Origin): Error {
+    const mediaType = response.headers.get("content-type") ?? "no content type";
+    const excerpt = this.#redacted(`${mediaType}: ${response.body}`).slice(0, EXCERPT_LENGTH);
+    const content = { status: response.status, code: "unexpected_answer", extra: {} };
+    return new UnexpectedAnswer({ ...content, detail: `${problem}; ${excerpt}` }, origin);
   }
 
-  /** That nothing came, and from where; without the key, in case that it stands where an id should. */
-  #failure(operation: Operation, outcome: NoAnswer, attempts: number, origin: Origin): Error {
-    const tried = `${operation.method} ${this.#urlOf(operation)}`;
-    const told = this.#redacted(`${outcome.why} (${tried}, attempts: ${attempts})`);
+  /** The error with the request that failed; redacted, since a caller may have passed the API key as an id. */
+  #failure(operation: Operation, outcome: NoResponse, attempts: number, origin: Origin): Error {
+    const request = `${operation.method} ${this.#url(operation)}`;
+    const message = this.#redacted(`${outcome.reason} (${request}, attempts: ${attempts})`);
     const { timedOut, cause } = outcome;
     return timedOut
-      ? new TimedOut(told, { ...origin, cause })
-      : new ConnectionFailed(told + this.#hint(), { ...origin, cause });
+      ? new TimedOut(message, { ...origin, cause })
+      : new ConnectionFailed(message + this.#defaultAddressHint(), { ...origin, cause });
   }
 
-  /** Whoever gave no address may not know that there is one to give. */
-  #hint(): string {
+  /** Names the setting that may be missing, if the call went to the default address. */
+  #defaultAddressHint(): string {
     return this.#settings.baseUrl === DEFAULT_BASE_URL
-      ? ". This is the default address; for another, set WHALE_BASE_URL or give a baseUrl"
+      ? ". This is the default address; set WHALE_BASE_URL or pass baseUrl to change it"
       : "";
   }
 
-  /** `text` without the key, in case that a server repeats what it was sent. */
+  /** `text` without the API key: a server may echo the request. */
   #redacted(text: string): string {
     return text.replaceAll(this.#key, "[key]");
   }
 }
 
-/** What fetch says of a broken connection, with what it says underneath. */
-function reasonOf(error: unknown): string {
+/** The message of fetch's error, with the code or message of its cause. */
+function describeCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause as { code?: string; message?: string } | undefined;
-  const under = cause?.code ?? cause?.message;
-  return under ? `${error.message}: ${under}` : error.message;
+  const detail = cause?.code ?? cause?.message;
+  return detail ? `${error.message}: ${detail}` : error.message;
 }
 
-/** Milliseconds of a clock that never goes back. */
+/** Milliseconds of a monotonic clock. */
 function now(): number {
   return performance.now();
 }
 
-/** Waits so long, or until the signal aborts. */
+/** Resolves after `ms`, or rejects with the signal's reason when it aborts. */
 function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const end = () => {
+    const abort = () => {
       clearTimeout(timer);
       reject(signal!.reason);
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", end);
+      signal?.removeEventListener("abort", abort);
       resolve();
     }, ms);
-    if (signal?.aborted) end();
-    else signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
   });
 }

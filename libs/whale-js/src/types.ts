@@ -1,8 +1,8 @@
 /**
- * The API's own shapes, as it sends and takes them.
+ * The API's request and response types.
  *
  * Points are integers, rates and multipliers are numbers, money is text, times are RFC 3339 text in UTC.
- * A member with `?` is left out while it is unset. Texts that may get more values stay open to them.
+ * A member with `?` is omitted while it is unset. Types that may get more values accept any text.
  */
 
 type Open<Known extends string> = Known | (string & {});
@@ -20,12 +20,12 @@ export type Resolution = Open<"approved" | "voided" | "suspended">;
 export type AccountStatus = Open<"active" | "suspended">;
 export type Mode = Open<"off" | "shadow" | "review">;
 
-/** A moment: RFC 3339 text with an offset, or a Date. */
+/** A time in a request: RFC 3339 text with an offset, or a Date. */
 export type Moment = string | Date;
-/** Money, a rate or a multiplier as it may be sent; text is exact. */
+/** Money, a rate or a multiplier in a request; text is exact. */
 export type Decimal = string | number;
 
-/** A part of a list; `total` counts the whole of it, or with `total_more` at least so many. */
+/** One page of a list. `total` counts the whole list; with `total_more` it is a lower bound. */
 export interface Page<T> {
   data: T[];
   total: number;
@@ -34,9 +34,9 @@ export interface Page<T> {
 }
 
 export interface PageQuery {
-  /** 1–100, 20 unless told. */
+  /** 1–100. Default: 20. */
   limit?: number;
-  /** The id of the last item seen. */
+  /** The id of the last item of the previous page. */
   starting_after?: string;
 }
 
@@ -71,7 +71,7 @@ export interface ProgramInput {
   currency?: string;
 }
 
-/** What is left out stays as it is. */
+/** Omitted members are unchanged. */
 export interface ProgramChanges extends Partial<Omit<ProgramInput, "tiers">> {
   tiers?: TierInput[] | null;
 }
@@ -81,7 +81,7 @@ export interface RewardRef {
   name: string;
 }
 
-/** A ledger entry; `points` is signed, `balance_after` is the balance it left. */
+/** A ledger entry; `points` is signed, `balance_after` the resulting balance. */
 export interface Transaction {
   id: string;
   customer_id: string;
@@ -96,7 +96,7 @@ export interface Transaction {
   occurred_at?: string;
 }
 
-/** The transaction of a redemption; `code` is what the shop honours, where the reward has one. */
+/** The transaction of a redemption; `code` is for the checkout, if the reward has one. */
 export interface Redeemed {
   id: string;
   customer_id: string;
@@ -119,7 +119,7 @@ export interface AwardInput extends PointsInput {
   customer_id: string;
 }
 
-/** What became of one award of a batch: the `transaction` of a 201, the `problem` of the rest. */
+/** The result of one award of a batch: `transaction` with status 201, else `problem`. */
 export interface Verdict {
   status: number;
   transaction?: Transaction;
@@ -130,7 +130,7 @@ export interface BatchAnswer {
   data: Verdict[];
 }
 
-/** An error as the API writes it (RFC 9457), with the members that its code carries. */
+/** An error of the API (RFC 9457), with the additional members of its code. */
 export interface Problem {
   type: string;
   title: string;
@@ -141,7 +141,7 @@ export interface Problem {
   [member: string]: unknown;
 }
 
-/** `tier` is null while none is held, `next_tier` at the top; lists leave the transactions out. */
+/** `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. */
 export interface CustomerStatus {
   customer_id: string;
   points_balance: number;
@@ -162,7 +162,7 @@ export interface CustomerChanges {
 }
 
 export interface CustomerQuery extends PageQuery {
-  /** How the id starts. */
+  /** A prefix of the id. */
   query?: string;
   tier?: string;
   status?: AccountStatus;
@@ -181,7 +181,7 @@ export interface Days {
   to?: string;
 }
 
-/** At most five seconds behind; days without postings are left out, all amounts are positive. */
+/** At most five seconds old; days without transactions are omitted, all amounts are positive. */
 export interface Summary {
   days: {
     date: string;
@@ -203,7 +203,7 @@ export interface RewardValue {
   percent?: number;
 }
 
-/** `available`, `reason` and `missing` are there in a list for a customer. */
+/** `available`, `reason` and `missing` are present in a list for a customer. */
 export interface Reward {
   id: string;
   name: string;
@@ -227,7 +227,7 @@ export interface Reward {
 }
 
 export interface RewardInput {
-  /** `rwd_` and 1–64 of `A-Za-z0-9_-`; made where it is left out. */
+  /** `rwd_` and 1–64 of `A-Za-z0-9_-`. Generated if omitted. */
   id?: string | null;
   name: string;
   points_cost: number;
@@ -244,17 +244,17 @@ export interface RewardInput {
   is_active?: boolean;
 }
 
-/** What is left out stays as it is, null removes an optional member. */
+/** Omitted members are unchanged, null removes an optional member. */
 export type RewardChanges = Partial<Omit<RewardInput, "id">>;
 
 export interface RewardQuery extends PageQuery {
-  /** Say of each reward whether this customer can have it now. */
+  /** Adds to each reward whether this customer can redeem it now. */
   customer_id?: string;
-  /** Every reward, also those that cannot be had now. */
+  /** All rewards, not only the available ones. */
   include?: "all";
 }
 
-/** `points` is what it took, positive. */
+/** `points` is the price paid, positive. */
 export interface Redemption {
   id: string;
   customer_id: string;
@@ -271,7 +271,7 @@ export interface RedemptionQuery extends PageQuery {
   status?: RedemptionStatus;
 }
 
-/** Suspicious earning; `evidence` holds the numbers it was judged by. */
+/** Suspicious earnings; `evidence` holds the numbers that the detector compared. */
 export interface Anomaly {
   id: string;
   customer_id: string;
@@ -307,25 +307,25 @@ export interface AnomalySettings {
   deviation: { mode: Mode; score: number; min_days: number };
 }
 
-/** A detector or a parameter that is left out is as shipped. */
+/** An omitted detector or parameter is reset to its default. */
 export type AnomalySettingsInput = {
   [Detector in keyof AnomalySettings]?: Partial<AnomalySettings[Detector]>;
 };
 
-/** Settings to try on the recorded history of these UTC days, inclusive. */
+/** Settings to test on the history of these UTC days, inclusive. */
 export interface BacktestInput {
   settings?: AnomalySettingsInput;
   from: string;
   to: string;
 }
 
-/** Of the anomalies that people resolved in one way, how many the tried settings flag too. */
+/** Of the anomalies with one resolution, how many the tested settings flag as well. */
 export interface Recall {
   total: number;
   flagged: number;
 }
 
-/** What the tried settings would have flagged; `earnings` is how many were looked at. */
+/** What the tested settings would have flagged; `earnings` is the number of earnings tested. */
 export interface Backtest {
   from: string;
   to: string;
@@ -342,7 +342,7 @@ export interface Backtest {
   }[];
 }
 
-/** An event; an `id`, the `source` and the `time` are made where they are left out. */
+/** An event to send; `id`, `source` and `time` are generated if they are omitted. */
 export interface EventInput {
   type: string;
   data: object;
@@ -358,13 +358,13 @@ export interface OrderCompleted {
   total: Decimal;
   currency: string;
   completed_at: Moment;
-  /** What people call the order; the order's id unless told. */
+  /** The order number that people see. Default: the order's id. */
   order_number?: string | number;
   program_id?: string;
   items?: object[];
 }
 
-/** Without `amount`, all that is left of the order is refunded. */
+/** Without `amount`, the rest of the order is refunded. */
 export interface OrderRefunded {
   order_id: string;
   customer_id: string;
@@ -373,8 +373,8 @@ export interface OrderRefunded {
   amount?: Decimal;
 }
 
-/** What became of each event, in order: taken (202), or refused (400) with the `problem`. */
+/** The result of each event, in order: accepted (202), or rejected (400) with the `problem`. */
 export interface EventsAnswer {
-  /** A `guest`'s order is taken and earns nothing. */
+  /** The order of a `guest` is accepted and earns nothing. */
   data: { id: string | null; status: number; problem?: Problem; guest?: boolean }[];
 }

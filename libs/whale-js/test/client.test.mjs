@@ -1,4 +1,4 @@
-// What the fault tests cannot see from outside: settings, waits, laziness, aborting.
+// What the fault tests cannot observe from outside: settings, delays, laziness, aborting.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
@@ -12,62 +12,62 @@ import {
   WhaleError,
 } from "../dist/esm/index.js";
 import { uniqueId } from "../dist/esm/operation.js";
-import { askedWaitMs, isWorthAnother, waitAfter } from "../dist/esm/retry.js";
+import { delayMs, isRetryable, retryAfterMs } from "../dist/esm/retry.js";
 
 const apiKey = "wk_live_x";
-const answer = (status, headers = {}, body = "") => ({ status, headers: new Headers(headers), body });
+const response = (status, headers = {}, body = "") => ({ status, headers: new Headers(headers), body });
 
-function client(answers, options = {}) {
+function client(responses, options = {}) {
   const sent = [];
   const fetch = async (url, init) => {
     sent.push({ url, ...init });
-    const next = answers.shift();
+    const next = responses.shift();
     return next instanceof Response ? next : Response.json(next);
   };
   return { whale: new WhaleClient({ apiKey, fetch, ...options }), sent };
 }
 
-test("waits double up to a bound and are drawn from all of their range", () => {
-  const longest = [1, 2, 3, 4, 5, 6, 7].map((attempts) => waitAfter(attempts, 0, 1));
+test("delays double up to a bound and are drawn from their whole range", () => {
+  const longest = [1, 2, 3, 4, 5, 6, 7].map((attempts) => delayMs(attempts, 0, 1));
   assert.deepEqual(longest, [250, 500, 1000, 2000, 4000, 5000, 5000]);
-  assert.equal(waitAfter(3, 0, 0), 0);
-  assert.equal(waitAfter(3, 0, 0.5), 500);
+  assert.equal(delayMs(3, 0, 0), 0);
+  assert.equal(delayMs(3, 0, 0.5), 500);
 });
 
-test("what the server asks is waited, and jitter comes on top", () => {
-  assert.equal(waitAfter(1, askedWaitMs(answer(503, { "retry-after": "3" })), 1), 3250);
+test("Retry-After is added to the jittered delay", () => {
+  assert.equal(delayMs(1, retryAfterMs(response(503, { "retry-after": "3" })), 1), 3250);
 });
 
-for (const asked of ["", "soon", "-1", "1.5", "9".repeat(5000), "Mon, 01 Jan 2001 00:00:01 GMT"]) {
-  test(`a faulty Retry-After asks for nothing: ${asked.slice(0, 30)}`, () => {
-    assert.equal(askedWaitMs(answer(503, { "retry-after": asked })), 0);
+for (const retryAfter of ["", "soon", "-1", "1.5", "9".repeat(5000), "Mon, 01 Jan 2001 00:00:01 GMT"]) {
+  test(`an invalid Retry-After is ignored: ${retryAfter.slice(0, 30)}`, () => {
+    assert.equal(retryAfterMs(response(503, { "retry-after": retryAfter })), 0);
   });
 }
 
-test("only what may be answered otherwise in a moment is worth another attempt", () => {
+test("only a response that may change in a moment is retried", () => {
   const problem = (code) => JSON.stringify({ code });
-  assert.ok([429, 502, 503, 504].every((status) => isWorthAnother(answer(status))));
-  assert.ok(![200, 400, 404, 422, 500].some((status) => isWorthAnother(answer(status))));
-  assert.ok(isWorthAnother(answer(409, {}, problem("idempotency_in_flight"))));
-  assert.ok(!isWorthAnother(answer(409, {}, problem("conflict"))));
+  assert.ok([429, 502, 503, 504].every((status) => isRetryable(response(status))));
+  assert.ok(![200, 400, 404, 422, 500].some((status) => isRetryable(response(status))));
+  assert.ok(isRetryable(response(409, {}, problem("idempotency_in_flight"))));
+  assert.ok(!isRetryable(response(409, {}, problem("conflict"))));
 });
 
-test("an id is unique and a UUID, with crypto and without", () => {
+test("a generated id is a unique UUID, with crypto and without", () => {
   const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
   const crypto = Object.getOwnPropertyDescriptor(globalThis, "crypto");
   const withCrypto = uniqueId();
   Object.defineProperty(globalThis, "crypto", { value: undefined, configurable: true });
   try {
-    const made = [withCrypto, ...Array.from({ length: 1000 }, uniqueId)];
-    for (const id of made) assert.match(id, pattern);
-    assert.equal(new Set(made).size, made.length);
+    const ids = [withCrypto, ...Array.from({ length: 1000 }, uniqueId)];
+    for (const id of ids) assert.match(id, pattern);
+    assert.equal(new Set(ids).size, ids.length);
   } finally {
     if (crypto) Object.defineProperty(globalThis, "crypto", crypto);
     else delete globalThis.crypto;
   }
 });
 
-test("a list asks for nothing until it is awaited or gone through, and then once", async () => {
+test("a list sends no request until it is awaited or iterated, and then one", async () => {
   const { whale, sent } = client([{ data: [{ id: "a" }], total: 1, has_more: false }]);
   const list = whale.loyalty.list();
   assert.equal(sent.length, 0);
@@ -76,7 +76,7 @@ test("a list asks for nothing until it is awaited or gone through, and then once
   assert.equal(sent.length, 1);
 });
 
-test("null removes and undefined stays: only null is sent", async () => {
+test("null is sent and undefined is not", async () => {
   const { whale, sent } = client([{ id: "rwd_1" }]);
   await whale.loyalty.rewards.update("rwd_1", { stock: null, name: undefined });
   assert.equal(sent[0].body, '{"stock":null}');
@@ -88,12 +88,12 @@ test("a Date is sent as a time in UTC", async () => {
   assert.match(sent[0].url, /\?created_after=1970-01-01T00%3A00%3A00.000Z$/);
 });
 
-test("a deletion answers nothing", async () => {
+test("a deletion returns undefined", async () => {
   const { whale } = client([new Response(null, { status: 204 })]);
   assert.equal(await whale.loyalty.rewards.delete("rwd_1"), undefined);
 });
 
-test("a signal ends a call before it is sent, and while it waits", async () => {
+test("a signal aborts a call before it is sent, and while it waits for a retry", async () => {
   const before = client([]);
   await assert.rejects(
     before.whale.loyalty.get("cust_1", { signal: AbortSignal.abort(new Error("enough")) }),
@@ -109,8 +109,8 @@ test("a signal ends a call before it is sent, and while it waits", async () => {
   assert.equal(waiting.sent.length, 1);
 });
 
-test("an error is an Error with its class's name and its members", async () => {
-  const problem = { code: "invalid_request", detail: "Faulty.", errors: [{ pointer: "#/points", detail: "1 or more" }] };
+test("an error is an Error with its class's name and members", async () => {
+  const problem = { code: "invalid_request", detail: "Invalid.", errors: [{ pointer: "#/points", detail: "1 or more" }] };
   const { whale } = client([Response.json(problem, { status: 400 })]);
   await assert.rejects(whale.loyalty.earn("c", { points: 0, reason: "x" }), (error) => {
     assert.ok(error instanceof InvalidRequest && error instanceof Error);
@@ -120,8 +120,8 @@ test("an error is an Error with its class's name and its members", async () => {
   });
 });
 
-for (const [baseUrl, hinted] of [["http://127.0.0.1:8080", true], ["http://x", false]]) {
-  test(`the address is told, and where it is the default, that another can be given: ${baseUrl}`, async () => {
+for (const [baseUrl, hasHint] of [["http://127.0.0.1:8080", true], ["http://x", false]]) {
+  test(`the error names the address and how to change the default: ${baseUrl}`, async () => {
     const fetch = async () => {
       throw new TypeError("fetch failed");
     };
@@ -129,13 +129,13 @@ for (const [baseUrl, hinted] of [["http://127.0.0.1:8080", true], ["http://x", f
     await assert.rejects(whale.loyalty.get("cust_1"), (error) => {
       assert.ok(error instanceof ConnectionFailed);
       assert.ok(error.message.includes(`GET ${baseUrl}/v1/stores/me/loyalty/customers/cust_1`));
-      assert.equal(error.message.includes("WHALE_BASE_URL"), hinted);
+      assert.equal(error.message.includes("WHALE_BASE_URL"), hasHint);
       return true;
     });
   });
 }
 
-for (const faulty of [
+for (const settings of [
   { baseUrl: "ftp://x" },
   { baseUrl: "points.example" },
   { baseUrl: "http://user:secret@x" },
@@ -149,8 +149,8 @@ for (const faulty of [
   { maxRetries: 0.5 },
   { apiKey: "" },
 ]) {
-  test(`settings that cannot be are refused: ${JSON.stringify(faulty)}`, () => {
-    assert.throws(() => new WhaleClient({ apiKey, ...faulty }), (error) => {
+  test(`invalid settings are refused: ${JSON.stringify(settings)}`, () => {
+    assert.throws(() => new WhaleClient({ apiKey, ...settings }), (error) => {
       assert.ok(error instanceof ConfigurationError);
       assert.ok(!error.message.includes("secret"));
       return true;
@@ -162,37 +162,37 @@ const require = createRequire(import.meta.url);
 const commonJs = require("../dist/cjs/index.js");
 const esModule = await import("../dist/esm/index.js");
 
-test("instanceof holds across the ES module and the CommonJS build, for every class of error", () => {
+test("instanceof works across the ES module and the CommonJS build, for every error class", () => {
   const names = Object.keys(esModule).filter((name) => esModule[name].prototype instanceof Error);
   assert.ok(names.length > 20);
-  const said = { status: 409, code: "conflict", detail: "No.", extra: {} };
-  for (const [one, other] of [[esModule, commonJs], [commonJs, esModule]]) {
+  const content = { status: 409, code: "conflict", detail: "No.", extra: {} };
+  for (const [own, other] of [[esModule, commonJs], [commonJs, esModule]]) {
     for (const name of names) {
-      const error = name === "WhaleError" ? new one[name]("x", "x") : new one[name](said);
+      const error = name === "WhaleError" ? new own[name]("x", "x") : new own[name](content);
       for (const kind of names) {
-        const isKind = one[kind].prototype.isPrototypeOf(error);
-        assert.equal(error instanceof one[kind], isKind, `${name} instanceof ${kind}`);
+        const isKind = own[kind].prototype.isPrototypeOf(error);
+        assert.equal(error instanceof own[kind], isKind, `${name} instanceof ${kind}`);
         assert.equal(error instanceof other[kind], isKind, `${name} instanceof the other ${kind}`);
       }
     }
   }
 });
 
-test("instanceof is false for what is no error of this package, and for a class derived from one", () => {
+test("instanceof is false for other values, and tells an application's subclass from its base class", () => {
   class Mine extends esModule.NotFound {}
-  const said = { status: 404, code: "not_found", detail: "", extra: {} };
+  const content = { status: 404, code: "not_found", detail: "", extra: {} };
   for (const other of [undefined, null, "WhaleError", 1, {}, new Error("x")]) {
     assert.equal(other instanceof esModule.WhaleError, false);
   }
-  assert.ok(new Mine(said) instanceof Mine);
-  assert.ok(new Mine(said) instanceof commonJs.NotFound);
-  assert.equal(new esModule.NotFound(said) instanceof Mine, false);
-  assert.equal(new commonJs.NotFound(said) instanceof Mine, false);
+  assert.ok(new Mine(content) instanceof Mine);
+  assert.ok(new Mine(content) instanceof commonJs.NotFound);
+  assert.equal(new esModule.NotFound(content) instanceof Mine, false);
+  assert.equal(new commonJs.NotFound(content) instanceof Mine, false);
 });
 
 const cyclic = {};
-cyclic.itself = cyclic;
-for (const [what, make, named] of [
+cyclic.self = cyclic;
+for (const [name, makeCall, expected] of [
   ["a key with blanks", (whale) => whale.loyalty.earn("c", { points: 1, reason: "x" }, { idempotencyKey: " a" }), /1-255/],
   ["a cycle", (whale) => whale.loyalty.earn("c", { points: 1, reason: "x", cyclic }), /written as JSON/],
   ["a BigInt", (whale) => whale.loyalty.earn("c", { points: 1n, reason: "x" }), /written as JSON/],
@@ -202,19 +202,19 @@ for (const [what, make, named] of [
   ["an invalid Date", async (whale) => await whale.loyalty.transactions.list({ created_after: new Date(NaN) }), /created_after/],
   ["a number for an id", (whale) => whale.loyalty.get(5), /5 \(number\)/],
 ]) {
-  test(`a value that cannot be sent is refused before anything is: ${what}`, async () => {
+  test(`a value that no request can carry is refused before anything is sent: ${name}`, async () => {
     const { whale, sent } = client([]);
-    await assert.rejects(make(whale), (error) => {
+    await assert.rejects(makeCall(whale), (error) => {
       assert.ok(error instanceof InvalidArgument && error instanceof WhaleError);
       assert.equal(error.code, "invalid_argument");
-      assert.match(error.message, named);
+      assert.match(error.message, expected);
       return true;
     });
     assert.equal(sent.length, 0);
   });
 }
 
-test("whole surrogate pairs are sent", async () => {
+test("complete surrogate pairs are sent", async () => {
   const { whale, sent } = client([{ id: "txn_1" }]);
   await whale.loyalty.earn("c", { points: 1, reason: "🐋" });
   assert.equal(JSON.parse(sent[0].body).reason, "🐋");

@@ -1,4 +1,4 @@
-"""What the Python clients take from their arguments and the environment."""
+"""The Python clients' settings, and the completeness of their errors."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from whale_loyalty import WhaleClient, errors, models
 from whale_loyalty.errors import BY_CODE, ApiError, ConfigurationError, WhaleError
 
 
-def test_the_key_and_the_address_may_stand_in_the_environment(
+def test_the_key_and_the_address_default_to_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WHALE_API_KEY", "wk_live_x")
@@ -20,14 +20,14 @@ def test_the_key_and_the_address_may_stand_in_the_environment(
         assert repr(whale) == "WhaleClient(base_url='https://points.example', store='me')"
 
 
-def test_without_a_key_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WHALE_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="WHALE_API_KEY"):
         WhaleClient()
 
 
 @pytest.mark.parametrize(
-    "faulty",
+    "settings",
     [
         {"base_url": "ftp://x"},
         {"base_url": "http://"},
@@ -44,26 +44,28 @@ def test_without_a_key_there_is_no_client(monkeypatch: pytest.MonkeyPatch) -> No
         {"max_retries": -1},
     ],
 )
-def test_settings_that_cannot_be_are_refused_and_secrets_not_repeated(
-    faulty: dict[str, Any],
+def test_invalid_settings_are_refused_without_quoting_secrets(
+    settings: dict[str, Any],
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        WhaleClient("wk_live_x", **faulty)
+        WhaleClient("wk_live_x", **settings)
     assert "secret" not in str(caught.value)
 
 
-def test_every_class_of_error_is_in_the_tree_that_is_drawn() -> None:
-    kinds = {one for one in vars(errors).values() if isinstance(one, type)}
-    names = {kind.__name__ for kind in kinds if issubclass(kind, WhaleError)}
+def test_the_drawn_tree_has_every_error_class() -> None:
+    classes = {member for member in vars(errors).values() if isinstance(member, type)}
+    names = {cls.__name__ for cls in classes if issubclass(cls, WhaleError)}
     assert len(names) > len(BY_CODE)
     assert names <= set(re.findall(r"[A-Z]\w+", str(errors.__doc__)))
 
 
-def test_every_code_of_the_service_has_its_class() -> None:
+def test_every_error_code_of_the_service_has_a_class() -> None:
     assert set(BY_CODE) == set(PROBLEMS)
-    assert all(issubclass(kind, ApiError) for kind in BY_CODE.values())
+    assert all(issubclass(cls, ApiError) for cls in BY_CODE.values())
 
 
-def test_what_the_client_does_not_know_is_passed_over() -> None:
-    read = msgspec.json.decode(b'{"id": "rwd_1", "name": "x", "new": [1]}', type=models.RewardRef)
-    assert read == models.RewardRef(id="rwd_1", name="x")
+def test_an_unknown_member_of_a_response_is_ignored() -> None:
+    decoded = msgspec.json.decode(
+        b'{"id": "rwd_1", "name": "x", "new": [1]}', type=models.RewardRef
+    )
+    assert decoded == models.RewardRef(id="rwd_1", name="x")

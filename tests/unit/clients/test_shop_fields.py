@@ -1,4 +1,4 @@
-"""How money, times and ids are read from shops' payloads, and what names a fault in them."""
+"""Reading money, times and ids from shops' payloads, and the errors that name an invalid field."""
 
 import decimal
 from decimal import Decimal
@@ -21,8 +21,8 @@ from whale_loyalty.shops import (
     woocommerce,
 )
 
-# The fields that an order cannot do without, by shop.
-NEEDED = {
+# The required fields of an order, by shop.
+REQUIRED = {
     "Shopify, REST": (
         *("id", "name", "processed_at", "total_price_set", "total_tax_set"),
         *("total_shipping_price_set", "taxes_included"),
@@ -48,7 +48,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize(
-    ("amount_", "expected"),
+    ("written", "expected"),
     [
         ("50", "50.00"),
         ("50.0000", "50.00"),
@@ -62,27 +62,27 @@ NEEDED = {
         ("999999999999.99", "999999999999.99"),
     ],
 )
-def test_money_is_read_exactly(amount_: object, expected: str) -> None:
-    order = woo(total=amount_, total_tax="0", shipping_total="0")
+def test_money_is_read_exactly(written: object, expected: str) -> None:
+    order = woo(total=written, total_tax="0", shipping_total="0")
     assert total(woocommerce, order) == expected
 
 
-def test_an_applications_decimal_context_rounds_nothing() -> None:
+def test_an_applications_decimal_context_does_not_round_money() -> None:
     order = woo(total="123456.78", total_tax="0.01", shipping_total="0")
     with decimal.localcontext(prec=3):
         assert total(woocommerce, order) == "123456.77"
 
 
 @pytest.mark.parametrize(
-    "faulty",
+    "value",
     [
         *("", "1_000", "٥٠", " 50.00 ", "50.00\n", "+50", "50.", "5e1", "0.1234567", "1" * 14),
         *("$50", "NaN", True, float("nan"), float("inf"), Decimal("NaN"), [], {}),
     ],
 )
-def test_what_is_no_amount_is_refused(faulty: object) -> None:
-    with pytest.raises(PayloadError, match="invalid_payload: total: an amount is needed") as caught:
-        woocommerce.order_completed(woo(total=faulty))
+def test_an_invalid_amount_is_refused(value: object) -> None:
+    with pytest.raises(PayloadError, match="invalid_payload: total: must be an amount") as caught:
+        woocommerce.order_completed(woo(total=value))
     assert caught.value.field == "total"
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_amount_is_refused(faulty: object) -> None:
         ),
     ],
 )
-def test_times_are_in_utc(shop: Shop, order: Json, expected: str) -> None:
+def test_times_are_converted_to_utc(shop: Shop, order: Json, expected: str) -> None:
     assert shop.order_completed(order)["data"]["completed_at"] == expected
 
 
@@ -144,7 +144,7 @@ def test_times_are_in_utc(shop: Shop, order: Json, expected: str) -> None:
         (magento, [], "payload"),
     ],
 )
-def test_a_faulty_field_is_named(shop: Shop, order: Any, field: str) -> None:
+def test_an_invalid_field_is_named(shop: Shop, order: Any, field: str) -> None:
     with pytest.raises(PayloadError) as caught:
         shop.order_completed(order)
     assert caught.value.field == field
@@ -153,13 +153,13 @@ def test_a_faulty_field_is_named(shop: Shop, order: Any, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "field"), [(case, field) for case, fields in NEEDED.items() for field in fields]
+    ("case", "field"), [(case, field) for case, fields in REQUIRED.items() for field in fields]
 )
 def test_a_missing_field_is_named_and_not_read_as_zero(case: str, field: str) -> None:
     shop, order, _ = CASES[case]
     payload = order()
     del payload[field]
-    snake = "".join(f"_{one.lower()}" if one.isupper() else one for one in field)
+    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)
     with pytest.raises(PayloadError, match="missing") as caught:
         shop.order_completed(payload)
     assert caught.value.field == snake

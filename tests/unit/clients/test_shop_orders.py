@@ -1,4 +1,4 @@
-"""Orders of shops, as they are documented, mapped to the event that earns."""
+"""The documented orders of shop platforms, mapped to `order.completed`."""
 
 import inspect
 import json
@@ -93,7 +93,7 @@ def test_a_guest_has_no_customer_id(shop: Shop, order: Json, refund: Json) -> No
     assert "customer_id" not in shop.order_refunded(refund, order=order)["data"]
 
 
-def test_a_square_order_may_name_its_customer_in_a_payment() -> None:
+def test_a_square_orders_customer_may_be_in_a_payment() -> None:
     order = payloads.square_order(customer_id=None)
     order["tenders"] = [{**order["tenders"][0], "customer_id": "CUST_ON_FILE"}]
     assert square.order_completed(order)["data"]["customer_id"] == "CUST_ON_FILE"
@@ -109,7 +109,7 @@ def test_a_square_order_may_name_its_customer_in_a_payment() -> None:
         ({"tax": True, "shipping": True, "tips": True}, "60.00"),
     ],
 )
-def test_what_earns_is_chosen(
+def test_earns_selects_the_parts_that_earn(
     shop: Shop, order: Build, refund: Build, earns: dict[str, bool], expected: str
 ) -> None:
     assert total(shop, order(), **earns) == expected
@@ -148,13 +148,15 @@ def test_what_earns_is_chosen(
         ),
     ],
 )
-def test_tips_earn_only_where_the_shop_says_so(shop: Shop, order: Json) -> None:
+def test_tips_earn_only_if_the_shop_selects_them(shop: Shop, order: Json) -> None:
     assert total(shop, order) == "50.00"
     assert total(shop, order, tips=True) == "55.00"
 
 
 @pytest.mark.parametrize(("shop", "order"), PAID_WITH_CARD)
-def test_what_gift_cards_pay_earns_unless_the_shop_says_no(shop: Shop, order: Json) -> None:
+def test_an_amount_paid_with_gift_cards_earns_unless_the_shop_excludes_it(
+    shop: Shop, order: Json
+) -> None:
     assert total(shop, order) == "50.00"
     assert total(shop, order, gift_cards=False) == "30.00"
 
@@ -187,7 +189,9 @@ def test_what_gift_cards_pay_earns_unless_the_shop_says_no(shop: Shop, order: Js
         ),
     ],
 )
-def test_what_store_credit_pays_earns_unless_the_shop_says_no(shop: Shop, order: Json) -> None:
+def test_an_amount_paid_with_store_credit_earns_unless_the_shop_excludes_it(
+    shop: Shop, order: Json
+) -> None:
     assert total(shop, order) == "50.00"
     assert total(shop, order, store_credit=False) == "30.00"
 
@@ -241,21 +245,21 @@ def test_what_store_credit_pays_earns_unless_the_shop_says_no(shop: Shop, order:
         ),
     ],
 )
-def test_a_gift_card_earns_once_when_it_is_spent_or_when_it_is_bought(
+def test_a_gift_card_earns_once_either_when_it_is_spent_or_when_it_is_bought(
     shop: Shop, order: Json
 ) -> None:
     assert total(shop, order) == "40.00"
     assert total(shop, order, gift_cards=False) == "50.00"
 
 
-def test_shopify_needs_the_transactions_to_know_what_a_card_paid() -> None:
+def test_shopify_requires_the_transactions_to_exclude_gift_cards() -> None:
     with pytest.raises(PayloadError, match="add them") as caught:
         total(shopify, payloads.shopify_order(), gift_cards=False)
     assert caught.value.field == "transactions"
 
 
-def test_prices_that_include_tax_are_taken_apart() -> None:
-    """50.00 with 8.00 of tax inside, 6.00 of shipping with 1.00 inside."""
+def test_included_tax_is_subtracted_from_prices() -> None:
+    """50.00 that includes 8.00 of tax, and 6.00 of shipping that includes 1.00 of tax."""
     order = payloads.shopify_order(
         taxes_included=True,
         total_price_set=money_set("56.00"),
@@ -267,7 +271,7 @@ def test_prices_that_include_tax_are_taken_apart() -> None:
     assert total(shopify, order, tax=True, shipping=True) == "56.00"
 
 
-def test_duties_are_a_tax() -> None:
+def test_duties_count_as_tax() -> None:
     order = payloads.shopify_order(
         total_price_set=money_set("70.00"), original_total_duties_set=money_set("10.00")
     )
@@ -284,7 +288,7 @@ def test_duties_are_a_tax() -> None:
         ("KWD", 5001, "5.001"),
     ],
 )
-def test_minor_units_are_those_of_the_currency_and_its_code_is_in_capitals(
+def test_minor_units_depend_on_the_currency_and_its_code_is_uppercase(
     currency: str, minor: int, expected: str
 ) -> None:
     order = payloads.square_order(

@@ -1,4 +1,4 @@
-"""Refunds of shops, as they are documented, mapped to the event that claws back."""
+"""The documented refunds of shop platforms, mapped to `order.refunded`."""
 
 import itertools
 from fractions import Fraction
@@ -23,18 +23,18 @@ from whale_loyalty.shops import (
 
 
 @pytest.mark.parametrize(
-    ("case", "refund_id", "given_back"),
+    ("case", "refund_id", "expected"),
     [
         ("Shopify, REST", "929361464", "20.00"),
         ("Shopify, GraphQL", "929361464", "20.00"),
         ("WooCommerce", "726", "20.00"),
         ("BigCommerce", "12", "20.00"),
         ("Magento", "7", "20.00"),
-        # 12.00 of 60.00, for whatever it was: a fifth of 50.00.
+        # 12.00 of 60.00, not assigned to a part of the order: a fifth of 50.00.
         ("Square", "R2B3Z8WMVt3EAmzYWLZvz7Y69EbZY_1", "10.00"),
     ],
 )
-def test_a_refund_is_mapped(case: str, refund_id: str, given_back: str) -> None:
+def test_a_refund_is_mapped(case: str, refund_id: str, expected: str) -> None:
     shop, order, refund = CASES[case]
     assert shop.order_refunded(refund(), order=order()) == {
         "type": "order.refunded",
@@ -42,7 +42,7 @@ def test_a_refund_is_mapped(case: str, refund_id: str, given_back: str) -> None:
             "order_id": shop.order_completed(order())["data"]["order_id"],
             "customer_id": str(CUSTOMER),
             "refund_id": refund_id,
-            "amount": given_back,
+            "amount": expected,
             "refunded_at": NEXT_DAY,
         },
     }
@@ -56,7 +56,7 @@ REFUNDS = [
             transactions=[{"kind": "refund", "status": "success", "amount": "12.00"}],
         ),
         "10.00",
-        id="Shopify, an amount: of all parts alike",
+        id="Shopify, an amount: split over all parts",
     ),
     pytest.param(
         shopify,
@@ -64,7 +64,7 @@ REFUNDS = [
             transactions=[{"kind": "refund", "status": "success", "amount": "16.60"}]
         ),
         "15.00",
-        id="Shopify, less than the lines: a fee was kept",
+        id="Shopify, less than the lines: a fee was retained",
     ),
     pytest.param(
         shopify,
@@ -75,7 +75,7 @@ REFUNDS = [
             ]
         ),
         "20.00",
-        id="Shopify, at the second attempt",
+        id="Shopify, on the second attempt",
     ),
     pytest.param(
         shopify,
@@ -98,7 +98,7 @@ REFUNDS = [
         woocommerce,
         payloads.woocommerce_refund(line_items=[], amount="-12.00"),
         "10.00",
-        id="WooCommerce, an amount below zero",
+        id="WooCommerce, a negative amount",
     ),
     pytest.param(
         woocommerce,
@@ -146,7 +146,7 @@ REFUNDS = [
         magento,
         payloads.magento_refund(base_grand_total=16.6, base_adjustment_negative=5),
         "15.00",
-        id="Magento, a fee was kept",
+        id="Magento, a fee was retained",
     ),
     pytest.param(
         magento,
@@ -158,21 +158,21 @@ REFUNDS = [
 
 
 @pytest.mark.parametrize(("shop", "refund", "expected"), REFUNDS)
-def test_a_refund_takes_back_of_the_parts_that_earned(
+def test_a_refund_claws_back_from_the_parts_that_earned(
     shop: Shop, refund: Json, expected: str
 ) -> None:
     assert amount(shop, refund, order_of(shop)) == expected
 
 
-def test_a_magento_discount_of_shipping_is_none_of_the_goods() -> None:
+def test_a_magento_discount_on_shipping_does_not_reduce_the_goods() -> None:
     order = payloads.magento_order(base_grand_total=54, base_shipping_discount_amount=6)
     memo = payloads.magento_refund(base_grand_total=54, base_tax_amount=4, base_shipping_amount=6)
     assert total(magento, order) == "50.00"
     assert amount(magento, memo, order) == "50.00"
 
 
-def test_prices_that_include_tax_are_taken_apart_in_a_refund_too() -> None:
-    """50.00 with 8.00 of tax inside, of which a half is given back."""
+def test_included_tax_is_subtracted_from_a_refund_too() -> None:
+    """Half of 50.00 that includes 8.00 of tax."""
     order = payloads.shopify_order(
         taxes_included=True,
         total_price_set=money_set("50.00"),
@@ -189,7 +189,7 @@ def test_prices_that_include_tax_are_taken_apart_in_a_refund_too() -> None:
 
 
 def test_shipping_and_an_amount_on_top_of_prices_that_include_tax() -> None:
-    """Half of the goods, all of the shipping (6.00 with 1.00 of tax inside), and 14.00 more."""
+    """Half of the goods, all of the shipping (6.00 that includes 1.00 of tax), and 14.00 more."""
     order = payloads.shopify_order(
         taxes_included=True,
         total_price_set=money_set("56.00"),
@@ -210,12 +210,12 @@ def test_shipping_and_an_amount_on_top_of_prices_that_include_tax() -> None:
     assert amount(shopify, refund, order) == "31.50"  # 21.00, and 42 / 56 of 14.00
 
 
-def test_a_refund_of_more_than_the_order_takes_back_no_more_than_it_earned_on() -> None:
+def test_a_refund_of_more_than_the_order_claws_back_at_most_the_earning_amount() -> None:
     refund = payloads.square_refund(amount_money=cents(6100))
     assert amount(square, refund, payloads.square_order()) == "50.00"
 
 
-def test_a_shopify_order_in_another_currency_counts_in_the_shops() -> None:
+def test_a_shopify_order_in_another_currency_is_mapped_in_the_shops_currency() -> None:
     order = payloads.shopify_order(
         total_price_set=money_set("60.00", presented="54.00", currency="EUR"),
     )
@@ -226,7 +226,9 @@ def test_a_shopify_order_in_another_currency_counts_in_the_shops() -> None:
 
 
 @pytest.mark.parametrize(("shop", "order"), PAID_WITH_CARD)
-def test_a_refund_of_all_takes_back_all_however_it_was_paid(shop: Shop, order: Json) -> None:
+def test_a_full_refund_claws_back_everything_for_every_payment_method(
+    shop: Shop, order: Json
+) -> None:
     whole: dict[int, Json] = {
         id(shopify): payloads.shopify_refund(
             refund_line_items=[],
@@ -253,7 +255,7 @@ def test_a_refund_of_all_takes_back_all_however_it_was_paid(shop: Shop, order: J
     tax=st.booleans(),
     shipping=st.booleans(),
 )
-def test_parts_add_up_to_the_whole_whatever_a_refund_is_cut_into(
+def test_partial_refunds_add_up_to_the_whole_however_they_are_split(
     cuts: list[int], tax: bool, shipping: bool
 ) -> None:
     order, earns = payloads.square_order(), {"tax": tax, "shipping": shipping}
@@ -284,7 +286,7 @@ def test_parts_add_up_to_the_whole_whatever_a_refund_is_cut_into(
         ),
     ],
 )
-def test_a_refund_of_another_order_or_that_is_not_made_is_refused(
+def test_a_refund_of_another_order_or_one_that_is_not_completed_is_refused(
     shop: Shop, refund: Json, field: str
 ) -> None:
     order = order_of(shop)

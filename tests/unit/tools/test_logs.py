@@ -1,15 +1,15 @@
-"""The stack's logs have a bound, whatever writes them and however full the disk is."""
+"""The stack's logs stay within a bound, whichever process writes them and however full the disk is."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from tools.stack.upkeep import bound_logs
+from tools.stack.maintenance import truncate_logs
 
 BOUND = 10_000
 
 
-def test_a_log_over_its_bound_begins_again_and_what_it_had_last_is_kept(tmp_path: Path) -> None:
+def test_a_log_over_its_bound_is_emptied_and_its_end_is_copied(tmp_path: Path) -> None:
     log = tmp_path / "earning.log"
     with log.open("ab") as output:
         program = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
@@ -22,25 +22,25 @@ def test_a_log_over_its_bound_begins_again_and_what_it_had_last_is_kept(tmp_path
     writer.stdin.flush()
     while b"line 2999\n" not in log.read_bytes():
         assert writer.poll() is None
-    bound_logs(tmp_path, max_bytes=BOUND)
+    truncate_logs(tmp_path, max_bytes=BOUND)
     assert log.stat().st_size == 0
-    kept = (tmp_path / "earning.log.1").read_bytes()
-    assert len(kept) == BOUND
-    assert kept.endswith(b"line 2999\n")
+    copied = (tmp_path / "earning.log.1").read_bytes()
+    assert len(copied) == BOUND
+    assert copied.endswith(b"line 2999\n")
     writer.communicate("after\n")
     assert log.read_bytes() == b"after\n"
 
 
-def test_a_log_that_cannot_be_kept_is_bounded_all_the_same(tmp_path: Path) -> None:
+def test_a_log_is_emptied_although_its_end_cannot_be_copied(tmp_path: Path) -> None:
     log = tmp_path / "earning.log"
     log.write_bytes(b"x" * (BOUND + 1))
     (tmp_path / "earning.log.1").mkdir()
-    bound_logs(tmp_path, max_bytes=BOUND)
+    truncate_logs(tmp_path, max_bytes=BOUND)
     assert log.stat().st_size == 0
 
 
-def test_a_log_within_its_bound_stays(tmp_path: Path) -> None:
+def test_a_log_within_its_bound_stays_unchanged(tmp_path: Path) -> None:
     log = tmp_path / "earning.log"
     log.write_bytes(b"x" * BOUND)
-    bound_logs(tmp_path, max_bytes=BOUND)
+    truncate_logs(tmp_path, max_bytes=BOUND)
     assert log.stat().st_size == BOUND

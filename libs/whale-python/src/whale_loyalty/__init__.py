@@ -1,6 +1,6 @@
-"""The client of Whale Loyalty: `WhaleClient`, and `AsyncWhaleClient` for async code.
+"""The Python client of Whale Loyalty: `WhaleClient`, and `AsyncWhaleClient` for async code.
 
-What the API answers is in `whale_loyalty.models`, what can go wrong in `whale_loyalty.errors`.
+Response models are in `whale_loyalty.models`, exceptions in `whale_loyalty.errors`.
 """
 
 from msgspec import UNSET

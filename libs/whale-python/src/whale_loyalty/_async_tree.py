@@ -1,4 +1,4 @@
-"""The async client's tree: which name stands for which operation."""
+"""The async client's tree: which method sends which operation."""
 
 from whale_loyalty._method import AsyncResource, async_call, async_paged
 from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
@@ -31,7 +31,7 @@ class AsyncTransactions(AsyncResource):
 
 
 class AsyncAnomalies(AsyncResource):
-    """Suspicious earning, and its review."""
+    """Suspicious earnings and their review."""
 
     list = async_paged(anomalies.list_anomalies)
     retrieve = async_call(anomalies.retrieve)
@@ -39,7 +39,7 @@ class AsyncAnomalies(AsyncResource):
 
 
 class AsyncAnomalyDetection(AsyncResource):
-    """The detectors' settings."""
+    """The settings of the anomaly detectors."""
 
     get = async_call(anomalies.get_settings)
     update = async_call(anomalies.update_settings)
@@ -47,7 +47,7 @@ class AsyncAnomalyDetection(AsyncResource):
 
 
 class AsyncRedemptions(AsyncResource):
-    """What became of rewards that were redeemed."""
+    """Redemptions of rewards, and their status."""
 
     list = async_paged(rewards.list_redemptions)
     retrieve = async_call(rewards.retrieve_redemption)
@@ -56,7 +56,7 @@ class AsyncRedemptions(AsyncResource):
 
 
 class AsyncLoyalty(AsyncResource):
-    """Programmes, points and rewards."""
+    """Programs, points and rewards."""
 
     create = async_call(programs.create)
     update = async_call(programs.update)
@@ -80,7 +80,7 @@ class AsyncLoyalty(AsyncResource):
 
 
 class AsyncEvents(AsyncResource):
-    """A shop's events, for shops without Kafka."""
+    """Events over REST, for shops that do not publish to Kafka."""
 
     send = async_call(events.send)
     send_batch = async_call(events.send_batch)

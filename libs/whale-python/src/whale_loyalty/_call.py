@@ -1,7 +1,7 @@
-"""One call from its first attempt to its result: no I/O and no clock, so that both clients share it.
+"""One API call from its first attempt to its result: no I/O and no clock, so both clients share it.
 
-A client sends `Call.request`, tells `Call.after` what came of it, waits as long as it is told and
-sends again, until it is told to stop; then `Call.result` gives the answer or raises.
+A client sends `Call.request`, passes the outcome to `Call.record`, sleeps for the delay that it returns
+and sends again, until the delay is None. Then `Call.result` returns the value or raises the error.
 """
 
 import random
@@ -29,26 +29,28 @@ from whale_loyalty.errors import (
 
 T = TypeVar("T")
 
-# The longest wait before the second attempt and before any, in seconds, unless the server asks for
-# more. They double in between; each wait is drawn from all of its range, so that clients spread.
-_FIRST_WAIT: Final = 0.25
-_LONGEST_WAIT: Final = 5.0
+# The back-off's upper bound doubles with each attempt, from the first to the maximum. Each delay is
+# drawn from the whole range below it (full jitter), so that many clients do not retry in step.
+# A Retry-After is added on top.
+_FIRST_BACKOFF_SECONDS: Final = 0.25
+_MAX_BACKOFF_SECONDS: Final = 5.0
 
-# 502 and 504 are a broken connection, seen by a proxy: a write has its key, so it may go again.
-_WORTH_ANOTHER: Final = frozenset({408, 429, 502, 503, 504})
+# 502 and 504 are a broken connection, seen by a proxy. A write carries its idempotency key, so
+# retrying it is safe.
+_RETRYABLE_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 
-# So much of a body that is not ours is shown.
-_SHOWN: Final = 200
+# How much of an unexpected body an error message quotes: a proxy's page can be long.
+_EXCERPT_LENGTH: Final = 200
 
-_HEADERS_READ: Final = ("content-type", "date", "retry-after")
-_PROBLEM: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
-# Blanks at the ends of a header's value do not arrive: the server would keep another key.
+_RESPONSE_HEADERS: Final = ("content-type", "date", "retry-after")
+_PROBLEM_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "code"})
+# HTTP strips blanks at both ends of a header's value, so the server would see a different key.
 _IDEMPOTENCY_KEY: Final = re.compile(r"(?! )[\x20-\x7e]{1,255}(?<! )")
 _SECONDS: Final = re.compile(r"\d{1,9}")
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What goes over the wire, but for the API key."""
+    """An HTTP request without the Authorization header, which the transport adds."""
 
     method: str
     url: str
@@ -56,23 +58,24 @@ class Request(Struct, frozen=True, kw_only=True):
     body: bytes | None
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What came back, as `Call.received` reads it."""
+class Response(Struct, frozen=True, kw_only=True):
+    """An HTTP response without the API key, as `Call.redacted_response` returns it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class NoAnswer(Struct, frozen=True, kw_only=True):
-    """Nothing came back, or only a part."""
+class NoResponse(Struct, frozen=True, kw_only=True):
+    """An attempt without a complete response; `reason` is a sentence fragment for the error."""
 
-    why: str
+    reason: str
     timed_out: bool = False
 
 
 class Call(Generic[T]):
-    """The state of one call; every attempt sends the same request, with the same keys."""
+    """The state of one call. Every attempt sends the same request, with the same request id and
+    idempotency key."""
 
     def __init__(
         self,
@@ -81,102 +84,105 @@ class Call(Generic[T]):
         key: ApiKey,
         *,
         now: float,
-        draw: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._answer_type = operation.answer
+        self._response_type = operation.response_type
         self._settings = settings
         self._key = key
-        self._draw = draw
+        self._jitter = jitter
         self._deadline = now + settings.deadline_seconds
         self._attempts = 0
-        self._outcome: Answer | NoAnswer = NoAnswer(why="nothing was sent")
+        self._outcome: Response | NoResponse = NoResponse(reason="nothing was sent")
         self._request_id = f"req_{uuid.uuid4()}"
-        self._idempotency_key = _key_of(operation) if operation.writes else None
-        self.request: Final = self._request_of(operation)
+        self._idempotency_key = _idempotency_key(operation) if operation.is_write else None
+        self.request: Final = self._build_request(operation)
 
-    def attempt_seconds(self, now: float) -> float:
-        """How long the next attempt may take."""
+    def attempt_timeout_seconds(self, now: float) -> float:
+        """The time limit of the next attempt: its own timeout, cut short by the call's deadline."""
         return max(min(self._settings.timeout_seconds, self._deadline - now), 0.001)
 
-    def received(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-        """An answer without the API key, in case that a server repeats what it was sent: what is kept
-        may be shown."""
-        kept = {name: self._key.redacted(headers.get(name, "")) for name in _HEADERS_READ}
-        return Answer(status=status, headers=kept, body=self._key.redacted_bytes(body))
+    def redacted_response(self, status: int, headers: Mapping[str, str], body: bytes) -> Response:
+        """The response without the API key: a server may echo the request, and errors quote the
+        response."""
+        redacted = {name: self._key.redacted(headers.get(name, "")) for name in _RESPONSE_HEADERS}
+        return Response(status=status, headers=redacted, body=self._key.redacted_bytes(body))
 
-    def after(self, outcome: Answer | NoAnswer, *, now: float) -> float | None:
-        """The seconds to wait before the next attempt, or None where the call is at its end."""
+    def record(self, outcome: Response | NoResponse, *, now: float) -> float | None:
+        """Record an attempt's outcome. Returns the seconds to wait before the next attempt, or None
+        when the call is over."""
         self._outcome = outcome
         self._attempts += 1
-        if not _is_worth_another(outcome) or self._attempts > self._settings.max_retries:
+        if not _is_retryable(outcome) or self._attempts > self._settings.max_retries:
             return None
-        longest = min(_FIRST_WAIT * 2 ** (self._attempts - 1), _LONGEST_WAIT)
-        wait = self._draw() * longest + _asked_wait(outcome)
-        return wait if now + wait < self._deadline else None
+        backoff = min(_FIRST_BACKOFF_SECONDS * 2 ** (self._attempts - 1), _MAX_BACKOFF_SECONDS)
+        delay = self._jitter() * backoff + _retry_after_seconds(outcome)
+        return delay if now + delay < self._deadline else None
 
     def result(self) -> T:
-        """What the API answered; raises what it refused, or that nothing came."""
+        """The decoded response of the last attempt; raises a WhaleError if it failed."""
         match self._outcome:
-            case NoAnswer(why=why, timed_out=timed_out):
+            case NoResponse(reason=reason, timed_out=timed_out):
                 kind = TimedOut if timed_out else ConnectionFailed
+                hint = "" if timed_out else self._default_address_hint()
                 raise kind(
-                    self._told_of(why) + ("" if timed_out else self._hint()),
+                    self._describe_failure(reason) + hint,
                     request_id=self._request_id,
                     idempotency_key=self._idempotency_key,
                 )
-            case Answer(status=status) as answer if 200 <= status < 300:
-                return self._read(answer)
-            case answer:
-                raise self._error(answer)
+            case Response(status=status) as response if 200 <= status < 300:
+                return self._decode(response)
+            case response:
+                raise self._error(response)
 
-    def _told_of(self, why: str) -> str:
-        """What was tried in vain; without the key, in case that it stands where an id should."""
-        tried = f"{self.request.method} {self.request.url}"
-        return self._key.redacted(f"{why} ({tried}, attempts: {self._attempts})")
+    def _describe_failure(self, reason: str) -> str:
+        """The reason and the request that failed; redacted, since a caller may have passed the API
+        key as an id."""
+        request = f"{self.request.method} {self.request.url}"
+        return self._key.redacted(f"{reason} ({request}, attempts: {self._attempts})")
 
-    def _hint(self) -> str:
-        """Whoever gave no address may not know that there is one to give."""
+    def _default_address_hint(self) -> str:
+        """Names the setting that may be missing, if the call went to the default address."""
         if self._settings.base_url != DEFAULT_BASE_URL:
             return ""
-        return ". This is the default address; for another, set WHALE_BASE_URL or give a base_url"
+        return ". This is the default address; set WHALE_BASE_URL or pass base_url to change it"
 
-    def _read(self, answer: Answer) -> T:
-        if self._answer_type is None:
+    def _decode(self, response: Response) -> T:
+        if self._response_type is None:
             return None  # type: ignore[return-value]
-        fault = ""
         try:
-            read: T = msgspec.json.decode(answer.body, type=self._answer_type)
+            decoded: T = msgspec.json.decode(response.body, type=self._response_type)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            fault = str(error)
+            problem = str(error)
         else:
-            return read
-        raise self._unexpected(answer, f"the answer cannot be read: {fault}")
+            return decoded
+        # Raised outside the handler: the decoder's error would be its context.
+        raise self._unexpected_response(response, f"the response cannot be decoded: {problem}")
 
-    def _error(self, answer: Answer) -> WhaleError:
-        problem = _problem_in(answer.body)
+    def _error(self, response: Response) -> WhaleError:
+        problem = _parse_problem(response.body)
         if problem is None:
-            return self._unexpected(answer, "not an error of this API")
+            return self._unexpected_response(response, "not an error of this API")
         code = problem["code"]
         return BY_CODE.get(code, ApiError)(
             str(problem.get("detail") or problem.get("title") or code),
-            status=answer.status,
+            status=response.status,
             code=code,
-            extra={name: value for name, value in problem.items() if name not in _PROBLEM},
+            extra={name: value for name, value in problem.items() if name not in _PROBLEM_MEMBERS},
             request_id=self._request_id,
             idempotency_key=self._idempotency_key,
         )
 
-    def _unexpected(self, answer: Answer, what: str) -> UnexpectedAnswer:
-        kind = answer.headers["content-type"] or "no content type"
-        shown = answer.body[:_SHOWN].decode(errors="replace")
+    def _unexpected_response(self, response: Response, problem: str) -> UnexpectedAnswer:
+        media_type = response.headers["content-type"] or "no content type"
+        excerpt = response.body[:_EXCERPT_LENGTH].decode(errors="replace")
         return UnexpectedAnswer(
-            f"{what}; {kind[:_SHOWN]}: {shown!r}",
-            status=answer.status,
+            f"{problem}; {media_type[:_EXCERPT_LENGTH]}: {excerpt!r}",
+            status=response.status,
             request_id=self._request_id,
             idempotency_key=self._idempotency_key,
         )
 
-    def _request_of(self, operation: Operation[Any]) -> Request:
+    def _build_request(self, operation: Operation[Any]) -> Request:
         headers = {"Accept": "application/json", "X-Request-Id": self._request_id}
         if self._idempotency_key is not None:
             headers["Idempotency-Key"] = self._idempotency_key
@@ -187,51 +193,53 @@ class Call(Generic[T]):
         return Request(method=operation.method, url=url, headers=headers, body=operation.body)
 
 
-def _key_of(write: Operation[Any]) -> str:
-    """The caller's idempotency key, or a new one; InvalidArgument for one that no header can carry."""
+def _idempotency_key(write: Operation[Any]) -> str:
+    """The caller's idempotency key, or a new one. Raises InvalidArgument for a key that a header
+    cannot carry."""
     key = write.idempotency_key
     if key is None:
         return str(uuid.uuid4())
     if not isinstance(key, str) or not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidArgument(
-            "An idempotency_key is a str of 1-255 printable ASCII characters,"
-            f" without blanks at its ends, not {key!r}"
+            "idempotency_key must be a str of 1-255 printable ASCII characters"
+            f" without leading or trailing blanks, not {key!r}"
         )
     return key
 
 
-def _is_worth_another(outcome: Answer | NoAnswer) -> bool:
-    """Whether the same request may well be answered otherwise in a moment."""
+def _is_retryable(outcome: Response | NoResponse) -> bool:
+    """Whether the same request may succeed if it is sent again in a moment."""
     match outcome:
-        case NoAnswer():
+        case NoResponse():
             return True
-        case Answer(status=409, body=body):
-            problem = _problem_in(body)
+        case Response(status=409, body=body):
+            problem = _parse_problem(body)
             return problem is not None and problem["code"] == IdempotencyInFlight.code
-        case Answer(status=status):
-            return status in _WORTH_ANOTHER
+        case Response(status=status):
+            return status in _RETRYABLE_STATUSES
 
 
-def _problem_in(body: bytes) -> dict[str, Any] | None:
-    """The problem document, where the body is one of this API's."""
+def _parse_problem(body: bytes) -> dict[str, Any] | None:
+    """The problem document in the body, or None if the body is not an error of this API."""
     try:
-        found = msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("code"), str) else None
+    is_problem = isinstance(document, dict) and isinstance(document.get("code"), str)
+    return document if is_problem else None
 
 
-def _asked_wait(outcome: Answer | NoAnswer) -> float:
-    """The seconds that the server asks to wait: Retry-After, in seconds or as a date."""
-    if isinstance(outcome, NoAnswer):
+def _retry_after_seconds(outcome: Response | NoResponse) -> float:
+    """The delay that the Retry-After header requests, in seconds or as a date; 0 without one."""
+    if isinstance(outcome, NoResponse):
         return 0.0
-    asked = outcome.headers["retry-after"].strip()
-    if _SECONDS.fullmatch(asked):
-        return float(asked)
+    retry_after = outcome.headers["retry-after"].strip()
+    if _SECONDS.fullmatch(retry_after):
+        return float(retry_after)
     try:
-        # The server's own clock on both sides, so that a wrong one of ours makes no difference.
-        until = parsedate_to_datetime(asked)
-        wait = until - parsedate_to_datetime(outcome.headers["date"])
+        # Compared with the server's Date, so that a wrong local clock makes no difference.
+        until = parsedate_to_datetime(retry_after)
+        delay = until - parsedate_to_datetime(outcome.headers["date"])
     except (ValueError, TypeError):
         return 0.0
-    return max(wait.total_seconds(), 0.0)
+    return max(delay.total_seconds(), 0.0)

@@ -1,4 +1,4 @@
-"""The two clients: the same tree over the same calls, one blocking and one async."""
+"""The two clients, blocking and async: the same methods over the same operations."""
 
 from types import TracebackType
 from typing import Final, Self
@@ -6,22 +6,22 @@ from typing import Final, Self
 import httpx
 
 from whale_loyalty._async_tree import AsyncEvents, AsyncLoyalty
-from whale_loyalty._settings import Settings, key_of, settings_of
+from whale_loyalty._settings import Settings, resolve_api_key, resolve_settings
 from whale_loyalty._transport import AsyncTransport, Transport
 from whale_loyalty._tree import Events, Loyalty
 
-# A little over what the service takes before it says that it is away.
+# A little longer than the service takes to respond 503 when a dependency is unavailable.
 _TIMEOUT_SECONDS: Final = 20.0
 _DEADLINE_SECONDS: Final = 60.0
 _MAX_RETRIES: Final = 5
 
 
 class WhaleClient:
-    """Whale Loyalty, blocking; safe to share between threads.
+    """The blocking client; safe to share between threads.
 
-    `api_key` and `base_url` may stand in WHALE_API_KEY and WHALE_BASE_URL. An attempt takes at most
+    `api_key` and `base_url` default to WHALE_API_KEY and WHALE_BASE_URL. An attempt takes at most
     `timeout_seconds`, a call with its retries about `deadline_seconds`. `transport` replaces the
-    network, for tests. Raises ConfigurationError.
+    network in tests. Raises ConfigurationError.
     """
 
     def __init__(
@@ -35,19 +35,19 @@ class WhaleClient:
         max_retries: int = _MAX_RETRIES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = settings_of(
+        self._settings = resolve_settings(
             base_url=base_url,
             store=store,
             timeout_seconds=timeout_seconds,
             deadline_seconds=deadline_seconds,
             max_retries=max_retries,
         )
-        self._transport = Transport(self._settings, key_of(api_key), transport)
+        self._transport = Transport(self._settings, resolve_api_key(api_key), transport)
         self.loyalty = Loyalty(self._transport)
         self.events = Events(self._transport)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Later calls raise ClientClosed."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -62,11 +62,11 @@ class WhaleClient:
         self.close()
 
     def __repr__(self) -> str:
-        return _shown(self, self._settings)
+        return _repr(self, self._settings)
 
 
 class AsyncWhaleClient:
-    """Whale Loyalty, async; on asyncio or trio. The arguments are WhaleClient's."""
+    """The async client, for asyncio and trio. Takes the same arguments as WhaleClient."""
 
     def __init__(
         self,
@@ -79,19 +79,19 @@ class AsyncWhaleClient:
         max_retries: int = _MAX_RETRIES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = settings_of(
+        self._settings = resolve_settings(
             base_url=base_url,
             store=store,
             timeout_seconds=timeout_seconds,
             deadline_seconds=deadline_seconds,
             max_retries=max_retries,
         )
-        self._transport = AsyncTransport(self._settings, key_of(api_key), transport)
+        self._transport = AsyncTransport(self._settings, resolve_api_key(api_key), transport)
         self.loyalty = AsyncLoyalty(self._transport)
         self.events = AsyncEvents(self._transport)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Later calls raise ClientClosed."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -106,8 +106,8 @@ class AsyncWhaleClient:
         await self.close()
 
     def __repr__(self) -> str:
-        return _shown(self, self._settings)
+        return _repr(self, self._settings)
 
 
-def _shown(client: object, settings: Settings) -> str:
+def _repr(client: object, settings: Settings) -> str:
     return f"{type(client).__name__}(base_url={settings.base_url!r}, store={settings.store!r})"

@@ -1,6 +1,6 @@
-"""Making methods out of operations: the same signature and documentation, sent by a client's transport.
+"""Descriptors that turn an operation function into a method with the same signature and docstring.
 
-So each operation is written once, and each client's tree is a table of names.
+Each operation is written once, and each client's tree is a table of names.
 """
 
 import functools
@@ -30,7 +30,7 @@ class AsyncResource:
 
 
 class call(Generic[P, T]):  # noqa: N801  reads as a function where it is used
-    """A method that sends the operation and answers its result."""
+    """A method that sends the operation and returns its result."""
 
     def __init__(self, build: Callable[P, Operation[T]]) -> None:
         self._build = build
@@ -44,7 +44,7 @@ class call(Generic[P, T]):  # noqa: N801  reads as a function where it is used
 
 
 class paged(Generic[P, T]):  # noqa: N801
-    """A method that answers a list."""
+    """A method that returns a list with its first page fetched."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
         self._build = build
@@ -60,7 +60,7 @@ class paged(Generic[P, T]):  # noqa: N801
 
 
 class async_call(Generic[P, T]):  # noqa: N801
-    """A coroutine method that sends the operation and answers its result."""
+    """A coroutine method that sends the operation and returns its result."""
 
     def __init__(self, build: Callable[P, Operation[T]]) -> None:
         self._build = build
@@ -74,7 +74,7 @@ class async_call(Generic[P, T]):  # noqa: N801
 
 
 class async_paged(Generic[P, T]):  # noqa: N801
-    """A method that answers a list, to await or to iterate."""
+    """A method that returns a list to await or to iterate."""
 
     def __init__(self, build: Callable[P, Listing[T]]) -> None:
         self._build = build

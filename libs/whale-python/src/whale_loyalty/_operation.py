@@ -1,4 +1,4 @@
-"""A request to the API as a value: what is asked, and what the answer is read as."""
+"""A request to the API as a value: what to send, and the type to decode the response as."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -19,106 +19,112 @@ _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class Operation(Struct, Generic[T], frozen=True, kw_only=True):
-    """One request under a store; `answer` is the type that a success is read as, None for nothing.
+    """One request to a store; `response_type` decodes a success, None means an empty body.
 
-    A write bears an idempotency key: `idempotency_key`, or one that is made for the call.
+    `path` is relative to the store. A write carries an idempotency key: `idempotency_key`, or one that
+    is generated for the call.
     """
 
     method: str
     path: str
-    answer: Any
+    response_type: Any
     query: Mapping[str, str] = {}
     body: bytes | None = None
     content_type: str = JSON
-    writes: bool = False
+    is_write: bool = False
     idempotency_key: str | None = None
 
     @property
     def target(self) -> str:
-        """The path under the store, with the query."""
+        """The path relative to the store, with the query."""
         if not self.query:
             return self.path
         try:
             return f"{self.path}?{urlencode(self.query)}"
         except UnicodeEncodeError as error:
-            raise InvalidArgument(f"A parameter is not valid text: {error}") from error
+            raise InvalidArgument(f"A query parameter is not valid text: {error}") from error
 
 
 class Listing(Struct, Generic[T], frozen=True, kw_only=True):
-    """A list in pages: the operation of the first, and the id that tells an item's place."""
+    """A paginated list: the operation of its first page, and the id of an item as the cursor."""
 
     first: Operation[Page[T]]
-    id_of: Callable[[T], str]
+    get_id: Callable[[T], str]
 
-    def following(self, page: Page[T]) -> Operation[Page[T]] | None:
-        """What asks for the page after `page`, where there is one."""
+    def next_page(self, page: Page[T]) -> Operation[Page[T]] | None:
+        """The operation for the page after `page`, or None after the last one."""
         if not page.has_more or not page.data:
             return None
-        query = {**self.first.query, "starting_after": self.id_of(page.data[-1])}
+        query = {**self.first.query, "starting_after": self.get_id(page.data[-1])}
         return msgspec.structs.replace(self.first, query=query)
 
 
-def read(path: str, answer: type[T], **query: object) -> Operation[T]:
-    """A request that changes nothing; parameters that are None are left out."""
-    return Operation(method="GET", path=path, answer=answer, query=_texts(query))
+def read(path: str, response_type: type[T], **query: object) -> Operation[T]:
+    """A GET operation; query parameters that are None are not sent."""
+    return Operation(
+        method="GET", path=path, response_type=response_type, query=_encode_query(query)
+    )
 
 
 def write(
     method: str,
     path: str,
-    answer: type[T],
+    response_type: type[T],
     *,
     body: object = UNSET,
     content_type: str = JSON,
     idempotency_key: str | None = None,
 ) -> Operation[T]:
-    """A request that has an effect, once."""
+    """An operation that changes something, once per idempotency key."""
     return Operation(
         method=method,
         path=path,
-        answer=answer,
+        response_type=response_type,
         body=None if body is UNSET else encode(body),
         content_type=content_type,
-        writes=True,
+        is_write=True,
         idempotency_key=idempotency_key,
     )
 
 
-def listing(path: str, item: type[T], *, id_of: Callable[[T], str], **query: object) -> Listing[T]:
-    """A list in pages."""
-    return Listing(first=read(path, Page[item], **query), id_of=id_of)  # type: ignore[valid-type]
+def listing(
+    path: str, item_type: type[T], *, get_id: Callable[[T], str], **query: object
+) -> Listing[T]:
+    """A paginated list of `item_type`; query parameters that are None are not sent."""
+    return Listing(first=read(path, Page[item_type], **query), get_id=get_id)  # type: ignore[valid-type]
 
 
-def given(**fields: object) -> dict[str, object]:
-    """The fields that were given a value; None is one, and removes what was there."""
+def without_unset(**fields: object) -> dict[str, object]:
+    """The fields that the caller set. None is a value: in an update it removes an optional field."""
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 def segment(value: str) -> str:
-    """An id as one segment of a path; InvalidArgument for those that no path can hold."""
+    """An id as one path segment. Raises InvalidArgument for an id that a path cannot carry."""
     if not isinstance(value, str):
-        raise InvalidArgument(f"An id is a str, not {type(value).__name__}: {value!r}")
+        raise InvalidArgument(f"An id must be a str, not {type(value).__name__}: {value!r}")
     if value in {"", ".", ".."}:
-        raise InvalidArgument(f"{value!r} is not the id of anything.")
+        raise InvalidArgument(f"{value!r} is not a valid id.")
     try:
         return quote(value, safe="")
     except UnicodeEncodeError as error:
-        raise InvalidArgument(f"An id is not valid text: {error}") from error
+        raise InvalidArgument(f"The id is not valid text: {error}") from error
 
 
 def encode(body: object) -> bytes:
-    """The body as JSON; InvalidArgument for what JSON cannot hold, such as half a surrogate pair."""
+    """The body as JSON. Raises InvalidArgument for what JSON cannot hold, such as half a surrogate
+    pair."""
     try:
         return _encoder.encode(body)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"The request cannot be written as JSON: {error}") from error
 
 
-def _texts(query: Mapping[str, object]) -> dict[str, str]:
-    return {name: _text(value) for name, value in query.items() if value is not None}
+def _encode_query(query: Mapping[str, object]) -> dict[str, str]:
+    return {name: _encode_parameter(value) for name, value in query.items() if value is not None}
 
 
-def _text(value: object) -> str:
+def _encode_parameter(value: object) -> str:
     match value:
         case datetime() | date():
             return value.isoformat()

@@ -1,4 +1,4 @@
-"""Lists as callers hold them: the first page, and a walk through all."""
+"""Paginated lists as callers see them: the requested page, and an iterator over all pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Generic, TypeVar
@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 class Pages(Generic[T]):
-    """A list: `page`, `data`, `total` and `has_more` are those of the page asked for; iterating goes
-    on through the pages after it, each fetched when it is reached."""
+    """A list: `page`, `data`, `total` and `has_more` belong to the requested page. Iterating also
+    walks the pages after it and fetches each page when the iterator reaches it."""
 
     def __init__(
         self, page: Page[T], listing: Listing[T], fetch: Callable[[Operation[Page[T]]], Page[T]]
@@ -39,8 +39,8 @@ class Pages(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         page = self.page
         yield from page.data
-        while following := self._listing.following(page):
-            page = self._fetch(following)
+        while next_page := self._listing.next_page(page):
+            page = self._fetch(next_page)
             yield from page.data
 
     def __repr__(self) -> str:
@@ -48,8 +48,8 @@ class Pages(Generic[T]):
 
 
 class AsyncPages(Generic[T]):
-    """A list: awaited, it is the page asked for; `async for` goes on through the pages after it, each
-    fetched when it is reached."""
+    """A list: `await` returns the requested page. `async for` also walks the pages after it and
+    fetches each page when the iterator reaches it."""
 
     def __init__(
         self, listing: Listing[T], fetch: Callable[[Operation[Page[T]]], Awaitable[Page[T]]]
@@ -61,9 +61,9 @@ class AsyncPages(Generic[T]):
         return self._fetch(self._listing.first).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        following: Operation[Page[T]] | None = self._listing.first
-        while following is not None:
-            page = await self._fetch(following)
-            for one in page.data:
-                yield one
-            following = self._listing.following(page)
+        next_page: Operation[Page[T]] | None = self._listing.first
+        while next_page is not None:
+            page = await self._fetch(next_page)
+            for item in page.data:
+                yield item
+            next_page = self._listing.next_page(page)

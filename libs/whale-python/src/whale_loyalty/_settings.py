@@ -1,4 +1,4 @@
-"""The client's settings: what is given, else the environment, else a default."""
+"""The client's settings: the argument, else the environment variable, else the default."""
 
 import math
 import os
@@ -12,13 +12,13 @@ from whale_loyalty.errors import ConfigurationError
 
 DEFAULT_BASE_URL: Final = "http://127.0.0.1:8080"
 
-# What an HTTP header can carry. A key with anything else would be shown by the error it causes.
+# What an HTTP header can carry. The HTTP library's error for any other value would quote the key.
 _KEY: Final = re.compile(r"[\x21-\x7e]+")
 _STORE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ApiKey:
-    """The key, which shows itself to nobody but the one who asks for its `header`."""
+    """The API key; only `header` reveals it, so that no repr, log or traceback can."""
 
     __slots__ = ("__key",)
 
@@ -31,20 +31,20 @@ class ApiKey:
         return f"Bearer {self.__key}"
 
     def redacted(self, text: str) -> str:
-        """`text` without the key."""
+        """`text` with every occurrence of the key replaced."""
         return text.replace(self.__key, "[key]")
 
-    def redacted_bytes(self, text: bytes) -> bytes:
-        """The same of bytes."""
-        return text.replace(self.__key.encode(), b"[key]")
+    def redacted_bytes(self, data: bytes) -> bytes:
+        """`data` with every occurrence of the key replaced."""
+        return data.replace(self.__key.encode(), b"[key]")
 
     def __repr__(self) -> str:
         return "ApiKey(…)"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """How calls are made: `timeout_seconds` bounds one attempt, `deadline_seconds` a call with all
-    its retries."""
+    """Where calls go and how long they may take: `timeout_seconds` bounds one attempt,
+    `deadline_seconds` a call with all its retries."""
 
     base_url: str
     store: str
@@ -53,17 +53,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_retries: int
 
 
-def key_of(given: str | None) -> ApiKey:
-    """The key given, or else WHALE_API_KEY; raises ConfigurationError."""
-    key = given if given is not None else os.environ.get("WHALE_API_KEY", "")
+def resolve_api_key(api_key: str | None) -> ApiKey:
+    """The argument, else WHALE_API_KEY. Raises ConfigurationError."""
+    key = api_key if api_key is not None else os.environ.get("WHALE_API_KEY", "")
     if not key:
-        raise ConfigurationError("Give an api_key, or set WHALE_API_KEY.")
+        raise ConfigurationError("No API key: pass api_key or set WHALE_API_KEY.")
     if not _KEY.fullmatch(key):
-        raise ConfigurationError("The API key has characters that no key has, such as white space.")
+        raise ConfigurationError(
+            "The API key contains characters that no key has, such as white space."
+        )
     return ApiKey(key)
 
 
-def settings_of(
+def resolve_settings(
     *,
     base_url: str | None,
     store: str,
@@ -71,17 +73,15 @@ def settings_of(
     deadline_seconds: float,
     max_retries: int,
 ) -> Settings:
-    """The settings, checked; raises ConfigurationError."""
+    """The validated settings. Raises ConfigurationError."""
     if not _STORE.fullmatch(store):
-        raise ConfigurationError("store is `me` or a store's id: 1-64 of A-Z a-z 0-9 _ -")
+        raise ConfigurationError("store must be `me` or a store id: 1-64 of A-Z a-z 0-9 _ -")
     if not (0 < timeout_seconds < math.inf and 0 < deadline_seconds < math.inf):
-        raise ConfigurationError(
-            "timeout_seconds and deadline_seconds are over 0, and have an end."
-        )
+        raise ConfigurationError("timeout_seconds and deadline_seconds must be over 0 and finite.")
     if max_retries < 0:
-        raise ConfigurationError("max_retries is 0 or more.")
+        raise ConfigurationError("max_retries must be 0 or more.")
     return Settings(
-        base_url=_url(base_url or os.environ.get("WHALE_BASE_URL") or DEFAULT_BASE_URL),
+        base_url=_normalize_url(base_url or os.environ.get("WHALE_BASE_URL") or DEFAULT_BASE_URL),
         store=store,
         timeout_seconds=timeout_seconds,
         deadline_seconds=deadline_seconds,
@@ -89,7 +89,8 @@ def settings_of(
     )
 
 
-def _url(text: str) -> str:
+def _normalize_url(text: str) -> str:
+    """The URL without a trailing slash. The error does not quote it: it may hold a password."""
     try:
         url = urlsplit(text)
         has_port = url.port != 0
@@ -98,6 +99,7 @@ def _url(text: str) -> str:
     plain = has_port and not (url.username or url.password or url.query or url.fragment)
     if not plain or url.scheme not in {"http", "https"} or not url.hostname:
         raise ConfigurationError(
-            f"base_url is a plain http or https URL, such as {DEFAULT_BASE_URL}"
+            "base_url must be an http or https URL without user, query or fragment,"
+            f" such as {DEFAULT_BASE_URL}"
         )
     return text.rstrip("/")

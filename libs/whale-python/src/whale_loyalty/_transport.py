@@ -1,4 +1,4 @@
-"""Sending calls over HTTP, blocking and async: the only modules that wait are this one's two halves."""
+"""The HTTP transports, blocking and async: the only module that does I/O and sleeps."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -9,18 +9,18 @@ import httpx
 from anyio.lowlevel import RunVar
 from msgspec import Struct
 
-from whale_loyalty._call import Answer, Call, NoAnswer
+from whale_loyalty._call import Call, NoResponse, Response
 from whale_loyalty._operation import Operation
 from whale_loyalty._settings import ApiKey, Settings
 from whale_loyalty.errors import ClientClosed
 
 T = TypeVar("T")
 
-_AGENT: Final = "whale-loyalty-python/0.1.0"
+_USER_AGENT: Final = "whale-loyalty-python/0.1.0"
 
 
 class Transport:
-    """Sends operations, and waits for them."""
+    """Sends operations and blocks until their results arrive."""
 
     def __init__(
         self, settings: Settings, key: ApiKey, transport: httpx.BaseTransport | None
@@ -30,50 +30,55 @@ class Transport:
         self._http = httpx.Client(headers=_headers(key), transport=transport)
 
     def send(self, operation: Operation[T]) -> T:
-        """The operation's result, after as many attempts as it takes and may have."""
+        """The operation's result after at most `max_retries` retries. Raises a WhaleError."""
         call = Call(operation, self._settings, self._key, now=time.monotonic())
         while True:
-            wait = call.after(self._attempt(call), now=time.monotonic())
-            if wait is None:
+            delay = call.record(self._attempt(call), now=time.monotonic())
+            if delay is None:
                 return call.result()
-            time.sleep(wait)
+            time.sleep(delay)
 
-    def _attempt(self, call: Call[T]) -> Answer | NoAnswer:
+    def _attempt(self, call: Call[T]) -> Response | NoResponse:
         if self._http.is_closed:
-            raise _closed()
+            raise _client_closed()
         try:
             return self._exchange(call)
         except httpx.RequestError as error:
-            return _no_answer(error)
+            return _no_response(error)
 
-    def _exchange(self, call: Call[T]) -> Answer | NoAnswer:
-        """Each read has its time, and so has the whole: a body that comes drop by drop is cut off."""
+    def _exchange(self, call: Call[T]) -> Response | NoResponse:
+        """One request and its response. httpx limits each read only, so the loop limits the whole
+        attempt: a body that trickles in is cut off."""
         started = time.monotonic()
-        seconds = call.attempt_seconds(started)
-        asked = call.request
+        timeout = call.attempt_timeout_seconds(started)
+        request = call.request
         with self._http.stream(
-            asked.method, asked.url, headers=asked.headers, content=asked.body, timeout=seconds
-        ) as answer:
-            parts = []
-            for part in answer.iter_bytes():
-                if time.monotonic() - started > seconds:
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
+            timeout=timeout,
+        ) as response:
+            chunks = []
+            for chunk in response.iter_bytes():
+                if time.monotonic() - started > timeout:
                     return _timed_out()
-                parts.append(part)
-        return call.received(answer.status_code, answer.headers, b"".join(parts))
+                chunks.append(chunk)
+        return call.redacted_response(response.status_code, response.headers, b"".join(chunks))
 
     def close(self) -> None:
         self._http.close()
 
 
-class _Connections(Struct, frozen=True):
-    """The connections of one event loop, and what closes them when the loop ends."""
+class _LoopConnections(Struct, frozen=True):
+    """The connections of one event loop, and the generator that closes them when the loop ends."""
 
     http: httpx.AsyncClient
-    closing: AsyncGenerator[None, None]
+    closer: AsyncGenerator[None, None]
 
 
 class AsyncTransport:
-    """Sends operations, and lets others run meanwhile; on asyncio or trio.
+    """Sends operations without blocking the event loop, on asyncio or trio.
 
     A connection belongs to the event loop that opened it, so each loop has connections of its own.
     """
@@ -85,57 +90,61 @@ class AsyncTransport:
         self._key = key
         self._transport = transport
         self._is_closed = False
-        self._connections = RunVar[_Connections]("whale_loyalty_connections")
+        self._connections = RunVar[_LoopConnections]("whale_loyalty_connections")
 
     async def send(self, operation: Operation[T]) -> T:
-        """The operation's result, after as many attempts as it takes and may have."""
+        """The operation's result after at most `max_retries` retries. Raises a WhaleError."""
         call = Call(operation, self._settings, self._key, now=time.monotonic())
         while True:
-            wait = call.after(await self._attempt(call), now=time.monotonic())
-            if wait is None:
+            delay = call.record(await self._attempt(call), now=time.monotonic())
+            if delay is None:
                 return call.result()
-            await anyio.sleep(wait)
+            await anyio.sleep(delay)
 
-    async def _attempt(self, call: Call[T]) -> Answer | NoAnswer:
+    async def _attempt(self, call: Call[T]) -> Response | NoResponse:
         if self._is_closed:
-            raise _closed()
+            raise _client_closed()
         http = await self._http()
         try:
-            with anyio.fail_after(call.attempt_seconds(time.monotonic())):
+            with anyio.fail_after(call.attempt_timeout_seconds(time.monotonic())):
                 return await self._exchange(http, call)
         except TimeoutError:
             return _timed_out()
         except httpx.RequestError as error:
-            return _no_answer(error)
+            return _no_response(error)
 
-    async def _exchange(self, http: httpx.AsyncClient, call: Call[T]) -> Answer:
-        asked = call.request
-        answer = await http.request(
-            asked.method, asked.url, headers=asked.headers, content=asked.body, timeout=None
+    async def _exchange(self, http: httpx.AsyncClient, call: Call[T]) -> Response:
+        request = call.request
+        response = await http.request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            content=request.body,
+            timeout=None,
         )
-        return call.received(answer.status_code, answer.headers, answer.content)
+        return call.redacted_response(response.status_code, response.headers, response.content)
 
     async def _http(self) -> httpx.AsyncClient:
-        """The connections of the running loop, opened where it has none."""
+        """The running loop's connections, created on its first call."""
         try:
             return self._connections.get().http
         except LookupError:
             http = httpx.AsyncClient(headers=_headers(self._key), transport=self._transport)
-            closing = _closing(http)
-            self._connections.set(_Connections(http, closing))
-            await anext(closing)
+            closer = _close_at_loop_end(http)
+            self._connections.set(_LoopConnections(http, closer))
+            await anext(closer)
             return http
 
     async def close(self) -> None:
-        """Close the running loop's connections; those of another loop are closed at its end."""
+        """Close the running loop's connections; those of another loop close when that loop ends."""
         self._is_closed = True
         connections = self._connections.get(None)
         if connections is not None:
-            await connections.closing.aclose()
+            await connections.closer.aclose()
 
 
-async def _closing(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
-    """Closes the connections when it is closed itself: asyncio and trio do so with every async
+async def _close_at_loop_end(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    """Closes the connections when the generator is closed: asyncio and trio close every async
     generator that is still open when an event loop ends."""
     try:
         yield
@@ -144,18 +153,18 @@ async def _closing(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:
 
 
 def _headers(key: ApiKey) -> dict[str, str]:
-    return {"Authorization": key.header, "User-Agent": _AGENT}
+    return {"Authorization": key.header, "User-Agent": _USER_AGENT}
 
 
-def _closed() -> ClientClosed:
-    return ClientClosed("The client was closed; create another one.")
+def _client_closed() -> ClientClosed:
+    return ClientClosed("The client is closed; create another one.")
 
 
-def _timed_out() -> NoAnswer:
-    return NoAnswer(why="no answer came in time", timed_out=True)
+def _timed_out() -> NoResponse:
+    return NoResponse(reason="the response did not arrive in time", timed_out=True)
 
 
-def _no_answer(error: httpx.RequestError) -> NoAnswer:
+def _no_response(error: httpx.RequestError) -> NoResponse:
     if isinstance(error, httpx.TimeoutException):
         return _timed_out()
-    return NoAnswer(why=f"{type(error).__name__}: {error}")
+    return NoResponse(reason=f"{type(error).__name__}: {error}")

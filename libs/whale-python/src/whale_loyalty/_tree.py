@@ -1,4 +1,4 @@
-"""The blocking client's tree: which name stands for which operation."""
+"""The blocking client's tree: which method sends which operation."""
 
 from whale_loyalty._method import Resource, call, paged
 from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
@@ -31,7 +31,7 @@ class Transactions(Resource):
 
 
 class Anomalies(Resource):
-    """Suspicious earning, and its review."""
+    """Suspicious earnings and their review."""
 
     list = paged(anomalies.list_anomalies)
     retrieve = call(anomalies.retrieve)
@@ -39,7 +39,7 @@ class Anomalies(Resource):
 
 
 class AnomalyDetection(Resource):
-    """The detectors' settings."""
+    """The settings of the anomaly detectors."""
 
     get = call(anomalies.get_settings)
     update = call(anomalies.update_settings)
@@ -47,7 +47,7 @@ class AnomalyDetection(Resource):
 
 
 class Redemptions(Resource):
-    """What became of rewards that were redeemed."""
+    """Redemptions of rewards, and their status."""
 
     list = paged(rewards.list_redemptions)
     retrieve = call(rewards.retrieve_redemption)
@@ -56,7 +56,7 @@ class Redemptions(Resource):
 
 
 class Loyalty(Resource):
-    """Programmes, points and rewards."""
+    """Programs, points and rewards."""
 
     create = call(programs.create)
     update = call(programs.update)
@@ -80,7 +80,7 @@ class Loyalty(Resource):
 
 
 class Events(Resource):
-    """A shop's events, for shops without Kafka."""
+    """Events over REST, for shops that do not publish to Kafka."""
 
     send = call(events.send)
     send_batch = call(events.send_batch)

@@ -1,37 +1,37 @@
-"""What can go wrong, as a tree; catch as high or as low as suits.
+"""The exceptions, as a tree: catch one class or a whole branch.
 
 The tree::
 
     WhaleError
-     ├── ConfigurationError       no key, or a setting that cannot be
-     ├── InvalidArgument          a value that cannot be sent; a ValueError too
+     ├── ConfigurationError       no API key, or an invalid setting
+     ├── InvalidArgument          a value that no request can carry; also a ValueError
      ├── ClientClosed             the client was closed before the call
-     ├── ConnectionFailed         no answer came, whatever was tried
-     ├── TimedOut                 no answer came in time
-     └── ApiError                 the API refused; `status`, and a stable `code`
-          ├── Unauthenticated          no valid key
-          ├── InsufficientScope        the key may not do this: `required`
-          ├── NotFound                 nothing of that id in this store
-          ├── RateLimited              too many requests for this key
-          ├── RequestTimeout           the request arrived too slowly; it was not run
+     ├── ConnectionFailed         no response, after all retries
+     ├── TimedOut                 no response in time, after all retries
+     └── ApiError                 the API responded with an error: `status`, stable `code`
+          ├── Unauthenticated          the API key is missing or invalid
+          ├── InsufficientScope        the key lacks the scope `required`
+          ├── NotFound                 no such object in this store
+          ├── RateLimited              too many requests with this key
+          ├── RequestTimeout           the request arrived too slowly and was not processed
           ├── HeadersTooLarge
           ├── MethodNotAllowed
           ├── TooLarge
           ├── UnsupportedMediaType
-          ├── InvalidRequest           faulty values, all named at once: `errors`
-          ├── IdempotencyKeyReused     the key stands for another request
-          ├── IdempotencyInFlight      the first request with the key still runs
-          ├── Refused                  a rule forbids it; nothing was changed
+          ├── InvalidRequest           invalid values, all listed in `errors`
+          ├── IdempotencyKeyReused     the idempotency key belongs to another request
+          ├── IdempotencyInFlight      the first request with the key is still in progress
+          ├── Refused                  a business rule forbids it; nothing was changed
           │    ├── RewardUnavailable        `reason`
           │    ├── Conflict
           │    ├── ProgramInactive
           │    ├── AccountSuspended
           │    └── InsufficientPoints       `balance`, `required`, `missing`
-          ├── Unavailable              did not happen, or is settled within ten seconds
-          ├── InternalError            a defect of the service
-          └── UnexpectedAnswer         not an answer of this API: broken JSON, a proxy's page
+          ├── Unavailable              a write did not happen, or settles within 10 seconds
+          ├── InternalError            an internal error of the service
+          └── UnexpectedAnswer         not a response of this API, such as a proxy's page
 
-A code that this version does not know is an ApiError. No error ever holds the API key.
+A code that this version does not know raises ApiError. No exception contains the API key.
 """
 
 from collections.abc import Mapping
@@ -39,10 +39,10 @@ from typing import Any, ClassVar, Final
 
 
 class WhaleError(Exception):
-    """The root: `detail` is a sentence for a person, `code` is for the program.
+    """The root: `detail` is a sentence for people, `code` a stable value for programs.
 
-    `request_id` names the request in the service's logs. `idempotency_key` is the one that a failed
-    write was sent with: the same write repeated with it acts once.
+    `request_id` identifies the request in the service's logs. `idempotency_key` is the key of a failed
+    write: repeat the write with the same key, and it takes effect at most once.
     """
 
     code: str = "whale_error"
@@ -56,44 +56,44 @@ class WhaleError(Exception):
         self.idempotency_key = idempotency_key
 
     def __str__(self) -> str:
-        return f"{self.code}: {self.detail}" + _in_request(self.request_id)
+        return f"{self.code}: {self.detail}" + _request_suffix(self.request_id)
 
 
 class ConfigurationError(WhaleError):
-    """The client cannot be made with these settings."""
+    """The API key is missing, or a setting is invalid."""
 
     code = "configuration_error"
 
 
 class InvalidArgument(WhaleError, ValueError):
-    """A value that no request can carry: the call was refused before anything was sent."""
+    """A value that no request can carry; nothing was sent."""
 
     code = "invalid_argument"
 
 
 class ClientClosed(WhaleError):
-    """The client was closed before the call; create another one."""
+    """The client was closed before the call; create another client."""
 
     code = "client_closed"
 
 
 class ConnectionFailed(WhaleError):
-    """No answer came: whether a write happened is told by repeating it with `idempotency_key`."""
+    """No response arrived. A write may have happened: repeat it with `idempotency_key` to find out."""
 
     code = "connection_failed"
 
 
 class TimedOut(WhaleError):
-    """No answer came in time: whether a write happened is told by repeating it with
-    `idempotency_key`."""
+    """No response arrived in time. A write may have happened: repeat it with `idempotency_key` to find
+    out."""
 
     code = "timed_out"
 
 
 class ApiError(WhaleError):
-    """The API answered with an error; `extra` holds the members beyond RFC 9457's own."""
+    """The API responded with an error; `extra` holds the members that RFC 9457 does not define."""
 
-    # The members that a subclass has as attributes; None where the answer lacks one.
+    # Members of the problem that become attributes; None if the response lacks the member.
     members: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -114,7 +114,7 @@ class ApiError(WhaleError):
             setattr(self, name, self.extra.get(name))
 
     def __str__(self) -> str:
-        return f"{self.status} {self.code}: {self.detail}" + _in_request(self.request_id)
+        return f"{self.status} {self.code}: {self.detail}" + _request_suffix(self.request_id)
 
 
 class Unauthenticated(ApiError):
@@ -158,7 +158,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class InvalidRequest(ApiError):
-    """`errors` are the faulty values: each a `detail`, and its `pointer`, `parameter` or `header`."""
+    """`errors` lists the invalid values: each a `detail`, and a `pointer`, `parameter` or `header`."""
 
     code = "invalid_request"
     members = ("errors",)
@@ -174,11 +174,11 @@ class IdempotencyInFlight(ApiError):
 
 
 class Refused(ApiError):
-    """A rule forbids it; nothing was changed."""
+    """A business rule forbids the request; nothing was changed."""
 
 
 class RewardUnavailable(Refused):
-    """`reason`: inactive, not_started, ended, limit_reached, out_of_stock or tier_required."""
+    """`reason` is inactive, not_started, ended, limit_reached, out_of_stock or tier_required."""
 
     code = "reward_unavailable"
     members = ("reason",)
@@ -198,7 +198,7 @@ class AccountSuspended(Refused):
 
 
 class InsufficientPoints(Refused):
-    """All three are points: what the customer has, what it takes, and the difference."""
+    """In points: the customer's `balance`, the `required` amount, and the `missing` difference."""
 
     code = "insufficient_points"
     members = ("balance", "required", "missing")
@@ -216,7 +216,7 @@ class InternalError(ApiError):
 
 
 class UnexpectedAnswer(ApiError):
-    """What answered is not this API, or not a version of it that this client understands."""
+    """The response is not from this API, or from a version that this client cannot read."""
 
     code = "unexpected_answer"
 
@@ -233,5 +233,5 @@ BY_CODE: Final[Mapping[str, type[ApiError]]] = {
 }
 
 
-def _in_request(request_id: str | None) -> str:
+def _request_suffix(request_id: str | None) -> str:
     return f" (request {request_id})" if request_id else ""

@@ -1,7 +1,7 @@
-"""What the API answers, typed. Members that this version does not know are passed over.
+"""The API's response models. Members that this version does not know are ignored.
 
-Points are integers. Rates, multipliers and money are exact decimals, times are in UTC. What the API
-leaves out while it is unset is None.
+Points are integers. Rates, multipliers and money are exact decimals. Times are in UTC. A member that the
+response omits is None.
 """
 
 from datetime import date, datetime
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every answer shares."""
+    """The base of all response models."""
 
 
 class Page(Model, Generic[T], frozen=True, kw_only=True):
-    """A part of a list; `total` counts the whole of it, or with `total_more` at least so many."""
+    """One page of a list. `total` counts the whole list; with `total_more` it is a lower bound."""
 
     data: list[T]
     total: int
@@ -27,7 +27,7 @@ class Page(Model, Generic[T], frozen=True, kw_only=True):
 
 
 class Tier(Model, frozen=True, kw_only=True):
-    """A step of a programme; `multiplier` scales awards, `min_points` are lifetime points."""
+    """A tier of a program: `min_points` is the lifetime threshold, `multiplier` scales order awards."""
 
     name: str
     min_points: int
@@ -36,7 +36,7 @@ class Tier(Model, frozen=True, kw_only=True):
 
 
 class Program(Model, frozen=True, kw_only=True):
-    """A loyalty programme; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
 
     id: str
     name: str
@@ -48,14 +48,14 @@ class Program(Model, frozen=True, kw_only=True):
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
-    """A reward as it was called when it was redeemed."""
+    """A reward's id, and its name at the time of the redemption."""
 
     id: str
     name: str
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` is the balance it left.
+    """A ledger entry; `points` is signed, `balance_after` the resulting balance.
 
     `type` is earn, redeem, refund, void, cancel, adjust or expire.
     """
@@ -74,7 +74,7 @@ class Transaction(Model, frozen=True, kw_only=True):
 
 
 class Redeemed(Model, frozen=True, kw_only=True):
-    """The transaction of a redemption; `code` is what the shop honours, where the reward has one."""
+    """The transaction of a redemption; `code` is for the checkout, if the reward has one."""
 
     id: str
     customer_id: str
@@ -88,7 +88,7 @@ class Redeemed(Model, frozen=True, kw_only=True):
 
 
 class Verdict(Model, frozen=True, kw_only=True):
-    """What became of one award of a batch: the `transaction` of a 201, the `problem` of the rest."""
+    """The result of one award of a batch: `transaction` with status 201, else `problem`."""
 
     status: int
     transaction: Transaction | None = None
@@ -96,20 +96,20 @@ class Verdict(Model, frozen=True, kw_only=True):
 
 
 class BatchAnswer(Model, frozen=True, kw_only=True):
-    """A verdict for each award, in order."""
+    """The result of each award of a batch, in the order of the request."""
 
     data: list[Verdict]
 
 
 class NextTier(Model, frozen=True, kw_only=True):
-    """The tier above, and the lifetime points still missing to it."""
+    """The next higher tier; `points_needed` is in lifetime points."""
 
     name: str
     points_needed: int
 
 
 class HeldTier(Model, frozen=True, kw_only=True):
-    """The tier a customer holds; `next_tier` is None at the top."""
+    """The tier that a customer holds; `next_tier` is None for the highest tier."""
 
     name: str
     multiplier: Decimal
@@ -117,7 +117,7 @@ class HeldTier(Model, frozen=True, kw_only=True):
 
 
 class RecentTransaction(Model, frozen=True, kw_only=True):
-    """A transaction as a customer's status shows it."""
+    """A transaction as it is listed in a customer's status."""
 
     id: str
     type: str
@@ -127,8 +127,10 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
 
 
 class CustomerStatus(Model, frozen=True, kw_only=True):
-    """A customer's loyalty. `tier` is None while none is held; `transactions` are the ten newest,
-    and empty in lists; `status` is active or suspended."""
+    """A customer's points and tier; `tier` is None while the customer holds none.
+
+    `transactions` holds the ten newest and is empty in lists. `status` is active or suspended.
+    """
 
     customer_id: str
     points_balance: int
@@ -140,7 +142,7 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
 
 
 class Day(Model, frozen=True, kw_only=True):
-    """A day's points, by the events' own time in UTC; all amounts are positive."""
+    """The points of one UTC day, by the time of the events; all amounts are positive."""
 
     date: date
     issued: int
@@ -151,14 +153,14 @@ class Day(Model, frozen=True, kw_only=True):
 
 
 class TierCount(Model, frozen=True, kw_only=True):
-    """How many customers hold a tier now."""
+    """The number of customers that hold a tier now."""
 
     name: str
     customers: int
 
 
 class Summary(Model, frozen=True, kw_only=True):
-    """The programme at a glance, at most five seconds behind; days without postings are left out."""
+    """The store's totals, at most five seconds old; days without transactions are omitted."""
 
     days: list[Day]
     points_outstanding: int
@@ -175,10 +177,11 @@ class RewardValue(Model, frozen=True, kw_only=True):
 
 
 class Reward(Model, frozen=True, kw_only=True):
-    """A reward; `points_cost` is its price in points, `stock_left` what is left of `stock`.
+    """A reward; `points_cost` is its price in points, `stock_left` the remainder of `stock`.
 
-    `type` is discount, shipping, credit or perk. Listed for a customer, `available` says whether they
-    can have it now; if not, `reason` says why, and `missing` how many points they lack.
+    `type` is discount, shipping, credit or perk. In a list for a customer, `available` says whether
+    that customer can redeem it now; if not, `reason` says why and `missing` how many points are
+    missing.
     """
 
     id: str
@@ -203,7 +206,7 @@ class Reward(Model, frozen=True, kw_only=True):
 
 
 class Redemption(Model, frozen=True, kw_only=True):
-    """A redemption and where it stands; `points` is what it took, positive.
+    """A redemption and its status; `points` is the price paid, positive.
 
     `status` is reserved, confirmed, used, cancelling, cancelled or released.
     """
@@ -219,7 +222,7 @@ class Redemption(Model, frozen=True, kw_only=True):
 
 
 class Anomaly(Model, frozen=True, kw_only=True):
-    """Suspicious earning; `evidence` holds the numbers it was judged by.
+    """Suspicious earnings; `evidence` holds the numbers that the detector compared.
 
     `status` is pending_review, in_review or resolved; `resolution` approved, voided or suspended.
     """
@@ -248,8 +251,8 @@ class RapidEarning(Model, frozen=True, kw_only=True):
 
 
 class UnusualAmount(Model, frozen=True, kw_only=True):
-    """Flags one earning of `min_points` or more that is `factor` times the median of the earlier
-    ones, of which there are `min_history`."""
+    """Flags an earning of at least `min_points` that is `factor` times the median of the earlier
+    earnings, if there are at least `min_history` of them."""
 
     mode: str
     factor: Decimal
@@ -258,7 +261,7 @@ class UnusualAmount(Model, frozen=True, kw_only=True):
 
 
 class Deviation(Model, frozen=True, kw_only=True):
-    """Flags a day whose robust z is `score` or more, after `min_days` days with earnings."""
+    """Flags a day whose robust z-score is `score` or more, after `min_days` days with earnings."""
 
     mode: str
     score: Decimal
@@ -274,14 +277,14 @@ class AnomalySettings(Model, frozen=True, kw_only=True):
 
 
 class Recall(Model, frozen=True, kw_only=True):
-    """Of the anomalies that people resolved in one way, how many the tried settings flag too."""
+    """Of the anomalies with one resolution, how many the tested settings flag as well."""
 
     total: int
     flagged: int
 
 
 class BacktestDay(Model, frozen=True, kw_only=True):
-    """What would have been flagged for a day's earnings."""
+    """What the tested settings flag among one day's earnings."""
 
     date: date
     flagged: int
@@ -289,7 +292,7 @@ class BacktestDay(Model, frozen=True, kw_only=True):
 
 
 class BacktestDetector(Model, frozen=True, kw_only=True):
-    """One detector on the tried history; days without a flag are left out."""
+    """One detector's results of a backtest; days without an anomaly are omitted."""
 
     type: str
     flagged: int
@@ -302,7 +305,7 @@ class BacktestDetector(Model, frozen=True, kw_only=True):
 
 
 class Backtest(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What the tried settings would have flagged; `earnings` is how many were looked at."""
+    """What the tested settings would have flagged; `earnings` is the number of earnings tested."""
 
     from_: date
     to: date
@@ -311,9 +314,9 @@ class Backtest(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class EventVerdict(Model, frozen=True, kw_only=True):
-    """What became of one event: taken (202), or refused (400) with the `problem`.
+    """The result of one event: accepted (202), or rejected (400) with the `problem`.
 
-    `id` is the event's, or None where it could not be read. A `guest`'s order is taken and earns
+    `id` is the event's, or None if it could not be read. The order of a `guest` is accepted and earns
     nothing."""
 
     id: str | None
@@ -323,13 +326,13 @@ class EventVerdict(Model, frozen=True, kw_only=True):
 
 
 class EventsAnswer(Model, frozen=True, kw_only=True):
-    """A verdict for each event, in order."""
+    """The result of each event, in the order of the request."""
 
     data: list[EventVerdict]
 
 
 class TierInput(TypedDict):
-    """A tier as it is sent."""
+    """A tier in a request."""
 
     name: str
     min_points: int
@@ -338,7 +341,7 @@ class TierInput(TypedDict):
 
 
 class AwardInput(TypedDict):
-    """An award of a batch."""
+    """An award of a batch request."""
 
     customer_id: str
     points: int
@@ -346,7 +349,7 @@ class AwardInput(TypedDict):
 
 
 class EventInput(TypedDict):
-    """An event; an `id`, the `source` and the `time` are made where they are left out."""
+    """An event to send; `id`, `source` and `time` are generated if they are omitted."""
 
     type: str
     data: Any

@@ -1,5 +1,5 @@
-"""What can be asked of the API: one function an operation, from its arguments to a request.
+"""The API's operations: one function each, from its arguments to a request.
 
-Both clients take their methods, names, types and documentation from here. A PATCH sends what it is
-given: None removes an optional field, what is left out stays as it is.
+Both clients take their methods' names, types and docstrings from here. A PATCH sends the fields that the
+caller sets: None removes an optional field, an omitted field is unchanged.
 """

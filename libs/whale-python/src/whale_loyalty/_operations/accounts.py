@@ -1,11 +1,19 @@
-"""Customers' points: awards, corrections, redeeming, status and transactions."""
+"""Customers' points: awards, adjustments, redemptions, status and transactions."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 
 from msgspec import UNSET
 
-from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty._operation import (
+    Listing,
+    Operation,
+    listing,
+    read,
+    segment,
+    without_unset,
+    write,
+)
 from whale_loyalty.models import (
     AwardInput,
     BatchAnswer,
@@ -19,7 +27,7 @@ from whale_loyalty.models import (
 def earn(
     customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
 ) -> Operation[Transaction]:
-    """Award points by hand, as they are: no rate, no multiplier."""
+    """Award points manually: exactly `points`, without the program's rate or a multiplier."""
     body = {"customer_id": customer_id, "points": points, "reason": reason}
     return write("POST", "loyalty/earn", Transaction, body=body, idempotency_key=idempotency_key)
 
@@ -27,7 +35,7 @@ def earn(
 def earn_batch(
     items: Sequence[AwardInput], *, idempotency_key: str | None = None
 ) -> Operation[BatchAnswer]:
-    """Award points to many, up to 500 at once; each award has its own verdict, in order."""
+    """Make up to 500 awards in one request; each has its own result, in order."""
     body = {"items": items}
     path = "loyalty/earn/batch"
     return write("POST", path, BatchAnswer, body=body, idempotency_key=idempotency_key)
@@ -36,7 +44,7 @@ def earn_batch(
 def adjust(
     customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
 ) -> Operation[Transaction]:
-    """Correct a balance by hand, up or down but never below zero; the lifetime stays."""
+    """Adjust a balance up or down, never below zero; lifetime points are unchanged."""
     body = {"customer_id": customer_id, "points": points, "reason": reason}
     return write("POST", "loyalty/adjust", Transaction, body=body, idempotency_key=idempotency_key)
 
@@ -48,8 +56,8 @@ def redeem(
     points_cost: int | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Redeemed]:
-    """Spend points on a reward; with `points_cost`, only at that price."""
-    body = given(
+    """Redeem a reward. With `points_cost`, raises Conflict if the price is different."""
+    body = without_unset(
         customer_id=customer_id,
         reward_id=reward_id,
         points_cost=UNSET if points_cost is None else points_cost,
@@ -63,7 +71,7 @@ def get(customer_id: str) -> Operation[CustomerStatus]:
 
 
 def summary(*, from_: date | str | None = None, to: date | str | None = None) -> Operation[Summary]:
-    """The programme at a glance: UTC days from `from_` to `to`, by default the last 30."""
+    """The store's totals, and its UTC days from `from_` to `to`, by default the last 30."""
     return read("loyalty/summary", Summary, **{"from": from_, "to": to})
 
 
@@ -75,11 +83,11 @@ def list_customers(
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[CustomerStatus]:
-    """Customers by their id, without transactions; `query` is how the id starts."""
+    """Customers in the order of their ids, without transactions; `query` is a prefix of the id."""
     return listing(
         "loyalty/customers",
         CustomerStatus,
-        id_of=lambda one: one.customer_id,
+        get_id=lambda item: item.customer_id,
         query=query,
         tier=tier,
         status=status,
@@ -91,8 +99,8 @@ def list_customers(
 def update_customer(
     customer_id: str, *, status: str, note: str | None = None, idempotency_key: str | None = None
 ) -> Operation[CustomerStatus]:
-    """Suspend a customer's account (`suspended`), or make it `active` again."""
-    body = given(status=status, note=UNSET if note is None else note)
+    """Suspend a customer's account (`suspended`), or reactivate it (`active`)."""
+    body = without_unset(status=status, note=UNSET if note is None else note)
     path = f"loyalty/customers/{segment(customer_id)}"
     return write("PATCH", path, CustomerStatus, body=body, idempotency_key=idempotency_key)
 
@@ -106,11 +114,11 @@ def list_transactions(
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Transaction]:
-    """Transactions, newest first; both times are inclusive and need an offset."""
+    """Transactions, newest first; both times are inclusive and must have an offset."""
     return listing(
         "loyalty/transactions",
         Transaction,
-        id_of=lambda one: one.id,
+        get_id=lambda item: item.id,
         customer_id=customer_id,
         type=type,
         created_after=created_after,

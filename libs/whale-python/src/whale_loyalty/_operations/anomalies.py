@@ -1,4 +1,4 @@
-"""Suspicious earning: what was flagged, its review, and the detectors' settings."""
+"""Anomalies, their review, and the detectors' settings."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,10 +10,10 @@ from whale_loyalty._operation import (
     Listing,
     Operation,
     encode,
-    given,
     listing,
     read,
     segment,
+    without_unset,
     write,
 )
 from whale_loyalty.models import (
@@ -43,7 +43,7 @@ def list_anomalies(
     return listing(
         _ANOMALIES,
         Anomaly,
-        id_of=lambda one: one.id,
+        get_id=lambda item: item.id,
         status=status,
         type=type,
         customer_id=customer_id,
@@ -65,8 +65,11 @@ def update(
     note: str | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Anomaly]:
-    """Take an anomaly `in_review`, or make it `resolved`: approved, voided or suspended, for good."""
-    body = given(
+    """Claim an anomaly for review (`in_review`), or resolve it (`resolved`), which is final.
+
+    `resolution` is approved, voided or suspended.
+    """
+    body = without_unset(
         status=status,
         resolution=UNSET if resolution is None else resolution,
         note=UNSET if note is None else note,
@@ -87,16 +90,18 @@ def update_settings(
     deviation: Deviation | Detector | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[AnomalySettings]:
-    """Replace the settings: a detector or a parameter that is left out is as shipped."""
-    body = given(rapid_earning=rapid_earning, unusual_amount=unusual_amount, deviation=deviation)
+    """Replace the settings: an omitted detector or parameter is reset to its default."""
+    body = without_unset(
+        rapid_earning=rapid_earning, unusual_amount=unusual_amount, deviation=deviation
+    )
     return write("PUT", _SETTINGS, AnomalySettings, body=body, idempotency_key=idempotency_key)
 
 
 def backtest(
     settings: AnomalySettings | Mapping[str, Any], *, from_: date | str, to: date | str
 ) -> Operation[Backtest]:
-    """What other settings would have flagged in the UTC days from `from_` to `to`; changes nothing."""
+    """Test settings on history: what they flag in the UTC days from `from_` to `to`. Changes nothing."""
     body = {"settings": settings, "from": from_, "to": to}
     return Operation(
-        method="POST", path=f"{_SETTINGS}/backtest", answer=Backtest, body=encode(body)
+        method="POST", path=f"{_SETTINGS}/backtest", response_type=Backtest, body=encode(body)
     )

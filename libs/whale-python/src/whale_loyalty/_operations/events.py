@@ -1,4 +1,4 @@
-"""A shop's events over REST, as CloudEvents, for shops without Kafka."""
+"""Events over REST as CloudEvents, for shops that do not publish to Kafka."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
 
-from whale_loyalty._operation import Operation, given, write
+from whale_loyalty._operation import Operation, without_unset, write
 from whale_loyalty.models import EventInput, EventsAnswer
 
-_ONE: Final = "application/cloudevents+json"
-_MANY: Final = "application/cloudevents-batch+json"
+_MEDIA_TYPE: Final = "application/cloudevents+json"
+_BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 _SOURCE: Final = "/clients/python"
 
 Money = Decimal | float | str
@@ -20,13 +20,13 @@ Moment = datetime | str
 
 
 def send(event: EventInput, *, idempotency_key: str | None = None) -> Operation[EventsAnswer]:
-    """Send one event; a faulty one is refused with InvalidRequest."""
+    """Send one event. Raises InvalidRequest if the event is invalid."""
     return write(
         "POST",
         "events",
         EventsAnswer,
         body=_envelope(event),
-        content_type=_ONE,
+        content_type=_MEDIA_TYPE,
         idempotency_key=idempotency_key,
     )
 
@@ -34,13 +34,13 @@ def send(event: EventInput, *, idempotency_key: str | None = None) -> Operation[
 def send_batch(
     events: Sequence[EventInput], *, idempotency_key: str | None = None
 ) -> Operation[EventsAnswer]:
-    """Send up to 500 events; each has its own verdict, in order."""
+    """Send up to 500 events; each has its own result, in order."""
     return write(
         "POST",
         "events",
         EventsAnswer,
         body=[_envelope(event) for event in events],
-        content_type=_MANY,
+        content_type=_BATCH_MEDIA_TYPE,
         idempotency_key=idempotency_key,
     )
 
@@ -57,8 +57,8 @@ def order_completed(
     items: Sequence[Mapping[str, Any]] | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[EventsAnswer]:
-    """Tell that an order was completed: it earns points, once, however often it is told."""
-    order = given(
+    """Report a completed order. It earns points once, even if it is reported again."""
+    order = without_unset(
         order_id=order_id,
         customer_id=customer_id,
         total=total,
@@ -80,8 +80,8 @@ def order_refunded(
     amount: Money | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[EventsAnswer]:
-    """Tell that an order was refunded, in part (`amount`) or by all that is left of it."""
-    refund = given(
+    """Report a refund of an order: `amount`, or the rest of the order without it."""
+    refund = without_unset(
         order_id=order_id,
         customer_id=customer_id,
         refund_id=refund_id,
@@ -92,7 +92,7 @@ def order_refunded(
 
 
 def _envelope(event: EventInput) -> dict[str, Any]:
-    """The event as a CloudEvent. Its value names no store: the service knows it by the path."""
+    """The event as a CloudEvent. Its data needs no store_id: the path names the store."""
     return {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),

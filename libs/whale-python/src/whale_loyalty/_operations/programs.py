@@ -1,11 +1,19 @@
-"""Programmes: what a dollar earns, and the tiers."""
+"""Programs: the earning rate and the tiers."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import UNSET, UnsetType
 
-from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty._operation import (
+    Listing,
+    Operation,
+    listing,
+    read,
+    segment,
+    without_unset,
+    write,
+)
 from whale_loyalty.models import Program, Tier, TierInput
 
 _PATH = "loyalty-programs"
@@ -23,7 +31,7 @@ def create(
     currency: str = "USD",
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
-    """Create a programme. The store's oldest active one is its default."""
+    """Create a program. A store's oldest active program is its default."""
     body = {
         "name": name,
         "points_per_dollar": points_per_dollar,
@@ -44,8 +52,8 @@ def update(
     currency: str | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
-    """Change a programme; what is posted already stays as it is."""
-    body = given(
+    """Update a program. Transactions that are already posted do not change."""
+    body = without_unset(
         name=name,
         points_per_dollar=points_per_dollar,
         tiers=tiers,
@@ -59,12 +67,12 @@ def update(
 def list_programs(
     *, limit: int | None = None, starting_after: str | None = None
 ) -> Listing[Program]:
-    """The store's programmes, oldest first."""
+    """The store's programs, oldest first."""
     return listing(
-        _PATH, Program, id_of=lambda one: one.id, limit=limit, starting_after=starting_after
+        _PATH, Program, get_id=lambda item: item.id, limit=limit, starting_after=starting_after
     )
 
 
 def retrieve(program_id: str) -> Operation[Program]:
-    """One programme."""
+    """One program."""
     return read(f"{_PATH}/{segment(program_id)}", Program)

@@ -1,4 +1,4 @@
-"""Rewards, and what became of those that were redeemed."""
+"""Rewards and their redemptions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,7 +6,15 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from whale_loyalty._operation import Listing, Operation, given, listing, read, segment, write
+from whale_loyalty._operation import (
+    Listing,
+    Operation,
+    listing,
+    read,
+    segment,
+    without_unset,
+    write,
+)
 from whale_loyalty.models import Redemption, Reward, RewardValue
 
 _REWARDS = "loyalty/rewards"
@@ -23,14 +31,14 @@ def list_rewards(
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Reward]:
-    """The rewards that can be had now, oldest first; `include="all"`: every one.
+    """The rewards that are available now, oldest first; all rewards with `include="all"`.
 
-    With `customer_id`, each says whether that customer can have it, and if not, why.
+    With `customer_id`, each reward says whether that customer can redeem it, and if not, why.
     """
     return listing(
         _REWARDS,
         Reward,
-        id_of=lambda one: one.id,
+        get_id=lambda item: item.id,
         customer_id=customer_id,
         include=include,
         limit=limit,
@@ -56,8 +64,8 @@ def create(
     is_active: bool | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Reward]:
-    """Create a reward; `type` is discount, shipping, credit or perk, an `id` starts with `rwd_`."""
-    body = given(
+    """Create a reward. `type` is discount, shipping, credit or perk; an `id` starts with `rwd_`."""
+    body = without_unset(
         id=id,
         name=name,
         points_cost=points_cost,
@@ -99,8 +107,8 @@ def update(
     is_active: bool | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Reward]:
-    """Change a reward; what was redeemed keeps the name and price it had."""
-    body = given(
+    """Update a reward. Redemptions keep the name and price that they were made with."""
+    body = without_unset(
         name=name,
         points_cost=points_cost,
         type=type,
@@ -120,10 +128,14 @@ def update(
 
 
 def delete(reward_id: str, *, idempotency_key: str | None = None) -> Operation[None]:
-    """Take a reward out of the catalog for good; its id is never used again."""
+    """Delete a reward permanently; its id cannot be used again."""
     path = f"{_REWARDS}/{segment(reward_id)}"
     return Operation(
-        method="DELETE", path=path, answer=None, writes=True, idempotency_key=idempotency_key
+        method="DELETE",
+        path=path,
+        response_type=None,
+        is_write=True,
+        idempotency_key=idempotency_key,
     )
 
 
@@ -138,7 +150,7 @@ def list_redemptions(
     return listing(
         _REDEMPTIONS,
         Redemption,
-        id_of=lambda one: one.id,
+        get_id=lambda item: item.id,
         customer_id=customer_id,
         status=status,
         limit=limit,
@@ -152,12 +164,12 @@ def retrieve_redemption(redemption_id: str) -> Operation[Redemption]:
 
 
 def cancel(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
-    """Give the points and the reward back; repeated, it answers the same redemption."""
+    """Cancel a redemption and return its points. Repeated, it returns the same redemption."""
     path = f"{_REDEMPTIONS}/{segment(redemption_id)}/cancel"
     return write("POST", path, Redemption, idempotency_key=idempotency_key)
 
 
 def use(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
-    """Say that the shop honoured it; repeated, it answers the same redemption."""
+    """Mark a redemption as used. Repeated, it returns the same redemption."""
     path = f"{_REDEMPTIONS}/{segment(redemption_id)}/use"
     return write("POST", path, Redemption, idempotency_key=idempotency_key)

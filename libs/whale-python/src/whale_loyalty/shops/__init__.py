@@ -1,8 +1,8 @@
-"""From a shop's own order to the event that earns: pure functions over the payloads that shops document.
+"""Pure functions that map the documented payloads of shop platforms to events.
 
-Each module has the same two: `order_completed(order)` and `order_refunded(refund, order=order)`. What
-they return goes to `whale.events.send`. `earns` says which parts of a total earn, the same for an order
-and its refunds.
+Each module has the same two functions: `order_completed(order)` and `order_refunded(refund, order=order)`.
+Pass what they return to `whale.events.send`. `earns` selects the parts of a total that earn points; pass
+the same value for an order and for its refunds.
 
     from whale_loyalty.shops import shopify
 
@@ -32,15 +32,15 @@ __all__ = [
 
 
 class Shop(Protocol):
-    """What each of the modules is. Raises PayloadError, a ValueError that names the field."""
+    """The interface of each module. Its functions raise PayloadError, a ValueError that names the field."""
 
     def order_completed(self, order: Mapping[str, Any], *, earns: Earns = GOODS) -> EventInput:
-        """The event `order.completed` of a shop's order."""
+        """The event `order.completed` for a platform's order."""
 
     def order_refunded(
         self, refund: Mapping[str, Any], *, order: Mapping[str, Any], earns: Earns = GOODS
     ) -> EventInput:
-        """The event `order.refunded` of one refund of a shop's order."""
+        """The event `order.refunded` for one refund of a platform's order."""
 
 
 SHOPS: Final[Mapping[str, Shop]] = {

@@ -1,8 +1,8 @@
-"""What every shop's payloads are mapped to: an order or a refund in parts, and from it the event.
+"""The common form of orders and refunds that every platform is mapped to, and the events built from it.
 
-Amounts are fractions, so that no application's decimal context can round them. An order earns on the
-parts of its total that `Earns` names. A refund claws back from the same parts, so that a whole refund
-claws back the whole award, in however many parts it comes.
+Amounts are fractions, so that an application's decimal context cannot round them. An order earns on the
+parts of its total that `Earns` selects. A refund claws back from the same parts, so refunds that add up to
+the whole order claw back the whole award.
 """
 
 import math
@@ -18,11 +18,11 @@ _MILLIONTHS: Final = 10**6
 
 
 class Earns(Struct, frozen=True, kw_only=True):
-    """Which parts of an order's total earn, besides its goods after discounts.
+    """Which parts of an order's total earn, in addition to its goods after discounts.
 
-    By default the goods earn, and nothing else: not their tax, not shipping and handling, not tips.
-    What is paid with gift cards or store credit counts as any payment. A gift card earns once: while
-    `gift_cards` is true, when it is spent; else, when it is bought.
+    By default only the goods earn: not tax, not shipping and handling, not tips. Gift cards and store
+    credit count like any other payment. A gift card earns once: when it is spent if `gift_cards` is
+    true, otherwise when it is bought.
     """
 
     tax: bool = False
@@ -36,11 +36,11 @@ GOODS: Final = Earns()
 
 
 class Parts(Struct, frozen=True, kw_only=True):
-    """The parts of an order's total, or of a refund's; all are positive.
+    """The parts of an order's or a refund's total; all are positive.
 
-    `tax` includes that of shipping, and `shipping` is without its tax. `gift_cards_sold` are bought,
-    `gift_cards` and `store_credit` pay. `other` is the part of a refund that names no reason. What
-    remains of `total` are goods.
+    `tax` includes the tax on shipping, `shipping` excludes it. `gift_cards_sold` is the price of gift
+    cards in the order; `gift_cards` and `store_credit` are amounts paid with them. `other` is the part
+    of a refund that is not assigned to a part of the order. The remainder of `total` is goods.
     """
 
     total: Fraction
@@ -54,7 +54,7 @@ class Parts(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """A shop's order. `customer_id` is None for a guest."""
+    """A platform's order. `customer_id` is None for a guest."""
 
     id: str
     customer_id: str | None
@@ -72,76 +72,82 @@ class Refund(Struct, frozen=True, kw_only=True):
     parts: Parts
 
 
-def completed(order: Order, earns: Earns) -> EventInput:
-    """The event `order.completed`; without a customer_id for a guest, whom the engine passes over."""
+def order_completed_event(order: Order, earns: Earns) -> EventInput:
+    """The event `order.completed`. For a guest it has no customer_id, and the service ignores it."""
     data = {
         "order_id": order.id,
         "order_number": order.number,
         "customer_id": order.customer_id,
-        "total": _text(_earning(order.parts, earns)),
+        "total": _format_amount(_earning_amount(order.parts, earns)),
         "currency": order.currency.upper(),
         "completed_at": order.completed_at,
     }
-    return _event("order.completed", data)
+    return _build_event("order.completed", data)
 
 
-def refunded(refund: Refund, order: Order, earns: Earns) -> EventInput:
-    """The event `order.refunded` of an order that was mapped with the same `earns`."""
+def order_refunded_event(refund: Refund, order: Order, earns: Earns) -> EventInput:
+    """The event `order.refunded`; `earns` must be the value that the order was mapped with."""
     data = {
         "order_id": order.id,
         "customer_id": order.customer_id,
         "refund_id": refund.id,
-        "amount": _text(_clawed_back(refund.parts, order.parts, earns)),
+        "amount": _format_amount(_clawback_amount(refund.parts, order.parts, earns)),
         "refunded_at": refund.refunded_at,
     }
-    return _event("order.refunded", data)
+    return _build_event("order.refunded", data)
 
 
-def _event(kind: str, data: dict[str, Any]) -> EventInput:
-    return {"type": kind, "data": {name: one for name, one in data.items() if one is not None}}
+def _build_event(event_type: str, data: dict[str, Any]) -> EventInput:
+    return {
+        "type": event_type,
+        "data": {name: value for name, value in data.items() if value is not None},
+    }
 
 
-def _earning(parts: Parts, earns: Earns) -> Fraction:
+def _earning_amount(parts: Parts, earns: Earns) -> Fraction:
     """The part of an order's total that earns."""
-    paid_otherwise = _sum_of_those_not(
+    excluded_payments = _sum_excluded(
         (earns.gift_cards, parts.gift_cards), (earns.store_credit, parts.store_credit)
     )
-    return max(_before_payment(parts, earns) - paid_otherwise, ZERO)
+    return max(_eligible_amount(parts, earns) - excluded_payments, ZERO)
 
 
-def _before_payment(parts: Parts, earns: Earns) -> Fraction:
-    """What is for goods and for the other parts that earn, however it was paid."""
-    passed_over = parts.other + _sum_of_those_not(
+def _eligible_amount(parts: Parts, earns: Earns) -> Fraction:
+    """The goods and the other parts that earn, regardless of how they were paid."""
+    excluded_parts = parts.other + _sum_excluded(
         (earns.tax, parts.tax),
         (earns.shipping, parts.shipping),
         (earns.tips, parts.tips),
         (not earns.gift_cards, parts.gift_cards_sold),
     )
-    return max(parts.total - passed_over, ZERO)
+    return max(parts.total - excluded_parts, ZERO)
 
 
-def _sum_of_those_not(*parts: tuple[bool, Fraction]) -> Fraction:
+def _sum_excluded(*parts: tuple[bool, Fraction]) -> Fraction:
+    """The sum of the amounts that do not earn; each part is a pair of (earns, amount)."""
     return sum((amount for earns, amount in parts if not earns), ZERO)
 
 
-def _clawed_back(refund: Parts, order: Parts, earns: Earns) -> Fraction:
+def _clawback_amount(refund: Parts, order: Parts, earns: Earns) -> Fraction:
     """The part of a refund that reduces the order's earning amount.
 
-    Rounded up to the millionth that an event can carry, so that parts add up to the whole; the engine
-    allows for an excess that is rounding.
+    Rounded up to a millionth, the precision of an event, so that partial refunds add up to the whole;
+    the service tolerates an excess within rounding.
     """
-    earning = _earning(order, earns)
-    share = _share(_before_payment(refund, earns), of=_before_payment(order, earns))
+    earning_amount = _earning_amount(order, earns)
+    share = _share(_eligible_amount(refund, earns), of=_eligible_amount(order, earns))
     share += _share(refund.other, of=order.total)
-    return min(Fraction(math.ceil(share * earning * _MILLIONTHS), _MILLIONTHS), earning)
+    return min(
+        Fraction(math.ceil(share * earning_amount * _MILLIONTHS), _MILLIONTHS), earning_amount
+    )
 
 
 def _share(amount: Fraction, *, of: Fraction) -> Fraction:
     return amount / of if of else ZERO
 
 
-def _text(amount: Fraction) -> str:
-    """Money as the engine reads it: at least two decimals, at most six."""
+def _format_amount(amount: Fraction) -> str:
+    """Money as the service reads it: with two to six decimals."""
     whole, millionths = divmod(round(amount * _MILLIONTHS), _MILLIONTHS)
     digits = f"{millionths:06d}"
     return f"{whole}.{digits[:2]}{digits[2:].rstrip('0')}"

@@ -1,8 +1,8 @@
 """WooCommerce: the order and the refund of the REST API, version 3.
 
-Times end in `_gmt` and say no offset. An order's total stays as it was when it is refunded; refunds are
-objects of their own, whose lines have negative amounts. WooCommerce itself knows no tips, gift cards or
-store credit: extensions have theirs in fields of their own.
+Times are in the `_gmt` fields, without an offset. A refund does not change the order's total: it is a
+separate object, whose lines have negative amounts. WooCommerce itself has no tips, gift cards or store
+credit; extensions store these in fields of their own.
 """
 
 from collections.abc import Mapping
@@ -19,27 +19,27 @@ _SHIPPING: Final = ("shipping_lines",)
 
 
 def order_completed(order: Mapping[str, Any], *, earns: Earns = GOODS) -> EventInput:
-    """The event of an order that is paid: its `date_paid_gmt` is set."""
-    return _orders.completed(_order(Payload(order)), earns)
+    """The event for a paid order: its `date_paid_gmt` is set."""
+    return _orders.order_completed_event(_order(Payload(order)), earns)
 
 
 def order_refunded(
     refund: Mapping[str, Any], *, order: Mapping[str, Any], earns: Earns = GOODS
 ) -> EventInput:
-    """The event of a refund as `/orders/<id>/refunds` lists it; `order` is the order it belongs to."""
-    given, mapped = Payload(refund), _order(Payload(order))
-    if given.has("parent_id") and given.id("parent_id") != mapped.id:
-        raise given.error("parent_id", f"the refund is not one of order {mapped.id}")
-    return _orders.refunded(_refund(given), mapped, earns)
+    """The event for a refund as `/orders/<id>/refunds` lists it; `order` is its order."""
+    refund_payload, mapped = Payload(refund), _order(Payload(order))
+    if refund_payload.has("parent_id") and refund_payload.id("parent_id") != mapped.id:
+        raise refund_payload.error("parent_id", f"does not match order {mapped.id}")
+    return _orders.order_refunded_event(_refund(refund_payload), mapped, earns)
 
 
 def _order(order: Payload) -> Order:
     return Order(
         id=order.id("id"),
         number=order.text("number"),
-        customer_id=order.customer("customer_id"),
+        customer_id=order.customer_id("customer_id"),
         currency=order.text("currency"),
-        completed_at=order.moment_in_utc("date_paid_gmt"),
+        completed_at=order.utc_time("date_paid_gmt"),
         parts=Parts(
             total=order.money("total"),
             tax=order.money("total_tax"),
@@ -55,12 +55,12 @@ def _refund(refund: Payload) -> Refund:
     listed = _sum(refund, _GOODS, "total") + shipping + tax
     return Refund(
         id=refund.id("id"),
-        refunded_at=refund.moment_in_utc("date_created_gmt"),
-        # The amount takes precedence over the lines, which may even be none.
+        refunded_at=refund.utc_time("date_created_gmt"),
+        # The amount takes precedence: a refund may have no lines at all.
         parts=Parts(total=total, tax=tax, shipping=shipping, other=max(total - listed, ZERO)),
     )
 
 
 def _sum(refund: Payload, lists: tuple[str, ...], amount: str) -> Fraction:
-    lines = [line for name in lists for line in refund.each(name)]
+    lines = [line for name in lists for line in refund.children(name)]
     return abs(sum((line.money(amount, absent=ZERO) for line in lines), ZERO))

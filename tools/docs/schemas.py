@@ -1,7 +1,7 @@
 """msgspec types as JSON Schema 2020-12, with the bounds that libs/contracts/bounds.py documents.
 
-msgspec's own generator stops at defaults that are Raw, writes decimals as text only, and knows
-nothing of what an answer leaves out: so the few types that contracts use are written out here.
+msgspec's own generator fails on Raw defaults, describes decimals as text only, and cannot describe fields
+that a response leaves out, so the few types that the contracts use are converted here.
 """
 
 import inspect
@@ -36,11 +36,11 @@ _NUMBER: Final = {"type": "number"}
 _NUMBER_OR_TEXT: Final = {"type": ["number", "string"]}
 
 
-class Shapes:
-    """Collects the schemas of structs by name; `root` is where references point.
+class SchemaCollector:
+    """Converts types to schemas, and collects those of structs in `collected`, by name.
 
-    `overrides` are the schemas of fields that hold raw JSON; `closed` are the structs, beside
-    requests and answers, that have no other fields than those they name.
+    `root` is the prefix of references; `overrides` are the schemas of fields with raw JSON; `closed`
+    are the structs that allow no other fields, besides requests and responses.
     """
 
     def __init__(
@@ -52,13 +52,14 @@ class Shapes:
         self._root = root
         self._overrides = overrides or {}
         self._closed = (Answer, Request, *closed)
-        self.found: dict[str, Json] = {}
+        self.collected: dict[str, Json] = {}
 
     def of(self, kind: Any) -> Json:
-        """The schema of a type: a reference where it is a struct, which is collected."""
+        """The schema of a type; for a struct, a reference to its collected schema."""
         return self._schema(msgspec.inspect.type_info(kind), owner=None)
 
     def ref(self, name: str) -> Json:
+        """A reference to the collected schema `name`."""
         return {"$ref": f"{self._root}{name}"}
 
     def _schema(self, info: Type, *, owner: type | None) -> Json:
@@ -75,15 +76,15 @@ class Shapes:
             case msgspec.inspect.CustomType(cls=cls) if cls in {Money, Exact}:
                 schema = dict(_NUMBER_OR_TEXT)
             case msgspec.inspect.DecimalType():
-                is_answer = owner is not None and issubclass(owner, Answer)
-                schema = dict(_NUMBER if is_answer else _NUMBER_OR_TEXT)
+                is_response = owner is not None and issubclass(owner, Answer)
+                schema = dict(_NUMBER if is_response else _NUMBER_OR_TEXT)
             case msgspec.inspect.ListType():
                 schema = {"type": "array", "items": self._schema(info.item_type, owner=owner)}
             case msgspec.inspect.DictType():
-                held = self._schema(info.value_type, owner=owner)
-                schema = {"type": "object", "additionalProperties": held or True}
+                value_schema = self._schema(info.value_type, owner=owner)
+                schema = {"type": "object", "additionalProperties": value_schema or True}
             case msgspec.inspect.UnionType():
-                schema = _either([self._schema(one, owner=owner) for one in info.types])
+                schema = _any_of([self._schema(each, owner=owner) for each in info.types])
             case _:
                 schema = dict(_PLAIN[type(info)])
         return schema
@@ -91,9 +92,9 @@ class Shapes:
     def _struct(self, info: msgspec.inspect.StructType) -> Json:
         kind = info.cls
         name = kind.__name__
-        if name not in self.found:
-            self.found[name] = {}
-            self.found[name] = self._object(kind, info)
+        if name not in self.collected:
+            self.collected[name] = {}
+            self.collected[name] = self._object(kind, info)
         return self.ref(name)
 
     def _object(self, kind: type[Struct], info: msgspec.inspect.StructType) -> Json:
@@ -118,21 +119,21 @@ class Shapes:
         if "anyOf" in bound:
             return bound
         schemas = [
-            self._schema(one, owner=kind)
-            for one in _alternatives(msgspec.inspect.type_info(_without_unset(hint)))
+            self._schema(each, owner=kind)
+            for each in _alternatives(msgspec.inspect.type_info(_without_unset(hint)))
         ]
         bounded = [
             schema if schema == _NULL else {**schema, **bound}
             for schema in schemas
             if schema != _NULL or not kind.__struct_config__.omit_defaults
         ]
-        schema = _either(bounded)
+        schema = _any_of(bounded)
         default = _default(field)
         return schema if default is None else {**schema, "default": default}
 
 
 def _format(kind: type, name: str) -> Json:
-    """The form of times, which answers and events write as text."""
+    """The format of times, which responses and events write as text."""
     if not issubclass(kind, Answer | Event):
         return {}
     if name.endswith("_at") or name == "member_since":
@@ -141,9 +142,10 @@ def _format(kind: type, name: str) -> Json:
 
 
 def _bound_of(kind: type, name: str) -> Schema:
-    """What the field's type does not say: of what callers send, and of our own events."""
-    held = EVENT_BOUNDS.get(kind, {}).get(name)
-    return BOUNDS.get(kind, {}).get(name, {}) if held is None else held.schema
+    """The bounds of a field, which its type does not express: of requests, and of the events of
+    services."""
+    bound = EVENT_BOUNDS.get(kind, {}).get(name)
+    return BOUNDS.get(kind, {}).get(name, {}) if bound is None else bound.schema
 
 
 def _alternatives(info: Type) -> tuple[Type, ...]:
@@ -159,14 +161,14 @@ def _without_unset(hint: Any) -> Any:
         return hint
     rest = [part for part in parts if part is not UnsetType]
     kind = rest[0]
-    for one in rest[1:]:
-        kind |= one
+    for part in rest[1:]:
+        kind |= part
     return kind
 
 
-def _either(branches: list[Json]) -> Json:
-    """One of these: plain types that differ in nothing else are named together."""
-    branches = [one for branch in branches for one in _flat(branch)]
+def _any_of(branches: list[Json]) -> Json:
+    """A schema for any of the branches, as a list of types where they differ only in `type`."""
+    branches = [part for branch in branches for part in _flatten(branch)]
     if len(branches) == 1:
         return branches[0]
     values = [branch for branch in branches if branch != _NULL]
@@ -179,12 +181,12 @@ def _either(branches: list[Json]) -> Json:
     return {"anyOf": branches}
 
 
-def _flat(branch: Json) -> list[Json]:
+def _flatten(branch: Json) -> list[Json]:
     return branch["anyOf"] if list(branch) == ["anyOf"] else [branch]
 
 
 def _default(field: msgspec.inspect.Field) -> Any:
-    """The default worth telling: of null and of nothing there is nothing to tell."""
+    """The default to document, or None: a default of null or of no value is not documented."""
     default = field.default
     if isinstance(default, Raw) or default in {msgspec.NODEFAULT, UNSET, None}:
         return None

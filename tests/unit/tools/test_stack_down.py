@@ -1,4 +1,4 @@
-"""What an operator is told while the stack is down: one sentence, and no traceback."""
+"""While the stack is down, operators' commands print one sentence and no traceback."""
 
 import socket
 import subprocess
@@ -13,33 +13,33 @@ from tools.__main__ import main
 
 
 @pytest.fixture
-def closed() -> Iterator[int]:
-    """A port that is taken, and where nobody answers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
+def closed_port() -> Iterator[int]:
+    """A port that is taken and refuses connections."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 @pytest.fixture(params=["a fresh clone", "a stack that is down"])
 def down(
     request: pytest.FixtureRequest,
     tmp_path: Path,
-    closed: int,
+    closed_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = tmp_path / "stack"
     if request.param == "a stack that is down":
         home.mkdir()
     monkeypatch.setenv("WHALE_HOME", str(home))
-    monkeypatch.setenv("WHALE_KAFKA_PORT", str(closed))
-    monkeypatch.setenv("WHALE_POSTGRES_PORT", str(closed))
+    monkeypatch.setenv("WHALE_KAFKA_PORT", str(closed_port))
+    monkeypatch.setenv("WHALE_POSTGRES_PORT", str(closed_port))
     monkeypatch.delenv("WHALE_KAFKA_URL", raising=False)
     monkeypatch.delenv("WHALE_POSTGRES_URL", raising=False)
 
 
 @pytest.mark.usefixtures("down")
 @pytest.mark.parametrize(
-    ("words", "server"),
+    ("command", "server"),
     [
         ("dead-letters list", "Kafka"),
         ("dead-letters show order.completed.dlq:0:1", "Kafka"),
@@ -52,24 +52,24 @@ def down(
         ("orders --skipped", "PostgreSQL"),
     ],
 )
-def test_a_command_says_what_is_away_and_what_to_do(
-    words: str, server: str, capfd: pytest.CaptureFixture[str]
+def test_a_command_reports_which_server_is_unavailable_and_what_to_do(
+    command: str, server: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words.split()) == 1
-    out, told = capfd.readouterr()
+    assert main(command.split()) == 1
+    out, err = capfd.readouterr()
     variable = {"Kafka": "WHALE_KAFKA_URL", "PostgreSQL": "WHALE_POSTGRES_URL"}[server]
-    assert told == (
-        f"{server} does not answer: start the stack with `make up`, or check {variable}.\n"
+    assert err == (
+        f"{server} does not respond: start the stack with `make up`, or check {variable}.\n"
     )
     assert out == ""
 
 
 @pytest.mark.usefixtures("down")
-def test_nothing_of_the_libraries_shows_either() -> None:
-    """As a process of its own: what is logged goes to the terminal there."""
+def test_no_log_line_of_a_library_is_printed() -> None:
+    """In a process of its own, where log lines would reach the terminal."""
     command = [sys.executable, "-m", "tools", "dead-letters", "list"]
-    asked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert asked.returncode == 1
-    assert asked.stderr.splitlines() == [
-        "Kafka does not answer: start the stack with `make up`, or check WHALE_KAFKA_URL."
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 1
+    assert outcome.stderr.splitlines() == [
+        "Kafka does not respond: start the stack with `make up`, or check WHALE_KAFKA_URL."
     ]
