@@ -13,7 +13,9 @@ the partition is handled ahead until the consumer has reached the skipped one.
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -113,10 +115,11 @@ class LookAhead(Generic[E]):
 
     def _select(self, partition: TopicPartition, records: Sequence[Any]) -> list[E]:
         selected: list[E] = []
+        self._fair.advance(partition, records[-1].offset + 1)
+        closed_stores = self._fair.closed_stores(partition)
         for record in records:
-            self._fair.advance(partition, record.offset + 1)
             store = (record.key or b"").partition(b":")[0]
-            if not self._fair.is_open(partition, store):
+            if store in closed_stores:
                 continue
             try:
                 event = self._read(record)
@@ -143,7 +146,7 @@ class _FairShare:
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
         self._next_offsets: dict[TopicPartition, int] = {}
-        self._closed: set[tuple[TopicPartition, bytes]] = set()
+        self._closed: defaultdict[TopicPartition, set[bytes]] = defaultdict(set)
         self._shares: dict[bytes, tuple[float, float]] = {}
 
     def clear(self) -> None:
@@ -162,22 +165,24 @@ class _FairShare:
         """Open all stores again: the consumer has reached `offset`, so it handled what was skipped
         before."""
         self._next_offsets[partition] = offset
-        self._closed = {closed for closed in self._closed if closed[0] != partition}
+        self._closed[partition].clear()
 
-    def is_open(self, partition: TopicPartition, store: bytes) -> bool:
-        return (partition, store) not in self._closed
+    def closed_stores(self, partition: TopicPartition) -> AbstractSet[bytes]:
+        """The stores whose records of the partition are left to the consumer; `take` adds to it."""
+        return self._closed[partition]
 
     def take(self, partition: TopicPartition, store: bytes, *, key_store: bytes) -> bool:
         """Use one record of the store's share. If none is left, close the store in the partition
         and return False."""
-        if not self.is_open(partition, store):
-            self._closed.add((partition, key_store))
+        closed = self._closed[partition]
+        if store in closed:
+            closed.add(key_store)
             return False
         now = time.monotonic()
         share, since = self._shares.get(store, (float(self._per_second), now))
         share = min(share + (now - since) * self._per_second, self._per_second)
         if share < 1:
-            self._closed |= {(partition, store), (partition, key_store)}
+            closed |= {store, key_store}
             return False
         self._shares[store] = (share - 1, now)
         return True

@@ -53,7 +53,7 @@ async def reason(kafka: FakeKafka, *, batch_seconds: float | None = None) -> str
     )
     consumer._subscriber = SimpleNamespace(consumer=kafka)
     if batch_seconds is not None:
-        consumer._busy_since = time.monotonic() - batch_seconds
+        consumer._watchdog._batch_started_at = time.monotonic() - batch_seconds
     try:
         await consumer.ready()
     except NotReady as not_ready:
