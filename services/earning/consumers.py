@@ -45,7 +45,7 @@ P = TypeVar("P", Order, Refund)
 
 
 class Guest(Struct, frozen=True):
-    """An event of the store without a customer, which is passed over."""
+    """An event of the store without a customer, which is ignored."""
 
     store_id: str
 
