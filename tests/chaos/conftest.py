@@ -45,7 +45,8 @@ def fragile_stack() -> Iterator[Stack]:
     finally:
         stack.down()
         if is_mounted:
-            subprocess.run(["umount", str(home)], check=True)
+            # Lazily: a server may still be exiting, which keeps the disk busy for a moment.
+            subprocess.run(["umount", "--lazy", str(home)], check=True)
         shutil.rmtree(home, ignore_errors=True)
 
 
