@@ -1,11 +1,12 @@
 """The REST schemas of anomalies and detector settings. The fields that clients rely on come first."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.api import Request, Response
+from libs.contracts.api import MAX_ORDER_POINTS, Request, Response
 from libs.contracts.numbers import Exact
 
 AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
@@ -13,11 +14,7 @@ AnomalyStatus = Literal["pending_review", "in_review", "resolved"]
 Resolution = Literal["approved", "voided", "suspended"]
 Mode = Literal["off", "shadow", "review"]
 
-MAX_COUNT: Final = 1_000
-MAX_WINDOW_SECONDS: Final = 86_400
-MAX_FACTOR: Final = 10**6
-MAX_HISTORY: Final = 1_000
-MAX_DAYS: Final = 365
+ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
 class Anomaly(Response, frozen=True, kw_only=True):
@@ -72,6 +69,40 @@ class Deviation(Request, frozen=True, kw_only=True):
     mode: Mode = "review"
     score: Exact = Decimal(6)
     min_days: int = 14
+
+
+class WholeNumbers(Struct, frozen=True):
+    """From `low` to `high`."""
+
+    low: int
+    high: int
+
+
+class Decimals(Struct, frozen=True):
+    """Over `above` and up to `high`, with at most six decimals."""
+
+    above: int
+    high: int
+
+
+ParameterBound = WholeNumbers | Decimals
+
+# The bounds of each detector's parameters.
+PARAMETER_BOUNDS: Final[Mapping[type[Struct], Mapping[str, ParameterBound]]] = {
+    RapidEarning: {
+        "count": WholeNumbers(2, 1_000),
+        "window_seconds": WholeNumbers(1, 86_400),
+    },
+    UnusualAmount: {
+        "factor": Decimals(1, 10**6),
+        "min_history": WholeNumbers(1, 1_000),
+        "min_points": WholeNumbers(1, MAX_ORDER_POINTS),
+    },
+    Deviation: {
+        "score": Decimals(0, 10**6),
+        "min_days": WholeNumbers(2, 365),
+    },
+}
 
 
 class AnomalySettings(Request, frozen=True, kw_only=True):

@@ -149,6 +149,14 @@ _SHOP_EVENT: Final[dict[str, Schema]] = {
     "order_id": _SHOP_ID,
 }
 
+
+def _parameter(bound: anomalies.ParameterBound) -> Schema:
+    """A parameter of a detector."""
+    if isinstance(bound, anomalies.Decimals):
+        return decimal(bound.high, above=bound.above)
+    return integer(bound.low, bound.high)
+
+
 # By struct and field: the bounds that are not part of the type.
 BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.TierInput: {
@@ -187,18 +195,9 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "points_cost": _COST,
     },
     anomalies.AnomalyPatch: {"note": _REASON},
-    anomalies.RapidEarning: {
-        "count": integer(2, anomalies.MAX_COUNT),
-        "window_seconds": integer(1, anomalies.MAX_WINDOW_SECONDS),
-    },
-    anomalies.UnusualAmount: {
-        "factor": decimal(anomalies.MAX_FACTOR, above=1),
-        "min_history": integer(1, anomalies.MAX_HISTORY),
-        "min_points": integer(1, api.MAX_ORDER_POINTS),
-    },
-    anomalies.Deviation: {
-        "score": decimal(anomalies.MAX_FACTOR, above=0),
-        "min_days": integer(2, anomalies.MAX_DAYS),
+    **{
+        detector: {name: _parameter(bound) for name, bound in bounds.items()}
+        for detector, bounds in anomalies.PARAMETER_BOUNDS.items()
     },
     anomalies.BacktestRequest: {"from_": _DAY, "to": _DAY},
     intake.EventEnvelope: {

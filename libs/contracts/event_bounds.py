@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from libs.contracts import api, bounds, events, rewards
+from libs.contracts import anomalies, api, bounds, events, rewards
 from libs.contracts.bounds import Schema
 from libs.kernel import ids
 from libs.kernel.clock import parse_time
@@ -222,7 +222,7 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "id": _ID,
         "version": _integer(1, _LARGEST_INTEGER),
         "customer_id": _ID,
-        "type": _open_enum("rapid_earning", "unusual_amount", "deviation"),
+        "type": _open_enum(*anomalies.ANOMALY_TYPES),
         "description": _REASON,
         "points_involved": _integer(0, _LARGEST_BIGINT),
         "status": _open_enum("pending_review", "in_review", "resolved"),

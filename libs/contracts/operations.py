@@ -436,11 +436,7 @@ OPERATIONS: Final = (
                 "Only anomalies with this status.",
                 *("pending_review", "in_review", "resolved"),
             ),
-            _choice(
-                "type",
-                "Only anomalies of this type.",
-                *("rapid_earning", "unusual_amount", "deviation"),
-            ),
+            _choice("type", "Only anomalies of this type.", *anomalies.ANOMALY_TYPES),
             _CUSTOMER_FILTER,
         ),
         response=anomalies.Anomaly,
