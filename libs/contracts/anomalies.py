@@ -18,7 +18,7 @@ ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
 class Anomaly(Response, frozen=True, kw_only=True):
-    """Suspicious earn transactions; `evidence` has the numbers of the evaluation."""
+    """Suspicious earnings; `evidence` has the numbers that they were judged by."""
 
     id: str
     customer_id: str
@@ -44,7 +44,7 @@ class AnomalyPatch(Request, frozen=True, kw_only=True):
 
 
 class RapidEarning(Request, frozen=True, kw_only=True):
-    """`count` or more earn transactions of a customer within `window_seconds`, including both ends."""
+    """`count` or more earnings of a customer within `window_seconds`, including both ends."""
 
     mode: Mode = "review"
     count: int = 10
@@ -52,8 +52,8 @@ class RapidEarning(Request, frozen=True, kw_only=True):
 
 
 class UnusualAmount(Request, frozen=True, kw_only=True):
-    """An earn transaction of at least `min_points`, and of at least `factor` times the median of the
-    customer's earlier earn transactions. For a customer with fewer than `min_history` of them, the
+    """An earning of at least `min_points`, and of at least `factor` times the median of the
+    customer's earlier earnings. For a customer with fewer than `min_history` earlier earnings, the
     store's median is used."""
 
     mode: Mode = "review"
@@ -64,7 +64,7 @@ class UnusualAmount(Request, frozen=True, kw_only=True):
 
 class Deviation(Request, frozen=True, kw_only=True):
     """A UTC day whose points have a robust score of at least `score`, compared with the customer's
-    earlier days. Evaluated once the customer has `min_days` earlier days with earn transactions."""
+    earlier days. Judged once the customer has `min_days` earlier days with earnings."""
 
     mode: Mode = "review"
     score: Exact = Decimal(6)
@@ -72,14 +72,14 @@ class Deviation(Request, frozen=True, kw_only=True):
 
 
 class WholeNumbers(Struct, frozen=True):
-    """From `low` to `high`."""
+    """The integers from `low` to `high`."""
 
     low: int
     high: int
 
 
 class Decimals(Struct, frozen=True):
-    """Over `above` and up to `high`, with at most six decimals."""
+    """The numbers greater than `above`, up to `high`, with at most six decimal places."""
 
     above: int
     high: int
@@ -114,7 +114,7 @@ class AnomalySettings(Request, frozen=True, kw_only=True):
 
 
 class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Settings to evaluate on the recorded history of the UTC days `from` to `to`, inclusive."""
+    """Settings to try on the recorded history of the UTC days `from` to `to`, inclusive."""
 
     from_: str
     to: str
@@ -123,14 +123,14 @@ class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from
 
 class Recall(Response, frozen=True, kw_only=True):
     """The anomalies that were resolved in one way: how many there are, and how many of them the
-    evaluated settings would have flagged."""
+    given settings would have flagged."""
 
     total: int
     flagged: int
 
 
 class BacktestDay(Response, frozen=True, kw_only=True):
-    """The anomalies of a day that would have been flagged, by their last earn transaction."""
+    """The anomalies of a day that would have been flagged; each counts on the day of its last earning."""
 
     date: str
     flagged: int
@@ -151,8 +151,7 @@ class BacktestDetector(Response, frozen=True, kw_only=True):
 
 
 class BacktestAnswer(Response, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What the evaluated settings would have flagged; `earnings` counts the evaluated earn
-    transactions."""
+    """What the given settings would have flagged; `earnings` is the number of judged earnings."""
 
     from_: str
     to: str

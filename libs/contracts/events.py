@@ -145,7 +145,7 @@ class AnomalyChanged(Event, frozen=True, kw_only=True):
     anomaly.resolved.
 
     An anomaly that is `withdrawn` is no longer shown: it was merged into `merged_into`, or late
-    earn transactions showed that it was normal.
+    earnings showed that it was normal.
     """
 
     id: str

@@ -74,7 +74,7 @@ HTTP_REFUSED: Final = Counter(
 )
 WINDOWS_UNAVAILABLE: Final = Counter(
     "whale_anomaly_windows_unavailable_total",
-    "Batches of earn transactions evaluated without the windows in Redis, which was unavailable.",
+    "Batches of earnings judged without the windows in Redis, which was unavailable.",
 )
 ANOMALIES_FLAGGED: Final = Counter(
     "whale_anomalies_flagged_total", "Flagged anomalies, by type and mode.", ["type", "mode"]
