@@ -1,4 +1,4 @@
-"""Earnings told as earning tells them, and what is flagged of them, as tests use them."""
+"""Earnings as the ledger publishes them, and what is flagged of them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +9,13 @@ from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
 from tests.support import Shop
 
-# Yesterday at noon: far from midnight, and in the past for whoever checks.
+# Yesterday at noon: far from midnight, and in the past at any hour of today.
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
-Told = dict[str, Any]
+Event = dict[str, Any]
 
 
-def told(shop: Shop, customer_id: str, points: int, second: float, **changes: object) -> Told:
+def earned(shop: Shop, customer_id: str, points: int, second: float, **changes: object) -> Event:
     """An event of points.earned, `second` seconds after yesterday's noon."""
     at = format_time(NOON + timedelta(seconds=second))
     return {
@@ -34,45 +34,45 @@ def told(shop: Shop, customer_id: str, points: int, second: float, **changes: ob
     }
 
 
-async def tell(shop: Shop, *events: Told) -> None:
-    for one in events:
-        await shop.publish(one, topic=POINTS_EARNED)
+async def publish(shop: Shop, *events: Event) -> None:
+    for event in events:
+        await shop.publish(event, topic=POINTS_EARNED)
 
 
-async def listed(shop: Shop, query: str = "") -> list[Any]:
-    answer = await shop.call("GET", f"loyalty/anomalies?limit=100{query}")
-    assert answer.status == 200, answer.raw
-    assert answer.json["total"] == len(answer.json["data"])
-    return answer.json["data"]
+async def list_anomalies(shop: Shop, query: str = "") -> list[Any]:
+    response = await shop.call("GET", f"loyalty/anomalies?limit=100{query}")
+    assert response.status == 200, response.raw
+    assert response.json["total"] == len(response.json["data"])
+    return response.json["data"]
 
 
-async def become(shop: Shop, *descriptions: str, query: str = "") -> list[Any]:
-    """Wait until the list has these descriptions, in any order; answers it."""
+async def wait_for_descriptions(shop: Shop, *descriptions: str, query: str = "") -> list[Any]:
+    """Wait until the list has these descriptions, in any order; returns the list."""
 
     async def look() -> list[Any]:
-        found = await listed(shop, query)
-        assert sorted(one["description"] for one in found) == sorted(descriptions)
-        return found
+        anomalies = await list_anomalies(shop, query)
+        assert sorted(one["description"] for one in anomalies) == sorted(descriptions)
+        return anomalies
 
     return await eventually(look, within_seconds=10)
 
 
-async def heard(shop: Shop) -> None:
-    """Wait until anomaly has heard everything so far: another customer's burst is flagged."""
-    customer = new_id("heard")
-    await tell(shop, *(told(shop, customer, 1, 86_000 + n / 10) for n in range(10)))
+async def wait_until_judged(shop: Shop) -> None:
+    """Wait until everything published so far is judged: a burst published after it is flagged."""
+    customer = new_id("last")
+    await publish(shop, *(earned(shop, customer, 1, 86_000 + n / 10) for n in range(10)))
 
     async def look() -> None:
-        assert await listed(shop, f"&customer_id={customer}")
+        assert await list_anomalies(shop, f"&customer_id={customer}")
 
     await eventually(look, within_seconds=10)
 
 
-async def of(shop: Shop, customer: str) -> list[tuple[Any, ...]]:
-    """What is flagged of a customer, without what differs from run to run."""
+async def flags_of(shop: Shop, customer: str) -> list[tuple[Any, ...]]:
+    """A customer's anomalies, without the values that differ from run to run."""
     return sorted(
         (one["type"], one["description"], one["points_involved"], len(one["transaction_ids"]))
-        for one in await listed(shop, f"&customer_id={customer}")
+        for one in await list_anomalies(shop, f"&customer_id={customer}")
     )
 
 
@@ -81,12 +81,12 @@ async def patch(shop: Shop, anomaly: Any, body: object, **more: Any) -> Any:
 
 
 async def flagged(shop: Shop, customer: str = "cust_1") -> Any:
-    """A pending anomaly of a customer's own."""
-    await tell(shop, *(told(shop, customer, 100, n) for n in range(10)))
+    """A pending anomaly of the customer: a new burst."""
+    await publish(shop, *(earned(shop, customer, 100, n) for n in range(10)))
 
     async def look() -> Any:
-        found = await listed(shop, f"&customer_id={customer}")
-        assert [one["description"] for one in found] == ["10 point transactions in 1 minute"]
-        return found[0]
+        anomalies = await list_anomalies(shop, f"&customer_id={customer}")
+        assert [one["description"] for one in anomalies] == ["10 point transactions in 1 minute"]
+        return anomalies[0]
 
     return await eventually(look, within_seconds=10)

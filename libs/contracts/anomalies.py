@@ -1,11 +1,12 @@
-"""The REST shapes of anomalies and their settings. The fields that clients rely on come first."""
+"""The REST schemas of anomalies and detector settings. The fields that clients rely on come first."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.api import Answer, Request
+from libs.contracts.api import MAX_ORDER_POINTS, Request, Response
 from libs.contracts.numbers import Exact
 
 AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
@@ -13,15 +14,11 @@ AnomalyStatus = Literal["pending_review", "in_review", "resolved"]
 Resolution = Literal["approved", "voided", "suspended"]
 Mode = Literal["off", "shadow", "review"]
 
-MAX_COUNT: Final = 1_000
-MAX_WINDOW_SECONDS: Final = 86_400
-MAX_FACTOR: Final = 10**6
-MAX_HISTORY: Final = 1_000
-MAX_DAYS: Final = 365
+ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
-class Anomaly(Answer, frozen=True, kw_only=True):
-    """Suspicious earning; `evidence` holds the numbers it was judged by."""
+class Anomaly(Response, frozen=True, kw_only=True):
+    """Suspicious earn transactions; `evidence` has the numbers of the evaluation."""
 
     id: str
     customer_id: str
@@ -39,7 +36,7 @@ class Anomaly(Answer, frozen=True, kw_only=True):
 
 
 class AnomalyPatch(Request, frozen=True, kw_only=True):
-    """Take an anomaly into review, or resolve it; a resolution is final."""
+    """Start the review of an anomaly, or resolve it; a resolution is final."""
 
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None = None
@@ -47,7 +44,7 @@ class AnomalyPatch(Request, frozen=True, kw_only=True):
 
 
 class RapidEarning(Request, frozen=True, kw_only=True):
-    """`count` or more earnings of a customer within `window_seconds`, both ends included."""
+    """`count` or more earn transactions of a customer within `window_seconds`, including both ends."""
 
     mode: Mode = "review"
     count: int = 10
@@ -55,8 +52,9 @@ class RapidEarning(Request, frozen=True, kw_only=True):
 
 
 class UnusualAmount(Request, frozen=True, kw_only=True):
-    """One earning of at least `factor` times the median of the customer's earlier ones, and of
-    `min_points`. A customer with fewer than `min_history` of them is held to the store's median."""
+    """An earn transaction of at least `min_points`, and of at least `factor` times the median of the
+    customer's earlier earn transactions. For a customer with fewer than `min_history` of them, the
+    store's median is used."""
 
     mode: Mode = "review"
     factor: Exact = Decimal(10)
@@ -65,16 +63,50 @@ class UnusualAmount(Request, frozen=True, kw_only=True):
 
 
 class Deviation(Request, frozen=True, kw_only=True):
-    """A UTC day's points whose robust score against the customer's earlier days reaches `score`;
-    judged from `min_days` earlier days with earnings on."""
+    """A UTC day whose points have a robust score of at least `score`, compared with the customer's
+    earlier days. Evaluated once the customer has `min_days` earlier days with earn transactions."""
 
     mode: Mode = "review"
     score: Exact = Decimal(6)
     min_days: int = 14
 
 
+class WholeNumbers(Struct, frozen=True):
+    """From `low` to `high`."""
+
+    low: int
+    high: int
+
+
+class Decimals(Struct, frozen=True):
+    """Over `above` and up to `high`, with at most six decimals."""
+
+    above: int
+    high: int
+
+
+ParameterBound = WholeNumbers | Decimals
+
+# The bounds of each detector's parameters.
+PARAMETER_BOUNDS: Final[Mapping[type[Struct], Mapping[str, ParameterBound]]] = {
+    RapidEarning: {
+        "count": WholeNumbers(2, 1_000),
+        "window_seconds": WholeNumbers(1, 86_400),
+    },
+    UnusualAmount: {
+        "factor": Decimals(1, 10**6),
+        "min_history": WholeNumbers(1, 1_000),
+        "min_points": WholeNumbers(1, MAX_ORDER_POINTS),
+    },
+    Deviation: {
+        "score": Decimals(0, 10**6),
+        "min_days": WholeNumbers(2, 365),
+    },
+}
+
+
 class AnomalySettings(Request, frozen=True, kw_only=True):
-    """A store's detectors; what is left out is as shipped."""
+    """The settings of a store's detectors; omitted fields have their default values."""
 
     rapid_earning: RapidEarning = RapidEarning()
     unusual_amount: UnusualAmount = UnusualAmount()
@@ -82,31 +114,31 @@ class AnomalySettings(Request, frozen=True, kw_only=True):
 
 
 class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Settings to try on the recorded history of the UTC days `from` to `to`, both included."""
+    """Settings to evaluate on the recorded history of the UTC days `from` to `to`, inclusive."""
 
     from_: str
     to: str
     settings: AnomalySettings = AnomalySettings()
 
 
-class Recall(Answer, frozen=True, kw_only=True):
-    """Of the anomalies that people resolved in one way: how many there are, and how many of them
-    the tried settings would have flagged too."""
+class Recall(Response, frozen=True, kw_only=True):
+    """The anomalies that were resolved in one way: how many there are, and how many of them the
+    evaluated settings would have flagged."""
 
     total: int
     flagged: int
 
 
-class BacktestDay(Answer, frozen=True, kw_only=True):
-    """What would have been flagged for a day's earnings, by the last earning of each."""
+class BacktestDay(Response, frozen=True, kw_only=True):
+    """The anomalies of a day that would have been flagged, by their last earn transaction."""
 
     date: str
     flagged: int
     points_involved: int
 
 
-class BacktestDetector(Answer, frozen=True, kw_only=True):
-    """One detector on the tried history; days without a flag are left out."""
+class BacktestDetector(Response, frozen=True, kw_only=True):
+    """The results of one detector; days without an anomaly are omitted."""
 
     type: AnomalyType
     flagged: int
@@ -118,8 +150,9 @@ class BacktestDetector(Answer, frozen=True, kw_only=True):
     approved: Recall
 
 
-class BacktestAnswer(Answer, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What the tried settings would have flagged; `earnings` is how many were looked at."""
+class BacktestAnswer(Response, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """What the evaluated settings would have flagged; `earnings` counts the evaluated earn
+    transactions."""
 
     from_: str
     to: str

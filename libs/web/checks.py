@@ -32,7 +32,7 @@ def customer_parameter(query: Query, faults: Faults) -> str | None:
 
 def customer_start_parameter(query: Query, faults: Faults) -> str | None:
     """The parameter `query`, the start of a customer's id, in the form in which ids are stored."""
-    return _parameter("query", query, faults, ids.customer_id_start)
+    return _parameter("query", query, faults, ids.customer_id_prefix)
 
 
 def _parameter(

@@ -12,7 +12,7 @@ from libs.background.lifecycle import OnStop
 from libs.messaging.consumer import BatchConsumer
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
-from libs.persistence.idempotency import purging
+from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.anomaly import consumers
@@ -20,10 +20,10 @@ from services.anomaly.api.routes import ROUTES
 from services.anomaly.handlers.backtests import Backtests
 from services.anomaly.handlers.resources import Resources
 from services.anomaly.settings import Settings
-from services.anomaly.store.earnings import Earning
+from services.anomaly.store.earnings import EarningEvent
 from services.anomaly.store.windows import Windows
 
-# A batch's windows take milliseconds; who waits longer is better served by PostgreSQL.
+# A batch's windows take milliseconds; beyond this, PostgreSQL judges the batch faster.
 _REDIS_SECONDS = 1.0
 
 
@@ -35,12 +35,12 @@ def build(settings: Settings) -> ASGIApp:
         settings.redis_url,
         socket_timeout=_REDIS_SECONDS,
         socket_connect_timeout=_REDIS_SECONDS,
-        # A lost connection may mean another server: it is told, not hidden by trying again.
+        # A lost connection may mean another server, so it is reported and not hidden by a retry.
         retry=Retry(NoBackoff(), 0),
     )
     windows = Windows(redis)
 
-    def points_posted(producer: AIOKafkaProducer) -> BatchConsumer[Earning | None]:
+    def points_posted(producer: AIOKafkaProducer) -> BatchConsumer[EarningEvent | None]:
         return consumers.points_posted(batches, windows, messaging.wake_relay, producer)
 
     messaging = Messaging(
@@ -60,7 +60,7 @@ def build(settings: Settings) -> ASGIApp:
             OnStop(reads.dispose),
             OnStop(redis.aclose),
             messaging,
-            purging(batches),
+            idempotency_key_purger(batches),
         ],
         state={
             "resources": Resources(

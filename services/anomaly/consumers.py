@@ -1,4 +1,4 @@
-"""What anomaly hears from Kafka: every transaction of the ledger, of which it judges earnings."""
+"""Consumes every transaction of the ledger from Kafka, and has the earnings judged."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ from libs.contracts.groups import ANOMALY_POINTS
 from libs.kernel.clock import format_time, parse_time
 from libs.messaging.cloudevents import EventReader, Poison
 from libs.messaging.consumer import BatchConsumer, Record, RecordOutcome
-from services.anomaly.handlers.detecting import detect
-from services.anomaly.store.earnings import Earning, milliseconds
+from services.anomaly.handlers.detection import detect
+from services.anomaly.store.earnings import EarningEvent, milliseconds
 from services.anomaly.store.windows import Windows
 
 GROUP: Final = ANOMALY_POINTS.name
@@ -25,18 +25,18 @@ def points_posted(
     windows: Windows,
     wake_relay: Callable[[], None],
     producer: AIOKafkaProducer,
-) -> BatchConsumer[Earning | None]:
-    """Earnings are judged; the other types change nothing here."""
+) -> BatchConsumer[EarningEvent | None]:
+    """The consumer of `points.*`. Transactions that are no earnings change nothing here."""
     reader = EventReader(*TOPICS, kind=PointsPosted)
 
-    def read(record: Record) -> Earning | None:
+    def read(record: Record) -> EarningEvent | None:
         event = reader.read(record)
         return _earning(event) if event.type == "earn" else None
 
-    async def handle(told: Sequence[Earning | None]) -> Sequence[RecordOutcome]:
-        if await detect(engine, windows, [one for one in told if one is not None]):
+    async def handle(events: Sequence[EarningEvent | None]) -> Sequence[RecordOutcome]:
+        if await detect(engine, windows, [one for one in events if one is not None]):
             wake_relay()
-        return [None] * len(told)
+        return [None] * len(events)
 
     return BatchConsumer(
         topics=TOPICS,
@@ -48,12 +48,12 @@ def points_posted(
     )
 
 
-def _earning(event: PointsPosted) -> Earning:
-    """The earning of an event, which is held to its bounds already."""
+def _earning(event: PointsPosted) -> EarningEvent:
+    """The earning of an event whose other bounds were checked already. Raises Poison."""
     if not 0 < event.points <= MAX_ORDER_POINTS:
         raise Poison("invalid", f"points: from 1 to {MAX_ORDER_POINTS:,}")
     occurred_at = parse_time(event.occurred_at)
-    return Earning(
+    return EarningEvent(
         event.store_id,
         event.customer_id,
         event.transaction_id,

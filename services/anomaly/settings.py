@@ -1,11 +1,11 @@
-"""What anomaly is told by its environment."""
+"""The settings of anomaly, read from the environment."""
 
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import Secret
 
 
 class Settings(KafkaSecurity, frozen=True, kw_only=True):
-    """One field per variable, `WHALE_` before its name; those without a default must be set."""
+    """One field per variable, named with the prefix `WHALE_`. Fields without a default are required."""
 
     database_url: str
     kafka_url: str
@@ -16,5 +16,5 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
-    # Which parts this process runs, so that they can be scaled apart.
+    # The parts that this process runs, so that each can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "relay"})

@@ -1,4 +1,4 @@
-"""The table of anomaly that lists are composed of; migrations/ makes it and the others."""
+"""The table that queries are composed from; migrations/ creates it and the others."""
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
@@ -24,7 +24,7 @@ anomalies = Table(
     Column("transaction_ids", ARRAY(Uuid), nullable=False),
     Column("first_at", _MOMENT, nullable=False),
     Column("last_at", _MOMENT, nullable=False),
-    # JSON as it was judged by: nothing queries it.
+    # JSON text; no query looks into it.
     Column("evidence", Text, nullable=False),
     Column("status", _ID, nullable=False),
     Column("flagged_at", _MOMENT, nullable=False),

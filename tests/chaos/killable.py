@@ -45,7 +45,7 @@ POINTS: dict[str, dict[str, Point]] = {
         "returned, not cancelled": (Ledger, "cancel", True),
     },
     "anomaly": {
-        "in windows, not recorded": (Windows, "suspect", True),
+        "in windows, not recorded": (Windows, "add", True),
         "recorded, not judged": (earnings, "add", True),
         "judged, not committed": (outbox, "append", True),
         "committed, offset not": (BatchConsumer, "_commit", False),

@@ -1,4 +1,4 @@
-"""What is checked of requests about anomalies, their settings and backtests."""
+"""The checks of requests about anomalies, their settings and backtests."""
 
 from typing import Any
 
@@ -44,12 +44,12 @@ def test_the_routes_are_those_of_the_table() -> None:
         pytest.param({"status": "in_review", "why": "x"}, ["#/why"], id="a misspelt field"),
     ],
 )
-async def test_faulty_reviews_are_named_with_their_places(
+async def test_faults_of_reviews_have_pointers(
     shop: Shop, body: dict[str, Any], pointers: list[str]
 ) -> None:
-    answer = await shop.call("PATCH", f"loyalty/anomalies/{UNKNOWN}", body)
-    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
-    assert [fault["pointer"] for fault in answer.json["errors"]] == pointers
+    response = await shop.call("PATCH", f"loyalty/anomalies/{UNKNOWN}", body)
+    assert (response.status, response.json["code"]) == (400, "invalid_request")
+    assert [fault["pointer"] for fault in response.json["errors"]] == pointers
 
 
 RAPID, UNUSUAL, DEVIATION = "rapid_earning", "unusual_amount", "deviation"
@@ -69,28 +69,28 @@ SETTINGS = [
         },
         [
             f"#/{RAPID}/window_seconds",
+            f"#/{UNUSUAL}/factor",
             f"#/{UNUSUAL}/min_history",
             f"#/{UNUSUAL}/min_points",
-            f"#/{DEVIATION}/min_days",
-            f"#/{UNUSUAL}/factor",
             f"#/{DEVIATION}/score",
+            f"#/{DEVIATION}/min_days",
         ],
-        id="all at once",
+        id="every parameter",
     ),
     pytest.param({UNUSUAL: {"factor": 1.0000001}}, [f"#/{UNUSUAL}/factor"], id="seven decimals"),
 ]
 
 
 @pytest.mark.parametrize(("body", "pointers"), SETTINGS)
-async def test_faulty_settings_are_named_with_their_places(
+async def test_faults_of_settings_have_pointers(
     shop: Shop, body: dict[str, Any], pointers: list[str]
 ) -> None:
-    answer = await shop.call("PUT", "loyalty/anomaly-settings", body)
-    assert (answer.status, answer.json["code"]) == (400, "invalid_request"), answer.raw
-    assert [fault["pointer"] for fault in answer.json["errors"]] == pointers
+    response = await shop.call("PUT", "loyalty/anomaly-settings", body)
+    assert (response.status, response.json["code"]) == (400, "invalid_request"), response.raw
+    assert [fault["pointer"] for fault in response.json["errors"]] == pointers
     day = {"from": "2026-03-10", "to": "2026-03-10", "settings": body}
-    answer = await shop.call("POST", "loyalty/anomaly-settings/backtest", day)
-    places = [fault["pointer"] for fault in answer.json["errors"]]
+    response = await shop.call("POST", "loyalty/anomaly-settings/backtest", day)
+    places = [fault["pointer"] for fault in response.json["errors"]]
     assert places == [f"#/settings{one.removeprefix('#')}" for one in pointers]
 
 
@@ -104,10 +104,12 @@ async def test_faulty_settings_are_named_with_their_places(
         ({"from": "2024-03-10", "to": "2026-03-10"}, ["#/to"]),
     ],
 )
-async def test_faulty_days_are_named(shop: Shop, days: dict[str, str], pointers: list[str]) -> None:
-    answer = await shop.call("POST", "loyalty/anomaly-settings/backtest", days)
-    assert answer.status == 400, answer.raw
-    assert [fault["pointer"] for fault in answer.json["errors"]] == pointers
+async def test_faults_of_days_have_pointers(
+    shop: Shop, days: dict[str, str], pointers: list[str]
+) -> None:
+    response = await shop.call("POST", "loyalty/anomaly-settings/backtest", days)
+    assert response.status == 400, response.raw
+    assert [fault["pointer"] for fault in response.json["errors"]] == pointers
 
 
 @pytest.mark.parametrize(
@@ -122,17 +124,17 @@ async def test_faulty_days_are_named(shop: Shop, days: dict[str, str], pointers:
         ("page=2", "page"),
     ],
 )
-async def test_faulty_parameters_are_named(shop: Shop, query: str, parameter: str) -> None:
-    answer = await shop.call("GET", f"loyalty/anomalies?{query}")
-    assert answer.status == 400, answer.raw
-    assert [fault["parameter"] for fault in answer.json["errors"]] == [parameter]
+async def test_faults_of_parameters_are_named(shop: Shop, query: str, parameter: str) -> None:
+    response = await shop.call("GET", f"loyalty/anomalies?{query}")
+    assert response.status == 400, response.raw
+    assert [fault["parameter"] for fault in response.json["errors"]] == [parameter]
 
 
 @pytest.mark.parametrize("anomaly", [UNKNOWN, "anom_x", "txn_1"])
 async def test_an_unknown_anomaly_is_not_found(shop: Shop, anomaly: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"status": "in_review"})):
-        answer = await shop.call(method, f"loyalty/anomalies/{anomaly}", body)
-        assert (answer.status, answer.json["code"]) == (404, "not_found")
+        response = await shop.call(method, f"loyalty/anomalies/{anomaly}", body)
+        assert (response.status, response.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -146,8 +148,8 @@ async def test_an_unknown_anomaly_is_not_found(shop: Shop, anomaly: str) -> None
         ("POST", "loyalty/anomaly-settings/backtest", "read"),
     ],
 )
-async def test_each_path_asks_for_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
+async def test_each_path_requires_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
     others = ",".join({"read", "earn", "redeem", "manage", "admin"} - {scope})
     key = await shop.stack.key(shop.store_id, scopes=others)
-    answer = await shop.call(method, path, None if method == "GET" else {}, key=key)
-    assert (answer.status, answer.json["required"]) == (403, scope)
+    response = await shop.call(method, path, None if method == "GET" else {}, key=key)
+    assert (response.status, response.json["required"]) == (403, scope)

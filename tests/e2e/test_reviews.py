@@ -1,32 +1,40 @@
-"""Anomalies on the real stack: reviewed, and the resolution carried out in the ledger."""
+"""Anomalies are reviewed on the real stack, and the ledger carries out the resolution."""
 
 import asyncio
 from typing import Any
 
 from libs.contracts.topics import ANOMALY_RESOLVED
 from libs.testing.eventually import eventually
-from tests.flagging import become, flagged, heard, listed, patch, tell, told
+from tests.flagging import (
+    earned,
+    flagged,
+    list_anomalies,
+    patch,
+    publish,
+    wait_for_descriptions,
+    wait_until_judged,
+)
 from tests.support import Shop
 
 
 async def test_a_replay_after_a_review_changes_nothing(shop: Shop) -> None:
-    """What was approved is normal from then on, and only for what comes from then on."""
-    events = [told(shop, "cust_1", 500, n * 600) for n in range(5)]
-    events += [told(shop, "cust_1", 9_000, 4_000 + n * 600) for n in range(7)]
-    await tell(shop, *events)
-    await heard(shop)
-    found = await listed(shop, "&customer_id=cust_1")
-    assert len(found) == 7
-    for one in found[1:]:
-        answer = await patch(shop, one, {"status": "resolved", "resolution": "approved"})
-        assert answer.status == 200
-    before = await listed(shop, "&customer_id=cust_1")
-    await tell(shop, *events)
-    await heard(shop)
-    assert await listed(shop, "&customer_id=cust_1") == before
+    """Approved earnings are normal for the earnings that follow, not for those before."""
+    events = [earned(shop, "cust_1", 500, n * 600) for n in range(5)]
+    events += [earned(shop, "cust_1", 9_000, 4_000 + n * 600) for n in range(7)]
+    await publish(shop, *events)
+    await wait_until_judged(shop)
+    anomalies = await list_anomalies(shop, "&customer_id=cust_1")
+    assert len(anomalies) == 7
+    for one in anomalies[1:]:
+        response = await patch(shop, one, {"status": "resolved", "resolution": "approved"})
+        assert response.status == 200
+    before = await list_anomalies(shop, "&customer_id=cust_1")
+    await publish(shop, *events)
+    await wait_until_judged(shop)
+    assert await list_anomalies(shop, "&customer_id=cust_1") == before
 
 
-async def test_voiding_takes_back_what_is_left_once(shop: Shop) -> None:
+async def test_voiding_claws_back_the_remainder_once(shop: Shop) -> None:
     await shop.program()
     for _ in range(5):
         await shop.earn("cust_1", 100)
@@ -37,9 +45,9 @@ async def test_voiding_takes_back_what_is_left_once(shop: Shop) -> None:
     assert burst["points_involved"] == 2_900
     await shop.balance_becomes(2_900)
 
-    # Ten awards, of which the large one is in both anomalies: what one takes the other cannot.
-    answer = await patch(shop, single, {"status": "resolved", "resolution": "voided"})
-    assert (answer.status, answer.json["resolution"]) == (200, "voided")
+    # The large one of the ten awards is in both anomalies, and is clawed back once.
+    response = await patch(shop, single, {"status": "resolved", "resolution": "voided"})
+    assert (response.status, response.json["resolution"]) == (200, "voided")
     await shop.balance_becomes(900)
     await patch(shop, burst, {"status": "resolved", "resolution": "voided", "note": "A script"})
     status = await shop.balance_becomes(0)
@@ -58,19 +66,19 @@ async def test_voiding_takes_back_what_is_left_once(shop: Shop) -> None:
 
 
 async def both(shop: Shop) -> list[Any]:
-    found = sorted(await listed(shop), key=lambda one: one["type"])
-    assert [one["type"] for one in found] == ["rapid_earning", "unusual_amount"]
-    assert found[0]["description"].startswith("10 ")
-    return found
+    anomalies = sorted(await list_anomalies(shop), key=lambda one: one["type"])
+    assert [one["type"] for one in anomalies] == ["rapid_earning", "unusual_amount"]
+    assert anomalies[0]["description"].startswith("10 ")
+    return anomalies
 
 
 async def test_suspending_suspends_the_account(shop: Shop) -> None:
     await shop.program()
     for _ in range(10):
         await shop.earn("cust_1", 10)
-    (found,) = await become(shop, "10 point transactions in 1 minute")
-    answer = await patch(shop, found, {"status": "resolved", "resolution": "suspended"})
-    assert answer.status == 200, answer.raw
+    (anomaly,) = await wait_for_descriptions(shop, "10 point transactions in 1 minute")
+    response = await patch(shop, anomaly, {"status": "resolved", "resolution": "suspended"})
+    assert response.status == 200, response.raw
 
     async def suspended() -> None:
         assert (await shop.status())["status"] == "suspended"
@@ -80,94 +88,97 @@ async def test_suspending_suspends_the_account(shop: Shop) -> None:
     assert (await shop.status())["points_balance"] == 100
 
 
-async def test_a_review_goes_from_pending_over_in_review_to_resolved(shop: Shop) -> None:
-    found = await flagged(shop)
-    taken = await patch(shop, found, {"status": "in_review", "note": "Looks like a script"})
-    assert (taken.status, taken.json["status"]) == (200, "in_review")
-    assert (taken.json["reviewed_by"], taken.json["note"]) == ("test", "Looks like a script")
-    done = await patch(shop, found, {"status": "resolved", "resolution": "approved"})
-    assert done.json["resolution"] == "approved"
-    assert done.json["resolved_at"].endswith("Z")
-    got = await shop.call("GET", f"loyalty/anomalies/{found['id']}")
-    assert got.json == done.json
-    assert await listed(shop, "&status=resolved") == [done.json]
-    assert await listed(shop, "&status=pending_review") == []
+async def test_an_anomaly_goes_from_pending_to_in_review_to_resolved(shop: Shop) -> None:
+    anomaly = await flagged(shop)
+    in_review = await patch(shop, anomaly, {"status": "in_review", "note": "Looks like a script"})
+    assert (in_review.status, in_review.json["status"]) == (200, "in_review")
+    assert (in_review.json["reviewed_by"], in_review.json["note"]) == (
+        "test",
+        "Looks like a script",
+    )
+    resolved = await patch(shop, anomaly, {"status": "resolved", "resolution": "approved"})
+    assert resolved.json["resolution"] == "approved"
+    assert resolved.json["resolved_at"].endswith("Z")
+    got = await shop.call("GET", f"loyalty/anomalies/{anomaly['id']}")
+    assert got.json == resolved.json
+    assert await list_anomalies(shop, "&status=resolved") == [resolved.json]
+    assert await list_anomalies(shop, "&status=pending_review") == []
     ((event, headers),) = await shop.read_events(ANOMALY_RESOLVED, count=1)
-    assert headers["ce_id"] == f"{found['id']}:{event['version']}"
+    assert headers["ce_id"] == f"{anomaly['id']}:{event['version']}"
     assert event["resolution"] == "approved"
 
 
-async def test_of_two_people_at_once_one_wins_and_the_other_is_told(shop: Shop) -> None:
+async def test_of_two_concurrent_reviews_one_wins_and_the_other_gets_a_conflict(shop: Shop) -> None:
     keys = [await shop.stack.key(shop.store_id, name=name) for name in ("Ada", "Grace")]
     for round_ in range(4):
-        found = await flagged(shop, f"cust_{round_}")
+        anomaly = await flagged(shop, f"cust_{round_}")
         choices = ("approved", "voided")
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(
-                patch(shop, found, {"status": "resolved", "resolution": choice}, key=key)
+                patch(shop, anomaly, {"status": "resolved", "resolution": choice}, key=key)
                 for choice, key in zip(choices, keys, strict=True)
             )
         )
-        assert sorted(one.status for one in answers) == [200, 409]
-        winner = next(one.json for one in answers if one.status == 200)
-        told_ = next(one.json for one in answers if one.status == 409)
-        assert told_["code"] == "conflict"
-        assert told_["reviewed_by"] == winner["reviewed_by"]
-        assert winner["reviewed_by"] in told_["detail"]
-        got = await shop.call("GET", f"loyalty/anomalies/{found['id']}")
+        assert sorted(one.status for one in responses) == [200, 409]
+        winner = next(one.json for one in responses if one.status == 200)
+        refused = next(one.json for one in responses if one.status == 409)
+        assert refused["code"] == "conflict"
+        assert refused["reviewed_by"] == winner["reviewed_by"]
+        assert winner["reviewed_by"] in refused["detail"]
+        got = await shop.call("GET", f"loyalty/anomalies/{anomaly['id']}")
         assert got.json == winner
 
 
-async def test_a_review_repeated_with_its_key_is_answered_the_same(shop: Shop) -> None:
-    found = await flagged(shop)
+async def test_a_review_repeated_with_its_key_gets_the_same_response(shop: Shop) -> None:
+    anomaly = await flagged(shop)
     body = {"status": "resolved", "resolution": "approved"}
     key = {"Idempotency-Key": "once"}
-    first = await patch(shop, found, body, headers=key)
-    again = await patch(shop, found, body, headers=key)
+    first = await patch(shop, anomaly, body, headers=key)
+    again = await patch(shop, anomaly, body, headers=key)
     assert (first.status, again.status, again.raw) == (200, 200, first.raw)
     assert again.headers["Idempotency-Hit"] == "true"
 
 
 async def test_earnings_of_a_resolved_anomaly_count_in_no_later_window(shop: Shop) -> None:
-    found = await flagged(shop)
-    await patch(shop, found, {"status": "resolved", "resolution": "approved"})
-    await tell(shop, *(told(shop, "cust_1", 100, 20 + n) for n in range(9)))
-    await heard(shop)
-    assert len(await listed(shop, "&customer_id=cust_1")) == 1
-    await tell(shop, told(shop, "cust_1", 100, 30))
-    await heard(shop)
-    newest, oldest = await listed(shop, "&customer_id=cust_1")
-    assert oldest["id"] == found["id"]
+    anomaly = await flagged(shop)
+    await patch(shop, anomaly, {"status": "resolved", "resolution": "approved"})
+    await publish(shop, *(earned(shop, "cust_1", 100, 20 + n) for n in range(9)))
+    await wait_until_judged(shop)
+    assert len(await list_anomalies(shop, "&customer_id=cust_1")) == 1
+    await publish(shop, earned(shop, "cust_1", 100, 30))
+    await wait_until_judged(shop)
+    newest, oldest = await list_anomalies(shop, "&customer_id=cust_1")
+    assert oldest["id"] == anomaly["id"]
     assert len(newest["transaction_ids"]) == 10
     assert not set(newest["transaction_ids"]) & set(oldest["transaction_ids"])
 
 
 async def test_flagged_awards_are_normal_once_they_are_approved(shop: Shop) -> None:
-    normal = [told(shop, "cust_1", 500, n * 1_000) for n in range(5)]
-    large = [told(shop, "cust_1", 9_000, 6_000 + n * 1_000) for n in range(6)]
-    await tell(shop, *normal, *large)
-    await heard(shop)
-    found = await listed(shop, "&customer_id=cust_1")
-    assert len(found) == 6
-    for one in found:
+    normal = [earned(shop, "cust_1", 500, n * 1_000) for n in range(5)]
+    large = [earned(shop, "cust_1", 9_000, 6_000 + n * 1_000) for n in range(6)]
+    await publish(shop, *normal, *large)
+    await wait_until_judged(shop)
+    anomalies = await list_anomalies(shop, "&customer_id=cust_1")
+    assert len(anomalies) == 6
+    for one in anomalies:
         await patch(shop, one, {"status": "resolved", "resolution": "approved"})
-    await tell(shop, told(shop, "cust_1", 9_000, 13_000))
-    await heard(shop)
-    assert len(await listed(shop, "&customer_id=cust_1")) == 6
+    await publish(shop, earned(shop, "cust_1", 9_000, 13_000))
+    await wait_until_judged(shop)
+    assert len(await list_anomalies(shop, "&customer_id=cust_1")) == 6
 
 
 async def test_a_late_earning_joins_two_bursts(shop: Shop) -> None:
-    first = [told(shop, "cust_1", 1, n) for n in range(10)]
-    second = [told(shop, "cust_1", 1, 125 + n) for n in range(10)]
-    await tell(shop, *first, *second)
-    await heard(shop)
-    younger, older = await listed(shop, "&customer_id=cust_1")
-    await tell(shop, told(shop, "cust_1", 1, 60))
-    await heard(shop)
-    (joined,) = await listed(shop, "&customer_id=cust_1")
+    first = [earned(shop, "cust_1", 1, n) for n in range(10)]
+    second = [earned(shop, "cust_1", 1, 125 + n) for n in range(10)]
+    await publish(shop, *first, *second)
+    await wait_until_judged(shop)
+    younger, older = await list_anomalies(shop, "&customer_id=cust_1")
+    await publish(shop, earned(shop, "cust_1", 1, 60))
+    await wait_until_judged(shop)
+    (joined,) = await list_anomalies(shop, "&customer_id=cust_1")
     assert joined["id"] == older["id"]
     assert joined["description"] == "21 point transactions in 3 minutes"
-    # Whoever has the other's id is shown the one that it is part of.
+    # The id of the merged one leads to the anomaly that it was merged into.
     assert (await shop.call("GET", f"loyalty/anomalies/{younger['id']}")).json == joined
     refused = await patch(shop, younger, {"status": "in_review"})
     assert (refused.status, refused.json["code"]) == (409, "conflict")

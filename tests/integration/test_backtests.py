@@ -34,14 +34,14 @@ FROM generate_series(1, 10) n
 
 @pytest.fixture
 async def database(stack: Stack, unique: str) -> Database:
-    made = await empty_database(stack, "anomaly", unique)
-    connection = await asyncpg.connect(made.owner_url)
+    database = await empty_database(stack, "anomaly", unique)
+    connection = await asyncpg.connect(database.owner_url)
     for store in ("store_1", "store_2"):
         await connection.execute(_FILL, store, DAYS, CUSTOMERS)
         await connection.execute(_BURST, store)
     await connection.execute("ANALYZE")
     await connection.close()
-    return made
+    return database
 
 
 def task(database: Database, store_id: str = "store_1") -> Task:
@@ -58,7 +58,7 @@ def task(database: Database, store_id: str = "store_1") -> Task:
 
 async def test_a_backtest_in_its_own_process_says_what_it_says_in_ours(database: Database) -> None:
     apart = await Backtests().run(task(database))
-    assert Outcome(answer=apart) == await backtest_worker.run(task(database))
+    assert Outcome(result=apart) == await backtest_worker.run(task(database))
     assert apart.earnings == DAYS * CUSTOMERS + 10
     rapid = next(one for one in apart.detectors if one.type == "rapid_earning")
     assert (rapid.flagged, rapid.customers, rapid.points_involved) == (1, 1, 50)
@@ -69,8 +69,8 @@ async def test_a_store_has_one_backtest_at_a_time_and_leaves_room_for_another_st
 ) -> None:
     monkeypatch.setattr(backtests, "_WAIT_SECONDS", 0.05)
     running = Backtests()
-    asked = [task(database)] * 8 + [task(database, "store_2")]
-    outcomes = await asyncio.gather(*(running.run(one) for one in asked), return_exceptions=True)
+    tasks = [task(database)] * 8 + [task(database, "store_2")]
+    outcomes = await asyncio.gather(*(running.run(one) for one in tasks), return_exceptions=True)
     kinds = Counter(type(one).__name__ for one in outcomes[:8])
     assert kinds == {"BacktestAnswer": 1, "RateLimited": 7}
     assert type(outcomes[8]).__name__ == "BacktestAnswer"
@@ -104,7 +104,7 @@ async def test_days_with_too_many_earnings_are_refused(
     async def outcome(_task: Task) -> Outcome:
         return Outcome()
 
-    monkeypatch.setattr(backtests, "_in_a_process", outcome)
+    monkeypatch.setattr(backtests, "_run_in_process", outcome)
     with pytest.raises(InvalidRequest) as refused:
         await Backtests().run(task(database))
     assert refused.value.errors[0].pointer == "#/from"

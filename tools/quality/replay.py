@@ -15,8 +15,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from libs.contracts.anomalies import AnomalySettings, AnomalyType
-from services.anomaly.domain.awards import Award, Baseline, median
+from services.anomaly.domain.baselines import Baseline, median
 from services.anomaly.domain.detectors import DETECTORS, judge
+from services.anomaly.domain.earnings import Earning as JudgedEarning
 from tools.quality.evaluation import evaluate
 from tools.quality.simulator import Earning
 
@@ -38,17 +39,17 @@ def score(earnings: Sequence[Earning], settings: AnomalySettings) -> list[float]
 def flag(earnings: Sequence[Earning], settings: AnomalySettings) -> Mapping[AnomalyType, set[str]]:
     """The ids that each detector flags. Flagged earnings are in no baseline, so the detectors run
     twice: with the baselines of all earnings, then with those of the earnings not flagged."""
-    histories: dict[str, list[Award]] = {}
+    histories: dict[str, list[JudgedEarning]] = {}
     for earning in earnings:
-        award = Award(earning.id, earning.points, earning.at)
-        histories.setdefault(earning.customer_id, []).append(award)
+        judged = JudgedEarning(earning.id, earning.points, earning.at)
+        histories.setdefault(earning.customer_id, []).append(judged)
     flagged: dict[AnomalyType, set[str]] = {}
     for _ in range(2):
         baselines = _store_baselines(earnings, set[str]().union(*flagged.values()))
         flagged = {kind: set() for kind in DETECTORS}
         for history in histories.values():
             for finding in judge(history, settings, baselines).findings:
-                flagged[finding.type].update(award.id for award in finding.awards)
+                flagged[finding.type].update(one.id for one in finding.earnings)
     return flagged
 
 

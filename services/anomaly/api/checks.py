@@ -1,19 +1,18 @@
-"""The bounds of what callers send, each fault told with its place, all of them at once."""
+"""The bounds of request bodies; a check reports every fault, with its pointer."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from libs.contracts import api
 from libs.contracts.anomalies import (
-    MAX_COUNT,
-    MAX_DAYS,
-    MAX_FACTOR,
-    MAX_HISTORY,
-    MAX_WINDOW_SECONDS,
+    PARAMETER_BOUNDS,
     AnomalyPatch,
     AnomalySettings,
     BacktestRequest,
+    Decimals,
+    ParameterBound,
 )
 from libs.contracts.numbers import fits
 from libs.web import checks as shared
@@ -24,7 +23,7 @@ _DAY_RULE: Final = "must be a day, as in 2026-03-10"
 
 
 def patch(request: AnomalyPatch, faults: Faults) -> None:
-    """A decision on an anomaly."""
+    """A review of an anomaly."""
     if request.status == "resolved" and request.resolution is None:
         faults.at(
             "#/resolution", "is required with the status resolved: approved, voided or suspended"
@@ -36,23 +35,27 @@ def patch(request: AnomalyPatch, faults: Faults) -> None:
 
 
 def settings(request: AnomalySettings, faults: Faults, *, at: str = "#") -> None:
-    """All detectors' parameters."""
-    rapid, unusual, deviation = request.rapid_earning, request.unusual_amount, request.deviation
-    for name, value, low, high in (
-        ("rapid_earning/count", rapid.count, 2, MAX_COUNT),
-        ("rapid_earning/window_seconds", rapid.window_seconds, 1, MAX_WINDOW_SECONDS),
-        ("unusual_amount/min_history", unusual.min_history, 1, MAX_HISTORY),
-        ("unusual_amount/min_points", unusual.min_points, 1, api.MAX_ORDER_POINTS),
-        ("deviation/min_days", deviation.min_days, 2, MAX_DAYS),
-    ):
-        shared.whole(value, faults, at=f"{at}/{name}", low=low, high=high)
-    _over(unusual.factor, faults, at=f"{at}/unusual_amount/factor", above=1)
-    _over(deviation.score, faults, at=f"{at}/deviation/score", above=0)
+    """The parameters of all detectors."""
+    for name, value, bound in _parameters(request):
+        if isinstance(bound, Decimals):
+            _over(value, faults, at=f"{at}/{name}", bound=bound)
+        else:
+            shared.whole(value, faults, at=f"{at}/{name}", low=bound.low, high=bound.high)
 
 
-def _over(value: Decimal, faults: Faults, *, at: str, above: int) -> None:
-    if not fits(value, low=above, high=MAX_FACTOR) or value == above:
-        faults.at(at, f"must be over {above} and up to {MAX_FACTOR:,}, with up to six decimals")
+def _parameters(request: AnomalySettings) -> Iterator[tuple[str, Any, ParameterBound]]:
+    for detector in AnomalySettings.__struct_fields__:
+        own = getattr(request, detector)
+        for name, bound in PARAMETER_BOUNDS[type(own)].items():
+            yield f"{detector}/{name}", getattr(own, name), bound
+
+
+def _over(value: Decimal, faults: Faults, *, at: str, bound: Decimals) -> None:
+    if not fits(value, low=bound.above, high=bound.high) or value == bound.above:
+        faults.at(
+            at,
+            f"must be over {bound.above} and up to {bound.high:,}, with up to six decimals",
+        )
 
 
 def backtest(request: BacktestRequest, faults: Faults) -> None:
@@ -74,11 +77,11 @@ def day(text: str) -> date:
 
 def _day(text: str, faults: Faults, *, at: str) -> date | None:
     try:
-        found = day(text)
+        parsed = day(text)
     except ValueError:
         faults.at(at, _DAY_RULE)
         return None
-    if not 1970 <= found.year < 9999:
+    if not 1970 <= parsed.year < 9999:
         faults.at(at, "must be from 1970 to 9998")
         return None
-    return found
+    return parsed

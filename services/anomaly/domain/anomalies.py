@@ -1,8 +1,8 @@
-"""Anomalies: how findings make, grow, join and withdraw them, and how people resolve them."""
+"""Anomalies: how findings create, extend, merge and withdraw them, and how people review them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -10,22 +10,28 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.anomalies import AnomalyType, Mode, Resolution
+from libs.contracts.anomalies import (
+    ANOMALY_TYPES,
+    AnomalyStatus,
+    AnomalyType,
+    Mode,
+    Resolution,
+)
 from libs.kernel.errors import Conflict
-from libs.kernel.ids import uuid7
-from services.anomaly.domain.awards import Award, Finding
+from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
+from services.anomaly.domain.findings import Finding
 
-# Beyond what callers see: nobody had looked at it, and it is none after all.
+ID_PREFIX: Final = "anom"
+
+# `withdrawn` is never shown: the anomaly was merged into another, or late earnings made it normal.
 Status = Literal["pending_review", "in_review", "resolved", "withdrawn"]
 OPEN: Final = frozenset({"pending_review", "in_review"})
-_ALL_TYPES: Final[frozenset[AnomalyType]] = frozenset(
-    {"rapid_earning", "unusual_amount", "deviation"}
-)
+_ALL_TYPES: Final = frozenset(ANOMALY_TYPES)
 
 
 class Anomaly(Struct, frozen=True, kw_only=True):
-    """Suspicious earnings of one customer; `first_at` and `last_at` are their span in milliseconds
-    since 1970. `revision` is that of the settings it was judged by."""
+    """Suspicious earnings of one customer, from `first_at` to `last_at` in milliseconds since 1970.
+    `revision` is that of the settings which flagged them."""
 
     id: UUID
     store_id: str
@@ -49,6 +55,15 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None = None
 
     @property
+    def public_id(self) -> str:
+        return f"{ID_PREFIX}_{self.id}"
+
+    @property
+    def public_status(self) -> AnomalyStatus:
+        # An anomaly is withdrawn only while it is pending.
+        return "pending_review" if self.status == "withdrawn" else self.status
+
+    @property
     def is_shown(self) -> bool:
         return self.mode == "review"
 
@@ -57,17 +72,17 @@ class Anomaly(Struct, frozen=True, kw_only=True):
         return self.status in OPEN
 
     @property
-    def keeps_out(self) -> bool:
+    def excludes_earnings(self) -> bool:
         """Whether its earnings are out of the baselines."""
         return self.is_shown and (self.is_open or self.resolution in {"voided", "suspended"})
 
-    def changed(self, **named: Any) -> Anomaly:
-        """The next version, with the fields `named` replaced."""
-        return msgspec.structs.replace(self, version=self.version + 1, **named)
+    def next_version(self, **changes: Any) -> Anomaly:
+        """The anomaly with `changes` to its fields, as a new version."""
+        return msgspec.structs.replace(self, version=self.version + 1, **changes)
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """What a person decided, by the name of the key they used."""
+    """A person's decision; `reviewed_by` is the name of the key that was used."""
 
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None
@@ -76,143 +91,173 @@ class Review(Struct, frozen=True, kw_only=True):
 
 
 class EvaluationContext(Struct, frozen=True, kw_only=True):
-    """What a customer's findings are taken into account with: `since` is the time from which all
-    that a judgement needs is known, `earliest` the place of the first earning that is judged now:
-    what was flagged before it stands."""
+    """What decides how a customer's findings change the anomalies.
+
+    Findings before `since` are ignored, because not all that their judgment needs was read.
+    `earliest` is the position of the first earning that is judged now: what was flagged before it
+    stands. `current` are the ids of the earnings recorded under the settings in force.
+    """
 
     store_id: str
     customer_id: str
     revision: int
     mode: dict[AnomalyType, Mode]
     since: int
-    earliest: tuple[int, str]
+    earliest: Position
     current: frozenset[str]
     now: datetime
 
-    def is_live(self, anomaly: Anomaly) -> bool:
-        """Whether what is found now may still change it."""
+    def can_change(self, anomaly: Anomaly) -> bool:
+        """Whether findings may still change the anomaly."""
         return (
             anomaly.is_open and anomaly.revision == self.revision and anomaly.first_at >= self.since
         )
 
 
-def marked(
-    awards: Iterable[Award], known: Sequence[Anomaly], era: EvaluationContext
-) -> list[Award]:
-    """The earnings with what their anomalies mean for judging them: those of frozen anomalies are
-    settled, those that stay suspicious whatever is found are excluded."""
+def complete_since(history: Sequence[RecordedEarning]) -> int:
+    """The event time from which a customer's findings count. Of a history that was cut, the older
+    half serves only the baselines of the newer half."""
+    return 0 if len(history) < HISTORY_LIMIT else history[HISTORY_LIMIT // 2].earning.at
+
+
+def with_anomalies(
+    earnings: Iterable[Earning], anomalies: Sequence[Anomaly], context: EvaluationContext
+) -> list[Earning]:
+    """The earnings, each excluded from the baselines or exempt from detectors as the customer's
+    anomalies require."""
     excluded: set[str] = set()
-    settled: dict[str, set[AnomalyType]] = {}
-    held: set[tuple[str, AnomalyType]] = set()
-    for one in known:
-        live = era.is_live(one)
-        if one.keeps_out and not (live and one.status == "pending_review"):
-            excluded.update(one.transaction_ids)
-        if live:
-            held.update((id_, one.type) for id_ in one.transaction_ids)
-        elif one.status != "withdrawn":
-            types = _ALL_TYPES if one.status == "resolved" else {one.type}
-            for id_ in one.transaction_ids:
-                settled.setdefault(id_, set()).update(types)
+    exempt: dict[str, set[AnomalyType]] = {}
+    changeable: set[tuple[str, AnomalyType]] = set()
+    for anomaly in anomalies:
+        can_change = context.can_change(anomaly)
+        # The judgment decides again whether earnings of the others are suspicious.
+        if anomaly.excludes_earnings and not (can_change and anomaly.status == "pending_review"):
+            excluded.update(anomaly.transaction_ids)
+        if can_change:
+            changeable.update((id_, anomaly.type) for id_ in anomaly.transaction_ids)
+        elif anomaly.status != "withdrawn":
+            types = _ALL_TYPES if anomaly.status == "resolved" else {anomaly.type}
+            for id_ in anomaly.transaction_ids:
+                exempt.setdefault(id_, set()).update(types)
     return [
-        Award(
-            award.id,
-            award.points,
-            award.at,
-            award.id in excluded,
-            frozenset(kind for kind in settled.get(award.id, ()) if (award.id, kind) not in held),
+        Earning(
+            one.id,
+            one.points,
+            one.at,
+            one.id in excluded,
+            frozenset(kind for kind in exempt.get(one.id, ()) if (one.id, kind) not in changeable),
         )
-        for award in awards
+        for one in earnings
     ]
 
 
 def reconcile(
-    known: Sequence[Anomaly], findings: Sequence[Finding], era: EvaluationContext
+    anomalies: Sequence[Anomaly],
+    findings: Sequence[Finding],
+    context: EvaluationContext,
+    *,
+    new_id: Callable[[], UUID],
 ) -> list[Anomaly]:
-    """The anomalies that are new or changed by what was found; what is not changed is left out."""
-    live = sorted((one for one in known if era.is_live(one)), key=_precedence)
+    """The anomalies that the findings create or change, without those that stay as they are."""
+    candidates = sorted((one for one in anomalies if context.can_change(one)), key=_precedence)
     changes: list[Anomaly] = []
-    found: set[UUID] = set()
+    confirmed: set[UUID] = set()
     for finding in findings:
-        if finding.awards[0].at < era.since:
+        if finding.earnings[0].at < context.since:
             continue
-        ids = {award.id for award in finding.awards}
-        same = [
+        ids = {earning.id for earning in finding.earnings}
+        is_new = finding.earnings[-1].position >= context.earliest
+        matching = [
             one
-            for one in live
+            for one in candidates
             if one.type == finding.type and not ids.isdisjoint(one.transaction_ids)
         ]
-        found.update(one.id for one in same)
-        if not same:
-            if finding.awards[-1].order >= era.earliest and not ids.isdisjoint(era.current):
-                changes.append(_new(finding, era))
+        confirmed.update(one.id for one in matching)
+        if not matching:
+            if is_new and not ids.isdisjoint(context.current):
+                changes.append(_create(new_id(), finding, context))
             continue
-        keeper, *others = same
-        # Earnings that came late before it change the numbers it is judged by.
-        retold = finding.awards[-1].order >= era.earliest and finding.evidence != keeper.evidence
-        if retold or ids - set(keeper.transaction_ids):
-            changes.append(_grown(keeper, finding))
+        survivor, *merged = matching
+        # Late earnings before it change its evidence even where it gains no earning.
+        has_new_evidence = is_new and finding.evidence != survivor.evidence
+        if has_new_evidence or ids - set(survivor.transaction_ids):
+            changes.append(survivor.next_version(**_content(finding)))
         changes += [
-            one.changed(status="withdrawn", merged_into=keeper.id)
-            for one in others
+            one.next_version(status="withdrawn", merged_into=survivor.id)
+            for one in merged
             if one.status == "pending_review"
         ]
     # Only an earning before it can have made it normal.
     changes += [
-        one.changed(status="withdrawn")
-        for one in live
-        if one.id not in found and one.status == "pending_review" and one.last_at >= era.earliest[0]
+        one.next_version(status="withdrawn")
+        for one in candidates
+        if one.id not in confirmed
+        and one.status == "pending_review"
+        and one.last_at >= context.earliest[0]
     ]
     return changes
 
 
 def _precedence(anomaly: Anomaly) -> tuple[bool, UUID]:
-    """What somebody looks at goes before what is older."""
+    """An anomaly in review survives a merge, then the oldest one."""
     return anomaly.status != "in_review", anomaly.id
 
 
-def _new(finding: Finding, era: EvaluationContext) -> Anomaly:
+def _create(id_: UUID, finding: Finding, context: EvaluationContext) -> Anomaly:
     return Anomaly(
-        id=uuid7(),
-        store_id=era.store_id,
-        customer_id=era.customer_id,
+        id=id_,
+        store_id=context.store_id,
+        customer_id=context.customer_id,
         type=finding.type,
-        mode=era.mode[finding.type],
-        revision=era.revision,
+        mode=context.mode[finding.type],
+        revision=context.revision,
         version=1,
-        description=finding.description,
-        points=finding.points,
-        transaction_ids=tuple(award.id for award in finding.awards),
-        first_at=finding.awards[0].at,
-        last_at=finding.awards[-1].at,
-        evidence=finding.evidence,
         status="pending_review",
-        flagged_at=era.now,
+        flagged_at=context.now,
+        **_content(finding),
     )
 
 
-def _grown(anomaly: Anomaly, finding: Finding) -> Anomaly:
-    return anomaly.changed(
-        description=finding.description,
-        points=finding.points,
-        transaction_ids=tuple(award.id for award in finding.awards),
-        first_at=finding.awards[0].at,
-        last_at=finding.awards[-1].at,
-        evidence=finding.evidence,
-    )
+def _content(finding: Finding) -> dict[str, Any]:
+    """The fields of an anomaly that a finding decides."""
+    return {
+        "description": finding.description,
+        "points": finding.points,
+        "transaction_ids": tuple(earning.id for earning in finding.earnings),
+        "first_at": finding.earnings[0].at,
+        "last_at": finding.earnings[-1].at,
+        "evidence": finding.evidence,
+    }
 
 
-def reviewed(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
-    """The anomaly as a person decided. Raises Conflict once it is final."""
+def baseline_changes(
+    history: Sequence[RecordedEarning], anomalies: Sequence[Anomaly]
+) -> dict[Earning, bool]:
+    """Which recorded earnings enter (True) or leave (False) the baselines, given all of the
+    customer's anomalies."""
+    excluded = {
+        id_ for anomaly in anomalies if anomaly.excludes_earnings for id_ in anomaly.transaction_ids
+    }
+    return {
+        one.earning: one.earning.id not in excluded
+        for one in history
+        if one.in_baselines == (one.earning.id in excluded)
+    }
+
+
+def apply_review(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
+    """The anomaly after the review. Raises Conflict where it is withdrawn or resolved already."""
     if anomaly.status == "withdrawn":
-        raise Conflict("This anomaly was withdrawn: it is part of another, or none after all.")
+        raise Conflict(
+            "This anomaly was withdrawn: it was merged into another one, or turned out to be normal."
+        )
     if anomaly.status == "resolved":
         raise Conflict(
             f"This anomaly was already resolved as {anomaly.resolution} by {anomaly.reviewed_by}.",
             reviewed_by=anomaly.reviewed_by,
             resolution=anomaly.resolution,
         )
-    return anomaly.changed(
+    return anomaly.next_version(
         status=review.status,
         resolution=review.resolution,
         note=anomaly.note if review.note is None else review.note,

@@ -1,64 +1,98 @@
-"""The detectors, and judging a customer's earnings with all of them.
+"""The registry of detectors: judging a customer's earnings with all of them, and screening.
 
 A new detector is a module with `TYPE` and `Detector`, its settings in libs/contracts/anomalies.py, and
-a line here.
+a line in `DETECTORS`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
 from libs.contracts.anomalies import AnomalySettings, AnomalyType, Mode
 from services.anomaly.domain import deviation, rapid_earning, unusual_amount
-from services.anomaly.domain.awards import Award, Baseline, Detector, Finding, Past, in_order
+from services.anomaly.domain.baselines import Baseline, CustomerBaseline
+from services.anomaly.domain.earnings import Earning, in_order
+from services.anomaly.domain.findings import Finding
+from services.anomaly.domain.screening import Screening
 
-# Each is made of its own part of the settings.
-DETECTORS: Final[Mapping[AnomalyType, Callable[[Any], Detector]]] = {
+
+class Detector(Protocol):
+    """Judges one customer's earnings by its own part of the settings; created for each customer."""
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def judge(self, earning: Earning, baseline: CustomerBaseline) -> Sequence[Earning]:
+        """Judge the next earning by position; returns the earnings that became suspicious with it,
+        itself and earlier ones. `baseline` is what was normal before it."""
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything found so far."""
+
+    @staticmethod
+    def may_flag(settings: Any, screening: Screening) -> bool:
+        """Whether `judge` may flag one of the new earnings, none of which is late. False is a
+        promise; True costs a judgment."""
+
+
+DETECTORS: Final[Mapping[AnomalyType, type[Detector]]] = {
     rapid_earning.TYPE: rapid_earning.Detector,
     unusual_amount.TYPE: unusual_amount.Detector,
     deviation.TYPE: deviation.Detector,
 }
 
 
-class Judgement(Struct, frozen=True):
-    """What was found; `asked` are the earnings whose store baseline must be known to be sure."""
+class Judgment(Struct, frozen=True):
+    """The findings; final once `missing` is empty. It holds the earnings whose store baseline has
+    to be looked up."""
 
     findings: Sequence[Finding]
-    asked: Sequence[Award]
+    missing: Sequence[Earning]
 
 
 def judge(
-    awards: Sequence[Award],
+    earnings: Sequence[Earning],
     settings: AnomalySettings,
-    store_before: Mapping[str, Baseline] | None = None,
-) -> Judgement:
-    """Judge all earnings of one customer, whatever order they come in, as if each had been judged
-    at its own time: by what was known of the ones before it, and nothing after.
+    store_baselines: Mapping[str, Baseline] | None = None,
+) -> Judgment:
+    """Judge all earnings of one customer, given in any order. Each is judged as at its own event
+    time: by the earnings before it, and nothing after.
 
-    `store_before` has the store's baseline before an earning, by its id. What a detector in review
-    flags is out of the baselines from that earning on; one in shadow changes nothing.
+    `store_baselines` holds the store's baseline before an earning, by the earning's id. What a
+    detector in review flags is out of the baselines from that earning on; a detector in shadow
+    changes no baseline.
     """
-    known = store_before or {}
-    past = Past(lambda award: known.get(award.id))
+    baseline = CustomerBaseline(store_baselines or {})
     detectors = {
-        kind: make(getattr(settings, kind))
-        for kind, make in DETECTORS.items()
+        kind: DETECTORS[kind](getattr(settings, kind))
+        for kind in DETECTORS
         if mode_of(settings, kind) != "off"
     }
     in_review = {kind for kind in detectors if mode_of(settings, kind) == "review"}
-    for award in in_order(awards):
-        suspicious: list[Award] = []
+    for earning in in_order(earnings):
+        suspicious: list[Earning] = []
         for kind, detector in detectors.items():
-            if kind in award.settled_for:
+            if kind in earning.exempt_from:
                 continue
-            found = detector.judge(award, past)
+            flagged = detector.judge(earning, baseline)
             if kind in in_review:
-                suspicious += found
-        past.take_out(suspicious)
-        past.add(award)
-    findings = [one for detector in detectors.values() for one in detector.findings()]
-    return Judgement(findings, past.asked)
+                suspicious += flagged
+        baseline.exclude(suspicious)
+        baseline.add(earning)
+    findings = [finding for detector in detectors.values() for finding in detector.findings()]
+    return Judgment(findings, baseline.missing)
+
+
+def must_judge(settings: AnomalySettings, screening: Screening) -> bool:
+    """Whether a judgment may find anything in the new earnings. A late earning changes the
+    baselines of the earnings after it, which were judged without it."""
+    if screening.is_late:
+        return True
+    for kind, detector in DETECTORS.items():
+        own = getattr(settings, kind)
+        if own.mode != "off" and detector.may_flag(own, screening):
+            return True
+    return False
 
 
 def mode_of(settings: AnomalySettings, kind: AnomalyType) -> Mode:

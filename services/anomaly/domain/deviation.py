@@ -1,6 +1,6 @@
 """A day unlike the customer's earlier days. docs/rules/anomaly.md."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -8,43 +8,38 @@ from typing import Final
 from msgspec import Struct
 
 from libs.contracts.anomalies import AnomalyType, Deviation
-from services.anomaly.domain.awards import (
-    MS_A_DAY,
-    MS_A_SECOND,
-    Award,
-    Finding,
-    Past,
-    as_number,
-    median,
-)
+from services.anomaly.domain.baselines import CustomerBaseline, median
+from services.anomaly.domain.earnings import MS_A_DAY, MS_A_SECOND, Earning
+from services.anomaly.domain.findings import Finding, as_number
+from services.anomaly.domain.screening import Screening
 
 TYPE: Final[AnomalyType] = "deviation"
 
 # Makes the score of normally distributed days their distance in standard deviations.
 _CONSISTENCY: Final = Decimal("0.6745")
-# Days that are all alike would make any other day infinitely strange.
+# Among days that are all alike any other day would have an infinite score.
 _LEAST_MAD: Final = Decimal("0.1")
 
 
 class Spread(Struct, frozen=True):
-    """The median of earlier days' points, and their median absolute deviation from it."""
+    """The median points of earlier days, and their median absolute deviation from it."""
 
     median: Decimal
     mad: Decimal
     days: int
 
     def score(self, points: int) -> Decimal:
-        """How far a day's points are from normal; negative below it."""
+        """The distance of a day's points from normal; negative below it."""
         return _CONSISTENCY * (points - self.median) / self.mad
 
-    def reaches(self, score: Decimal) -> int:
-        """The least points of a day whose score is `score` or more."""
+    def points_at(self, score: Decimal) -> int:
+        """The fewest points of a day whose score is `score` or more."""
         least = self.median + score * self.mad / _CONSISTENCY
         return int(least) + (least != int(least))
 
 
 def spread_of(ordered: Sequence[int]) -> Spread | None:
-    """The spread of ascending day totals; None without any, since nothing is strange then."""
+    """The spread of ascending day totals; None without any, since no day deviates then."""
     if not ordered:
         return None
     middle = median(ordered)
@@ -55,49 +50,67 @@ def spread_of(ordered: Sequence[int]) -> Spread | None:
 
 
 class Detector:
-    """Finds every day whose score reaches `score` against the days with earnings before it, and
-    keeps it with all of the day's earnings."""
+    """Finds every day whose score against the days with earnings before it reaches `score`, with
+    all earnings of the day."""
 
     def __init__(self, settings: Deviation) -> None:
         self._settings = settings
-        self._today: list[Award] = []
+        self._today: list[Earning] = []
         self._points = 0
-        self._found: dict[int, Finding] = {}
+        self._findings: dict[int, Finding] = {}
 
-    def judge(self, award: Award, past: Past) -> Sequence[Award]:
-        if self._today and self._today[-1].day != award.day:
+    def judge(self, earning: Earning, baseline: CustomerBaseline) -> Sequence[Earning]:
+        if self._today and self._today[-1].day != earning.day:
             self._today, self._points = [], 0
-        self._today.append(award)
-        self._points += award.points
-        spread = self._strange(past.days_before(award.day))
+        self._today.append(earning)
+        self._points += earning.points
+        spread = self._exceeded_spread(baseline.days_before(earning.day))
         if spread is None:
             return ()
-        suspicious = (award,) if award.day in self._found else tuple(self._today)
-        self._found[award.day] = _finding(self._settings, self._today, spread)
+        suspicious = (earning,) if earning.day in self._findings else tuple(self._today)
+        self._findings[earning.day] = _finding(self._settings, self._today, spread)
         return suspicious
 
-    def _strange(self, normal: Sequence[int]) -> Spread | None:
-        """What is normal, where today's points are not."""
+    def _exceeded_spread(self, days: Sequence[int]) -> Spread | None:
+        """The spread of the earlier days where today's score reaches the limit, else None."""
         score = self._settings.score
-        if len(normal) < self._settings.min_days:
+        if len(days) < self._settings.min_days:
             return None
-        # With the least MAD there can be, most days are told apart without a look at all the others.
-        middle = median(normal)
-        if Spread(middle, _LEAST_MAD * middle, len(normal)).score(self._points) < score:
+        # The least MAD gives the highest score. Most days stay below even that one, which saves
+        # sorting all distances.
+        middle = median(days)
+        if Spread(middle, _LEAST_MAD * middle, len(days)).score(self._points) < score:
             return None
-        spread = spread_of(normal)
+        spread = spread_of(days)
         return None if spread is None or spread.score(self._points) < score else spread
 
     def findings(self) -> Iterator[Finding]:
-        return iter(self._found.values())
+        return iter(self._findings.values())
+
+    @staticmethod
+    def may_flag(settings: Deviation, screening: Screening) -> bool:
+        del settings
+        return screening.day_limit is not None and screening.day_points >= screening.day_limit
 
 
-def _finding(settings: Deviation, awards: Sequence[Award], spread: Spread) -> Finding:
-    points = sum(award.points for award in awards)
-    day = datetime.fromtimestamp(awards[0].day * MS_A_DAY / MS_A_SECOND, UTC).date()
+def day_limit(settings: Deviation, days: Mapping[int, int], day: int) -> int | None:
+    """From so many points on, `day` may deviate from the days before it; None where it cannot.
+    `days` holds the points in the baselines by UTC day."""
+    if settings.mode == "off":
+        return None
+    before = sorted(points for one, points in days.items() if one < day)
+    if len(before) < settings.min_days:
+        return None
+    spread = spread_of(before)
+    return 0 if spread is None else spread.points_at(settings.score)
+
+
+def _finding(settings: Deviation, earnings: Sequence[Earning], spread: Spread) -> Finding:
+    points = sum(earning.points for earning in earnings)
+    day = datetime.fromtimestamp(earnings[0].day * MS_A_DAY / MS_A_SECOND, UTC).date()
     return Finding(
         type=TYPE,
-        awards=tuple(awards),
+        earnings=tuple(earnings),
         description=f"{points:,} points on {day} (normally {as_number(spread.median):,} a day)",
         evidence={
             "date": day.isoformat(),

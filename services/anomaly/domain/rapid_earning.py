@@ -6,7 +6,10 @@ from itertools import takewhile
 from typing import Final
 
 from libs.contracts.anomalies import AnomalyType, RapidEarning
-from services.anomaly.domain.awards import MS_A_MINUTE, MS_A_SECOND, Award, Finding, Past
+from services.anomaly.domain.baselines import CustomerBaseline
+from services.anomaly.domain.earnings import MS_A_MINUTE, MS_A_SECOND, Earning
+from services.anomaly.domain.findings import Finding
+from services.anomaly.domain.screening import Screening
 
 TYPE: Final[AnomalyType] = "rapid_earning"
 
@@ -17,39 +20,43 @@ class Detector:
 
     def __init__(self, settings: RapidEarning) -> None:
         self._settings = settings
-        self._window: deque[Award] = deque()
-        self._bursts: list[list[Award]] = []
+        self._window: deque[Earning] = deque()
+        self._bursts: list[list[Earning]] = []
 
-    def judge(self, award: Award, past: Past) -> Sequence[Award]:
-        del past
+    def judge(self, earning: Earning, baseline: CustomerBaseline) -> Sequence[Earning]:
+        del baseline
         window = self._window
-        window.append(award)
-        while award.at - window[0].at > self._settings.window_seconds * MS_A_SECOND:
+        window.append(earning)
+        while earning.at - window[0].at > self._settings.window_seconds * MS_A_SECOND:
             window.popleft()
         if len(window) < self._settings.count:
             return ()
-        last = self._bursts[-1][-1].order if self._bursts else None
-        if last is None or last < window[0].order:
+        last = self._bursts[-1][-1].position if self._bursts else None
+        if last is None or last < window[0].position:
             self._bursts.append(list(window))
             return tuple(window)
-        joining = list(takewhile(lambda one: one.order > last, reversed(window)))[::-1]
+        joining = list(takewhile(lambda one: one.position > last, reversed(window)))[::-1]
         self._bursts[-1] += joining
         return joining
 
     def findings(self) -> Iterator[Finding]:
         return (_finding(self._settings, burst) for burst in self._bursts)
 
+    @staticmethod
+    def may_flag(settings: RapidEarning, screening: Screening) -> bool:
+        return screening.densest >= settings.count
 
-def _finding(settings: RapidEarning, awards: Sequence[Award]) -> Finding:
-    minutes = max(1, -((awards[0].at - awards[-1].at) // MS_A_MINUTE))
+
+def _finding(settings: RapidEarning, burst: Sequence[Earning]) -> Finding:
+    minutes = max(1, -((burst[0].at - burst[-1].at) // MS_A_MINUTE))
     unit = "minute" if minutes == 1 else "minutes"
     return Finding(
         type=TYPE,
-        awards=tuple(awards),
-        description=f"{len(awards)} point transactions in {minutes} {unit}",
+        earnings=tuple(burst),
+        description=f"{len(burst)} point transactions in {minutes} {unit}",
         evidence={
-            "transactions": len(awards),
-            "seconds": (awards[-1].at - awards[0].at) / MS_A_SECOND,
+            "transactions": len(burst),
+            "seconds": (burst[-1].at - burst[0].at) / MS_A_SECOND,
             "count": settings.count,
             "window_seconds": settings.window_seconds,
         },

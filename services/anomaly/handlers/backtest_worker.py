@@ -1,7 +1,7 @@
-"""`python -m services.anomaly.handlers.backtest_worker`: one backtest, and the end.
+"""`python -m services.anomaly.handlers.backtest_worker`: run one backtest and exit.
 
-Takes a Task on its standard input and writes an Outcome to its standard output. Exits with
-EX_TEMPFAIL where the database is unavailable, and with a traceback for a defect.
+Reads a Task from standard input and writes an Outcome to standard output. Exits with EX_TEMPFAIL
+where the database is unavailable, and with a traceback after an internal error.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from libs.contracts.anomalies import AnomalySettings, BacktestAnswer
 from libs.contracts.numbers import decoder
 from libs.persistence.engine import create_engine, snapshot
 from libs.persistence.errors import is_transient
-from services.anomaly.handlers import backtesting
+from services.anomaly.handlers.backtest import backtest
 from services.anomaly.store import earnings
 
-# What is judged within a few seconds.
+# As many are judged within a few seconds.
 MAX_EARNINGS: Final = 500_000
-# Requests come first where both want the processor.
+# The process that serves requests has priority.
 _NICE: Final = 5
-# The advisory locks of backtests, one per store, whichever process of the service runs it.
+# The advisory locks of backtests, one per store across all processes of the service.
 _LOCK_SPACE: Final = 4
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))"
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """What to try, on which days of which store; `seconds` is how long it may take."""
+    """The settings to try, on the days `first` to `last` of a store; `seconds` is the time limit."""
 
     database_url: str
     seconds: int
@@ -42,15 +42,15 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of it; without an answer the days have too many earnings. `busy` where another
-    process runs a backtest of the store."""
+    """The result of a backtest; without a `result` the days have too many earnings. `busy` where
+    another process runs a backtest of the store."""
 
-    answer: BacktestAnswer | None = None
+    result: BacktestAnswer | None = None
     busy: bool = False
 
 
 async def run(task: Task) -> Outcome:
-    """Carry out the task on a connection of its own."""
+    """Run the task on a connection of its own."""
     engine = create_engine(task.database_url, name="anomaly backtest", connections=1)
     try:
         async with snapshot(engine) as connection:
@@ -61,7 +61,7 @@ async def run(task: Task) -> Outcome:
             )
             if count > MAX_EARNINGS:
                 return Outcome()
-            answer = await backtesting.backtest(
+            result = await backtest(
                 connection,
                 task.store_id,
                 task.settings,
@@ -69,16 +69,16 @@ async def run(task: Task) -> Outcome:
                 last=task.last,
                 count=count,
             )
-        return Outcome(answer=answer)
+        return Outcome(result=result)
     finally:
         await engine.dispose()
 
 
 def main() -> None:
-    """Carry out the task on standard input."""
+    """Run the task on standard input."""
     os.nice(_NICE)
     task = decoder(Task).decode(sys.stdin.buffer.read())
-    # The process that started it may have ended: then nobody waits for this one.
+    # Ends this process also where the one that started it is no longer there to do it.
     signal.alarm(task.seconds)
     try:
         outcome = asyncio.run(run(task))

@@ -1,7 +1,7 @@
-"""Backtests as they are run: each in a process of its own, one at a time per store.
+"""Runs backtests: each in a process of its own, one at a time per store.
 
-A backtest judges a store's whole history, which takes seconds of computing; in the process that
-serves requests it would stop those of every other store.
+A backtest judges a store's whole history, which takes seconds of computing. In the process that
+serves requests it would block the requests of every other store.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from libs.persistence.slow_reads import ReadSlots
 from services.anomaly.handlers.backtest_worker import MAX_EARNINGS, Outcome, Task
 
 _WORKER: Final = "services.anomaly.handlers.backtest_worker"
-# Together less than the gateway waits for us.
+# Together less than the gateway's timeout.
 _WAIT_SECONDS: Final = 2.0
 RUN_SECONDS: Final = 12
 _RETRY_AFTER_SECONDS: Final = 3
-# Two stores at a time in each process of the service: one store leaves a place for another.
-_AT_ONCE: Final = 2
+# Two stores at a time in each process of the service, so that one store leaves room for another.
+_TOTAL_SLOTS: Final = 2
 
 _TOO_MANY: Final = (
-    f"These days have more than {MAX_EARNINGS:,} earnings, the most that one backtest looks at: "
+    f"These days have more than {MAX_EARNINGS:,} earnings, the most that one backtest judges: "
     "choose fewer days"
 )
 
@@ -34,12 +34,12 @@ log = logging.get(__name__)
 
 
 class Backtests:
-    """Runs backtests."""
+    """Starts a process for each backtest, within the limits above."""
 
     def __init__(self) -> None:
         self._slots = ReadSlots(
             "backtests",
-            total=_AT_ONCE,
+            total=_TOTAL_SLOTS,
             per_store=1,
             wait_seconds=_WAIT_SECONDS,
             retry_after_seconds=_RETRY_AFTER_SECONDS,
@@ -50,15 +50,15 @@ class Backtests:
         the store runs, InvalidRequest for days with too many earnings, and Unavailable where it
         takes too long or the database is unavailable."""
         async with self._slots.acquire(task.store_id):
-            outcome = await _in_a_process(task)
+            outcome = await _run_in_process(task)
         if outcome.busy:
             raise self._slots.rate_limited()
-        if outcome.answer is None:
+        if outcome.result is None:
             raise InvalidRequest(_TOO_MANY, errors=[Fault(detail=_TOO_MANY, pointer="#/from")])
-        return outcome.answer
+        return outcome.result
 
 
-async def _in_a_process(task: Task) -> Outcome:
+async def _run_in_process(task: Task) -> Outcome:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", _WORKER),
         stdin=asyncio.subprocess.PIPE,
@@ -66,11 +66,11 @@ async def _in_a_process(task: Task) -> Outcome:
     )
     try:
         async with asyncio.timeout(task.seconds):
-            written, _ = await process.communicate(msgspec.json.encode(task))
+            output, _ = await process.communicate(msgspec.json.encode(task))
     except TimeoutError:
-        log.warning("backtest_too_long", store_id=task.store_id, seconds=task.seconds)
+        log.warning("backtest_timed_out", store_id=task.store_id, seconds=task.seconds)
         raise Unavailable(
-            "The backtest takes too long. Try fewer days, or again when the service is less busy.",
+            "The backtest took too long. Choose fewer days, or try again when the service is less busy.",
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         ) from None
     finally:
@@ -79,9 +79,9 @@ async def _in_a_process(task: Task) -> Outcome:
             await process.wait()
     code = process.returncode or 0
     if code == os.EX_TEMPFAIL or code < 0:
-        log.warning("backtest_ended", store_id=task.store_id, exit_code=code)
-        raise Unavailable("The backtest was ended. Try again in a moment.")
+        log.warning("backtest_interrupted", store_id=task.store_id, exit_code=code)
+        raise Unavailable("The backtest was interrupted. Try again in a moment.")
     if code:
-        log.error("defect", store_id=task.store_id, exit_code=code)
+        log.error("backtest_failed", store_id=task.store_id, exit_code=code)
         raise InternalError("Something went wrong on our side. It has been logged.")
-    return msgspec.json.decode(written, type=Outcome)
+    return msgspec.json.decode(output, type=Outcome)

@@ -1,4 +1,4 @@
-"""What the use cases of anomaly work with."""
+"""What the use cases of anomaly depend on."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,9 @@ from services.anomaly.handlers.backtests import Backtests
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes anomalies, `reads` answers queries, `slow_reads` those that grow with a
-    store's history, `backtests` run at `database_url`; `wake_relay` is called after a commit."""
+    """`writes` is for changes of anomalies, `reads` for queries, and `slow_reads` for queries that
+    grow with a store's history. `backtests` run at `database_url`. `wake_relay` is called after a
+    commit."""
 
     writes: AsyncEngine
     reads: AsyncEngine

@@ -1,4 +1,4 @@
-"""Which earnings the store's baseline was asked for: one that comes late may concern them."""
+"""Mark earnings that were judged by the store's baseline: a late earning changes it for them."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Anomalies and their reviews: read for judging, written in whole batches, listed for people."""
+"""Anomalies and their reviews: read for the judgment, written in batches, listed for people."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date
@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, func, select
 
 from libs.contracts.anomalies import AnomalyType, Resolution
+from libs.persistence.columns import numbers
 from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT
 from libs.persistence.statement import fetch
@@ -17,20 +18,28 @@ from services.anomaly.domain.anomalies import OPEN, Anomaly, Review
 from services.anomaly.store.earnings import ID_PREFIX, Customer, milliseconds, moment, span
 from services.anomaly.tables import anomalies
 
-# The one lane that this size of system needs; more lanes take a hash of the customer.
-
-_OF_CUSTOMERS: Final = """
+_FIND_BY_CUSTOMER: Final = """
 SELECT a.nth, o.* FROM unnest($1::text[], $2::text[], $3::timestamptz[])
      WITH ORDINALITY AS a (store_id, customer_id, since, nth)
 JOIN anomalies o
   ON o.store_id = a.store_id AND o.customer_id = a.customer_id AND o.last_at >= a.since
 WHERE o.status <> 'withdrawn'
 """
+# Transaction ids come as one array literal per row, since unnest would flatten arrays of arrays.
 _PUT: Final = """
 INSERT INTO anomalies (id, store_id, customer_id, type, mode, revision, version, description, points,
                        transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
                        resolution, note, reviewed_by, resolved_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+SELECT id, store_id, customer_id, type, mode, revision, version, description, points,
+       transaction_ids::uuid[], first_at, last_at, evidence, status, flagged_at, merged_into,
+       resolution, note, reviewed_by, resolved_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
+            $7::integer[], $8::text[], $9::bigint[], $10::text[], $11::timestamptz[],
+            $12::timestamptz[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[],
+            $17::text[], $18::text[], $19::text[], $20::timestamptz[])
+     AS a (id, store_id, customer_id, type, mode, revision, version, description, points,
+           transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
+           resolution, note, reviewed_by, resolved_at)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, description = excluded.description, points = excluded.points,
     transaction_ids = excluded.transaction_ids, first_at = excluded.first_at,
@@ -42,16 +51,14 @@ _ADD_REVIEW: Final = """
 INSERT INTO reviews (anomaly_id, version, status, resolution, note, reviewed_by, reviewed_at)
 VALUES ($1, $2, $3, $4, $5, $6, now())
 """
-# The id is drawn here, after the customers' locks: for each customer the order of ids is the order
-# of commits, which is the order the relay publishes in.
-_JUDGED: Final = """
+_RESOLVED: Final = """
 SELECT type, resolution, transaction_ids FROM anomalies
 WHERE store_id = $1 AND status = 'resolved' AND mode = 'review' AND last_at >= $2 AND last_at < $3
 """
 
 
 class AnomalyFilter(Struct, frozen=True, kw_only=True):
-    """Which of a store's shown anomalies."""
+    """The filters of a store's list of anomalies; None matches all."""
 
     store_id: str
     status: str | None = None
@@ -59,7 +66,7 @@ class AnomalyFilter(Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
 
 
-class Judged(Struct, frozen=True):
+class ResolvedAnomaly(Struct, frozen=True):
     """A resolved anomaly, as far as a backtest compares with it."""
 
     type: AnomalyType
@@ -67,25 +74,25 @@ class Judged(Struct, frozen=True):
     transaction_ids: frozenset[str]
 
 
-async def of_customers(
+async def find_by_customer(
     connection: Connection, customers: Sequence[Customer], since: Sequence[int]
 ) -> dict[Customer, list[Anomaly]]:
-    """The customers' anomalies that reach into the time from `since` (milliseconds) on, also those
-    in shadow."""
-    found: dict[Customer, list[Anomaly]] = {one: [] for one in customers}
+    """The customers' anomalies with earnings from each customer's `since` (milliseconds) on, also
+    those in shadow."""
+    by_customer: dict[Customer, list[Anomaly]] = {customer: [] for customer in customers}
     rows = await connection.fetch(
-        _OF_CUSTOMERS,
+        _FIND_BY_CUSTOMER,
         [one[0] for one in customers],
         [one[1] for one in customers],
         [moment(at) for at in since],
     )
     for row in rows:
-        found[customers[row["nth"] - 1]].append(_anomaly(row))
-    return found
+        by_customer[customers[row["nth"] - 1]].append(_anomaly(row))
+    return by_customer
 
 
 async def find(connection: Connection, store_id: str, anomaly_id: UUID) -> Anomaly | None:
-    """A shown anomaly, also a withdrawn one; None for what people never saw."""
+    """An anomaly by its id, also a withdrawn one; None for one in shadow, which people never see."""
     rows = await fetch(
         connection,
         select(anomalies).where(
@@ -98,12 +105,13 @@ async def find(connection: Connection, store_id: str, anomaly_id: UUID) -> Anoma
 
 
 async def put(connection: Connection, changed: Sequence[Anomaly]) -> None:
-    """Make these the versions in force."""
-    await connection.executemany(_PUT, [_row(one) for one in changed])
+    """Write the current versions of anomalies, new and changed."""
+    if changed:
+        await connection.execute(_PUT, *zip(*map(_row, changed), strict=True))
 
 
 async def add_review(connection: Connection, anomaly: Anomaly, review: Review) -> None:
-    """Keep who decided what, and why."""
+    """Record who decided what, and why."""
     await connection.execute(
         _ADD_REVIEW,
         anomaly.id,
@@ -115,23 +123,25 @@ async def add_review(connection: Connection, anomaly: Anomaly, review: Review) -
     )
 
 
-async def judged_between(
+async def resolved_between(
     connection: Connection, store_id: str, *, first: date, last: date
-) -> list[Judged]:
-    """What people resolved of the earnings of the UTC days `first` to `last`."""
-    rows = await connection.fetch(_JUDGED, store_id, *span(first, last))
+) -> list[ResolvedAnomaly]:
+    """The resolved anomalies of the UTC days `first` to `last`, by their last earning."""
+    rows = await connection.fetch(_RESOLVED, store_id, *span(first, last))
     return [
-        Judged(row["type"], row["resolution"], frozenset(_texts(row["transaction_ids"])))
+        ResolvedAnomaly(
+            row["type"], row["resolution"], frozenset(_transaction_ids(row["transaction_ids"]))
+        )
         for row in rows
     ]
 
 
-async def listed(
-    connection: Connection, wanted: AnomalyFilter, *, limit: int, after: UUID | None
+async def list_page(
+    connection: Connection, filters: AnomalyFilter, *, limit: int, after: UUID | None
 ) -> tuple[list[Anomaly], int]:
-    """Up to `limit` + 1 anomalies older than `after`, newest first, and how many match in all (at
-    most COUNT_LIMIT + 1)."""
-    matching = select(anomalies).where(*_conditions(wanted))
+    """Up to `limit` + 1 anomalies older than `after`, newest first, and the number of all that match
+    (at most COUNT_LIMIT + 1)."""
+    matching = select(anomalies).where(*_conditions(filters))
     page = matching.order_by(anomalies.c.id.desc()).limit(limit + 1)
     if after is not None:
         page = page.where(anomalies.c.id < after)
@@ -141,53 +151,53 @@ async def listed(
 
 
 async def _count(connection: Connection, matching: Select[Any]) -> int:
-    some = matching.with_only_columns(anomalies.c.id).limit(COUNT_LIMIT + 1).subquery()
-    (row,) = await fetch(connection, select(func.count()).select_from(some))
+    counted = matching.with_only_columns(anomalies.c.id).limit(COUNT_LIMIT + 1).subquery()
+    (row,) = await fetch(connection, select(func.count()).select_from(counted))
     count: int = row[0]
     return count
 
 
-def _conditions(wanted: AnomalyFilter) -> list[ColumnElement[bool]]:
+def _conditions(filters: AnomalyFilter) -> list[ColumnElement[bool]]:
     conditions = [
-        anomalies.c.store_id == wanted.store_id,
+        anomalies.c.store_id == filters.store_id,
         anomalies.c.mode == "review",
         anomalies.c.status.in_([*OPEN, "resolved"])
-        if wanted.status is None
-        else anomalies.c.status == wanted.status,
+        if filters.status is None
+        else anomalies.c.status == filters.status,
     ]
-    if wanted.type is not None:
-        conditions.append(anomalies.c.type == wanted.type)
-    if wanted.customer_id is not None:
-        conditions.append(anomalies.c.customer_id == wanted.customer_id)
+    if filters.type is not None:
+        conditions.append(anomalies.c.type == filters.type)
+    if filters.customer_id is not None:
+        conditions.append(anomalies.c.customer_id == filters.customer_id)
     return conditions
 
 
-def _texts(ids: Iterable[UUID]) -> tuple[str, ...]:
+def _transaction_ids(ids: Iterable[UUID]) -> tuple[str, ...]:
     return tuple(f"{ID_PREFIX}{one}" for one in ids)
 
 
-def _row(one: Anomaly) -> tuple[object, ...]:
+def _row(anomaly: Anomaly) -> tuple[object, ...]:
     return (
-        one.id,
-        one.store_id,
-        one.customer_id,
-        one.type,
-        one.mode,
-        one.revision,
-        one.version,
-        one.description,
-        one.points,
-        [id_.removeprefix(ID_PREFIX) for id_ in one.transaction_ids],
-        moment(one.first_at),
-        moment(one.last_at),
-        msgspec.json.encode(one.evidence).decode(),
-        one.status,
-        one.flagged_at,
-        one.merged_into,
-        one.resolution,
-        one.note,
-        one.reviewed_by,
-        one.resolved_at,
+        anomaly.id,
+        anomaly.store_id,
+        anomaly.customer_id,
+        anomaly.type,
+        anomaly.mode,
+        anomaly.revision,
+        anomaly.version,
+        anomaly.description,
+        anomaly.points,
+        numbers(id_.removeprefix(ID_PREFIX) for id_ in anomaly.transaction_ids),
+        moment(anomaly.first_at),
+        moment(anomaly.last_at),
+        msgspec.json.encode(anomaly.evidence).decode(),
+        anomaly.status,
+        anomaly.flagged_at,
+        anomaly.merged_into,
+        anomaly.resolution,
+        anomaly.note,
+        anomaly.reviewed_by,
+        anomaly.resolved_at,
     )
 
 
@@ -202,7 +212,7 @@ def _anomaly(row: Any) -> Anomaly:
         version=row["version"],
         description=row["description"],
         points=row["points"],
-        transaction_ids=_texts(row["transaction_ids"]),
+        transaction_ids=_transaction_ids(row["transaction_ids"]),
         first_at=milliseconds(row["first_at"]),
         last_at=milliseconds(row["last_at"]),
         evidence=msgspec.json.decode(row["evidence"]),

@@ -1,27 +1,27 @@
-"""The earnings seen: the truth that windows are rebuilt, baselines made and backtests run from."""
+"""The recorded earnings: windows are rebuilt, baselines computed and backtests run from them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
 
 from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
-from services.anomaly.domain.awards import Award, Baseline
+from services.anomaly.domain.baselines import Baseline
+from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
+from services.anomaly.domain.windows import Digest
 
 ID_PREFIX: Final = "txn_"
 
-# A baseline needs no more, and one busy customer must not cost more with every earning. Earnings in
-# the older half of a history that was cut are there for the baselines of the others.
-HISTORY: Final = 4_000
+# The store's latest earnings that make its baseline.
 _STORE_HISTORY: Final = 1_000
-# How much later an earning may be, and how many such customers, for an earning that came late to
-# have them judged again by the store's baseline.
-_LATER: Final = timedelta(hours=2)
-_JUDGED_AGAIN: Final = 200
+# A late earning changes the store's baseline for those after it. They are judged again up to so much
+# later and up to so many per store, which bounds the work that one late earning causes.
+_AFFECTED_FOR: Final = timedelta(hours=2)
+_MAX_AFFECTED: Final = 200
 
 Customer = tuple[str, str]
 
@@ -55,7 +55,7 @@ CROSS JOIN LATERAL (
 ) e
 ORDER BY a.nth, e.occurred_at, e.id
 """
-# A row for each customer, since most are done with it: thousands of small rows cost more than they say.
+# One row per customer: thousands of small rows cost more than their contents.
 _DIGESTS: Final = r"""
 SELECT a.nth, e.*
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'))
@@ -69,41 +69,46 @@ CROSS JOIN LATERAL (
         SELECT points, occurred_at, normal FROM earnings e
         WHERE e.store_id = a.store_id AND e.customer_id = a.customer_id
         ORDER BY e.occurred_at DESC, e.id DESC LIMIT $3
-    ) known
+    ) latest
 ) e
 """
-_STORE_BEFORE: Final = """
+_STORE_BASELINES: Final = """
 SELECT a.nth, b.size, b.median
-FROM unnest($2::timestamptz[]) WITH ORDINALITY AS a (before, nth)
+FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (store_id, before, nth)
 CROSS JOIN LATERAL (
     SELECT count(*) AS size, percentile_cont(0.5) WITHIN GROUP (ORDER BY points) AS median
     FROM (
-        SELECT points FROM earnings
-        WHERE store_id = $1 AND occurred_at < a.before AND normal
-        ORDER BY occurred_at DESC LIMIT $3
+        SELECT points FROM earnings e
+        WHERE e.store_id = a.store_id AND e.occurred_at < a.before AND e.normal
+        ORDER BY e.occurred_at DESC LIMIT $3
     ) latest
 ) b
 """
-_MARK: Final = """
-UPDATE earnings e SET normal = m.normal
-FROM unnest($3::timestamptz[], $4::uuid[], $5::boolean[]) AS m (occurred_at, id, normal)
-WHERE e.store_id = $1 AND e.customer_id = $2 AND e.occurred_at = m.occurred_at AND e.id = m.id
+_UPDATE_BASELINES: Final = """
+UPDATE earnings e SET normal = u.normal
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[], $5::boolean[])
+     AS u (store_id, customer_id, occurred_at, id, normal)
+WHERE e.store_id = u.store_id AND e.customer_id = u.customer_id
+  AND e.occurred_at = u.occurred_at AND e.id = u.id
 """
-_MARK_BY_STORE: Final = """
+_MARK_JUDGED_BY_STORE: Final = """
 UPDATE earnings e SET by_store = true
-FROM unnest($3::timestamptz[], $4::uuid[]) AS m (occurred_at, id)
-WHERE e.store_id = $1 AND e.customer_id = $2 AND e.occurred_at = m.occurred_at AND e.id = m.id
-  AND NOT e.by_store
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::uuid[])
+     AS u (store_id, customer_id, occurred_at, id)
+WHERE e.store_id = u.store_id AND e.customer_id = u.customer_id
+  AND e.occurred_at = u.occurred_at AND e.id = u.id AND NOT e.by_store
 """
-_LATER_BY_STORE: Final = """
-SELECT DISTINCT ON (customer_id) customer_id, id,
-       (extract(epoch FROM occurred_at) * 1000)::bigint AS at
-FROM (
-    SELECT customer_id, occurred_at, id FROM earnings
-    WHERE store_id = $1 AND by_store AND occurred_at > $2 AND occurred_at <= $3
-    ORDER BY occurred_at LIMIT $4
+_AFFECTED_BY_STORE: Final = """
+SELECT DISTINCT ON (later.store_id, later.customer_id) later.store_id, later.customer_id, later.id,
+       (extract(epoch FROM later.occurred_at) * 1000)::bigint AS at
+FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS a (store_id, first, last)
+CROSS JOIN LATERAL (
+    SELECT e.store_id, e.customer_id, e.occurred_at, e.id FROM earnings e
+    WHERE e.store_id = a.store_id AND e.by_store
+      AND e.occurred_at > a.first AND e.occurred_at <= a.last
+    ORDER BY e.occurred_at LIMIT $4
 ) later
-ORDER BY customer_id, occurred_at, id
+ORDER BY later.store_id, later.customer_id, later.occurred_at, later.id
 """
 _CUSTOMERS_BETWEEN: Final = """
 SELECT DISTINCT customer_id FROM earnings
@@ -116,8 +121,9 @@ SELECT count(*) FROM (
 """
 
 
-class Earning(Struct, frozen=True):
-    """An earning as it is told: `at` in milliseconds since 1970, and the same as text."""
+class EarningEvent(Struct, frozen=True):
+    """An earning as the ledger published it: `at` in milliseconds since 1970, and `occurred_at` the
+    same as text."""
 
     store_id: str
     customer_id: str
@@ -130,51 +136,39 @@ class Earning(Struct, frozen=True):
     def customer(self) -> Customer:
         return self.store_id, self.customer_id
 
-
-class Seen(Struct, frozen=True):
-    """An earning as it was recorded: under which revision of the settings, and whether it belongs
-    to the baselines now."""
-
-    award: Award
-    revision: int
-    normal: bool
-
-
-class Digest(Struct, frozen=True):
-    """A customer's latest earnings in short: when the last was, in milliseconds since 1970, or None
-    without any, and the points of each UTC day, counted from 1970, of those in the baselines."""
-
-    latest: int | None
-    days: Mapping[int, int]
+    @property
+    def earning(self) -> Earning:
+        return Earning(self.transaction_id, self.points, self.at)
 
 
 async def add(
-    connection: Connection, earnings: Sequence[Earning], revisions: Sequence[int]
-) -> list[Earning]:
-    """Record earnings, and answer those that are new; the others stay as they are."""
+    connection: Connection, events: Sequence[EarningEvent], revisions: Sequence[int]
+) -> list[EarningEvent]:
+    """Record earnings under their stores' `revisions`; returns those that are new. The others stay
+    as they are."""
     rows = await connection.fetch(
         _ADD,
-        texts(one.store_id for one in earnings),
-        texts(one.customer_id for one in earnings),
-        numbers(one.occurred_at for one in earnings),
-        numbers(one.transaction_id.removeprefix(ID_PREFIX) for one in earnings),
-        numbers(one.points for one in earnings),
+        texts(one.store_id for one in events),
+        texts(one.customer_id for one in events),
+        numbers(one.occurred_at for one in events),
+        numbers(one.transaction_id.removeprefix(ID_PREFIX) for one in events),
+        numbers(one.points for one in events),
         numbers(revisions),
     )
     new = {(row["store_id"], f"{ID_PREFIX}{row['id']}") for row in rows}
-    return [one for one in earnings if (one.store_id, one.transaction_id) in new]
+    return [one for one in events if (one.store_id, one.transaction_id) in new]
 
 
 async def lock(connection: Connection, customers: Sequence[Customer]) -> None:
-    """Let nobody else judge or review these customers before this transaction ends."""
+    """Until this transaction ends, no other one judges or reviews these customers."""
     await connection.execute(_LOCK, [one[0] for one in customers], [one[1] for one in customers])
 
 
 async def histories(
-    connection: Connection, customers: Sequence[Customer], *, limit: int = HISTORY
-) -> dict[Customer, list[Seen]]:
-    """The customers' latest earnings, up to `limit` of each, in their order."""
-    found: dict[Customer, list[Seen]] = {one: [] for one in customers}
+    connection: Connection, customers: Sequence[Customer], *, limit: int = HISTORY_LIMIT
+) -> dict[Customer, list[RecordedEarning]]:
+    """The customers' latest earnings, up to `limit` of each, by position."""
+    by_customer: dict[Customer, list[RecordedEarning]] = {customer: [] for customer in customers}
     if customers:
         rows = await connection.fetch(
             _HISTORIES,
@@ -183,70 +177,78 @@ async def histories(
             limit,
         )
         for row in rows:
-            found[customers[row["nth"] - 1]].append(_seen(row))
-    return found
+            by_customer[customers[row["nth"] - 1]].append(_recorded(row))
+    return by_customer
 
 
 async def digests(connection: Connection, customers: Sequence[Customer]) -> dict[Customer, Digest]:
-    """The customers' histories, as long as `histories` has them, in short."""
+    """The digests of the customers' histories."""
     rows = await connection.fetch(
         _DIGESTS,
         texts(one[0] for one in customers),
         texts(one[1] for one in customers),
-        HISTORY,
+        HISTORY_LIMIT,
     )
     return {customers[row["nth"] - 1]: _digest(row) for row in rows}
 
 
-async def store_before(
-    connection: Connection, store_id: str, awards: Sequence[Award]
-) -> dict[str, Baseline]:
-    """The store's baseline before each of the awards, by its id."""
-    rows = await connection.fetch(
-        _STORE_BEFORE, store_id, [moment(one.at) for one in awards], _STORE_HISTORY
-    )
-    return {
-        awards[row["nth"] - 1].id: Baseline(Decimal(str(row["median"] or 0)), row["size"])
-        for row in rows
-    }
-
-
-async def mark(connection: Connection, customer: Customer, changes: dict[Award, bool]) -> None:
-    """Write which of a customer's earnings belong to the baselines."""
-    if changes:
-        await connection.execute(
-            _MARK,
-            *customer,
-            [moment(one.at) for one in changes],
-            [one.id.removeprefix(ID_PREFIX) for one in changes],
-            list(changes.values()),
+async def store_baselines(
+    connection: Connection, earnings: Mapping[Customer, Sequence[Earning]]
+) -> dict[Customer, dict[str, Baseline]]:
+    """The store's baseline before each of the customers' earnings, by the earning's id."""
+    baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
+    flat = _flat(earnings)
+    if flat:
+        rows = await connection.fetch(
+            _STORE_BASELINES,
+            [customer[0] for customer, _ in flat],
+            [moment(one.at) for _, one in flat],
+            _STORE_HISTORY,
         )
+        for row in rows:
+            customer, earning = flat[row["nth"] - 1]
+            baselines[customer][earning.id] = Baseline(
+                Decimal(str(row["median"] or 0)), row["size"]
+            )
+    return baselines
 
 
-async def mark_by_store(
-    connection: Connection, customer: Customer, awards: Iterable[Award]
+async def update_baselines(
+    connection: Connection, changes: Mapping[Customer, Mapping[Earning, bool]]
 ) -> None:
-    """Remember which of a customer's earnings the store's baseline was asked for."""
-    asked = list(awards)
-    if asked:
+    """Record which of the customers' earnings enter (True) or leave (False) the baselines."""
+    flat = _flat(changes)
+    if flat:
         await connection.execute(
-            _MARK_BY_STORE,
-            *customer,
-            [moment(one.at) for one in asked],
-            [one.id.removeprefix(ID_PREFIX) for one in asked],
+            _UPDATE_BASELINES, *_keys(flat), [changes[customer][one] for customer, one in flat]
         )
 
 
-async def later_by_store(
-    connection: Connection, store_id: str, *, first: int, last: int
-) -> dict[Customer, Award]:
-    """The customers with earnings that the store's baseline was asked for, and that new ones from
-    `first` to `last` came before: each with the earliest of them, as to its place."""
+async def mark_judged_by_store(
+    connection: Connection, earnings: Mapping[Customer, Sequence[Earning]]
+) -> None:
+    """Record which of the customers' earnings were judged by the store's baseline, so that a late
+    earning of another customer has them judged again."""
+    flat = _flat(earnings)
+    if flat:
+        await connection.execute(_MARK_JUDGED_BY_STORE, *_keys(flat))
+
+
+async def affected_by_store(
+    connection: Connection, new: Mapping[str, tuple[int, int]]
+) -> dict[Customer, Position]:
+    """The customers with earnings that were judged by the store's baseline before new ones entered
+    it, each with the position of the earliest such earning. `new` holds the event times of each
+    store's first and last new earning."""
     rows = await connection.fetch(
-        _LATER_BY_STORE, store_id, moment(first), moment(last) + _LATER, _JUDGED_AGAIN
+        _AFFECTED_BY_STORE,
+        list(new),
+        [moment(first) for first, _ in new.values()],
+        [moment(last) + _AFFECTED_FOR for _, last in new.values()],
+        _MAX_AFFECTED,
     )
     return {
-        (store_id, row["customer_id"]): Award(f"{ID_PREFIX}{row['id']}", 0, row["at"])
+        (row["store_id"], row["customer_id"]): (row["at"], f"{ID_PREFIX}{row['id']}")
         for row in rows
     }
 
@@ -254,7 +256,7 @@ async def later_by_store(
 async def customers_between(
     connection: Connection, store_id: str, *, first: date, last: date
 ) -> list[Customer]:
-    """Who earned on the UTC days `first` to `last`."""
+    """The customers with earnings on the UTC days `first` to `last`."""
     rows = await connection.fetch(_CUSTOMERS_BETWEEN, store_id, *span(first, last))
     return [(store_id, row["customer_id"]) for row in rows]
 
@@ -262,18 +264,18 @@ async def customers_between(
 async def count_between(
     connection: Connection, store_id: str, *, first: date, last: date, limit: int
 ) -> int:
-    """How many earnings the UTC days `first` to `last` have, counted up to `limit` + 1."""
+    """The number of earnings on the UTC days `first` to `last`, counted up to `limit` + 1."""
     days = span(first, last)
     count: int = await connection.fetchval(_COUNT_BETWEEN, store_id, *days, limit + 1)
     return count
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def moment(at: int) -> datetime:
     """Milliseconds since 1970 as a time, exactly."""
     return _EPOCH + timedelta(milliseconds=at)
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -288,6 +290,20 @@ def span(first: date, last: date) -> tuple[datetime, datetime]:
     return start, datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
 
 
+def _flat(earnings: Mapping[Customer, Iterable[Earning]]) -> list[tuple[Customer, Earning]]:
+    return [(customer, one) for customer, some in earnings.items() for one in some]
+
+
+def _keys(flat: Sequence[tuple[Customer, Earning]]) -> tuple[list[Any], ...]:
+    """The columns of the primary keys."""
+    return (
+        [customer[0] for customer, _ in flat],
+        [customer[1] for customer, _ in flat],
+        [moment(one.at) for _, one in flat],
+        [one.id.removeprefix(ID_PREFIX) for _, one in flat],
+    )
+
+
 def _digest(row: asyncpg.Record) -> Digest:
     days: dict[int, int] = {}
     for day, points in zip(row["days"] or (), row["points"] or (), strict=True):
@@ -295,6 +311,6 @@ def _digest(row: asyncpg.Record) -> Digest:
     return Digest(None if row["latest"] is None else milliseconds(row["latest"]), days)
 
 
-def _seen(row: asyncpg.Record) -> Seen:
-    award = Award(f"{ID_PREFIX}{row['id']}", row["points"], row["at"])
-    return Seen(award, row["revision"], row["normal"])
+def _recorded(row: asyncpg.Record) -> RecordedEarning:
+    earning = Earning(f"{ID_PREFIX}{row['id']}", row["points"], row["at"])
+    return RecordedEarning(earning, row["revision"], row["normal"])

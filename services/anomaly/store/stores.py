@@ -1,4 +1,4 @@
-"""What each store has set, and the epoch of its cached windows."""
+"""The stores' settings, and the epoch of their windows."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,10 +16,10 @@ INSERT INTO stores (store_id, settings, revision, epoch) VALUES ($1, $2, 1, 1)
 ON CONFLICT (store_id) DO UPDATE
 SET settings = excluded.settings, revision = stores.revision + 1, epoch = stores.epoch + 1
 """
-# In one order, so that batches of several processes cannot deadlock.
+# Sorted, so that batches of several processes cannot deadlock.
 _NEXT_EPOCH: Final = """
 INSERT INTO stores (store_id, settings, revision, epoch)
-SELECT store_id, '{}', 0, 1 FROM unnest($1::text[]) AS asked (store_id) ORDER BY 1
+SELECT store_id, '{}', 0, 1 FROM unnest($1::text[]) AS a (store_id) ORDER BY 1
 ON CONFLICT (store_id) DO UPDATE SET epoch = stores.epoch + 1
 """
 
@@ -27,8 +27,8 @@ _settings_of: Final = decoder(AnomalySettings).decode
 
 
 class StoreSettings(Struct, frozen=True):
-    """A store's detectors. `revision` counts the changes of them; windows cached in an earlier
-    `epoch` may lack something and are not used any more."""
+    """A store's settings. `revision` counts their changes. Windows of an earlier `epoch` may be
+    incomplete and are not used any more."""
 
     settings: AnomalySettings = AnomalySettings()
     revision: int = 0
@@ -36,21 +36,21 @@ class StoreSettings(Struct, frozen=True):
 
 
 async def read(connection: Connection, store_ids: Iterable[str]) -> dict[str, StoreSettings]:
-    """The settings of the stores, as shipped where nobody has set any."""
-    asked = set(store_ids)
-    rows = await connection.fetch(_READ, list(asked))
-    found = {
+    """The settings of the stores, the default ones where a store has set none."""
+    ids = set(store_ids)
+    rows = await connection.fetch(_READ, list(ids))
+    settings = {
         row["store_id"]: StoreSettings(_settings_of(row["settings"]), row["revision"], row["epoch"])
         for row in rows
     }
-    return {store_id: found.get(store_id, StoreSettings()) for store_id in asked}
+    return {store_id: settings.get(store_id, StoreSettings()) for store_id in ids}
 
 
 async def put(connection: Connection, store_id: str, settings: AnomalySettings) -> None:
-    """Replace a store's settings; what was cached by the old ones is not used any more."""
+    """Replace a store's settings; the store's windows are not used any more."""
     await connection.execute(_PUT, store_id, api.encode(settings).decode())
 
 
 async def next_epoch(connection: Connection, store_ids: Iterable[str]) -> None:
-    """With this transaction, the windows cached so far are not used any more."""
+    """From this transaction's commit on, the stores' present windows are not used any more."""
     await connection.execute(_NEXT_EPOCH, sorted(set(store_ids)))

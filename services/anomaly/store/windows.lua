@@ -1,69 +1,67 @@
--- Adds earnings to their customers' windows, and tells whose must be looked at closely.
+-- Adds earnings to their customers' windows, and returns what screening needs to know of them.
 --
 -- KEYS     a window per customer, a sorted set of transaction ids by event time in milliseconds.
 --          Four members hold numbers instead, as scores below zero, beneath all times:
---            floor   from this time on, nothing is missing
---            day     the latest UTC day, counted from 1970
---            points  what was earned on it
+--            floor   from this time on, the window misses no earning
+--            day     the latest UTC day with earnings, counted from 1970
+--            points  all points of that day
 --            limit   from so many points on, that day may deviate
--- ARGV[1]  the milliseconds that an untouched window lives
+-- ARGV[1]  the milliseconds after which an untouched window expires
 -- ARGV[2]  per customer: { rapid count, window in milliseconds, earnings { at, id, points }, and for
---          a window that is to be made { floor, day, points, limit, { at, id, at, id … } } }; in msgpack
--- Answers per customer: 0 nothing to see · 1 look closely · 2 there is no window, or none of that
--- day: nothing was added.
+--          a window that is to be created { floor, day, points, limit, { at, id, at, id … } } }; in
+--          msgpack
+-- Returns per customer, in msgpack: the fields of a Screening (domain/screening.py), or 0 where there
+-- is no window, or none of that day: then nothing was added.
 
-local NOTHING, LOOK, MISSING = 0, 1, 2
+local MISSING = 0
 local DAY = 86400000
 
 local function number(score)
   return -tonumber(score)
 end
 
-local function judge(key, asked)
-  local count, window, earnings, made = asked[1], asked[2], asked[3], asked[4]
-  if made and made ~= cmsgpack.null then
-    redis.call('ZADD', key, -made[1], 'floor', -made[2], 'day', -made[3], 'points', -made[4], 'limit')
-    -- Times and ids in turn; Lua passes only so many values at once.
-    local known = made[5]
-    for start = 1, #known, 1000 do
-      redis.call('ZADD', key, unpack(known, start, math.min(start + 999, #known)))
+local function screen(key, update)
+  local count, window, earnings, contents = update[1], update[2], update[3], update[4]
+  if contents then
+    redis.call(
+      'ZADD', key,
+      -contents[1], 'floor', -contents[2], 'day', -contents[3], 'points', -contents[4], 'limit'
+    )
+    -- Times and ids in turn; Lua passes only so many values in one call.
+    local members = contents[5]
+    for start = 1, #members, 1000 do
+      redis.call('ZADD', key, unpack(members, start, math.min(start + 999, #members)))
     end
   end
-  local held = redis.call('ZMSCORE', key, 'floor', 'day', 'points', 'limit')
-  if not held[1] then
+  local fields = redis.call('ZMSCORE', key, 'floor', 'day', 'points', 'limit')
+  if not fields[1] then
     return MISSING
   end
-  local floor, day, points, limit = number(held[1]), number(held[2]), number(held[3]), number(held[4])
-  for _, one in ipairs(earnings) do
-    if math.floor(one[1] / DAY) > day then
-      -- Whoever asks may do without another one: this must not be there for what comes later.
+  local floor, day = number(fields[1]), number(fields[2])
+  local points, limit = number(fields[3]), number(fields[4])
+  for _, earning in ipairs(earnings) do
+    if math.floor(earning[1] / DAY) > day then
+      -- The caller may do without a new window. This one must not serve earnings that come later.
       redis.call('DEL', key)
       return MISSING
     end
   end
-  local verdict = NOTHING
-  for _, one in ipairs(earnings) do
-    local at = one[1]
-    local is_new = redis.call('ZADD', key, at, one[2]) == 1
+  local is_late, densest, largest = false, 0, 0
+  for _, earning in ipairs(earnings) do
+    local at = earning[1]
+    local is_new = redis.call('ZADD', key, at, earning[2]) == 1
     if math.floor(at / DAY) < day or at - window < floor then
-      -- Later days are judged by this one, or something that belongs to it may be missing here.
-      verdict = LOOK
-    elseif is_new and redis.call('ZCOUNT', key, at, '+inf') > 1 then
-      -- It came late: those after it were judged without it.
-      points = points + one[3]
-      verdict = LOOK
+      -- Later days were judged without it, or earnings around it may be missing here.
+      is_late = true
     elseif is_new then
-      points = points + one[3]
+      points = points + earning[3]
+      is_late = is_late or redis.call('ZCOUNT', key, at, '+inf') > 1
     end
-    if redis.call('ZCOUNT', key, math.max(at - window, 0), at + window) >= count then
-      verdict = LOOK
-    end
-  end
-  if points >= limit then
-    verdict = LOOK
+    densest = math.max(densest, redis.call('ZCOUNT', key, math.max(at - window, 0), at + window))
+    largest = math.max(largest, earning[3])
   end
   redis.call('ZADD', key, -points, 'points')
-  -- No window grows for ever: the latest are kept, enough for any burst to show.
+  -- A window is trimmed to its latest earnings, enough for any burst to show.
   local most = math.max(4 * count, 100)
   local size = redis.call('ZCARD', key) - 4
   if size > 2 * most then
@@ -72,11 +70,12 @@ local function judge(key, asked)
     redis.call('ZADD', key, -math.max(floor, tonumber(first[2]) + 1), 'floor')
   end
   redis.call('PEXPIRE', key, ARGV[1])
-  return verdict
+  -- Without a limit the last field is left out.
+  return { is_late, densest, largest, points, limit < math.huge and limit or nil }
 end
 
-local verdicts = {}
-for place, asked in ipairs(cmsgpack.unpack(ARGV[2])) do
-  verdicts[place] = judge(KEYS[place], asked)
+local screenings = {}
+for place, update in ipairs(cmsgpack.unpack(ARGV[2])) do
+  screenings[place] = screen(KEYS[place], update)
 end
-return verdicts
+return cmsgpack.pack(screenings)

@@ -1,13 +1,14 @@
-"""Sliding windows in Redis: which customers' earnings must be looked at closely.
+"""Sliding windows in Redis: the screening of customers without reading their history.
 
-They are a cache. PostgreSQL has every earning, and judges whoever is suspect here; a window only has
-to suspect enough. So a missing one is made anew, and one that may lack something is never used: its
-key holds the store's epoch, which goes up with the transaction of whatever was not told to Redis,
-and the run of the server, since one that was started again may have forgotten the latest.
+Windows are a cache. PostgreSQL has every earning and judges each customer that screening lets
+through, so a window only has to let enough through. A missing window is rebuilt, and a window that
+may be incomplete is never used: its key contains the store's epoch, which rises in the transaction of
+whatever Redis did not receive, and the run id of the server, since a restarted server may have lost
+its latest writes.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,49 +18,37 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.observability import logging, metrics
-from services.anomaly.store.earnings import ID_PREFIX, Customer, Earning
+from services.anomaly.domain.screening import Screening
+from services.anomaly.domain.windows import WindowContents
+from services.anomaly.store.earnings import ID_PREFIX, Customer, EarningEvent
 
-# Long enough for what comes an hour late to find its neighbours without asking PostgreSQL.
-_LIVES_MS: Final = 2 * 3_600_000
-# After a failure Redis is left alone for so long.
+# Long enough for an earning that arrives an hour late to find its neighbors without PostgreSQL.
+_EXPIRY_MS: Final = 2 * 3_600_000
+# After a failure Redis is not called for this long.
 _CIRCUIT_SECONDS: Final = 1.0
 _SCRIPT: Final = (Path(__file__).parent / "windows.lua").read_text()
-_NEVER: Final = float("inf")
+_NO_LIMIT: Final = float("inf")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-
-Screening = Literal[0, 1, 2]
-NOTHING: Final = 0
-LOOK: Final = 1
-MISSING: Final = 2
+_decode: Final = msgspec.msgpack.Decoder(list[Screening | Literal[0]]).decode
 
 log = logging.get(__name__)
 
 
-class RedisAway(Exception):
-    """Redis does not answer: what would have been asked there is not known."""
+class WindowsUnavailable(Exception):
+    """Redis does not respond, so that nothing is known of the windows."""
 
 
-class Made(Struct, frozen=True, kw_only=True):
-    """A window as PostgreSQL has it; `limit` None where no day can deviate."""
-
-    floor: int
-    day: int
-    points: int
-    limit: int | None
-    known: Sequence[tuple[int, str]]
-
-
-class Asked(Struct, frozen=True, kw_only=True):
-    """A customer's new earnings, and what makes a burst of them; with `made`, the window is made
-    first."""
+class WindowUpdate(Struct, frozen=True, kw_only=True):
+    """A customer's new earnings and the settings of the window; with `contents`, the window is
+    created first."""
 
     customer: Customer
     epoch: int
     count: int
     window_ms: int
-    earnings: Sequence[Earning]
-    made: Made | None = None
+    events: Sequence[EarningEvent]
+    contents: WindowContents | None = None
 
 
 class Windows:
@@ -72,77 +61,71 @@ class Windows:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._script = redis.register_script(_SCRIPT)
-        self._run: str | None = None
-        self._away_until = 0.0
-        self._in_use = True
+        self._run_id: str | None = None
+        self._closed_until = 0.0
+        self._is_available = True
 
-    async def suspect(self, asked: Sequence[Asked]) -> list[Screening]:
-        """Add the earnings to their windows; answers a verdict for each customer. Raises RedisAway."""
-        if not asked:
+    async def add(self, updates: Sequence[WindowUpdate]) -> list[Screening | None]:
+        """Add the earnings to their windows; returns each customer's screening, None where there is
+        no window. Raises WindowsUnavailable."""
+        if not updates:
             return []
-        if self._away_until > time.monotonic():
-            metrics.WINDOWS_AWAY.inc()
-            raise RedisAway
+        if self._closed_until > time.monotonic():
+            metrics.WINDOWS_UNAVAILABLE.inc()
+            raise WindowsUnavailable
         try:
-            if self._run is None:
-                self._run = (await self._redis.info("server"))["run_id"][:8]
-            verdicts: list[Screening] = await self._script(
-                keys=[self._key(one.customer, one.epoch) for one in asked],
-                args=[_LIVES_MS, _encode([_packed(one) for one in asked])],
+            if self._run_id is None:
+                self._run_id = (await self._redis.info("server"))["run_id"][:8]
+            packed: bytes = await self._script(
+                keys=[self._key(one.customer, one.epoch) for one in updates],
+                args=[_EXPIRY_MS, _encode([_pack(one) for one in updates])],
             )
         except (RedisError, OSError, TimeoutError) as error:
-            self._lose(error)
-            raise RedisAway from error
-        if not self._in_use:
-            self._in_use = True
-            log.info("windows_in_use_again")
-        return verdicts
+            self._open_circuit(error)
+            raise WindowsUnavailable from error
+        if not self._is_available:
+            self._is_available = True
+            log.info("windows_available")
+        return [screening or None for screening in _decode(packed)]
 
-    async def forget(self, customers: Sequence[tuple[Customer, int]]) -> None:
-        """Drop the windows of customers in their stores' epochs. Raises RedisAway."""
+    async def delete(self, customers: Sequence[tuple[Customer, int]]) -> None:
+        """Delete the windows of customers in their stores' epochs. Raises WindowsUnavailable."""
+        if not customers:
+            return
         try:
-            for customer, epoch in customers:
-                await self._redis.delete(self._key(customer, epoch))
+            await self._redis.delete(*(self._key(customer, epoch) for customer, epoch in customers))
         except (RedisError, OSError, TimeoutError) as error:
-            self._lose(error)
-            raise RedisAway from error
+            self._open_circuit(error)
+            raise WindowsUnavailable from error
 
     def _key(self, customer: Customer, epoch: int) -> str:
         store_id, customer_id = customer
-        return f"anomaly:{self._run}:{epoch}:{{{store_id}:{customer_id}}}"
+        return f"anomaly:{self._run_id}:{epoch}:{{{store_id}:{customer_id}}}"
 
-    def _lose(self, error: Exception) -> None:
-        # Whatever answers next may be another server.
-        self._run = None
-        self._away_until = time.monotonic() + _CIRCUIT_SECONDS
-        metrics.WINDOWS_AWAY.inc()
-        if self._in_use:
-            self._in_use = False
-            log.warning("windows_not_in_use", error=repr(error))
+    def _open_circuit(self, error: Exception) -> None:
+        # The next server to respond may be another one.
+        self._run_id = None
+        self._closed_until = time.monotonic() + _CIRCUIT_SECONDS
+        metrics.WINDOWS_UNAVAILABLE.inc()
+        if self._is_available:
+            self._is_available = False
+            log.warning("windows_unavailable", error=repr(error))
 
 
-def _packed(asked: Asked) -> list[Any]:
-    made = asked.made
-    earnings = [(one.at, _member(one.transaction_id), one.points) for one in asked.earnings]
-    if made is None:
-        return [asked.count, asked.window_ms, earnings]
-    known = [part for at, id_ in made.known for part in (at, _member(id_))]
-    limit = _NEVER if made.limit is None else made.limit
+def _pack(update: WindowUpdate) -> list[Any]:
+    contents = update.contents
+    earnings = [(one.at, _member(one.transaction_id), one.points) for one in update.events]
+    if contents is None:
+        return [update.count, update.window_ms, earnings]
+    members = [part for at, id_ in contents.earnings for part in (at, _member(id_))]
+    limit = _NO_LIMIT if contents.day_limit is None else contents.day_limit
     return [
-        asked.count,
-        asked.window_ms,
+        update.count,
+        update.window_ms,
         earnings,
-        [made.floor, made.day, made.points, limit, known],
+        [contents.floor, contents.day, contents.day_points, limit, members],
     ]
 
 
 def _member(transaction_id: str) -> str:
     return transaction_id.removeprefix(ID_PREFIX)
-
-
-def by_customer(earnings: Sequence[Earning]) -> Mapping[Customer, list[Earning]]:
-    """The earnings of each customer, in the order they came."""
-    found: dict[Customer, list[Earning]] = {}
-    for one in earnings:
-        found.setdefault(one.customer, []).append(one)
-    return found

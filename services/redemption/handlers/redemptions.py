@@ -10,12 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.internal import Debited
+from libs.contracts.internal import DebitState
 from libs.contracts.rewards import RedeemRequest
 from libs.kernel.caller import Caller
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import Fault, InvalidRequest, NotFound, Unavailable, WhaleError
-from libs.kernel.ids import normalized, parse_id, uuid7
+from libs.kernel.ids import normalize_customer_id, parse_id, uuid7
 from libs.persistence import idempotency
 from libs.persistence.engine import snapshot, transaction
 from libs.persistence.idempotency import Claim, StoredResponse
@@ -99,7 +99,7 @@ async def _reserve(resources: Resources, write: Write[RedeemRequest]) -> ActionR
     reserve = Reserve(
         id=uuid7(),
         store_id=write.store_id,
-        customer_id=normalized(write.body.customer_id),
+        customer_id=normalize_customer_id(write.body.customer_id),
         reward_id=write.body.reward_id,
         points_cost=write.body.points_cost,
         code=codes.make_code(secrets.randbits(codes.RANDOM_BITS)),
@@ -126,7 +126,7 @@ async def _complete(
 
 
 async def conclude(
-    resources: Resources, redemption: Redemption, debited: Debited
+    resources: Resources, redemption: Redemption, debited: DebitState
 ) -> Redemption | None:
     """Confirm a reservation that the ledger debited. Release one that it never will; returns None."""
     entry = debited.transaction
@@ -175,7 +175,7 @@ async def cancel(
 
 
 def end_cancel(
-    redemption: Redemption, debited: Debited | WhaleError
+    redemption: Redemption, debited: DebitState | WhaleError
 ) -> FinishCancel | AbandonCancel:
     """The last step of a cancellation: the ledger has returned the points, or refuses to."""
     kind = AbandonCancel if isinstance(debited, WhaleError) else FinishCancel

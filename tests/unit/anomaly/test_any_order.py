@@ -1,4 +1,4 @@
-"""Whatever the order of arrival, the batches and the repeats: the anomalies are those in order."""
+"""Any order of arrival, any batches and any duplicates give the anomalies of the order in time."""
 
 import random
 from collections.abc import Sequence
@@ -9,67 +9,76 @@ from uuid import UUID
 import pytest
 
 from libs.contracts.anomalies import AnomalySettings
-from services.anomaly.domain.anomalies import Anomaly, EvaluationContext, marked, reconcile
-from services.anomaly.domain.awards import Award, Baseline, in_order
+from libs.kernel.ids import uuid7
+from services.anomaly.domain.anomalies import (
+    Anomaly,
+    EvaluationContext,
+    reconcile,
+    with_anomalies,
+)
+from services.anomaly.domain.baselines import Baseline
 from services.anomaly.domain.detectors import DETECTORS, judge, mode_of
+from services.anomaly.domain.earnings import Earning, in_order
 from tests.unit.anomaly.earnings import NOON
 
-SHIPPED = AnomalySettings()
-NO_STORE = Baseline(Decimal(0), 0)
+DEFAULTS = AnomalySettings()
+NO_BASELINE = Baseline(Decimal(0), 0)
 HISTORIES = 120
 
-Batches = Sequence[Sequence[Award]]
+Batches = Sequence[Sequence[Earning]]
 
 
 def open_after(batches: Batches) -> list[tuple[object, ...]]:
-    """The open anomalies once the batches have come, without their ids and times of flagging."""
-    seen: dict[str, Award] = {}
-    known: dict[UUID, Anomaly] = {}
+    """The open anomalies after the batches, without their ids and times of flagging."""
+    recorded: dict[str, Earning] = {}
+    anomalies: dict[UUID, Anomaly] = {}
     for batch in batches:
-        new = [award for award in batch if award.id not in seen]
+        new = [earning for earning in batch if earning.id not in recorded]
         if not new:
             continue
-        seen |= {award.id: award for award in new}
-        era = EvaluationContext(
+        recorded |= {earning.id: earning for earning in new}
+        context = EvaluationContext(
             store_id="store_1",
             customer_id="cust_1",
             revision=0,
-            mode={kind: mode_of(SHIPPED, kind) for kind in DETECTORS},
+            mode={kind: mode_of(DEFAULTS, kind) for kind in DETECTORS},
             since=0,
-            earliest=min(award.order for award in new),
-            current=frozenset(seen),
+            earliest=min(earning.position for earning in new),
+            current=frozenset(recorded),
             now=datetime.now(UTC),
         )
-        awards = marked(in_order(seen.values()), list(known.values()), era)
-        findings = judge(awards, SHIPPED, dict.fromkeys(seen, NO_STORE)).findings
-        known |= {one.id: one for one in reconcile(list(known.values()), findings, era)}
+        existing = list(anomalies.values())
+        earnings = with_anomalies(in_order(recorded.values()), existing, context)
+        findings = judge(earnings, DEFAULTS, dict.fromkeys(recorded, NO_BASELINE)).findings
+        changes = reconcile(existing, findings, context, new_id=uuid7)
+        anomalies |= {one.id: one for one in changes}
     return sorted(
         (one.type, one.description, one.points, one.transaction_ids, str(one.evidence))
-        for one in known.values()
+        for one in anomalies.values()
         if one.is_open
     )
 
 
-def history(choose: random.Random, *, dense: bool) -> list[Award]:
-    """Up to sixty earnings, seconds to minutes apart; or up to days, where they are not `dense`."""
+def make_history(choose: random.Random, *, dense: bool) -> list[Earning]:
+    """Up to sixty earnings: seconds apart where `dense`, else up to days apart."""
     gaps = [0, 1_000, 5_000, 13_000, 20_000]
     gaps += [] if dense else [60_000, 3_600_000, 86_400_000, 86_400_000]
     at = NOON
-    awards = []
+    earnings = []
     for number in range(choose.randint(8, 60)):
         at += choose.choice(gaps)
         points = choose.choice([100, 100, 120, 150, 200, 1_500, 3_000])
-        awards.append(Award(f"a{number:03}", points, at))
-    return awards
+        earnings.append(Earning(f"a{number:03}", points, at))
+    return earnings
 
 
-def in_batches(choose: random.Random, awards: Sequence[Award]) -> Batches:
+def in_batches(choose: random.Random, earnings: Sequence[Earning]) -> Batches:
     batches = []
-    left = list(awards)
-    while left:
+    rest = list(earnings)
+    while rest:
         size = choose.randint(1, 7)
-        batches.append(left[:size])
-        left = left[size:]
+        batches.append(rest[:size])
+        rest = rest[size:]
     return batches
 
 
@@ -77,15 +86,15 @@ def in_batches(choose: random.Random, awards: Sequence[Award]) -> Batches:
 def test_any_order_of_arrival_gives_the_anomalies_of_the_order_in_time(*, dense: bool) -> None:
     seed = random.randrange(10**6)
     print("seed", seed)
-    found: set[object] = set()
+    types: set[object] = set()
     for number in range(HISTORIES):
         choose = random.Random(seed + number)
-        awards = history(choose, dense=dense)
-        ordered = open_after([[award] for award in awards])
-        found |= {one[0] for one in ordered}
-        mixed = awards.copy()
+        earnings = make_history(choose, dense=dense)
+        ordered = open_after([[earning] for earning in earnings])
+        types |= {one[0] for one in ordered}
+        mixed = earnings.copy()
         choose.shuffle(mixed)
         assert open_after(in_batches(choose, mixed)) == ordered, seed + number
-        assert open_after([[award] for award in awards * 2]) == ordered, seed + number
-        assert open_after([awards]) == ordered, seed + number
-    assert {"rapid_earning", "unusual_amount"} <= found
+        assert open_after([[earning] for earning in earnings * 2]) == ordered, seed + number
+        assert open_after([earnings]) == ordered, seed + number
+    assert {"rapid_earning", "unusual_amount"} <= types

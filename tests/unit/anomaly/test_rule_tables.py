@@ -1,20 +1,21 @@
-"""The worked tables of docs/rules/anomaly.md, run row by row, with the detectors as shipped."""
+"""The worked tables of docs/rules/anomaly.md, run row by row with the default settings."""
 
 from pathlib import Path
 
 import pytest
 
 from libs.contracts.anomalies import AnomalySettings
-from services.anomaly.domain.awards import Baseline, Finding, median
+from services.anomaly.domain.baselines import Baseline, median
 from services.anomaly.domain.detectors import judge
-from tests.unit.anomaly.earnings import amounts, award, days, every
+from services.anomaly.domain.findings import Finding
+from tests.unit.anomaly.earnings import amounts, days, earning, every
 
 PAGE = Path(__file__).parents[3] / "docs" / "rules" / "anomaly.md"
 NONE = "–"
 
 
 def table(*, first_heading: str) -> list[list[str]]:
-    """The rows of the table whose first column has that heading."""
+    """The rows of the table whose first column has the heading."""
     lines = PAGE.read_text().splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first_heading} |"))
     rows = []
@@ -29,7 +30,7 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def found(findings: list[Finding], kind: str) -> list[Finding]:
+def of_type(findings: list[Finding], kind: str) -> list[Finding]:
     return [one for one in findings if one.type == kind]
 
 
@@ -40,27 +41,27 @@ def test_rapid_earning_is_what_the_documentation_says(
     count: str, apart: str, flagged: str, description: str
 ) -> None:
     findings = judge(every(float(apart), int(count)), AnomalySettings()).findings
-    bursts = found(list(findings), "rapid_earning")
-    assert sum(len(one.awards) for one in bursts) == int(flagged)
+    bursts = of_type(list(findings), "rapid_earning")
+    assert sum(len(one.earnings) for one in bursts) == int(flagged)
     assert [one.description for one in bursts] == ([description] if int(flagged) else [])
 
 
 @pytest.mark.parametrize(
-    ("earlier", "store", "earning", "flagged", "description"),
+    ("earlier", "store", "points", "flagged", "description"),
     table(first_heading="earlier earnings"),
 )
 def test_unusual_amounts_are_what_the_documentation_says(
-    earlier: str, store: str, earning: str, flagged: str, description: str
+    earlier: str, store: str, points: str, flagged: str, description: str
 ) -> None:
     own = [number(one) for one in earlier.split() if one != NONE]
     others = sorted(number(one) for one in store.split() if one != NONE)
-    awards = amounts([*own, number(earning)])
+    earnings = amounts([*own, number(points)])
     before = Baseline(median(others), len(others)) if others else None
-    known = {} if before is None else {one.id: before for one in awards}
-    findings = judge(awards, AnomalySettings(), known).findings
-    unusual = found(list(findings), "unusual_amount")
+    baselines = {} if before is None else {one.id: before for one in earnings}
+    findings = judge(earnings, AnomalySettings(), baselines).findings
+    unusual = of_type(list(findings), "unusual_amount")
     assert [one.description for one in unusual] == ([description] if flagged == "yes" else [])
-    assert all(one.awards == (awards[-1],) for one in unusual)
+    assert all(one.earnings == (earnings[-1],) for one in unusual)
 
 
 @pytest.mark.parametrize(
@@ -73,19 +74,23 @@ def test_deviations_are_what_the_documentation_says(
     for group in earlier.split(", "):
         times, points = group.split(" × ")
         before += [number(points)] * int(times)
-    awards = days([*before, number(day)])
-    findings = judge(awards, AnomalySettings()).findings
-    strange = found(list(findings), "deviation")
-    assert len(strange) == (flagged == "yes")
-    for one in strange:
-        assert one.awards == (awards[-1],)
+    earnings = days([*before, number(day)])
+    findings = judge(earnings, AnomalySettings()).findings
+    deviating = of_type(list(findings), "deviation")
+    assert len(deviating) == (flagged == "yes")
+    for one in deviating:
+        assert one.earnings == (earnings[-1],)
         assert one.evidence["score"] == pytest.approx(float(score), abs=0.01)
 
 
 def test_a_days_earnings_are_judged_together() -> None:
     steady = days([1_000] * 14)
-    parts = [award(900, day=14), award(900, day=14, second=40_000), award(900, day=14, second=-40)]
-    (strange,) = found(list(judge([*steady, *parts], AnomalySettings()).findings), "deviation")
-    assert strange.points == 2_700
-    assert [one.at for one in strange.awards] == sorted(one.at for one in parts)
-    assert strange.description == "2,700 points on 2026-03-24 (normally 1,000 a day)"
+    parts = [
+        earning(900, day=14),
+        earning(900, day=14, second=40_000),
+        earning(900, day=14, second=-40),
+    ]
+    (deviating,) = of_type(list(judge([*steady, *parts], AnomalySettings()).findings), "deviation")
+    assert deviating.points == 2_700
+    assert [one.at for one in deviating.earnings] == sorted(one.at for one in parts)
+    assert deviating.description == "2,700 points on 2026-03-24 (normally 1,000 a day)"

@@ -46,9 +46,9 @@ def take(
 
 
 def exhaust(shares: _FairShare, partition: TopicPartition = FIRST) -> None:
-    """Use the store's share, and pass over one record more."""
-    taken = [take(shares, partition) for _ in range(PER_SECOND + 1)]
-    assert taken == [True] * PER_SECOND + [False]
+    """Use the store's share; one more record is then skipped."""
+    results = [take(shares, partition) for _ in range(PER_SECOND + 1)]
+    assert results == [True] * PER_SECOND + [False]
 
 
 def test_a_store_may_use_its_share_per_second(shares: _FairShare, clock: Clock) -> None:
@@ -66,7 +66,7 @@ def test_an_unused_share_does_not_accumulate(shares: _FairShare, clock: Clock) -
 def test_a_store_over_its_share_is_closed_even_when_the_share_is_renewed(
     shares: _FairShare, clock: Clock
 ) -> None:
-    """A record was passed over: a later record of the store must not be handled before it."""
+    """A record was skipped: a later record of the store must not be handled before it."""
     exhaust(shares)
     clock.now += 60
     assert STORE in shares.closed_stores(FIRST)
@@ -84,8 +84,8 @@ def test_a_closed_store_stays_closed_under_the_key_of_another_store(
 
 
 def test_a_store_over_its_share_closes_the_key_that_it_was_sent_with(shares: _FairShare) -> None:
-    taken = [take(shares, key_store=b"forged") for _ in range(PER_SECOND + 1)]
-    assert taken == [True] * PER_SECOND + [False]
+    results = [take(shares, key_store=b"forged") for _ in range(PER_SECOND + 1)]
+    assert results == [True] * PER_SECOND + [False]
     assert b"forged" in shares.closed_stores(FIRST)
 
 
