@@ -17,7 +17,7 @@ from libs.contracts.topics import ORDER_COMPLETED, POINTS_EARNED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
-from tests.bench.earning import CUSTOMERS, ORDERS, ROUNDS, give_programme, tidy
+from tests.bench.earning import CUSTOMERS, ORDERS, ROUNDS, create_program, tidy
 from tests.bench.harness import Outcome, alternate, at_least, at_most
 from tests.bench.latency import open_loop, producer, summary
 from tests.bench.servers import STORE, Lag, order_value, process, steady_rate
@@ -38,7 +38,7 @@ BURST = 10
 
 async def detection(stack: Stack) -> list[Outcome]:
     """P1 with detection beside it against P1 without, and from earned to flagged."""
-    await give_programme(stack)
+    await create_program(stack)
     behind: list[float] = []
 
     async def ours() -> float:

@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
-from tests.bench.earning import give_programme
+from tests.bench.earning import create_program
 from tests.bench.harness import Outcome, at_most
 from tests.bench.latency import Found, summary
 from tests.bench.servers import Lag, order_value, process, publish_orders
@@ -27,7 +27,7 @@ SECONDS = 2.0
 async def fairness(stack: Stack) -> list[Outcome]:
     """Manual awards one after the other, first on an idle system and then during a backlog that one
     process works off; meanwhile orders of another store, published behind it."""
-    await give_programme(stack)
+    await create_program(stack)
     store = await new_store(stack)
     async with process(stack, "earning", WHALE_ROLES="api") as port:
         idle = await _awards(stack, port, store)

@@ -64,7 +64,7 @@ async def test_an_unknown_redemption_is_not_found(shop: Shop, redemption: str, s
     assert (answer.status, answer.json["code"]) == (404, "not_found")
 
 
-async def test_a_step_takes_no_members(shop: Shop) -> None:
+async def test_a_step_takes_no_fields(shop: Shop) -> None:
     answer = await shop.call("POST", "loyalty/redemptions/rdm_x/use", {"at": "till 3"})
     assert [fault["pointer"] for fault in answer.json["errors"]] == ["#/at"]
 
@@ -79,7 +79,7 @@ async def test_a_step_takes_no_members(shop: Shop) -> None:
         ("GET", "loyalty/rewards?customer_id=cust_1", "read"),
     ],
 )
-async def test_each_path_asks_for_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
+async def test_each_path_requires_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
     others = ",".join({"read", "earn", "redeem", "manage", "admin"} - {scope})
     key = await shop.stack.key(shop.store_id, scopes=others)
     answer = await shop.call(method, path, {} if method == "POST" else None, key=key)

@@ -33,9 +33,7 @@ def pointers(answer: Answer) -> list[str]:
         pytest.param("Bearer wk_test_" + "x" * 43, "unknown or revoked", id="unknown"),
     ],
 )
-async def test_a_key_that_opens_nothing_is_401_and_says_why(
-    shop: Shop, header: str, told: str
-) -> None:
+async def test_an_invalid_key_is_401_with_the_reason(shop: Shop, header: str, told: str) -> None:
     headers = {"Authorization": header.encode().decode("latin-1")}
     answer = await shop.call("GET", "loyalty-programs", headers=headers)
     assert_problem(answer, 401, "unauthenticated")
@@ -43,7 +41,7 @@ async def test_a_key_that_opens_nothing_is_401_and_says_why(
     assert told in answer.json["detail"]
 
 
-async def test_another_store_is_404_before_the_scope_is_looked_at(shop: Shop) -> None:
+async def test_another_store_is_404_before_the_scope_is_checked(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="earn")
     other = await shop.call("GET", "loyalty-programs", store="store_demo", key=key)
     nobody = await shop.call("GET", "loyalty-programs", store="store_nobody", key=key)
@@ -51,7 +49,7 @@ async def test_another_store_is_404_before_the_scope_is_looked_at(shop: Shop) ->
     assert other.json["detail"] == nobody.json["detail"]
 
 
-async def test_the_store_may_be_called_by_its_id(shop: Shop) -> None:
+async def test_the_store_may_be_named_by_its_id(shop: Shop) -> None:
     assert (await shop.call("GET", "loyalty-programs", store=shop.store_id)).status == 200
 
 
@@ -95,7 +93,7 @@ async def test_json_with_parameters_is_json(shop: Shop) -> None:
     assert answer.status == 201
 
 
-async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
+async def test_all_faulty_values_are_reported_together(shop: Shop) -> None:
     tiers = [
         {"name": "A", "min_points": 0, "multiplier": 0},
         {"name": "A", "min_points": -1, "multiplier": 1000.5},
@@ -216,11 +214,11 @@ async def test_a_faulty_idempotency_key_is_400_and_named(shop: Shop, key: str) -
         "loyalty/transactions/%F0%9F%90%8B",
     ],
 )
-async def test_what_is_not_there_is_404(shop: Shop, path: str) -> None:
+async def test_an_unknown_object_is_404(shop: Shop, path: str) -> None:
     assert_problem(await shop.call("GET", path), 404, "not_found")
 
 
-async def test_another_stores_things_look_like_things_that_are_not_there(shop: Shop) -> None:
+async def test_another_stores_objects_look_nonexistent(shop: Shop) -> None:
     program = await shop.program()
     key = await shop.stack.key(f"{shop.store_id}-other")
     mine = f"loyalty-programs/{program['id']}"
@@ -232,7 +230,7 @@ async def test_another_stores_things_look_like_things_that_are_not_there(shop: S
         assert seen.json["detail"] == absent.json["detail"]
 
 
-async def test_an_award_without_an_active_programme_is_refused(shop: Shop) -> None:
+async def test_an_award_without_an_active_program_is_refused(shop: Shop) -> None:
     assert_problem(await shop.earn("cust_1", 5), 409, "program_inactive")
     assert_problem(await shop.call("GET", "loyalty/customers/cust_1"), 404, "not_found")
     program = await shop.program(is_active=False)
@@ -319,7 +317,7 @@ async def test_every_problem_has_a_page_for_a_person(shop: Shop) -> None:
     assert (await shop.page("/problems/nope")).status == 404
 
 
-async def test_a_callers_request_id_comes_back_if_it_is_sane(shop: Shop) -> None:
+async def test_a_callers_request_id_is_returned_if_it_is_well_formed(shop: Shop) -> None:
     kept = await shop.call("GET", "nope", headers={"X-Request-Id": "order-42/retry"})
     assert kept.headers["X-Request-Id"] == kept.json["instance"] == "order-42/retry"
     fresh = await shop.call("GET", "nope", headers={"X-Request-Id": "x" * 500})

@@ -147,7 +147,7 @@ async def test_money_is_text_and_a_percentage_a_number(shop: Shop, sent: str, sh
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_all_faulty_values_are_told_at_once(shop: Shop, method: str) -> None:
+async def test_all_faulty_values_are_reported_together(shop: Shop, method: str) -> None:
     faulty = {
         "name": "",
         "points_cost": 0,
@@ -242,7 +242,7 @@ async def test_a_value_out_of_its_bounds_is_named(
     assert await rewards_of(shop) == [made]
 
 
-async def test_a_value_at_its_bound_is_taken(shop: Shop) -> None:
+async def test_a_value_at_its_bound_is_accepted(shop: Shop) -> None:
     bounds = {
         "id": "rwd_" + "x" * 64,
         "name": "\U0001f433" * 120,
@@ -271,7 +271,7 @@ async def test_null_and_absent_mean_the_same_in_a_new_reward(shop: Shop) -> None
     assert list(made) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
 
 
-async def test_a_patch_keeps_what_it_leaves_out_and_null_removes(shop: Shop) -> None:
+async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Shop) -> None:
     made = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
     path = "loyalty/rewards/rwd_full"
     renamed = await shop.call("PATCH", path, {"name": "Half price", "value": {"percent": 50}})
@@ -290,7 +290,7 @@ async def test_a_patch_keeps_what_it_leaves_out_and_null_removes(shop: Shop) -> 
     assert (await shop.call("GET", path)).raw == bare.raw
 
 
-async def test_a_patch_is_checked_against_what_stays(shop: Shop) -> None:
+async def test_a_patch_is_checked_against_the_stored_values(shop: Shop) -> None:
     path = f"loyalty/rewards/{(await create(shop, starts_at='2026-03-10T12:00:00Z'))['id']}"
     ends = await shop.call("PATCH", path, {"ends_at": "2026-03-10T12:00:00Z"})
     assert pointers(ends) == ["#/ends_at"]
@@ -301,7 +301,7 @@ async def test_a_patch_is_checked_against_what_stays(shop: Shop) -> None:
     assert (await shop.call("PATCH", path, moved)).status == 200
 
 
-async def test_the_list_shows_what_can_be_had_now_and_all_with_include_all(shop: Shop) -> None:
+async def test_the_list_has_available_rewards_and_all_with_include_all(shop: Shop) -> None:
     await create(shop, id="rwd_plain")
     await create(shop, id="rwd_inactive", is_active=False)
     await create(shop, id="rwd_later", starts_at=in_seconds(3_600))
@@ -388,7 +388,7 @@ async def test_an_id_is_used_once_in_a_store_also_after_its_reward_is_deleted(sh
     assert await rewards_of(shop, "include=all") == []
 
 
-async def test_a_deletion_has_no_body_and_leaves_nothing_to_see(shop: Shop) -> None:
+async def test_a_deletion_has_no_body_and_hides_the_reward(shop: Shop) -> None:
     made = await create(shop)
     path = f"loyalty/rewards/{made['id']}"
     gone = await shop.call("DELETE", path)
@@ -400,14 +400,14 @@ async def test_a_deletion_has_no_body_and_leaves_nothing_to_see(shop: Shop) -> N
     assert await rewards_of(shop, "include=all") == []
 
 
-async def test_a_connection_serves_on_after_an_answer_without_a_body(shop: Shop) -> None:
+async def test_a_connection_stays_usable_after_a_response_without_a_body(shop: Shop) -> None:
     for _ in range(3):
         made = await create(shop)
         assert (await shop.call("DELETE", f"loyalty/rewards/{made['id']}")).status == 204
         assert await rewards_of(shop) == []
 
 
-async def test_another_stores_rewards_look_like_none(shop: Shop, unique: str) -> None:
+async def test_another_stores_rewards_look_nonexistent(shop: Shop, unique: str) -> None:
     made = await create(shop)
     stranger = await shop.stack.key(f"store_{unique}")
     path = f"loyalty/rewards/{made['id']}"
@@ -425,7 +425,7 @@ async def test_another_stores_rewards_look_like_none(shop: Shop, unique: str) ->
 
 
 @pytest.mark.parametrize("path", ["nope", "rwd_%00", "rwd_%ff", "rwd_a%2Fb", "rwd_" + "x" * 300])
-async def test_a_reward_nobody_can_have_is_404(shop: Shop, path: str) -> None:
+async def test_a_deleted_or_unknown_reward_is_404(shop: Shop, path: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("DELETE", None)):
         answer = await shop.call(method, f"loyalty/rewards/{path}", body)
         assert_problem(answer, 404, "not_found")
@@ -442,7 +442,7 @@ async def test_reading_needs_read_and_changing_needs_manage(shop: Shop) -> None:
     assert (await shop.call("DELETE", path, key=manager)).status == 204
 
 
-async def test_a_key_repeats_the_first_answer_of_every_write(shop: Shop) -> None:
+async def test_a_repeated_key_gets_the_first_response_of_every_write(shop: Shop) -> None:
     created = [await keyed(shop, "POST", "loyalty/rewards", reward(id="rwd_k")) for _ in range(2)]
     patched = [await keyed(shop, "PATCH", "loyalty/rewards/rwd_k", {"name": "y"}) for _ in range(2)]
     deleted = [await keyed(shop, "DELETE", "loyalty/rewards/rwd_k") for _ in range(2)]
@@ -456,7 +456,7 @@ async def test_a_key_repeats_the_first_answer_of_every_write(shop: Shop) -> None
     assert [event["version"] for event, _ in events] == [1, 2, 3]
 
 
-async def test_a_key_of_another_request_is_422_before_the_reward_is_looked_for(shop: Shop) -> None:
+async def test_a_reused_key_is_422_before_the_reward_is_looked_up(shop: Shop) -> None:
     header = {"Idempotency-Key": "k"}
     await create(shop, id="rwd_1")
     body = {"name": "y"}
@@ -466,7 +466,7 @@ async def test_a_key_of_another_request_is_422_before_the_reward_is_looked_for(s
         assert_problem(answer, 422, "idempotency_key_reused")
 
 
-async def test_a_refusal_is_not_kept(shop: Shop) -> None:
+async def test_a_refusal_is_not_stored(shop: Shop) -> None:
     header = {"Idempotency-Key": "k"}
     body = {"name": "y"}
     early = await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
@@ -477,7 +477,7 @@ async def test_a_refusal_is_not_kept(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("write", ["POST", "DELETE"])
-async def test_twins_with_one_key_get_one_answer_and_make_one_version(
+async def test_duplicates_with_one_key_get_one_response_and_make_one_version(
     shop: Shop, write: str
 ) -> None:
     """The later twins find the id taken, or gone, by the first one: that is no refusal of theirs."""
@@ -493,7 +493,7 @@ async def test_twins_with_one_key_get_one_answer_and_make_one_version(
     assert events[-1][0]["version"] == version
 
 
-async def test_each_version_is_told_on_kafka(shop: Shop) -> None:
+async def test_each_version_is_published_on_kafka(shop: Shop) -> None:
     made = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
     await shop.call("PATCH", "loyalty/rewards/rwd_full", {"stock": None, "value": None})
     await shop.call("DELETE", "loyalty/rewards/rwd_full")
@@ -520,7 +520,7 @@ async def test_each_version_is_told_on_kafka(shop: Shop) -> None:
     assert last_headers["ce_id"] == f"{shop.store_id}/rwd_full/3"
 
 
-async def test_redemption_can_ask_for_a_reward_also_for_a_deleted_one(shop: Shop) -> None:
+async def test_redemption_can_read_a_reward_also_a_deleted_one(shop: Shop) -> None:
     await create(shop, id="rwd_1", value={"amount": 5, "currency": "USD"})
     found = await internal(shop, "rwd_1")
     assert (found["version"], found["value"]) == (1, {"amount": "5.00", "currency": "USD"})
@@ -529,7 +529,7 @@ async def test_redemption_can_ask_for_a_reward_also_for_a_deleted_one(shop: Shop
     assert (await internal(shop, "rwd_nobody"))["code"] == "not_found"
 
 
-async def test_whoever_wrote_reads_the_write(shop: Shop) -> None:
+async def test_a_caller_reads_its_own_write(shop: Shop) -> None:
     made = await create(shop)
     for number in range(30):
         name = f"name {number}"

@@ -52,9 +52,7 @@ async def test_one_request_many_times_takes_effect_once(shop: Shop, operation: s
 
 
 @pytest.mark.parametrize("operation", PREPARE)
-async def test_of_two_requests_one_is_carried_out_and_the_other_has_no_effect(
-    shop: Shop, operation: str
-) -> None:
+async def test_of_two_requests_only_one_takes_effect(shop: Shop, operation: str) -> None:
     requests = await PREPARE[operation](shop)
     answers = await at_once(shop, operation, list(requests) * (AT_ONCE // 2))
     outcomes = [Counter(outcome(operation, one) for one in answers[at::2]) for at in range(2)]
@@ -67,7 +65,7 @@ async def test_of_two_requests_one_is_carried_out_and_the_other_has_no_effect(
 
 
 @pytest.mark.parametrize("kind", ["redeem", "cancel"])
-async def test_a_refusal_is_the_same_for_all_who_ask_with_one_key(shop: Shop, kind: str) -> None:
+async def test_a_refusal_is_the_same_for_all_requests_with_one_key(shop: Shop, kind: str) -> None:
     """Nothing is kept of it: the key is free again."""
     await shop.program()
     await shop.earn("cust_1", 499)
@@ -93,7 +91,7 @@ async def test_a_refusal_is_the_same_for_all_who_ask_with_one_key(shop: Shop, ki
     await books_are_exact(shop.stack, shop.store_id)
 
 
-async def test_each_answer_shows_the_status_that_its_own_request_set(shop: Shop) -> None:
+async def test_each_response_shows_the_status_that_its_own_request_set(shop: Shop) -> None:
     """Requests about one customer come in one transaction: none is answered with what a later one
     wrote."""
     await shop.program()
@@ -105,7 +103,7 @@ async def test_each_answer_shows_the_status_that_its_own_request_set(shop: Shop)
     assert [one.json["status"] for one in answers] == wanted
 
 
-async def test_a_cancellation_that_the_ledger_refuses_frees_its_key(shop: Shop) -> None:
+async def test_a_cancellation_that_the_ledger_refuses_releases_its_key(shop: Shop) -> None:
     """The balance would pass its bound: the redemption stands, and another request has the key."""
     await shop.program()
     await shop.earn("cust_1", 1_000)

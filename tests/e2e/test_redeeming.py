@@ -11,7 +11,7 @@ import pytest
 from libs.testing.eventually import eventually
 from services.redemption.domain.codes import is_code
 from tests.e2e.test_once_in_effect import audit
-from tests.redeeming import books_are_exact, give_reward, redeem, told
+from tests.redeeming import books_are_exact, give_reward, redeem, reward_arrives
 from tests.support import Answer, Shop
 from tools.stack import kafka
 
@@ -150,7 +150,7 @@ async def test_each_refusal_in_its_order(rich: Shop) -> None:
     assert (await books_are_exact(rich.stack, rich.store_id))["confirmed"] == 1
 
 
-async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
+async def test_the_preview_agrees_with_redeeming(rich: Shop) -> None:
     rewards = [
         await give_reward(rich),
         await give_reward(rich, points_cost=10_000),
@@ -182,7 +182,7 @@ async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
     assert (unknown.status, unknown.json["code"]) == (404, "not_found")
 
 
-async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None:
+async def test_the_preview_comes_in_pages_of_available_rewards(rich: Shop) -> None:
     rewards = [
         await give_reward(rich),
         await give_reward(rich, is_active=False),
@@ -208,7 +208,7 @@ async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None
     assert (unknown.status, unknown.json["code"]) == (400, "invalid_request")
 
 
-async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
+async def test_32_requests_with_one_key_redeem_once(rich: Shop) -> None:
     reward = await give_reward(rich)
     answers = await asyncio.gather(
         *(redeem(rich, reward["id"], headers=key("once")) for _ in range(32))
@@ -226,7 +226,7 @@ async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 1}
 
 
-async def test_a_refusal_leaves_its_key_free(rich: Shop) -> None:
+async def test_a_refusal_releases_its_key(rich: Shop) -> None:
     reward = await give_reward(rich, points_cost=4_000)
     first = await redeem(rich, reward["id"], headers=key("later"))
     assert first.json["code"] == "insufficient_points"
@@ -305,13 +305,13 @@ async def test_64_clients_on_a_stock_of_k_get_k_and_one_that_is_cancelled_comes_
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 5, "cancelled": 1}
 
 
-async def test_a_limit_of_one_holds_under_32_tries(rich: Shop) -> None:
+async def test_a_limit_of_one_holds_under_32_concurrent_requests(rich: Shop) -> None:
     reward = await give_reward(rich, per_customer_limit=1)
     assert await race(rich, reward["id"], ["cust_1"] * 32) == {"redeemed": 1, "limit_reached": 31}
     assert (await rich.status())["points_balance"] == 3_000
 
 
-async def test_cancelled_32_times_at_once_the_points_come_back_once(rich: Shop) -> None:
+async def test_32_concurrent_cancellations_return_the_points_once(rich: Shop) -> None:
     reward = await give_reward(rich, stock=1)
     redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
     path = f"loyalty/redemptions/{redemption}/cancel"
@@ -321,7 +321,7 @@ async def test_cancelled_32_times_at_once_the_points_come_back_once(rich: Shop) 
     assert await books_are_exact(rich.stack, rich.store_id) == {"cancelled": 1}
 
 
-async def test_of_cancelling_and_using_at_once_one_wins(rich: Shop) -> None:
+async def test_of_concurrent_cancelling_and_using_one_wins(rich: Shop) -> None:
     reward = await give_reward(rich, points_cost=1)
     for _ in range(10):
         redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
@@ -341,7 +341,7 @@ async def test_the_price_reserved_is_the_price_paid(rich: Shop) -> None:
         trying = asyncio.create_task(redeem(rich, reward["id"], headers=key("slow")))
         await eventually(lambda: has_state(rich, "reserved"))
         await rich.call("PATCH", f"loyalty/rewards/{reward['id']}", {"points_cost": 900})
-        await told(rich, reward["id"], 900)
+        await reward_arrives(rich, reward["id"], 900)
     answer = await trying
     if answer.status != 201:
         answer = await redeem(rich, reward["id"], headers=key("slow"))
@@ -363,7 +363,7 @@ def frozen(shop: Shop, service: str) -> Any:
         shop.stack.kill(service, signal.SIGCONT)
 
 
-async def test_earning_away_is_503_and_the_reservation_is_settled_after_its_return(
+async def test_earning_unavailable_is_503_and_the_reservation_is_settled_afterwards(
     rich: Shop,
 ) -> None:
     reward = await give_reward(rich, stock=1)
@@ -386,7 +386,7 @@ async def test_earning_away_is_503_and_the_reservation_is_settled_after_its_retu
     await books_are_exact(rich.stack, rich.store_id)
 
 
-async def test_redeeming_does_without_kafka(rich: Shop) -> None:
+async def test_redeeming_works_without_kafka(rich: Shop) -> None:
     reward = await give_reward(rich)
     rich.stack.kill("kafka")
     answers = [await redeem(rich, reward["id"]) for _ in range(5)]

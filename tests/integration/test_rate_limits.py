@@ -59,7 +59,7 @@ async def test_weights_and_single_requests_share_one_allowance(redis: Redis) -> 
     assert 5 <= await taken_singly(redis, mine) <= 15
 
 
-async def test_a_refused_weight_takes_nothing(redis: Redis) -> None:
+async def test_a_refused_weight_takes_no_token(redis: Redis) -> None:
     mine = key()
     await limiter(redis).take(mine, weight=BURST)
     for _ in range(20):
@@ -72,7 +72,7 @@ async def test_a_refused_weight_takes_nothing(redis: Redis) -> None:
     await eventually(can_take, within_seconds=3)
 
 
-async def test_a_debt_outlives_the_time_that_a_full_bucket_is_remembered(redis: Redis) -> None:
+async def test_a_debt_outlives_the_expiry_of_a_full_bucket(redis: Redis) -> None:
     mine = key()
     await limiter(redis).take(mine, weight=10 * BURST)
     remembered = await redis.pttl(f"rate:{{{mine}}}")

@@ -102,7 +102,7 @@ def in_state(counter: Desk, status: str) -> Redemption:
     return redemption
 
 
-def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
+def test_a_reservation_has_the_current_price_and_name() -> None:
     counter = desk(points_cost=700, name="Free Shipping, summer")
     redemption = counter.apply(reserve())
     assert (redemption.points, redemption.reward_name) == (700, "Free Shipping, summer")
@@ -114,7 +114,7 @@ def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
     ("kind", "code"),
     [("discount", "CODE"), ("shipping", "CODE"), ("credit", "CODE"), ("perk", None)],
 )
-def test_what_the_shop_must_honour_has_a_code(kind: str, code: str | None) -> None:
+def test_a_redemption_that_the_shop_fulfills_has_a_code(kind: str, code: str | None) -> None:
     assert desk(type=kind).apply(reserve()).code == code
 
 
@@ -179,7 +179,7 @@ def test_a_refusal_says_why_and_reserves_nothing(
         {"per_customer_limit": 2, "by_customer": 1},
     ],
 )
-def test_the_last_one_and_the_first_moment_can_be_had(state: dict[str, Any]) -> None:
+def test_the_last_one_and_the_first_moment_are_available(state: dict[str, Any]) -> None:
     assert desk(**state).apply(reserve()).status == "reserved"
 
 
@@ -193,7 +193,7 @@ def test_a_batch_sees_what_it_reserved_itself() -> None:
         counter.apply(reserve(customer_id="cust_3"))
 
 
-def test_a_reward_nobody_told_of_is_asked_for() -> None:
+def test_a_reward_without_an_event_is_unknown() -> None:
     with pytest.raises(UnknownReward):
         desk().apply(reserve(reward_id="rwd_other"))
 
@@ -217,7 +217,7 @@ def test_the_table_of_steps(before: str, step: str, after: str) -> None:
     assert (redemption.id in counter.updates) == (after not in {before, "409"})
 
 
-def test_what_a_request_was_answered_with_never_changes() -> None:
+def test_the_result_of_a_request_never_changes() -> None:
     """A batch holds requests about the same redemption: the first one's result is not the last's."""
     counter = desk()
     reserved = counter.apply(reserve())
