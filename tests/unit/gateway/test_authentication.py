@@ -9,7 +9,7 @@ from tests.unit.gateway.api_keys import random_key
 
 NONE = "No API key was sent."
 NO_BEARER = "The Authorization header does not begin with `Bearer`."
-NO_KEY = "What was sent is not an API key."
+NO_KEY = "The value in the Authorization header is not an API key."
 
 
 @pytest.mark.parametrize(
