@@ -29,8 +29,8 @@ class Listed(Struct, Generic[T], frozen=True):
 
 
 def unknown_cursor(kind: str) -> InvalidRequest:
-    """The error for a `starting_after` that is not the id of `kind`, such as "a reward", in the list: the same whether it
-    exists in another store or nowhere."""
+    """The error for a `starting_after` that is not the id of `kind`, such as "a reward", in the list.
+    It is the same for an id of another store and one that does not exist."""
     rule = f"must be the id of {kind} in this list"
     fault = Fault(detail=rule, parameter="starting_after")
     return InvalidRequest(f"starting_after: {rule}.", errors=[fault])

@@ -18,9 +18,9 @@ ORDER = {
 
 
 async def detail(shop: Shop, *request: Any, **named: Any) -> str:
-    answer = await shop.call(*request, **named)
-    assert answer.status >= 400
-    text: str = answer.json["detail"]
+    response = await shop.call(*request, **named)
+    assert response.status >= 400
+    text: str = response.json["detail"]
     return text
 
 
