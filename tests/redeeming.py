@@ -36,9 +36,9 @@ async def _reading(url: str) -> AsyncIterator[Any]:
 
 async def give_reward(shop: Shop, **changes: object) -> Any:
     """Create a reward of the store, and wait until redemption has it."""
-    answer = await shop.call("POST", "loyalty/rewards", {**FREE_SHIPPING, **changes})
-    assert answer.status == 201, answer.raw
-    reward = answer.json
+    response = await shop.call("POST", "loyalty/rewards", {**FREE_SHIPPING, **changes})
+    assert response.status == 201, response.raw
+    reward = response.json
     await reward_arrives(shop, reward["id"], reward["points_cost"])
     return reward
 
@@ -48,11 +48,11 @@ async def reward_arrives(shop: Shop, reward_id: str, points_cost: int) -> None:
     async with _reading(shop.stack.database("redemption")) as connection:
 
         async def has_price() -> bool:
-            found = await connection.fetchval(
+            price = await connection.fetchval(
                 "SELECT points_cost FROM rewards WHERE store_id = $1 AND reward_id = $2",
                 *(shop.store_id, reward_id),
             )
-            return bool(found == points_cost)
+            return bool(price == points_cost)
 
         await eventually(has_price)
 
@@ -80,8 +80,8 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
         )
     async with _reading(stack.database("earning")) as connection:
         entries = await connection.fetch(_ENTRIES, store_id)
-    taken = Counter((row["redemption_id"], row["type"]) for row in entries)
-    assert all(count == 1 for count in taken.values()), taken
+    entry_counts = Counter((row["redemption_id"], row["type"]) for row in entries)
+    assert all(count == 1 for count in entry_counts.values()), entry_counts
     for row in entries:
         redemption = redemptions[row["redemption_id"]]
         sign = -1 if row["type"] == "redeem" else 1
@@ -94,8 +94,8 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
     for redemption_id, row in redemptions.items():
         debited = row["status"] in {"confirmed", "used"}
         cancelled = row["status"] == "cancelled"
-        assert taken[redemption_id, "redeem"] == (debited or cancelled), dict(row)
-        assert taken[redemption_id, "cancel"] == cancelled, dict(row)
+        assert entry_counts[redemption_id, "redeem"] == (debited or cancelled), dict(row)
+        assert entry_counts[redemption_id, "cancel"] == cancelled, dict(row)
         assert row["code"] is None or is_code(row["code"])
     in_use = Counter(
         row["reward_id"]

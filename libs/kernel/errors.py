@@ -129,7 +129,7 @@ class IdempotencyInFlight(WhaleError):
 
 
 class Refused(WhaleError):
-    """A rule or the current state forbids the request; nothing was changed."""
+    """The request breaks a rule or conflicts with the current state; nothing was changed."""
 
 
 RewardReason = Literal[

@@ -23,6 +23,10 @@ _LONGEST_UNNORMALIZED: Final = 4 * _LONGEST_CUSTOMER_ID
 # Not usable in a URL: as a path segment they refer to another path.
 _NOT_ADDRESSABLE: Final = frozenset({".", ".."})
 
+CUSTOMER_ID_RULE: Final = (
+    "must have 1 to 128 characters: letters and digits of any script, and _ . : @ + | = ~ - ' ! $ & * "
+    "(but not . or .. alone)"
+)
 STORE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Ids of orders, refunds and other objects of a shop: any readable text on one line.
 OTHER_ID: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,128}")

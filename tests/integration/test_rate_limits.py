@@ -33,12 +33,12 @@ def key() -> str:
 
 
 async def taken_singly(redis: Redis, mine: str) -> int:
-    """How many requests of the key are let through until one is refused."""
-    for taken in range(BURST):
+    """How many requests of the key pass until one is refused."""
+    for count in range(BURST):
         try:
             await limiter(redis).take(mine)
         except RateLimited:
-            return taken
+            return count
     return BURST
 
 
@@ -47,7 +47,7 @@ async def test_a_weight_is_taken_whole_and_puts_the_key_in_debt(redis: Redis) ->
     await limiter(redis).take(mine, weight=5 * BURST)
     with pytest.raises(RateLimited) as refused:
         await limiter(redis).take(mine)
-    # 99 tokens, 500 taken: 402 must come back before there is one.
+    # 99 tokens, 500 count: 402 must come back before there is one.
     assert 38 <= refused.value.retry_after_seconds <= 42
     await limiter(redis).take(key())
 

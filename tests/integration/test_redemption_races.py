@@ -120,10 +120,10 @@ async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
     return name
 
 
-async def taken(engine: AsyncEngine) -> int:
+async def count_in_use(engine: AsyncEngine) -> int:
     async with transaction(engine) as connection:
-        found: int = await connection.fetchval("SELECT taken FROM usage")
-        return found
+        count: int = await connection.fetchval("SELECT taken FROM usage")
+        return count
 
 
 async def test_more_than_the_stock_is_redeemed_without_the_lock(
@@ -136,7 +136,7 @@ async def test_more_than_the_stock_is_redeemed_without_the_lock(
 async def test_no_more_than_the_stock_is_redeemed(engine: AsyncEngine, slow: None) -> None:
     outcome = await concurrently(engine, [reserve() for _ in range(CONCURRENT)])
     assert outcome == {"reserved": STOCK, "RewardUnavailable": CONCURRENT - STOCK}
-    assert await taken(engine) == STOCK
+    assert await count_in_use(engine) == STOCK
 
 
 async def test_a_customers_limit_is_exceeded_without_the_lock(
@@ -175,7 +175,7 @@ async def test_many_returns_of_a_redemption_count_once(engine: AsyncEngine, slow
     assert await concurrently(engine, [FinishCancel(**name)] * CONCURRENT) == {
         "cancelled": CONCURRENT
     }
-    assert await taken(engine) == 1
+    assert await count_in_use(engine) == 1
 
 
 async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow: None) -> None:
@@ -184,7 +184,7 @@ async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
     outcome = await concurrently(engine, [Confirm(**name, debit=debit), Release(**name)])
     assert outcome in ({"confirmed": 2}, {"released": 2})
-    assert await taken(engine) == outcome["confirmed"] // 2
+    assert await count_in_use(engine) == outcome["confirmed"] // 2
 
 
 async def test_an_older_version_of_a_reward_replaces_nothing(engine: AsyncEngine) -> None:

@@ -193,9 +193,9 @@ def _type(document: Json, schema: Json) -> str:
             return " or ".join(dict.fromkeys(_type(document, one) for one in schema[name]))
     kind = schema.get("type", "any JSON")
     if schema.get("items"):
-        return f"list of {_type(document, schema['items'])}"
+        return f"array of {_type(document, schema['items'])}"
     words = [kind] if isinstance(kind, str) else list(kind)
-    return " or ".join({"string": "text", "integer": "whole number"}.get(one, one) for one in words)
+    return " or ".join("whole number" if word == "integer" else word for word in words)
 
 
 def _bounds(schema: Json) -> Iterator[str]:

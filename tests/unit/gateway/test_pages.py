@@ -1,4 +1,4 @@
-"""The pages beside /v1, as a person reads them."""
+"""The pages outside /v1, as a person reads them."""
 
 import base64
 import hashlib

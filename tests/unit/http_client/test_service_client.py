@@ -102,8 +102,8 @@ async def test_a_request_that_may_arrive_twice_goes_to_the_next_process_when_it_
 ) -> None:
     async with running(broken, "responds") as (client, _):
         for _ in range(4):
-            answer = await client.send(method, "/", headers, repeatable=repeatable)
-            assert answer.status == 200
+            response = await client.send(method, "/", headers, repeatable=repeatable)
+            assert response.status == 200
 
 
 @pytest.mark.parametrize("broken", ["hangs up", "breaks off"])

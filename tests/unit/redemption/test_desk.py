@@ -69,10 +69,10 @@ def reward(**changes: Any) -> Reward:
     return Reward(**(plain | changes))
 
 
-def desk(*, taken: int = 0, by_customer: int = 0, **changes: Any) -> Desk:
+def desk(*, in_use: int = 0, by_customer: int = 0, **changes: Any) -> Desk:
     known = Known(
         rewards={(STORE, REWARD): reward(**changes)},
-        usage={(STORE, REWARD): taken},
+        usage={(STORE, REWARD): in_use},
         by_customer={(STORE, REWARD, "cust_1"): by_customer},
     )
     return Desk(known)
@@ -137,7 +137,7 @@ REFUSALS = [
         id="limit",
     ),
     pytest.param(
-        {"stock": 3, "taken": 3}, {}, "reward_unavailable", "out_of_stock", id="out of stock"
+        {"stock": 3, "in_use": 3}, {}, "reward_unavailable", "out_of_stock", id="out of stock"
     ),
     pytest.param({"stock": 0}, {}, "reward_unavailable", "out_of_stock", id="no stock at all"),
     pytest.param({}, {"points_cost": 501}, "conflict", None, id="another price"),
@@ -158,13 +158,13 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "asked", "code", "reason"), REFUSALS)
+@pytest.mark.parametrize(("state", "request", "code", "reason"), REFUSALS)
 def test_a_refusal_says_why_and_reserves_nothing(
-    state: dict[str, Any], asked: dict[str, Any], code: str, reason: str | None
+    state: dict[str, Any], request: dict[str, Any], code: str, reason: str | None
 ) -> None:
     counter = desk(**state)
     with pytest.raises(WhaleError) as refused:
-        counter.apply(reserve(**asked))
+        counter.apply(reserve(**request))
     assert (refused.value.code, refused.value.extra.get("reason")) == (code, reason)
     assert (counter.inserts, counter.usage_updates) == ({}, {})
 
@@ -175,7 +175,7 @@ def test_a_refusal_says_why_and_reserves_nothing(
         {"starts_at": NOON},
         {"ends_at": NOON + timedelta(milliseconds=1)},
         {"stock": 1},
-        {"stock": 2, "taken": 1},
+        {"stock": 2, "in_use": 1},
         {"per_customer_limit": 2, "by_customer": 1},
     ],
 )

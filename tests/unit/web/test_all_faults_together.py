@@ -155,7 +155,7 @@ def test_the_pointers_of_a_batch_item_include_its_index() -> None:
 def test_a_body_that_stops_being_json_after_a_fault_is_not_json(body: bytes) -> None:
     (fault,) = faults_of(body, api.EarnRequest, earning.earn)
     assert fault.pointer == "#"
-    assert fault.detail.startswith("is not JSON: ")
+    assert fault.detail.startswith("is not valid JSON: ")
 
 
 def test_a_duplicate_field_with_an_invalid_value_is_refused() -> None:

@@ -78,7 +78,7 @@ def test_an_unknown_choice_gets_a_list_of_all_choices(
             EarnRequest,
             '{"customer_id": "c", "points": "5"}',
             "#/points",
-            "must be a whole number, not text",
+            "must be a whole number, not a string",
             id="text for a number",
         ),
         pytest.param(
@@ -92,24 +92,24 @@ def test_an_unknown_choice_gets_a_list_of_all_choices(
             EarnRequest,
             '{"customer_id": 5}',
             "#/customer_id",
-            "must be text, not a whole number",
+            "must be a string, not a whole number",
             id="a number for text",
         ),
-        pytest.param(EarnRequest, "[]", "#", "must be an object, not a list", id="a list"),
+        pytest.param(EarnRequest, "[]", "#", "must be an object, not an array", id="a list"),
         pytest.param(EarnRequest, "null", "#", "must be an object, not null", id="null"),
-        pytest.param(list[Raw], "{}", "#", "must be a list, not an object", id="an object"),
+        pytest.param(list[Raw], "{}", "#", "must be an array, not an object", id="an object"),
         pytest.param(
             ProgramPatch,
             '{"is_active": "yes"}',
             "#/is_active",
-            "must be true or false, not text",
+            "must be true or false, not a string",
             id="text for a switch",
         ),
         pytest.param(
             ProgramPatch,
             '{"tiers": 3}',
             "#/tiers",
-            "must be a list or null, not a whole number",
+            "must be an array or null, not a whole number",
             id="a number for a list or null",
         ),
         pytest.param(
@@ -184,20 +184,20 @@ def test_an_unknown_parameter_gets_the_same_text() -> None:
         pytest.param(b" \n", "is empty", id="blanks"),
         pytest.param(
             b'{"a": 1, 5}',
-            "is not JSON: object keys must be strings (line 1, column 10)",
+            "is not valid JSON: object keys must be strings (line 1, column 10)",
             id="one line",
         ),
         pytest.param(
             b'{\n  "a": 1,\n  b: 2}',
-            "is not JSON: object keys must be strings (line 3, column 3)",
+            "is not valid JSON: object keys must be strings (line 3, column 3)",
             id="three lines",
         ),
         pytest.param(
             '{"\u00e9\u00e9": NaN}'.encode(),
-            "is not JSON: invalid character (line 1, column 8)",
+            "is not valid JSON: invalid character (line 1, column 8)",
             id="columns are characters, not bytes",
         ),
-        pytest.param(b'{"a": ', "is not JSON: it ends before it is complete", id="truncated"),
+        pytest.param(b'{"a": ', "is not valid JSON: it ends before it is complete", id="truncated"),
     ],
 )
 def test_a_body_that_is_not_json_gets_the_line_and_column(body: bytes, detail: str) -> None:
@@ -220,7 +220,7 @@ def test_a_body_of_unknown_fields_gets_few_suggestions() -> None:
 
 def test_an_unknown_text_of_the_decoder_is_kept() -> None:
     assert wrong_value("Expected `str` matching regex", str) == "Expected `str` matching regex"
-    assert not_json(b"{", "Some new message") == "is not JSON: Some new message"
+    assert not_json(b"{", "Some new message") == "is not valid JSON: Some new message"
 
 
 @pytest.mark.parametrize(
