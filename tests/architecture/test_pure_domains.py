@@ -61,8 +61,8 @@ def test_every_service_with_rules_is_examined() -> None:
 
 @pytest.mark.parametrize("path", DOMAINS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_domain_is_pure(path: Path) -> None:
-    found = list(impurities(path.read_text()))
-    assert not found, f"pass the value in instead of calling {', '.join(found)}"
+    calls = list(impurities(path.read_text()))
+    assert not calls, f"pass the value in instead of calling {', '.join(calls)}"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_domain_is_pure(path: Path) -> None:
         "moment = datetime.datetime.now(UTC)",
         "day = date.today()",
         "moment = clock.utc_now()",
-        "made = ids.new_id('txn')",
-        "made = uuid.uuid4()",
+        "event_id = ids.new_id('txn')",
+        "event_id = uuid.uuid4()",
         "def rule():\n    import secrets",
     ],
 )
