@@ -18,7 +18,7 @@ from libs.testing.eventually import eventually
 from tests.bench import bare
 from tests.bench.earning import CLIENTS, ROUNDS, create_program, lean_database
 from tests.bench.harness import Outcome, alternate, at_least, at_most
-from tests.bench.servers import STORE, answers, process
+from tests.bench.servers import STORE, process, responds
 from tests.support import Stack
 from tools.stack.config import free_port
 
@@ -234,7 +234,7 @@ async def rewards_list(stack: Stack) -> list[Outcome]:
                 f"WHALE_{name}_URL": f"http://127.0.0.1:{port}" for name in ("CATALOG", "EARNING")
             }
             gateway = await fixed_stack.enter_async_context(unlimited_gateway(stack, **other))
-            assert await answers(f"http://127.0.0.1:{gateway}/health/live")
+            assert await responds(f"http://127.0.0.1:{gateway}/health/live")
 
             def getting(base: str) -> Send:
                 async def send(session: aiohttp.ClientSession, _number: int) -> int:
