@@ -16,13 +16,13 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.testing.eventually import eventually
 from tests.support import ROOT, Stack
 from tools.stack import config, services
 from tools.stack.config import free_port
+from tools.stack.lag import read_committed
 
 STORE = "store_bench"
 GROUP = "earning"
@@ -137,11 +137,7 @@ class Lag:
         await self._admin.close()
 
     async def __call__(self) -> int:
-        try:
-            committed = await self._admin.list_consumer_group_offsets(self._group)
-        except GroupCoordinatorNotAvailableError:
-            # Kafka makes the topic of offsets when the first member joins.
-            committed = {}
+        committed = await read_committed(self._admin, self._group)
         done = {place: max(meta.offset, 0) for place, meta in committed.items()}
         return sum(end - done.get(place, 0) for place, end in self._ends.items())
 

@@ -22,6 +22,7 @@ from libs.contracts.topics import (
 )
 from libs.kernel.clock import format_time
 from tests.support import Stack
+from tools.stack.lag import read_committed
 
 Event = dict[str, Any]
 
@@ -220,7 +221,7 @@ async def lag(stack: Stack) -> dict[str, int]:
         ends = await _ends(stack)
         behind: dict[str, int] = {}
         for group in {group for topic in TOPICS for group in topic.groups}:
-            committed = await admin.list_consumer_group_offsets(group)
+            committed = await read_committed(admin, group)
             behind[group] = sum(
                 end - max(committed[at].offset, 0) if at in committed else end
                 for at, end in ends.items()

@@ -14,6 +14,7 @@ from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.producer import producing
 from libs.messaging.security import client_options
 from tools.demo.history import Purchase
+from tools.stack.lag import read_committed
 
 STORE: Final = "store_cdnow"
 EARNING_GROUP: Final = "earning"
@@ -71,7 +72,7 @@ async def wait_until_consumed(
     await admin.start()
     try:
         while True:
-            committed = await admin.list_consumer_group_offsets(EARNING_GROUP)
+            committed = await read_committed(admin, EARNING_GROUP)
             offsets = {partition: max(meta.offset, 0) for partition, meta in committed.items()}
             lag = sum(max(end - offsets.get(partition, 0), 0) for partition, end in ends.items())
             on_lag(lag)

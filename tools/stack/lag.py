@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.structs import OffsetAndMetadata
 from msgspec import Struct
 
 from libs.contracts.groups import GROUPS
@@ -46,12 +48,26 @@ async def read_progress(
                 group.name, topic, _lag(ranges.get(topic), committed), letters.get(topic)
             )
             for group in GROUPS
-            for committed in [await admin.list_consumer_group_offsets(group.name)]
+            for committed in [await read_committed(admin, group.name)]
             for topic in group.topics
         ]
     finally:
         await consumer.stop()
         await admin.close()
+
+
+async def read_committed(
+    admin: AIOKafkaAdminClient, group: str
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """The offsets that the group has committed; none before Kafka has created the topic of offsets,
+    which it does for the first member of any group. Raises KafkaError."""
+    try:
+        offsets: Mapping[
+            TopicPartition, OffsetAndMetadata
+        ] = await admin.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:
+        return {}
+    return offsets
 
 
 class OffsetRange(Struct, frozen=True):
