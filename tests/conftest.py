@@ -20,7 +20,7 @@ from tools.stack import config, services
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole stack, brought up as a user does, beside whatever else runs."""
+    """The whole stack, brought up as a user does, next to anything else that runs."""
     # PostgreSQL runs as another user where we are root, so the folder must be open to others.
     home = Path("/tmp" if os.geteuid() == 0 else tmp_path_factory.getbasetemp())
     home /= f"whale-test-{secrets.token_hex(4)}"
@@ -47,7 +47,7 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def second_earning(stack: Stack) -> AsyncIterator[None]:
-    """Another process of earning beside the stack's own, sharing the partitions with it."""
+    """Another process of earning in addition to the stack's own, sharing the partitions with it."""
     secrets_ = config.stack_secrets(stack.home)
     port = config.free_port()
     settings = services.environment("earning", stack.addresses, secrets_)
@@ -67,8 +67,8 @@ async def second_earning(stack: Stack) -> AsyncIterator[None]:
 async def is_ready(port: int) -> bool:
     try:
         url = f"http://127.0.0.1:{port}/health/ready"
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            return answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return response.status == 200
     except aiohttp.ClientError:
         return False
 

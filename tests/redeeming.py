@@ -9,7 +9,7 @@ import asyncpg
 
 from libs.testing.eventually import eventually
 from services.redemption.domain.codes import is_code
-from tests.support import Answer, Shop, Stack
+from tests.support import ApiResponse, Shop, Stack
 
 FREE_SHIPPING = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
 
@@ -57,7 +57,9 @@ async def reward_arrives(shop: Shop, reward_id: str, points_cost: int) -> None:
         await eventually(has_price)
 
 
-async def redeem(shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any) -> Answer:
+async def redeem(
+    shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any
+) -> ApiResponse:
     """Redeem; `headers` and `key` are those of the call, all other arguments fields of the body."""
     call = {name: more.pop(name) for name in ("headers", "key") if name in more}
     body = {"customer_id": customer_id, "reward_id": reward_id, **more}

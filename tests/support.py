@@ -99,29 +99,29 @@ class Stack:
 
     async def key(self, store_id: str, scopes: str = SCOPES, name: str = "test") -> str:
         """A new key, made the way the command line makes it."""
-        asked = argparse.Namespace(store=store_id, scopes=scopes, name=name, key=None)
+        arguments = argparse.Namespace(store=store_id, scopes=scopes, name=name, key=None)
         secret = config.stack_secrets(self.home).key_secret
         url = self.database("gateway")
-        made = KeySettings(database_url=url, key_secret=secret, mode="local")
+        settings = KeySettings(database_url=url, key_secret=secret, mode="local")
         engine = create_engine(url, name="test", connections=1)
         try:
-            return await keys.create(engine, made, asked)
+            return await keys.create(engine, settings, arguments)
         finally:
             await engine.dispose()
 
     def process(self, name: str) -> state.ProcessState:
         """What the supervisor says of one process."""
-        known = state.read(self.home)
-        assert known is not None
-        return next(one for one in known.processes if one.name == name)
+        stack_state = state.read(self.home)
+        assert stack_state is not None
+        return next(one for one in stack_state.processes if one.name == name)
 
     async def drained(self) -> None:
         """Wait until earning has committed everything on the orders' topic."""
         async with asyncio.timeout(60):
-            await wait_until_consumed(self.kafka, lambda _left: None)
+            await wait_until_consumed(self.kafka, lambda _remaining: None)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a process of the stack a signal; answers its pid."""
+        """Send a process of the stack a signal; returns its pid."""
         pid = self.process(name).pid
         assert pid is not None
         os.kill(pid, number)
@@ -140,8 +140,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGenerator[Any, None]:
-    """Every record of a topic from its beginning, and what comes within `seconds`. Whoever may stop
-    before the end closes it. Other tests' hostile records are among them."""
+    """Every record of a topic from its beginning, and those that arrive within `seconds`. A caller that may
+    stop before the end closes it. Other tests' hostile records are among them."""
     fetching.install()
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
@@ -156,13 +156,13 @@ async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGen
 def _event_in(record: Any) -> dict[str, Any]:
     """The event in a record; what other tests broke is none."""
     try:
-        found = json.loads(record.value or b"")
+        event = json.loads(record.value or b"")
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return event if isinstance(event, dict) else {}
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ApiResponse(msgspec.Struct, frozen=True):
     """What came back: status, headers, and the body as it was and as JSON."""
 
     status: int
@@ -201,7 +201,7 @@ class Shop:
         headers: dict[str, str] | None = None,
         store: str = "me",
         key: str | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """Send a request to /v1/stores/{store}/{path}; a body that is bytes goes as it is."""
         sent = {"Authorization": f"Bearer {key or self.key}", **(headers or {})}
         data: bytes | None = None
@@ -209,21 +209,21 @@ class Shop:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
         url = f"{self.stack.gateway}/v1/stores/{store}/{path}"
-        async with self._session.request(method, url, data=data, headers=sent) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+        async with self._session.request(method, url, data=data, headers=sent) as response:
+            return ApiResponse(response.status, response.headers, await response.read())
 
-    async def page(self, path: str) -> Answer:
+    async def page(self, path: str) -> ApiResponse:
         """Open a page outside /v1, as a browser would."""
-        async with self._session.get(self.stack.gateway + path) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+        async with self._session.get(self.stack.gateway + path) as response:
+            return ApiResponse(response.status, response.headers, await response.read())
 
     async def program(self, **changes: object) -> Any:
-        """Create a programme: the documentation's, with `changes`."""
-        answer = await self.call("POST", "loyalty-programs", {**PROGRAM, **changes})
-        assert answer.status == 201, answer.raw
-        return answer.json
+        """Create a program: the documentation's, with `changes`."""
+        response = await self.call("POST", "loyalty-programs", {**PROGRAM, **changes})
+        assert response.status == 201, response.raw
+        return response.json
 
-    async def earn(self, customer_id: str, points: int, **headers: str) -> Answer:
+    async def earn(self, customer_id: str, points: int, **headers: str) -> ApiResponse:
         body = {"customer_id": customer_id, "points": points, "reason": "Birthday bonus"}
         return await self.call("POST", "loyalty/earn", body, headers=headers)
 
@@ -247,7 +247,7 @@ class Shop:
         headers: list[tuple[str, bytes]] | None = None,
         key: bytes | None = None,
     ) -> Any:
-        """Put a record on a topic as it is, or an event as JSON; answers where it lies."""
+        """Put a record on a topic as it is, or an event as JSON; returns its position."""
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         if key is None and isinstance(value, dict):
             key = record_key(self.store_id, str(value.get("customer_id")))
@@ -293,24 +293,24 @@ class Shop:
         self, topic: str, *, count: int, seconds: float = 15
     ) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
-        found: list[tuple[Any, dict[str, str]]] = []
+        event: list[tuple[Any, dict[str, str]]] = []
         async with aclosing(follow(self.stack.kafka, topic, seconds=seconds)) as records:
             async for record in records:
                 event = _event_in(record)
                 if event.get("store_id") == self.store_id:
                     headers = {name: value.decode() for name, value in record.headers}
-                    found.append((event, headers))
-                if len(found) == count:
-                    return found
-        raise AssertionError(f"{len(found)} of {count} events came on {topic}: {found}")
+                    event.append((event, headers))
+                if len(event) == count:
+                    return event
+        raise AssertionError(f"{len(event)} of {count} events came on {topic}: {event}")
 
     async def status(self, customer_id: str = "cust_1") -> Any:
         """The customer's status, or None while there is no such customer."""
-        answer = await self.call("GET", f"loyalty/customers/{customer_id}")
-        return answer.json if answer.status == 200 else None
+        response = await self.call("GET", f"loyalty/customers/{customer_id}")
+        return response.json if response.status == 200 else None
 
     async def balance_becomes(self, points: int, customer_id: str = "cust_1") -> Any:
-        """Wait until the customer's balance is `points`; answers the status."""
+        """Wait until the customer's balance is `points`; returns the status."""
 
         async def look() -> Any:
             status = await self.status(customer_id)

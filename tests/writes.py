@@ -101,8 +101,8 @@ async def send_events(shop: Shop) -> tuple[Request, Request]:
 async def create_program(shop: Shop) -> tuple[Request, Request]:
     def of(name: str) -> Request:
         async def effects() -> int:
-            found = (await shop.call("GET", "loyalty-programs")).json["data"]
-            return sum(one["name"] == name for one in found)
+            programs = (await shop.call("GET", "loyalty-programs")).json["data"]
+            return sum(one["name"] == name for one in programs)
 
         return Request("loyalty-programs", {"name": name, "points_per_dollar": 1}, effects)
 

@@ -23,31 +23,31 @@ class Faults:
     """Collects what is wrong with a request, to be raised together."""
 
     def __init__(self) -> None:
-        self.found: list[Fault] = []
+        self.all: list[Fault] = []
 
     def at(self, pointer: str, detail: str) -> None:
         """A value of the body, by its JSON pointer: `#/tiers/1/min_points`."""
-        self.found.append(Fault(detail=detail, pointer=pointer))
+        self.all.append(Fault(detail=detail, pointer=pointer))
 
     def parameter(self, name: str, detail: str) -> None:
-        self.found.append(Fault(detail=detail, parameter=name))
+        self.all.append(Fault(detail=detail, parameter=name))
 
     def header(self, name: str, detail: str) -> None:
-        self.found.append(Fault(detail=detail, header=name))
+        self.all.append(Fault(detail=detail, header=name))
 
     def has(self, pointer: str) -> bool:
         """Whether the value at `pointer` itself is faulty."""
-        return any(fault.pointer == pointer for fault in self.found)
+        return any(fault.pointer == pointer for fault in self.all)
 
     def raise_if_any(self) -> None:
         """Raise InvalidRequest with all that was collected."""
-        if self.found:
-            raise InvalidRequest(_summary(self.found), errors=self.found)
+        if self.all:
+            raise InvalidRequest(_summary(self.all), errors=self.all)
 
 
-def _summary(found: list[Fault]) -> str:
-    text = "; ".join(map(_sentence, found[:_SUMMARIZED]))
-    more = len(found) - _SUMMARIZED
+def _summary(faults: list[Fault]) -> str:
+    text = "; ".join(map(_sentence, faults[:_SUMMARIZED]))
+    more = len(faults) - _SUMMARIZED
     if more > 0:
         return f"{text}; and {more} more in `errors`."
     return text if text.endswith((".", "?")) else f"{text}."
@@ -105,14 +105,14 @@ def _inspect(
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
-    if not inspection.found:
+    if not inspection.faults:
         # The inspection reads the last of fields with the same name, and an earlier one is faulty.
         faults.at(at, "must not have the same field twice")
         return None
     bounds = Faults()
     check(value, bounds)
-    faults.found += inspection.found
-    faults.found += [fault for fault in bounds.found if not inspection.covers(fault.pointer)]
+    faults.all += inspection.faults
+    faults.all += [fault for fault in bounds.all if not inspection.covers(fault.pointer)]
     return value
 
 

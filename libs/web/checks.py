@@ -34,10 +34,10 @@ def _parameter(
     name: str, query: Query, faults: Faults, read: Callable[[str], str | None]
 ) -> str | None:
     given = query.text(name)
-    found = None if given is None else read(given)
-    if given is not None and found is None:
+    checked = None if given is None else read(given)
+    if given is not None and checked is None:
         faults.parameter(name, ids.CUSTOMER_ID_RULE)
-    return found
+    return checked
 
 
 def text(value: str, faults: Faults, *, at: str, longest: int) -> None:

@@ -28,7 +28,7 @@ class Inspection:
     """One walk over a body; `found` are its faults, in the order of the type's fields."""
 
     def __init__(self) -> None:
-        self.found: list[Fault] = []
+        self.faults: list[Fault] = []
         self._suggestions_left = MAX_SUGGESTIONS
         # All stand-ins differ from each other and from likely values: a rule that compares two
         # values must not find a fault that is not there.
@@ -62,7 +62,7 @@ class Inspection:
         """Whether the value at `pointer` is a stand-in, or part of one."""
         return pointer is not None and any(
             pointer == fault.pointer or pointer.startswith(f"{fault.pointer}/")
-            for fault in self.found
+            for fault in self.faults
         )
 
     def _walk_into(self, raw: bytes, kind: Any) -> Callable[[str], Any] | None:
@@ -102,7 +102,7 @@ class Inspection:
         return kind(**values)
 
     def _fault(self, at: str, detail: str) -> None:
-        self.found.append(Fault(detail=detail, pointer=at))
+        self.faults.append(Fault(detail=detail, pointer=at))
 
     def _stand_in(self, kind: Any) -> Any:
         """A value that the checks of a `kind` can read."""

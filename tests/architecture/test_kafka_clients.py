@@ -49,12 +49,12 @@ def _name(call: ast.Call) -> str:
 
 @pytest.mark.parametrize("folder", ["libs", "services", "tools"])
 def test_every_client_of_kafka_takes_the_security_settings(folder: str) -> None:
-    found = {
+    by_file = {
         str(path.relative_to(ROOT)): bare
         for path in (ROOT / folder).rglob("*.py")
         if (bare := unsecured(path.read_text()))
     }
-    assert not found, "pass **client_options(security), or security=…"
+    assert not by_file, "pass **client_options(security), or security=…"
 
 
 @pytest.mark.parametrize(

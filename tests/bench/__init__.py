@@ -1,1 +1,1 @@
-"""Benchmarks as ratios: ours against a limit measured beside it, in the same run."""
+"""Benchmarks as ratios: ours against a limit measured alongside it, in the same run."""

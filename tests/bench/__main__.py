@@ -32,11 +32,11 @@ def main(names: list[str]) -> int:
     outcomes: list[Outcome] = []
     for name in names or BENCHMARKS:
         with servers() as stack:
-            found = asyncio.run(BENCHMARKS[name](stack))
-        for one in found:
+            results = asyncio.run(BENCHMARKS[name](stack))
+        for one in results:
             print(one.line(), flush=True)
-        outcomes += found
-        write_table(PAGE, found)
+        outcomes += results
+        write_table(PAGE, results)
     return 0 if all(one.met for one in outcomes) else 1
 
 

@@ -37,7 +37,7 @@ BURST = 10
 
 
 async def detection(stack: Stack) -> list[Outcome]:
-    """P1 with detection beside it against P1 without, and from earned to flagged."""
+    """P1 with detection alongside it against P1 without, and from earned to flagged."""
     await create_program(stack)
     behind: list[float] = []
 
@@ -64,35 +64,35 @@ async def detection(stack: Stack) -> list[Outcome]:
 
 async def catch_up(stack: Stack) -> None:
     """Let anomaly process what was earned without it."""
-    async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as left:
-        if await left():
+    async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as remaining:
+        if await remaining():
             async with process(stack, "anomaly"):
-                while await left():
+                while await remaining():
                     await asyncio.sleep(0.2)
 
 
 async def backlog_rate(stack: Stack, behind: list[float] | None) -> float:
-    """Orders a second from a backlog in Kafka to committed entries, with the relay on; tells
-    `behind` how many seconds after the last earning was told anomaly had processed it."""
+    """Orders a second from a backlog in Kafka to committed entries, with the relay on; prints
+    `behind` how many seconds after the last earning was published anomaly had processed it."""
     await publish_orders(stack)
     await tidy(stack.database("earning", owner=True))
-    async with AsyncExitStack() as running, Lag(stack) as left:
+    async with AsyncExitStack() as running, Lag(stack) as remaining:
         for _ in range(2):
             await running.enter_async_context(
                 process(stack, "earning", WHALE_ROLES="consumers,relay")
             )
-        rate = await steady_rate(left, ORDERS)
-        await eventually(lambda: all_is_told(stack), within_seconds=120)
+        rate = await steady_rate(remaining, ORDERS)
+        await eventually(lambda: all_is_published(stack), within_seconds=120)
     if behind is not None:
-        told = time.perf_counter()
+        published = time.perf_counter()
         async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as not_judged:
             while await not_judged():
                 await asyncio.sleep(0.05)
-        behind.append(time.perf_counter() - told)
+        behind.append(time.perf_counter() - published)
     return rate
 
 
-async def all_is_told(stack: Stack) -> bool:
+async def all_is_published(stack: Stack) -> bool:
     connection = await asyncpg.connect(stack.database("earning"))
     try:
         return bool(await connection.fetchval("SELECT count(*) = 0 FROM outbox"))
@@ -135,8 +135,8 @@ async def earned_to_flagged(stack: Stack) -> float:
 
         async def watch(customer: str, due: float) -> None:
             while True:
-                async with session.get(f"{url}?customer_id={customer}") as answer:
-                    if (await answer.json())["data"]:
+                async with session.get(f"{url}?customer_id={customer}") as response:
+                    if (await response.json())["data"]:
                         seen.append(time.perf_counter() - due)
                         return
                 await asyncio.sleep(0.01)

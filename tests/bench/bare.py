@@ -76,10 +76,10 @@ class Earn(msgspec.Struct):
     reason: str
 
 
-def create(url: str, fixed_answer: str) -> Litestar:
-    """The app over the database at `url`; the file `fixed_answer` holds what its list answers."""
+def create(url: str, fixed_response: str) -> Litestar:
+    """The app over the database at `url`; the file `fixed_answer` holds the response of its list."""
     pools: list[asyncpg.Pool] = []
-    listed = Path(fixed_answer).read_bytes() if fixed_answer else b""
+    listed = Path(fixed_response).read_bytes() if fixed_response else b""
 
     @post("/earn")
     async def earn(data: Earn) -> Response[dict[str, object]]:
@@ -136,11 +136,11 @@ def create(url: str, fixed_answer: str) -> Litestar:
 
 
 @contextlib.asynccontextmanager
-async def serving(url: str, fixed_answer: str = "") -> AsyncIterator[int]:
-    """The bare service in a process of its own; answers its port."""
+async def serving(url: str, fixed_response: str = "") -> AsyncIterator[int]:
+    """The bare service in a process of its own; returns its port."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.bare", url, str(port), fixed_answer),
+        *(sys.executable, "-m", "tests.bench.bare", url, str(port), fixed_response),
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )

@@ -54,10 +54,10 @@ async def backlog_rate(stack: Stack, *, processes: int, customers: int, orders: 
     """Orders per second from a backlog in Kafka to committed entries and outbox, without the relay."""
     await publish_orders(stack, orders, customers=customers)
     await tidy(stack.database("earning", owner=True))
-    async with AsyncExitStack() as running, Lag(stack) as left:
+    async with AsyncExitStack() as running, Lag(stack) as remaining:
         for _ in range(processes):
             await running.enter_async_context(process(stack, "earning", WHALE_ROLES="consumers"))
-        return await steady_rate(left, orders)
+        return await steady_rate(remaining, orders)
 
 
 async def tidy(url: str) -> None:

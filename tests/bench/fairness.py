@@ -32,11 +32,11 @@ async def fairness(stack: Stack) -> list[Outcome]:
     async with process(stack, "earning", WHALE_ROLES="api") as port:
         idle = await _awards(stack, port, store)
     await publish_orders(stack, BACKLOG, customers=20_000)
-    async with process(stack, "earning") as port, Lag(stack) as left:
-        while await left() > BACKLOG - 2_000:
+    async with process(stack, "earning") as port, Lag(stack) as remaining:
+        while await remaining() > BACKLOG - 2_000:
             await asyncio.sleep(0.05)
         busy, waited = await asyncio.gather(_awards(stack, port, store), _orders(stack, store))
-        print(f"  {await left():,} orders of the backlog left after the awards")
+        print(f"  {await remaining():,} orders of the backlog left after the awards")
     print(f"  another store's orders waited {', '.join(f'{one:.2f} s' for one in waited)}")
     return [
         at_most(
@@ -68,8 +68,8 @@ async def _awards(stack: Stack, port: int, store: str) -> Found:
                     "reason": "Birthday",
                 }
                 started = time.perf_counter()
-                async with session.post(url, json=body) as answer:
-                    assert answer.status == 201, await answer.text()
+                async with session.post(url, json=body) as response:
+                    assert response.status == 201, await response.text()
                 seconds.append(time.perf_counter() - started)
                 await asyncio.sleep(0.01)
 

@@ -40,14 +40,14 @@ async def alternate(
     name: str, ours: Measure, limit: Measure, *, rounds: int
 ) -> tuple[list[float], list[float]]:
     """Measure both in turns, each first as often as last, and print each figure as it comes."""
-    found: tuple[list[float], list[float]] = ([], [])
+    figures: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
         order = (0, 1) if number % 2 == 0 else (1, 0)
         for which in order:
             figure = await (ours, limit)[which]()
-            found[which].append(figure)
+            figures[which].append(figure)
             print(f"  {name} round {number + 1}/{rounds} {('ours', 'limit')[which]}: {figure:,.4g}")
-    return found
+    return figures
 
 
 def at_least(

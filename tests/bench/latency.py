@@ -42,7 +42,7 @@ def summary(seconds: list[float], *, dropped: int = 0) -> Found:
 async def open_loop(
     send: Callable[[int, float], Awaitable[None]], *, rate: int = RATE, seconds: int = SECONDS
 ) -> None:
-    """Send `rate` a second, whatever the answers do."""
+    """Send `rate` a second, no matter how the responses come."""
     started = time.perf_counter()
     for number in range(rate * seconds):
         due = started + number / rate
@@ -71,9 +71,9 @@ async def produced_to_visible(stack: Stack) -> Found:
 
         async def watch(customer: str, due: float) -> None:
             while True:
-                async with session.get(f"{base}/{customer}") as answer:
-                    await answer.read()
-                    if answer.status == 200:
+                async with session.get(f"{base}/{customer}") as response:
+                    await response.read()
+                    if response.status == 200:
                         seen.append(time.perf_counter() - due)
                         return
                 await asyncio.sleep(0.002)
@@ -92,8 +92,8 @@ async def produced_to_visible(stack: Stack) -> Found:
         await asyncio.sleep(2)
         await open_loop(send)
         await asyncio.wait_for(asyncio.gather(*watching), 30)
-        async with Lag(stack) as left:
-            while await left():
+        async with Lag(stack) as remaining:
+            while await remaining():
                 await asyncio.sleep(0.1)
         connection = await asyncpg.connect(stack.database("earning"))
         posted = await connection.fetchval(

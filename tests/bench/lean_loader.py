@@ -61,7 +61,7 @@ SELECT nextval('outbox_id'), 0, '\x00'::bytea, count(*) FROM placed
 
 
 async def load(url: str, orders: list[tuple[str, str]]) -> float:
-    """Load (order id, customer id) pairs; answers orders a second."""
+    """Load (order id, customer id) pairs; returns orders a second."""
     halves: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
     for one in orders:
         halves[hash(one[1]) % 2].append(one)

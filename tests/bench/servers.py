@@ -72,8 +72,8 @@ async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[
 
 async def responds(url: str) -> bool:
     try:
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            return answer.status == 200
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return response.status == 200
     except aiohttp.ClientError:
         return False
 
@@ -142,10 +142,10 @@ class Lag:
         return sum(end - done.get(place, 0) for place, end in self._ends.items())
 
 
-async def steady_rate(left: Lag, total: int) -> float:
+async def steady_rate(remaining: Lag, total: int) -> float:
     """Items a second between a tenth and nine tenths of `total`: without start and end."""
     first: tuple[float, int] | None = None
-    while (now_left := await left()) > total // 10:
+    while (now_left := await remaining()) > total // 10:
         done = total - now_left
         if done >= total // 10:
             now = (time.perf_counter(), done)
@@ -153,6 +153,6 @@ async def steady_rate(left: Lag, total: int) -> float:
         await asyncio.sleep(0.1)
     end = (time.perf_counter(), total - now_left)
     assert first is not None
-    while await left() > 0:
+    while await remaining() > 0:
         await asyncio.sleep(0.1)
     return (end[1] - first[1]) / (end[0] - first[0])

@@ -27,7 +27,7 @@ SELECT id, program_id FROM v
 
 
 async def new_store(stack: Stack) -> str:
-    """A store with a programme of ten points a dollar."""
+    """A store with a program of ten points a dollar."""
     store_id = f"store_{secrets.token_hex(5)}"
     connection = await asyncpg.connect(stack.database("earning", owner=True))
     version, program = await connection.fetchrow(PROGRAM, store_id)
@@ -43,7 +43,7 @@ async def start(
     dying: tuple[str, str, str] | None = None,
     **settings: str,
 ) -> asyncio.subprocess.Process:
-    """A process of a service; or of its twin that dies: in a group, at a point, the nth time."""
+    """A process of a service; or one that kills itself: in a group, at a point, the nth time."""
     environment = services.environment(service, stack.addresses, config.stack_secrets(stack.home))
     environment |= {"WHALE_HTTP_PORT": str(free_port()), "WHALE_METRICS_PORT": "0"} | settings
     module = (f"services.{service}",) if dying is None else ("tests.chaos.killable", *dying)
@@ -68,7 +68,7 @@ async def healthy(
 
 
 async def dies(process: asyncio.subprocess.Process, *, within_seconds: float = 60) -> None:
-    """Wait until a twin that dies has killed itself; it never outlives the test."""
+    """Wait until such a process has killed itself; it never outlives the test."""
     try:
         await asyncio.wait_for(process.wait(), within_seconds)
     finally:

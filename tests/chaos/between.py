@@ -63,8 +63,8 @@ async def count(
     """Wait until at least so many good records are applied."""
 
     async def look() -> None:
-        found = await applied(shop.stack, topic, _store(shop, topic))
-        assert found >= least, f"{found} good records are applied"
+        number = await applied(shop.stack, topic, _store(shop, topic))
+        assert number >= least, f"{number} good records are applied"
 
     await eventually(look, within_seconds=within_seconds, every=0.2)
 
@@ -76,10 +76,10 @@ async def letters_at(
     start = {TopicPartition(dead_letter_topic(place.topic), 0): 0}
 
     async def look() -> dict[str, Letter]:
-        found = (await letters.since(shop.stack, start)).get(place, {})
-        assert found, f"no letter is about {place}"
-        assert found.keys() >= services, f"letters of {sorted(found)}"
-        return found
+        by_service = (await letters.since(shop.stack, start)).get(place, {})
+        assert by_service, f"no letter is about {place}"
+        assert by_service.keys() >= services, f"letters of {sorted(by_service)}"
+        return by_service
 
     return await eventually(look, within_seconds=_SECONDS, every=0.3)
 
@@ -89,28 +89,28 @@ async def letter_of(shop: Shop, hostile: Hostile, topic: ConsumedTopic = ORDERS)
     is past the record and ready."""
     batch = hostile.batch or encode_batch([hostile.record])
     (place,) = await between_good(shop, topic, [batch])
-    wanted = topic.services if hostile.letters == "each" else frozenset()
-    found = await letters_at(shop, place, wanted)
-    for letter in found.values():
+    expected = topic.services if hostile.letters == "each" else frozenset()
+    by_service = await letters_at(shop, place, expected)
+    for letter in by_service.values():
         assert not letters.faults_of(letter, hostile.record, readable=hostile.readable)
         assert letter.code in hostile.codes, letter.headers["dlq-detail"]
     await caught_up(shop.stack, topic)
     for service in topic.services:
         await ready(shop.stack, service)
-    return next(iter(found.values()))
+    return next(iter(by_service.values()))
 
 
 async def caught_up(stack: Stack, topic: ConsumedTopic) -> None:
     """Wait until none of the topic's consumer groups lags."""
 
     async def look() -> None:
-        left = await lag(stack)
-        assert not left.keys() & set(topic.groups), left
+        lagging = await lag(stack)
+        assert not lagging.keys() & set(topic.groups), lagging
 
     await eventually(look, within_seconds=_SECONDS, every=0.3)
 
 
 async def ready(stack: Stack, service: str) -> None:
     url = f"http://{stack.process(service).address}/health/ready"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        assert answer.status == 200, (service, await answer.text())
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == 200, (service, await response.text())

@@ -229,11 +229,11 @@ async def lag(stack: Stack) -> dict[str, int]:
             )
     finally:
         await admin.close()
-    return {group: left for group, left in behind.items() if left}
+    return {group: offsets for group, offsets in behind.items() if offsets}
 
 
 def _groups_of(topic: str) -> tuple[str, ...]:
-    return next(found.groups for found in TOPICS if found.name == topic)
+    return next(consumed.groups for consumed in TOPICS if consumed.name == topic)
 
 
 async def _ends(stack: Stack) -> dict[TopicPartition, int]:

@@ -157,10 +157,10 @@ def _structured(name: str, codes: frozenset[str], make: Callable[[Maker], bytes 
     """A broken CloudEvent in structured mode."""
 
     def value(maker: Maker) -> bytes:
-        made = make(maker)
-        if isinstance(made, bytes):
-            return made
-        return _envelope(maker, {"data": maker.event(), **made})
+        content = make(maker)
+        if isinstance(content, bytes):
+            return content
+        return _envelope(maker, {"data": maker.event(), **content})
 
     _headers(f"structured: {name}", lambda _: (_STRUCTURED,), value=value, codes=codes)
 

@@ -56,7 +56,7 @@ async def end(stack: Stack, topic: str) -> dict[TopicPartition, int]:
 
 async def since(stack: Stack, start: dict[TopicPartition, int]) -> Letters:
     """The dead letters from `start` to the present end."""
-    found: Letters = defaultdict(dict)
+    by_position: Letters = defaultdict(dict)
     async with AIOKafkaConsumer(
         bootstrap_servers=stack.kafka, enable_auto_commit=False
     ) as consumer:
@@ -68,8 +68,8 @@ async def since(stack: Stack, start: dict[TopicPartition, int]) -> Letters:
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
                     letter = Letter(record.key, record.value, dict(record.headers))
-                    found[letter.place][letter.service] = letter
-    return found
+                    by_position[letter.place][letter.service] = letter
+    return by_position
 
 
 def faults_of(letter: Letter, record: Record, *, readable: bool = True) -> list[str]:

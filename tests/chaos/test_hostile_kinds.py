@@ -26,19 +26,19 @@ _MIB: Final = 1_048_576
 
 
 def spoiled(
-    made: Maker,
+    shop_maker: Maker,
     field: str,
     value: Any,
     codes: frozenset[str] = REFUSED,
     letters: Letters = "each",
 ) -> Hostile:
-    record = made.record(spoil(made, field, value))
+    record = shop_maker.record(spoil(shop_maker, field, value))
     return Hostile(kind=field, record=record, codes=codes, letters=letters)
 
 
 async def test_a_null_content_type(shop: Shop) -> None:
-    made = maker(shop)
-    record = made.record(made.garbage(), headers=((b"content-type", None),))
+    shop_maker = maker(shop)
+    record = shop_maker.record(shop_maker.garbage(), headers=((b"content-type", None),))
     await letter_of(shop, Hostile(kind="null content-type", record=record))
 
 

@@ -73,8 +73,8 @@ async def test_hostile_records_among_as_many_good_ones(shop: Shop, size: Size) -
 
     await eventually(lambda: _caught_up(shop.stack), within_seconds=size.seconds, every=0.5)
     for topic in TOPICS:
-        found = await letters.since(shop.stack, starts[topic.name])
-        faults = list(_faults(sent[topic.name], found, topic))
+        published = await letters.since(shop.stack, starts[topic.name])
+        faults = list(_faults(sent[topic.name], published, topic))
         assert not faults, f"{len(faults)} on {topic.name}: {faults[:20]}"
         assert await applied(shop.stack, topic, _hostile_store(shop)) == 0
     await _all_ready(shop.stack)
@@ -110,11 +110,15 @@ def _hostile_ones(
     """Each kind at least once, then random ones."""
     maker = Maker(topic=topic, store_id=_hostile_store(shop), choose=choose)
     names = [name for name in HEAVY for _ in range(size.heavy // len(HEAVY))]
-    made = [HEAVY[name](maker) for name in names] + [make(maker) for make in KINDS.values()]
+    hostile_records = [HEAVY[name](maker) for name in names] + [
+        make(maker) for make in KINDS.values()
+    ]
     kinds = list(KINDS.values())
-    while len(made) < size.each:
-        made.append(spoiled(maker) if choose.random() < 0.5 else choose.choice(kinds)(maker))
-    return made
+    while len(hostile_records) < size.each:
+        hostile_records.append(
+            spoiled(maker) if choose.random() < 0.5 else choose.choice(kinds)(maker)
+        )
+    return hostile_records
 
 
 def _good(topic: ConsumedTopic, store_id: str, number: int, choose: random.Random) -> Record:
@@ -202,25 +206,25 @@ def _record_of(item: Record | Hostile) -> Record:
 
 async def _all_applied(shop: Shop, topic: ConsumedTopic, size: Size) -> None:
     async def look() -> None:
-        found = await applied(shop.stack, topic, _good_store(shop, topic))
-        assert found == size.each, f"{topic.name}: {found} of {size.each} are applied"
+        published = await applied(shop.stack, topic, _good_store(shop, topic))
+        assert published == size.each, f"{topic.name}: {published} of {size.each} are applied"
 
     await eventually(look, within_seconds=size.seconds, every=0.5)
 
 
 async def _caught_up(stack: Stack) -> None:
-    left = await lag(stack)
-    assert not left, left
+    lagging = await lag(stack)
+    assert not lagging, lagging
 
 
-def _faults(sent: Sent, found: Letters, topic: ConsumedTopic) -> Iterator[str]:
+def _faults(sent: Sent, published: Letters, topic: ConsumedTopic) -> Iterator[str]:
     """What is wrong with the dead letters of a topic."""
-    for place in sent.good & found.keys():
-        yield f"a good record at {place} is a dead letter: {next(iter(found[place].values()))}"
+    for place in sent.good & published.keys():
+        yield f"a good record at {place} is a dead letter: {next(iter(published[place].values()))}"
     for place, hostile in sent.hostile.items():
-        by_service = found.get(place, {})
-        wanted = {"each": topic.services, "none": frozenset()}.get(hostile.letters)
-        if wanted is not None and by_service.keys() != wanted:
+        by_service = published.get(place, {})
+        expected = {"each": topic.services, "none": frozenset()}.get(hostile.letters)
+        if expected is not None and by_service.keys() != expected:
             yield f"{hostile.kind} at {place}: letters of {sorted(by_service)}"
         if hostile.letters == "some" and not by_service:
             yield f"{hostile.kind} at {place}: no letter"
@@ -241,8 +245,10 @@ def _pids(stack: Stack) -> dict[str, int | None]:
 async def _all_ready(stack: Stack) -> None:
     async with aiohttp.ClientSession() as session:
         for name in _SERVICES:
-            async with session.get(f"http://{stack.process(name).address}/health/ready") as answer:
-                assert answer.status == 200, (name, await answer.text())
+            async with session.get(
+                f"http://{stack.process(name).address}/health/ready"
+            ) as response:
+                assert response.status == 200, (name, await response.text())
 
 
 def _good_store(shop: Shop, topic: ConsumedTopic) -> str:

@@ -65,8 +65,8 @@ WHERE e.store_id = $1
 """
 
 
-async def tell_resolutions(stack: Stack, store: str) -> None:
-    """One anomaly for each customer, resolved, and told twice as its relay may."""
+async def publish_resolutions(stack: Stack, store: str) -> None:
+    """One anomaly for each customer, resolved, and published twice as its relay may do."""
     async with AIOKafkaProducer(bootstrap_servers=stack.kafka) as producer:
         for row in await fetch(stack, _AWARDS, store):
             event = {
@@ -111,15 +111,15 @@ async def carried_out(stack: Stack, store: str) -> None:
 async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) -> None:
     store = await new_store(bare_stack)
     await give_awards(bare_stack, store)
-    await tell_resolutions(bare_stack, store)
+    await publish_resolutions(bare_stack, store)
     await dies(await start(bare_stack, dying=("earning", point, "1")))
     async with healthy(bare_stack):
         await eventually(lambda: carried_out(bare_stack, store), within_seconds=30, every=0.2)
-        # All that came again was known, and passed.
-        async with Lag(bare_stack, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as left:
+        # Every redelivered event was known, and skipped.
+        async with Lag(bare_stack, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as remaining:
 
             async def nothing_is_left() -> bool:
-                return await left() == 0
+                return await remaining() == 0
 
             await eventually(nothing_is_left, within_seconds=30, every=0.2)
         await carried_out(bare_stack, store)
@@ -144,8 +144,8 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
 
     for resolution, anomaly in (await eventually(flagged, within_seconds=60)).items():
         body = {"status": "resolved", "resolution": resolution}
-        answer = await shop.call("PATCH", f"loyalty/anomalies/{anomaly}", body)
-        assert answer.status == 200, answer.raw
+        response = await shop.call("PATCH", f"loyalty/anomalies/{anomaly}", body)
+        assert response.status == 200, response.raw
     for victim in victims:
         shop.stack.kill(victim)
 
@@ -165,5 +165,5 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
     await eventually(once, within_seconds=60, every=0.2)
     await asyncio.sleep(1)
     await once()
-    # Whoever comes next finds everything running.
+    # The next test needs everything running.
     await eventually(flagged_are_listed, within_seconds=60, every=0.2)

@@ -1,4 +1,4 @@
-"""Processes of every service told to stop under load, two of each running: callers lose nothing."""
+"""Processes of every service stopped under load, two of each running: callers lose nothing."""
 
 import asyncio
 import itertools
@@ -58,8 +58,8 @@ class Fleet:
         url = f"http://127.0.0.1:{port}/health/ready"
 
         async def ready() -> None:
-            async with aiohttp.ClientSession() as session, session.get(url) as answer:
-                assert answer.status == 200, f"{name}: {await answer.text()}"
+            async with aiohttp.ClientSession() as session, session.get(url) as response:
+                assert response.status == 200, f"{name}: {await response.text()}"
 
         await eventually(ready, within_seconds=180, every=0.1)
         return time.monotonic() - started
@@ -69,7 +69,7 @@ class Fleet:
             await end(process)
 
     async def stop(self, name: str, number: int = 0) -> float:
-        """Have a process stop in its own order; returns after how many seconds it was gone."""
+        """Have a process stop in its own order; returns after how many seconds it had ended."""
         started = time.monotonic()
         self.processes[name, number].terminate()
         await self.processes[name, number].wait()
@@ -122,12 +122,12 @@ class Caller:
 
     async def _call(self, method: str, path: str, body: Any = None, *, keyed: bool = True) -> None:
         key = f"{self.customer}-{next(self._numbers)}" if keyed else None
-        answer = await self._send(method, path, body, key)
-        if answer[0] == 503:
+        response = await self._send(method, path, body, key)
+        if response[0] == 503:
             self.seen["refused"] += 1
-            await asyncio.sleep(float(answer[1]["Retry-After"]))
-            answer = await self._send(method, path, body, key)
-        assert answer[0] in {200, 201}, (method, path, answer)
+            await asyncio.sleep(float(response[1]["Retry-After"]))
+            response = await self._send(method, path, body, key)
+        assert response[0] in {200, 201}, (method, path, response)
         self.seen["done"] += 1
 
     async def _send(
@@ -137,16 +137,16 @@ class Caller:
         if key is not None:
             headers["Idempotency-Key"] = key
         url = f"{self._fleet.url}/v1/stores/me/{path}"
-        async with self._session.request(method, url, json=body, headers=headers) as answer:
-            return answer.status, answer.headers, await answer.read()
+        async with self._session.request(method, url, json=body, headers=headers) as response:
+            return response.status, response.headers, await response.read()
 
 
 async def give_reward(fleet: Fleet, session: aiohttp.ClientSession, key: str) -> None:
     body = {"id": "rwd_1", "name": "Sticker", "points_cost": 1, "type": "perk"}
     headers = {"Authorization": f"Bearer {key}"}
     url = f"{fleet.url}/v1/stores/me/loyalty/rewards"
-    async with session.post(url, json=body, headers=headers) as answer:
-        assert answer.status == 201, await answer.read()
+    async with session.post(url, json=body, headers=headers) as response:
+        assert response.status == 201, await response.read()
 
 
 async def earned_with_keys(stack: Stack, store_id: str) -> dict[str, int]:
@@ -192,8 +192,8 @@ async def test_a_process_of_each_service_stops_and_nobody_notices(bare_stack: St
 
 @pytest.mark.timeout(600)
 async def test_a_gateway_that_stops_cuts_no_response_off(bare_stack: Stack) -> None:
-    """From the signal on it takes no connections; whoever has one gets the response that it was
-    the last. Then nobody is there until it has started again."""
+    """From the signal on it takes no connections; a client on an open connection gets a last response
+    that says so. Until it has started again there is no other process."""
     store_id = await new_store(bare_stack)
     key = await bare_stack.key(store_id)
     async with running(bare_stack, both=()) as fleet, aiohttp.ClientSession() as session:

@@ -1,4 +1,4 @@
-"""Generated requests, alone and in sequence, against the running system: whatever comes, it answers
+"""Generated requests, alone and in sequence, against the running system: whatever is sent, it responds
 as the OpenAPI document says, and never with a fault of ours."""
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.support import ROOT, Shop, Stack
 from tools.docs import files
 from tools.stack import config, services
 
-# The services whose operations are generated for; a new one joins once it answers them all.
+# The services whose operations are generated for; a new one joins once it responds to all of them.
 UNDER_TEST = frozenset({"earning", "catalog", "redemption", "anomaly"})
 
 OPENAPI = json.loads((files.FOLDER / "openapi.json").read_text())
@@ -31,11 +31,11 @@ NOT_CHECKED = "positive_data_acceptance,negative_data_rejection"
 
 
 class Outcome(Struct, frozen=True):
-    """How a run ended, how many requests it sent, and what it told."""
+    """How a run ended, how many requests it sent, and its report."""
 
     passed: bool
     cases: int
-    told: str
+    documented: str
 
 
 @pytest.fixture
@@ -68,12 +68,12 @@ async def wide_gateway(stack: Stack) -> AsyncIterator[str]:
         await process.wait()
 
 
-def document(**kept: Any) -> dict[str, Any]:
+def document(**checks: Any) -> dict[str, Any]:
     """The document with the operations under test, or with `only` one of them."""
     whole = deepcopy(OPENAPI)
     for path in whole["paths"].values():
         for method in list(path):
-            if method != "parameters" and not _is_kept(path[method], **kept):
+            if method != "parameters" and not _is_kept(path[method], **checks):
                 del path[method]
     whole["paths"] = {
         name: one for name, one in whole["paths"].items() if set(one) - {"parameters"}
@@ -88,12 +88,12 @@ def _is_kept(operation: dict[str, Any], *, only: str | None = None) -> bool:
 
 
 async def generate(
-    folder: Path, gateway: str, key: str, shown: dict[str, Any], *words: str
+    folder: Path, gateway: str, key: str, shown_case: dict[str, Any], *words: str
 ) -> Outcome:
-    """Let schemathesis generate requests for the document and judge the answers."""
+    """Let schemathesis generate requests for the document and check the responses."""
     home = folder / secrets.token_hex(4)
     home.mkdir()
-    (home / "openapi.json").write_text(json.dumps(shown))
+    (home / "openapi.json").write_text(json.dumps(shown_case))
     (home / "schemathesis.toml").write_text(
         f'base-url = "{gateway}"\n[parameters]\nstore_id = "me"\n'
     )
@@ -107,9 +107,9 @@ async def generate(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    status_line, _ = await process.communicate()
     report = json.loads((home / "report.json").read_text())
-    return Outcome(process.returncode == 0, _cases(report), said.decode(errors="replace"))
+    return Outcome(process.returncode == 0, _cases(report), status_line.decode(errors="replace"))
 
 
 def _cases(report: dict[str, Any]) -> int:
@@ -117,7 +117,7 @@ def _cases(report: dict[str, Any]) -> int:
 
 
 @pytest.mark.timeout(400)
-async def test_a_thousand_requests_are_answered_as_documented(
+async def test_a_thousand_requests_get_documented_responses(
     shop: Shop, wide_gateway: str, tmp_path: Path
 ) -> None:
     await shop.program()
@@ -127,7 +127,7 @@ async def test_a_thousand_requests_are_answered_as_documented(
     assert outcome.cases >= 1_000, outcome.told
 
 
-async def test_an_answer_that_is_not_as_documented_is_found(
+async def test_a_response_that_is_not_as_documented_is_found(
     shop: Shop, wide_gateway: str, tmp_path: Path
 ) -> None:
     """The negative control: a document without one of the fields, and one without a status."""
@@ -149,7 +149,7 @@ async def test_an_answer_that_is_not_as_documented_is_found(
 
 @pytest.mark.long
 @pytest.mark.timeout(3_000)
-async def test_twenty_thousand_requests_are_answered_as_documented(
+async def test_twenty_thousand_requests_get_documented_responses(
     shop: Shop, wide_gateway: str, tmp_path: Path
 ) -> None:
     await shop.program()

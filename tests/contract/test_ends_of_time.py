@@ -35,14 +35,14 @@ async def test_a_list_is_filtered_by_any_time(
 ) -> None:
     await shop.program()
     await shop.earn("cust_1", 5)
-    answer = await shop.call("GET", f"loyalty/transactions?{name}={quote(moment)}")
+    response = await shop.call("GET", f"loyalty/transactions?{name}={quote(moment)}")
     if not valid:
-        assert_problem(answer, 400, "invalid_request")
-        assert [fault["parameter"] for fault in answer.json["errors"]] == [name]
+        assert_problem(response, 400, "invalid_request")
+        assert [fault["parameter"] for fault in response.json["errors"]] == [name]
         return
-    assert answer.status == 200, answer.raw
+    assert response.status == 200, response.raw
     is_late = moment.startswith("9999")
-    assert answer.json["total"] == int(is_late == (name == "created_before"))
+    assert response.json["total"] == int(is_late == (name == "created_before"))
 
 
 async def test_the_milliseconds_of_a_filter_are_inclusive(shop: Shop) -> None:
@@ -56,14 +56,14 @@ async def test_the_milliseconds_of_a_filter_are_inclusive(shop: Shop) -> None:
 async def test_a_reward_may_start_and_end_at_any_time(shop: Shop, moment: str, valid: bool) -> None:
     reward = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
     for name in ("starts_at", "ends_at"):
-        answer = await shop.call("POST", "loyalty/rewards", {**reward, name: moment})
+        response = await shop.call("POST", "loyalty/rewards", {**reward, name: moment})
         if not valid:
-            assert_problem(answer, 400, "invalid_request")
-            assert [fault["pointer"] for fault in answer.json["errors"]] == [f"#/{name}"]
+            assert_problem(response, 400, "invalid_request")
+            assert [fault["pointer"] for fault in response.json["errors"]] == [f"#/{name}"]
             continue
-        assert answer.status == 201, answer.raw
-        seen = await shop.call("GET", f"loyalty/rewards/{answer.json['id']}")
-        assert seen.json[name] == answer.json[name]
+        assert response.status == 201, response.raw
+        seen = await shop.call("GET", f"loyalty/rewards/{response.json['id']}")
+        assert seen.json[name] == response.json[name]
     assert (await shop.call("GET", "loyalty/rewards")).status == 200
 
 
@@ -81,14 +81,16 @@ async def test_a_reward_may_start_and_end_at_any_time(shop: Shop, moment: str, v
     ],
 )
 async def test_a_summary_may_be_of_any_days(shop: Shop, query: str, status: int) -> None:
-    answer = await shop.call("GET", f"loyalty/summary?{query}")
-    assert answer.status == status, answer.raw
+    response = await shop.call("GET", f"loyalty/summary?{query}")
+    assert response.status == status, response.raw
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1970-01-01", "9998-12-31", "9999-12-31"])
 async def test_a_backtest_may_be_of_any_day_or_is_refused(shop: Shop, day: str) -> None:
-    answer = await shop.call("POST", "loyalty/anomaly-settings/backtest", {"from": day, "to": day})
-    assert answer.status in {200, 400}, answer.raw
+    response = await shop.call(
+        "POST", "loyalty/anomaly-settings/backtest", {"from": day, "to": day}
+    )
+    assert response.status in {200, 400}, response.raw
 
 
 @pytest.mark.parametrize(("moment", "_valid"), TIMES)
@@ -97,5 +99,5 @@ async def test_an_event_may_bear_any_time_or_is_refused(
 ) -> None:
     for changes in ({"time": moment}, {}):
         order = shop.order(f"o{len(changes)}", completed_at=moment)
-        answer = await shop.call("POST", "events", envelope("e1", order, **changes), headers=ONE)
-        assert answer.status in {202, 400}, answer.raw
+        response = await shop.call("POST", "events", envelope("e1", order, **changes), headers=ONE)
+        assert response.status in {202, 400}, response.raw

@@ -86,10 +86,10 @@ def test_every_schema_is_a_json_schema(name: str) -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 def test_every_operation_is_documented_with_its_responses(operation: Operation) -> None:
     path = OPENAPI["paths"][f"/v1/stores/{{store_id}}/{operation.path}"]
-    shown = path[operation.method.lower()]
-    assert shown["operationId"] == operation.id
+    document = path[operation.method.lower()]
+    assert document["operationId"] == operation.id
     assert {str(operation.status), "400", "401", "403", "404", "429", "503"} <= set(
-        shown["responses"]
+        document["responses"]
     )
 
 
@@ -164,14 +164,14 @@ def test_the_page_loads_no_resource_from_another_host() -> None:
 
 def _schemas_of(operation_id: str) -> tuple[Any, Any]:
     """The contents of an operation's request and of its successful response, by media type."""
-    shown = next(
+    document = next(
         method
         for path in OPENAPI["paths"].values()
         for method in path.values()
         if isinstance(method, dict) and method["operationId"] == operation_id
     )
-    success = next(each for status, each in shown["responses"].items() if status < "300")
-    return shown.get("requestBody", {}).get("content", {}), success.get("content", {})
+    success = next(each for status, each in document["responses"].items() if status < "300")
+    return document.get("requestBody", {}).get("content", {}), success.get("content", {})
 
 
 def assert_conforms(value: Any, schema: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from libs.contracts.operations import CLOUD_EVENT, CLOUD_EVENTS, JSON, OPERATIONS, Operation
 from tests.contract.test_request_checks import assert_problem, pointers
-from tests.support import Answer, Shop
+from tests.support import ApiResponse, Shop
 
 WRITES: Final = [operation for operation in OPERATIONS if operation.method != "GET"]
 
@@ -112,7 +112,7 @@ def corrupted_bodies(seed: int) -> Iterator[bytes]:
             yield bytes(body)
 
 
-async def send(shop: Shop, keys: list[str], operation: Operation, body: bytes) -> list[Answer]:
+async def send(shop: Shop, keys: list[str], operation: Operation, body: bytes) -> list[ApiResponse]:
     """The responses to the body, without and with an Idempotency-Key, under a random API key."""
     kinds = [JSON, CLOUD_EVENT, CLOUD_EVENTS] if operation.id == "sendEvents" else [JSON]
     path = operation.path.replace("{id}", "x")
@@ -136,7 +136,7 @@ async def keys(shop: Shop) -> list[str]:
     return [await shop.stack.key(shop.store_id) for _ in range(12)]
 
 
-def assert_no_internal_error(response: Answer, body: object) -> None:
+def assert_no_internal_error(response: ApiResponse, body: object) -> None:
     assert response.status < 500, (body, response.raw)
 
 
@@ -154,7 +154,7 @@ async def test_no_body_causes_an_internal_error(
     assert 400 in statuses or operation.id == "deleteReward"
 
 
-async def _wait_if_rate_limited(response: Answer) -> None:
+async def _wait_if_rate_limited(response: ApiResponse) -> None:
     if response.status == 429:
         await asyncio.sleep(float(response.headers["Retry-After"]))
 

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from libs.testing.eventually import eventually
-from tests.support import PROGRAM, Answer, Shop
+from tests.support import PROGRAM, ApiResponse, Shop
 
 
-def assert_problem(response: Answer, status: int, code: str) -> None:
+def assert_problem(response: ApiResponse, status: int, code: str) -> None:
     assert response.status == status, response.raw
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.json
@@ -19,7 +19,7 @@ def assert_problem(response: Answer, status: int, code: str) -> None:
     assert problem["instance"] == response.headers["X-Request-Id"]
 
 
-def pointers(response: Answer) -> list[str]:
+def pointers(response: ApiResponse) -> list[str]:
     return [fault["pointer"] for fault in response.json["errors"]]
 
 

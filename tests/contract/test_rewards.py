@@ -10,7 +10,7 @@ import pytest
 
 from libs.kernel.clock import format_time
 from libs.testing.eventually import eventually
-from tests.support import Answer, Shop
+from tests.support import ApiResponse, Shop
 from tools.stack import config
 
 MADE_ID = re.compile(r"rwd_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -55,12 +55,12 @@ def in_seconds(seconds: float) -> str:
     return format_time(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def assert_problem(response: Answer, status: int, code: str) -> None:
+def assert_problem(response: ApiResponse, status: int, code: str) -> None:
     assert (response.status, response.json["code"]) == (status, code), response.raw
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
-def pointers(response: Answer) -> list[str]:
+def pointers(response: ApiResponse) -> list[str]:
     assert_problem(response, 400, "invalid_request")
     return [fault["pointer"] for fault in response.json["errors"]]
 
@@ -539,7 +539,7 @@ async def test_a_caller_reads_its_own_write(shop: Shop) -> None:
         assert [one["name"] for one in await rewards_of(shop)] == [name]
 
 
-async def keyed(shop: Shop, method: str, path: str, body: object = None) -> Answer:
+async def keyed(shop: Shop, method: str, path: str, body: object = None) -> ApiResponse:
     return await shop.call(method, path, body, headers={"Idempotency-Key": f"{method} {path}"})
 
 

@@ -175,9 +175,9 @@ async def test_dead_letters_are_listed_shown_replayed_and_dropped(shop: Shop) ->
 
     run = shop.stack.run
     assert "order.completed  invalid" in run("dead-letters", "list").stdout
-    shown = run("dead-letters", "show", place).stdout
-    assert "dlq-code: invalid" in shown
-    assert value.decode() in shown
+    output = run("dead-letters", "show", place).stdout
+    assert "dlq-code: invalid" in output
+    assert value.decode() in output
 
     await shop.call("PATCH", f"loyalty-programs/{program['id']}", {"points_per_dollar": 1})
     assert "Replayed 1." in run("dead-letters", "replay", place).stdout

@@ -8,7 +8,7 @@ TXN = re.compile(r"txn_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
-async def test_a_program_is_answered_in_the_documented_shape(shop: Shop) -> None:
+async def test_a_program_has_the_documented_shape(shop: Shop) -> None:
     program = await shop.program()
     assert list(program) == [
         "id",
@@ -51,11 +51,11 @@ async def test_an_order_of_a_gold_member_earns_rate_times_multiplier(shop: Shop)
     assert status["status"] == "active"
 
 
-async def test_a_manual_award_is_answered_in_the_documented_shape(shop: Shop) -> None:
+async def test_a_manual_award_has_the_documented_shape(shop: Shop) -> None:
     await shop.program()
-    answer = await shop.earn("cust_abc123", 500)
-    assert answer.status == 201
-    assert list(answer.json)[:7] == [
+    response = await shop.earn("cust_abc123", 500)
+    assert response.status == 201
+    assert list(response.json)[:7] == [
         "id",
         "customer_id",
         "type",
@@ -64,8 +64,8 @@ async def test_a_manual_award_is_answered_in_the_documented_shape(shop: Shop) ->
         "balance_after",
         "created_at",
     ]
-    assert TXN.fullmatch(answer.json["id"])
-    assert answer.json["points"] == answer.json["balance_after"] == 500
+    assert TXN.fullmatch(response.json["id"])
+    assert response.json["points"] == response.json["balance_after"] == 500
 
 
 async def test_a_transaction_reads_the_same_alone_in_the_list_and_when_posted(shop: Shop) -> None:
@@ -98,7 +98,7 @@ async def test_events_out_of_a_posting_reach_kafka_in_order(shop: Shop) -> None:
     assert changes[1][1]["ce_id"] == f"{event['transaction_id']}:tier"
 
 
-async def test_an_order_before_any_programme_counts_when_it_comes_again(shop: Shop) -> None:
+async def test_an_order_before_any_program_counts_when_it_is_redelivered(shop: Shop) -> None:
     await shop.publish(shop.order("o1"))
     await shop.balance_becomes(0)
     await shop.program()
@@ -119,7 +119,7 @@ async def test_a_changed_rate_prices_the_next_order_and_not_the_last(shop: Shop)
     await shop.balance_becomes(500 + 750)
 
 
-async def test_an_order_may_name_the_programme_that_prices_it(shop: Shop) -> None:
+async def test_an_order_may_name_the_program_that_prices_it(shop: Shop) -> None:
     await shop.program()
     other = await shop.program(points_per_dollar="2.5", tiers=[])
     await shop.publish(shop.order("o1", program_id=other["id"]))

@@ -9,7 +9,7 @@ import pytest
 
 from libs.testing.eventually import eventually
 from tests.redeeming import books_are_exact, give_reward, redeem
-from tests.support import Answer, Shop
+from tests.support import ApiResponse, Shop
 from tests.writes import PREPARE, WRITES, Request
 
 AT_ONCE = 16
@@ -19,7 +19,7 @@ def test_every_write_is_raced() -> None:
     assert set(PREPARE) == set(WRITES)
 
 
-async def at_once(shop: Shop, operation: str, requests: list[Request]) -> list[Answer]:
+async def at_once(shop: Shop, operation: str, requests: list[Request]) -> list[ApiResponse]:
     """All requests at the same moment, under one key."""
     key = secrets.token_hex(8)
     return await asyncio.gather(
@@ -33,7 +33,7 @@ async def at_once(shop: Shop, operation: str, requests: list[Request]) -> list[A
     )
 
 
-def outcome(operation: str, response: Answer) -> str:
+def outcome(operation: str, response: ApiResponse) -> str:
     if response.status == WRITES[operation].status:
         return "done"
     return str(response.json["code"])

@@ -12,7 +12,7 @@ from libs.testing.eventually import eventually
 from services.redemption.domain.codes import is_code
 from tests.e2e.test_once_in_effect import audit
 from tests.redeeming import books_are_exact, give_reward, redeem, reward_arrives
-from tests.support import Answer, Shop
+from tests.support import ApiResponse, Shop
 from tools.stack import kafka
 
 
@@ -269,7 +269,7 @@ async def race(shop: Shop, reward_id: str, customers: list[str]) -> Counter[str]
     return Counter(_outcome(response) for response in responses)
 
 
-def _outcome(response: Answer) -> str:
+def _outcome(response: ApiResponse) -> str:
     problem = response.json
     return (
         problem.get("reason") or problem.get("code", "") if response.status != 201 else "redeemed"

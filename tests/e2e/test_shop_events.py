@@ -8,7 +8,7 @@ import pytest
 
 from libs.testing.eventually import eventually
 from tests.contract.test_request_checks import assert_problem, pointers
-from tests.support import Answer, Shop
+from tests.support import ApiResponse, Shop
 
 ONE = {"Content-Type": "application/cloudevents+json"}
 MANY = {"Content-Type": "application/cloudevents-batch+json"}
@@ -31,11 +31,11 @@ def bare(order: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in order.items() if name != "store_id"}
 
 
-async def send(shop: Shop, body: object, **headers: str) -> Answer:
+async def send(shop: Shop, body: object, **headers: str) -> ApiResponse:
     return await shop.call("POST", "events", body, headers={**ONE, **headers})
 
 
-async def send_all(shop: Shop, body: object, **headers: str) -> Answer:
+async def send_all(shop: Shop, body: object, **headers: str) -> ApiResponse:
     return await shop.call("POST", "events", body, headers={**MANY, **headers})
 
 

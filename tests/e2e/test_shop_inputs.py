@@ -95,8 +95,8 @@ async def test_every_route_reads_a_customer_in_one_spelling(shop: Shop) -> None:
     assert (await shop.call("POST", "loyalty/adjust", adjust)).json["balance_after"] == 505
     reward = {"name": "Coffee", "points_cost": 5, "type": "perk"}
     reward_id = (await shop.call("POST", "loyalty/rewards", reward)).json["id"]
-    asked = {"customer_id": decomposed, "reward_id": reward_id}
-    redeemed = await shop.call("POST", "loyalty/redeem", asked)
+    body = {"customer_id": decomposed, "reward_id": reward_id}
+    redeemed = await shop.call("POST", "loyalty/redeem", body)
     assert redeemed.status == 201, redeemed.raw
     assert redeemed.json["customer_id"] == composed
     by_customer = f"?customer_id={quote(decomposed)}"
@@ -108,8 +108,8 @@ async def test_every_route_reads_a_customer_in_one_spelling(shop: Shop) -> None:
         (f"loyalty/customers?query={quote(decomposed)}", 1),
         (f"loyalty/customers?starting_after={quote(decomposed)}", 1),
     ):
-        answer = await shop.call("GET", path)
-        assert (answer.status, answer.json["total"]) == (200, total), path
+        response = await shop.call("GET", path)
+        assert (response.status, response.json["total"]) == (200, total), path
     noted = {"status": "suspended"}
     patched = await shop.call("PATCH", f"loyalty/customers/{quote(decomposed)}", noted)
     assert (patched.status, patched.json["customer_id"]) == (200, composed)
@@ -119,10 +119,10 @@ async def test_customers_of_every_script_are_found_by_how_their_ids_begin(shop: 
     await shop.program()
     for customer in ("王小明", "王小红", "王", "李", "zoe"):
         assert (await shop.earn(customer, 1)).status == 201
-    found = await shop.call("GET", f"loyalty/customers?query={quote('王小')}")
-    assert {one["customer_id"] for one in found.json["data"]} == {"王小明", "王小红"}
-    found = await shop.call("GET", f"loyalty/customers?query={quote('王')}")
-    assert found.json["total"] == 3
+    response = await shop.call("GET", f"loyalty/customers?query={quote('王小')}")
+    assert {one["customer_id"] for one in response.json["data"]} == {"王小明", "王小红"}
+    response = await shop.call("GET", f"loyalty/customers?query={quote('王')}")
+    assert response.json["total"] == 3
 
 
 @pytest.mark.parametrize("customer_id", [".", "..", "a b", "x²", "a/b"])
@@ -130,9 +130,9 @@ async def test_what_is_no_customers_id_is_refused_with_its_place(
     shop: Shop, customer_id: str
 ) -> None:
     await shop.program()
-    answer = await shop.earn(customer_id, 5)
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == ["#/customer_id"]
+    response = await shop.earn(customer_id, 5)
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == ["#/customer_id"]
 
 
 # -- guests
@@ -163,8 +163,8 @@ async def test_a_guests_events_over_rest_are_said_to_be_ones(shop: Shop) -> None
         envelope("evt-3", shop.order("o2")),
         envelope("evt-4", shop.order("o3", customer_id="", total="much")),
     ]
-    answer = await send_all(shop, events, **{"Idempotency-Key": "guests"})
-    data = answer.json["data"]
+    response = await send_all(shop, events, **{"Idempotency-Key": "guests"})
+    data = response.json["data"]
     assert data[:3] == [
         {"id": "evt-1", "status": 202, "guest": True},
         {"id": "evt-2", "status": 202, "guest": True},
@@ -172,7 +172,7 @@ async def test_a_guests_events_over_rest_are_said_to_be_ones(shop: Shop) -> None
     ]
     assert data[3]["status"] == 400
     again = await send_all(shop, events, **{"Idempotency-Key": "guests"})
-    assert again.raw == answer.raw
+    assert again.raw == response.raw
     await shop.balance_becomes(500)
     # None but the customer's stands on the topic.
     ((order, _),) = await shop.read_events("order.completed", count=1)
@@ -214,8 +214,10 @@ async def test_data_in_base64_is_an_event_over_rest_too(shop: Shop) -> None:
     await shop.program()
     data = base64.b64encode(json.dumps(shop.order("o1")).encode()).decode()
     event = {name: one for name, one in envelope("evt-1", None).items() if name != "data"}
-    answer = await send(shop, {**event, "data_base64": data, "datacontenttype": "Application/JSON"})
-    assert answer.status == 202, answer.raw
+    response = await send(
+        shop, {**event, "data_base64": data, "datacontenttype": "Application/JSON"}
+    )
+    assert response.status == 202, response.raw
     await shop.balance_becomes(500)
     both = await send(shop, {**envelope("evt-2", shop.order("o2")), "data_base64": data})
     assert_problem(both, 400, "invalid_request")
@@ -236,9 +238,9 @@ async def test_a_write_hands_its_trace_to_the_events_it_causes(shop: Shop) -> No
     adjust = {"customer_id": "cust_1", "points": -5, "reason": "Sorry"}
     await shop.call("POST", "loyalty/adjust", adjust, headers=traced)
     reward = {"name": "Coffee", "points_cost": 5, "type": "perk"}
-    made = await shop.call("POST", "loyalty/rewards", reward, headers=traced)
-    asked = {"customer_id": "cust_1", "reward_id": made.json["id"]}
-    redeemed = await shop.call("POST", "loyalty/redeem", asked, headers=traced)
+    created = await shop.call("POST", "loyalty/rewards", reward, headers=traced)
+    body = {"customer_id": "cust_1", "reward_id": created.json["id"]}
+    redeemed = await shop.call("POST", "loyalty/redeem", body, headers=traced)
     assert redeemed.status == 201, redeemed.raw
     for topic in (
         *(POINTS_EARNED, POINTS_ADJUSTED, POINTS_REDEEMED, CATALOG_REWARD, "points.tier_changed"),
@@ -257,8 +259,8 @@ async def test_requests_that_share_a_transaction_keep_their_traces(shop: Shop) -
     ]
     await asyncio.gather(*sent)
     events = await shop.read_events(POINTS_EARNED, count=3)
-    found = {event["customer_id"]: headers["traceparent"] for event, headers in events}
-    assert found == {f"cust_{n}": trace for n, trace in enumerate(traces)}
+    by_customer = {event["customer_id"]: headers["traceparent"] for event, headers in events}
+    assert by_customer == {f"cust_{n}": trace for n, trace in enumerate(traces)}
 
 
 async def test_an_event_that_no_request_caused_has_no_trace(shop: Shop) -> None:
@@ -281,8 +283,8 @@ async def test_a_review_hands_its_trace_on(shop: Shop) -> None:
     anomaly = await eventually(flagged)
     resolve = {"status": "resolved", "resolution": "voided"}
     path = f"loyalty/anomalies/{anomaly['id']}"
-    answer = await shop.call("PATCH", path, resolve, headers={"traceparent": TRACE})
-    assert answer.status == 200, answer.raw
+    response = await shop.call("PATCH", path, resolve, headers={"traceparent": TRACE})
+    assert response.status == 200, response.raw
     ((_, headers),) = await shop.read_events(ANOMALY_RESOLVED, count=1)
     assert headers["traceparent"] == TRACE
 

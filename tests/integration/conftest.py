@@ -52,13 +52,13 @@ async def topic(stack: Stack) -> str:
 
 async def create_topic(stack: Stack, name: str, *, dead_letters: bool = False) -> None:
     """Create a topic of two partitions."""
-    made = Topic(name, 2)
+    topic = Topic(name, 2)
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
     await admin.start()
     await admin.create_topics(
         [
             NewTopic(one.name, one.partitions, 1, topic_configs=one.config)
-            for one in ((made, made.dead_letter_topic) if dead_letters else (made,))
+            for one in ((topic, topic.dead_letter_topic) if dead_letters else (topic,))
         ]
     )
     await admin.close()
@@ -67,5 +67,5 @@ async def create_topic(stack: Stack, name: str, *, dead_letters: bool = False) -
 @pytest.fixture
 async def producer(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
     """A producer on the session's broker."""
-    async with producing(stack.kafka) as made:
-        yield made
+    async with producing(stack.kafka) as producer:
+        yield producer

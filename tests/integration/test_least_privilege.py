@@ -36,9 +36,9 @@ def home() -> Iterator[Path]:
 
 
 def everything_secret(stack: Stack) -> set[str]:
-    kept = config.stack_secrets(stack.home)
-    named = {value for value in msgspec.structs.astuple(kept) if value is not None}
-    return named | {kept.password_of(role) for role in ROLES}
+    stack_secrets = config.stack_secrets(stack.home)
+    named = {value for value in msgspec.structs.astuple(stack_secrets) if value is not None}
+    return named | {stack_secrets.password_of(role) for role in ROLES}
 
 
 def command_lines() -> set[str]:
@@ -88,10 +88,10 @@ def test_no_secret_is_in_the_process_list_while_the_servers_start(home: Path) ->
 
 def test_no_secret_is_in_the_process_list_while_the_stack_runs(stack: Stack) -> None:
     with watching_command_lines() as seen:
-        made = stack.run("key", "--store", "store_ps").stdout.split()[-1]
+        key = stack.run("key", "--store", "store_ps").stdout.split()[-1]
     for program in (*(f"services.{name}" for name in SERVICES), "services.gateway.keys"):
         assert any(program in line for line in seen), f"{program} was not seen"
-    assert lines_with(everything_secret(stack) | {made}, seen) == []
+    assert lines_with(everything_secret(stack) | {key}, seen) == []
 
 
 @pytest.mark.parametrize("name", ["secrets.json", "data/redis/redis.conf"])
@@ -150,12 +150,12 @@ async def test_a_role_connects_to_its_own_database_and_to_no_other(stack: Stack,
 
 @pytest.mark.parametrize("role", [*ROLES, "postgres"])
 async def test_no_role_has_the_password_of_another(stack: Stack, role: str) -> None:
-    kept = config.stack_secrets(stack.home)
+    stack_secrets = config.stack_secrets(stack.home)
     database = role.removesuffix("_owner")
-    others = {kept.password_of(other) for other in (*ROLES, "postgres") if other != role}
-    others |= {kept.role_secret, kept.redis_password}
-    others |= {kept.superuser_password} - (
-        {kept.superuser_password} if role == "postgres" else set()
+    others = {stack_secrets.password_of(other) for other in (*ROLES, "postgres") if other != role}
+    others |= {stack_secrets.role_secret, stack_secrets.redis_password}
+    others |= {stack_secrets.superuser_password} - (
+        {stack_secrets.superuser_password} if role == "postgres" else set()
     )
     for password in others:
         assert not await connects(url_of(stack, role, database=database, password=password))
@@ -165,9 +165,9 @@ async def test_no_role_has_the_password_of_another(stack: Stack, role: str) -> N
 
 
 async def test_redis_refuses_whoever_has_no_password(stack: Stack) -> None:
-    async with Redis(port=stack.settings.redis_port) as stranger:
+    async with Redis(port=stack.settings.redis_port) as anonymous:
         with pytest.raises(AuthenticationError):
-            await stranger.get("key")
+            await anonymous.get("key")
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ async def test_a_folder_with_one_password_for_all_is_upgraded(home: Path) -> Non
         other.up()
         await _become_a_folder_from_before(other, before)
         other.up()
-        kept = config.stack_secrets(home)
-        assert kept.database_password is None
+        stack_secrets = config.stack_secrets(home)
+        assert stack_secrets.database_password is None
         for role in (*ROLES, "postgres"):
             database = role.removesuffix("_owner")
             assert not await connects(url_of(other, role, database=database, password=before))
@@ -229,10 +229,10 @@ async def _become_a_folder_from_before(stack: Stack, password: str) -> None:
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO PUBLIC')
     await connection.close()
     stack.down()
-    kept = config.stack_secrets(stack.home)
+    stack_secrets = config.stack_secrets(stack.home)
     old = {
-        "internal_token": kept.internal_token,
-        "key_secret": kept.key_secret,
+        "internal_token": stack_secrets.internal_token,
+        "key_secret": stack_secrets.key_secret,
         "database_password": password,
     }
     config.write_private(stack.home / "secrets.json", msgspec.json.encode(old))

@@ -134,10 +134,10 @@ async def test_an_order_that_creates_its_account_during_another_batch_belongs_to
     lock_accounts, orders = ledger.lock_accounts, iter([order(1)])
 
     async def then_the_order_commits(connection: Any, keys: Any) -> Any:
-        found = await lock_accounts(connection, keys)
+        accounts = await lock_accounts(connection, keys)
         for one in orders:
             await post_batch(engine, [PostingRequest([one])])
-        return found
+        return accounts
 
     monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
     (done,) = await post_batch(engine, [PostingRequest([second()])])

@@ -54,9 +54,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Broker]:
     asyncio.run(kafka.download())
-    made = Broker(tmp_path_factory.mktemp("kafka"), certificate)
-    with made.running():
-        yield made
+    broker = Broker(tmp_path_factory.mktemp("kafka"), certificate)
+    with broker.running():
+        yield broker
 
 
 @pytest.fixture(scope="module")
@@ -133,13 +133,13 @@ async def test_each_service_does_its_work_as_its_own_principal(
 async def test_a_principal_writes_to_its_topics_and_to_no_other(
     secured: Stack, broker: Broker, access: Access
 ) -> None:
-    taken: set[str] = set()
+    accepted: set[str] = set()
     async with producing(broker.address, security=broker.security(access.principal)) as producer:
         for topic in EVERY_TOPIC:
             with contextlib.suppress(TopicAuthorizationFailedError):
                 await producer.send_and_wait(topic, b"forged", key=b"forged")
-                taken.add(topic)
-    assert taken == set(access.writes)
+                accepted.add(topic)
+    assert accepted == set(access.writes)
 
 
 @pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)
@@ -168,9 +168,9 @@ async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(broker: B
     own = broker.security("shop")
     wrong = msgspec.structs.replace(own, kafka_sasl_password="a guess")
     nameless = msgspec.structs.replace(own, kafka_security_protocol="SSL")
-    stranger = msgspec.structs.replace(own, kafka_ca_file=None)
+    untrusting = msgspec.structs.replace(own, kafka_ca_file=None)
     assert await kafka.is_available(broker.address, security=own)
-    for security in (wrong, nameless, stranger):
+    for security in (wrong, nameless, untrusting):
         assert not await kafka.is_available(broker.address, security=security)
 
 
@@ -206,7 +206,7 @@ async def test_engines_migrations_and_relays_verify_the_certificate_that_the_add
                 upgrade, "services.earning", secured_by(another, database.owner_url)
             )
         await _relay_is_ready(secured_by(certificate, database.url), stack.kafka)
-    # The server itself has no TLS: an address that asks for it does not go on without.
+    # The server itself has no TLS: an address that requires it does not go on without.
     with pytest.raises(ConnectionError, match="rejected SSL upgrade"):
         await _reaches(f"{database.url}?sslmode=require")
 

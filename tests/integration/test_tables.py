@@ -47,8 +47,8 @@ async def test_tables_are_as_the_migrations_create_them(
     for name, table in declared(service).tables.items():
         assert name in tables
         columns = {column.name: describe(column) for column in table.columns}
-        found = {column: describe(tables[name].columns.get(column)) for column in columns}
-        assert columns == found, name
+        described = {column: describe(tables[name].columns.get(column)) for column in columns}
+        assert columns == described, name
         assert key(table) == key(tables[name]), name
 
 

@@ -31,7 +31,7 @@ from libs.testing.eventually import eventually
 from tests.e2e.test_once_in_effect import audit
 from tests.model.model import TIERS, Reward, Store
 from tests.redeeming import books_are_exact, reward_arrives
-from tests.support import Answer, Shop, Stack
+from tests.support import ApiResponse, Shop, Stack
 
 NAMES = st.sampled_from(["ada", "bob", "cy"])
 CENTS = st.integers(0, 20_000).map(lambda cents: Fraction(cents, 100))
@@ -99,7 +99,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.program = self.run(eventually(program, within_seconds=60, every=0.3))
         self.model = Store(Fraction(rate))
         self.sent: list[tuple[str, dict[str, object]]] = []
-        self.completed: list[tuple[str, object, str, Answer]] = []
+        self.completed: list[tuple[str, object, str, ApiResponse]] = []
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.bench.run(work)
@@ -127,8 +127,8 @@ class StoreMachine(RuleBasedStateMachine):
         if not counted:
             return
         order_id = data.draw(st.sampled_from(counted))
-        left = self.model.remaining(order_id)
-        cents = data.draw(st.none() | st.integers(0, int(left * 100)))
+        remaining = self.model.remaining(order_id)
+        cents = data.draw(st.none() | st.integers(0, int(remaining * 100)))
         name, refund_id = self.model.orders[order_id].customer, f"r{len(self.sent)}"
         event: dict[str, object] = {
             "store_id": self.shop.store_id,
@@ -141,7 +141,7 @@ class StoreMachine(RuleBasedStateMachine):
             event["amount"] = f"{cents / 100:.2f}"
         self.publish(ORDER_REFUNDED, event)
         self.recorded("SELECT FROM refunds WHERE store_id = $1 AND refund_id = $2", refund_id)
-        self.model.refund(order_id, left if cents is None else Fraction(cents, 100))
+        self.model.refund(order_id, remaining if cents is None else Fraction(cents, 100))
         self.agrees(name)
 
     @precondition(lambda self: self.sent)
@@ -260,12 +260,12 @@ class StoreMachine(RuleBasedStateMachine):
         pid = self.bench.stack.kill(service)
 
         async def another_runs() -> bool:
-            found = self.bench.stack.process(service)
-            return found.state == "running" and found.pid != pid
+            process = self.bench.stack.process(service)
+            return process.state == "running" and process.pid != pid
 
         self.run(eventually(another_runs, within_seconds=60))
 
-    def write(self, path: str, body: object) -> Answer:
+    def write(self, path: str, body: object) -> ApiResponse:
         """A POST with a key of its own; a later step may repeat it if it succeeded."""
         key = secrets.token_hex(8)
         response = self.run(self.until_available("POST", path, body, key))
@@ -275,11 +275,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     async def until_available(
         self, method: str, path: str, body: object, key: str | None = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """The response, after retries with the same key while a service is unavailable."""
         headers = {"Idempotency-Key": key or secrets.token_hex(8)}
 
-        async def send() -> Answer:
+        async def send() -> ApiResponse:
             response = await self.shop.call(method, path, body, headers=headers)
             assert response.status not in {429, 503}, response.raw
             return response
@@ -287,7 +287,7 @@ class StoreMachine(RuleBasedStateMachine):
         return await eventually(send, within_seconds=60)
 
     @staticmethod
-    def expect(response: Answer, success: int, outcome: str) -> None:
+    def expect(response: ApiResponse, success: int, outcome: str) -> None:
         if outcome == "done":
             assert response.status == success, response.raw
         else:
@@ -303,11 +303,11 @@ class StoreMachine(RuleBasedStateMachine):
         if not model.known:
             assert response.status == 404, response.raw
             return
-        shown = response.json
-        assert (shown["points_balance"], shown["lifetime_points"], shown["tier"]["name"]) == (
+        status = response.json
+        assert (status["points_balance"], status["lifetime_points"], status["tier"]["name"]) == (
             *(model.balance, model.lifetime, model.tier[0]),
         )
-        assert shown["status"] == ("suspended" if model.suspended else "active")
+        assert status["status"] == ("suspended" if model.suspended else "active")
 
     def teardown(self) -> None:
         if not hasattr(self, "shop"):

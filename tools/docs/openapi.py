@@ -148,13 +148,13 @@ def _path_of(operation: Operation) -> Json:
 
 
 def _parameter(parameter: Parameter, *, place: str) -> Json:
-    shown = {
+    fields = {
         "name": parameter.name,
         "in": place,
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }
-    return shown | ({"required": True} if parameter.required else {})
+    return fields | ({"required": True} if parameter.required else {})
 
 
 def _operation(operation: Operation, schemas: SchemaCollector, examples: Examples) -> Json:
@@ -162,7 +162,7 @@ def _operation(operation: Operation, schemas: SchemaCollector, examples: Example
     parameters = [_parameter(parameter, place="query") for parameter in operation.query]
     if operation.is_write:
         parameters.append({"$ref": "#/components/parameters/idempotency_key"})
-    shown: Json = {
+    fields: Json = {
         "operationId": operation.id,
         "summary": operation.summary,
         "description": f"Requires the scope `{operation.scope}`.",
@@ -171,14 +171,14 @@ def _operation(operation: Operation, schemas: SchemaCollector, examples: Example
         "x-owner": operation.owner,
     }
     if parameters:
-        shown["parameters"] = parameters
+        fields["parameters"] = parameters
     if operation.request is not None:
-        shown["requestBody"] = _request(operation, schemas, example)
-    shown["responses"] = {
+        fields["requestBody"] = _request(operation, schemas, example)
+    fields["responses"] = {
         str(operation.status): _success(operation, schemas, example),
         **_errors(codes_of(operation), examples),
     }
-    return shown
+    return fields
 
 
 def _tag(path: str) -> str:
@@ -269,11 +269,11 @@ def _problem_response(codes: Sequence[str], examples: Examples) -> Json:
     """A response with any of the problems."""
     status = PROBLEMS[codes[0]].status
     content: Json = {"schema": _one_of(codes)}
-    shown = {
+    fields = {
         code: {"value": examples.problems[code]} for code in codes if code in examples.problems
     }
-    if shown:
-        content["examples"] = shown
+    if fields:
+        content["examples"] = fields
     return {
         "description": " · ".join(f"{PROBLEMS[code].title} (`{code}`)" for code in codes),
         "headers": _headers(*HEADERS_BY_STATUS.get(status, ())),

@@ -40,7 +40,7 @@ class SchemaCollector:
     """Converts types to schemas, and collects those of structs in `collected`, by name.
 
     `root` is the prefix of references; `overrides` are the schemas of fields with raw JSON; `closed`
-    are the structs that allow no other fields, besides requests and responses.
+    are the structs that allow no other fields, in addition to requests and responses.
     """
 
     def __init__(

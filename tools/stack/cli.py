@@ -114,7 +114,7 @@ def _spawn_supervisor(settings: Settings) -> None:
 
 def _wait_until_ready(settings: Settings, console: Console) -> int:
     started = time.monotonic()
-    shown: set[str] = set()
+    printed: set[str] = set()
     with console.status("starting …") as line:
         while True:
             time.sleep(_POLL_SECONDS)
@@ -130,9 +130,9 @@ def _wait_until_ready(settings: Settings, console: Console) -> int:
                 raise StackError("The supervisor ended unexpectedly; `make logs` shows why.")
             line.update(" · ".join(stack.steps) or "starting …")
             for step in stack.steps:
-                if step not in shown and not console.is_terminal:
+                if step not in printed and not console.is_terminal:
                     console.print(f"{time.monotonic() - started:5.1f} s  {step}")
-                shown.add(step)
+                printed.add(step)
     _print_welcome(stack, console, seconds=time.monotonic() - started)
     return 0
 

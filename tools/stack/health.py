@@ -1,4 +1,4 @@
-"""Health checks of the stack's parts, each asked for its own state at the time of the call."""
+"""Health checks of the stack's parts, each by its own state at the time of the call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -17,7 +17,7 @@ const MAX_BACKOFF_MS = 5_000;
 // is safe.
 const RETRYABLE_STATUSES = new Set([408, 429, 502, 503, 504]);
 
-/** Whether the same request may succeed if it is sent again in a moment. */
+/** Whether the same request may succeed if it is retried in a moment. */
 export function isRetryable(response: ReceivedResponse): boolean {
   if (response.status === 409) return parseProblem(response.body)?.code === "idempotency_in_flight";
   return RETRYABLE_STATUSES.has(response.status);

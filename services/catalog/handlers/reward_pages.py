@@ -1,7 +1,7 @@
 """Pages of rewards: rendered once per revision of a store, and served from memory until it changes.
 
 Every change raises the store's revision in its own transaction. Each request reads the revision after
-it arrived, so a caller who wrote a reward reads that write, whichever process responds.
+it arrived, so a caller who wrote a reward reads that write from any process.
 """
 
 from collections import OrderedDict

@@ -201,9 +201,9 @@ def _check_value(kind: str, value: bytes, faults: Faults, *, at: str, now: datet
     """Check the event against the bounds that the consumer applies, and return its customer's id;
     None for a guest, and if faults were found."""
     shape, build = _KINDS[kind]
-    before = len(faults.found)
+    before = len(faults.all)
     event = read(value, shape, faults, at=at)
-    if event is None or len(faults.found) > before or is_guest(event):
+    if event is None or len(faults.all) > before or is_guest(event):
         return None
     try:
         build(event, now=now)

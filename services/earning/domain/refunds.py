@@ -89,17 +89,17 @@ def money_refunded(order: OrderRecord, amount: Decimal | None) -> Decimal:
 
     Raises Conflict if the amount exceeds it by more, or if nothing is left.
     """
-    left = order.total - order.refunded
-    if left == 0 and order.refunded > 0:
+    remaining = order.total - order.refunded
+    if remaining == 0 and order.refunded > 0:
         raise Conflict(f"The order {order.order_id} is already fully refunded.")
     if amount is None:
-        return left
-    if amount - left > max(_ROUNDING, order.total * _ROUNDING_OF_TOTAL):
+        return remaining
+    if amount - remaining > max(_ROUNDING, order.total * _ROUNDING_OF_TOTAL):
         raise Conflict(
-            f"The refund of {money(amount)} exceeds the {money(left)} left of order "
+            f"The refund of {money(amount)} exceeds the {money(remaining)} left of order "
             f"{order.order_id}."
         )
-    return min(amount, left)
+    return min(amount, remaining)
 
 
 def points_clawed_back(order: OrderRecord, refunded_now: Decimal) -> int:

@@ -76,9 +76,9 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
         status=query.one_of("status", _STATUSES),
     )
     faults.raise_if_any()
-    found = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)
-    data = [responses.redemption(redemption) for redemption in found.items]
-    return json_body(pages.page_body(found, data))
+    result = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)
+    data = [responses.redemption(redemption) for redemption in result.items]
+    return json_body(pages.page_body(result, data))
 
 
 @get(_REDEMPTION, operation_id="getRedemption")
@@ -87,8 +87,8 @@ async def get_redemption(
 ) -> Body:
     """One redemption."""
     no_query(request)
-    found = await redemptions.get(resources_of(request).reads, store_id, redemption_id)
-    return json_body(responses.redemption(found))
+    result = await redemptions.get(resources_of(request).reads, store_id, redemption_id)
+    return json_body(responses.redemption(result))
 
 
 @post(f"{_REDEMPTION}/cancel", operation_id="cancelRedemption", status_code=200)

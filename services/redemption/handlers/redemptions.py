@@ -152,7 +152,7 @@ async def cancel(
     resources: Resources, write: Write[bytes], redemption_id: str, render: Render
 ) -> StoredResponse:
     """Return the points to the customer and the reward to its stock, once. Raises NotFound, or Conflict
-    where the redemption's state forbids it."""
+    if the redemption's state does not allow it."""
     stored = await _find_response(resources, write.claim)
     if stored is not None:
         return stored

@@ -46,12 +46,12 @@ async def list_offers(
             if after is None:
                 raise unknown_cursor("a reward")
         at = None if include_all else now
-        found = await rewards.read_page(connection, store_id, at=at, after=after, limit=page.limit)
+        listed = await rewards.read_page(connection, store_id, at=at, after=after, limit=page.limit)
         by_customer = await rewards.read_usage_by_customer(
-            connection, [(*item.reward.key, customer_id) for item in found.items]
+            connection, [(*item.reward.key, customer_id) for item in listed.items]
         )
-    prices = [Price(item.reward.points_cost, item.reward.min_tier) for item in found.items]
-    answer = await resources.ledger.check_prices(
+    prices = [Price(item.reward.points_cost, item.reward.min_tier) for item in listed.items]
+    check = await resources.ledger.check_prices(
         store_id, PriceCheck(customer_id=customer_id, prices=prices), caller
     )
     offers = [
@@ -61,9 +61,9 @@ async def list_offers(
             ledger_refusal=refusal,
             now=now,
         )
-        for item, refusal in zip(found.items, answer.refusals, strict=True)
+        for item, refusal in zip(listed.items, check.refusals, strict=True)
     ]
-    return Listed(offers, has_more=found.has_more, counted=found.counted)
+    return Listed(offers, has_more=listed.has_more, counted=listed.counted)
 
 
 def _offer(reward: Reward, usage: Usage, *, ledger_refusal: Refusal | None, now: datetime) -> Offer:

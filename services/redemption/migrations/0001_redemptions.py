@@ -8,7 +8,7 @@ revision = "0001"
 down_revision = None
 
 _STATEMENTS = (
-    # A projection of catalog.reward, which makes it anew at any time.
+    # A projection of catalog.reward, which rebuilds it at any time.
     """
     CREATE TABLE rewards (
         store_id            text COLLATE "C" NOT NULL,
@@ -30,7 +30,7 @@ _STATEMENTS = (
     )
     """,
     # How much of a reward is in use: every redemption but released and cancelled ones. Its own table,
-    # so that the projection can be made anew without it.
+    # so that the projection can be rebuilt without it.
     """
     CREATE TABLE usage (
         store_id   text COLLATE "C" NOT NULL,

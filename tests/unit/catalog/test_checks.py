@@ -25,7 +25,7 @@ def faulty_places(kind: type[RewardCreate] | type[RewardPatch], **fields: Any) -
         checks.reward_create(request, faults)
     else:
         checks.reward_patch(request, faults)
-    return [fault.pointer for fault in faults.found]
+    return [fault.pointer for fault in faults.all]
 
 
 @pytest.mark.parametrize(

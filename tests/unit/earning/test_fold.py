@@ -145,5 +145,7 @@ def test_a_customer_is_a_member_since_the_earliest_event() -> None:
 def test_an_entry_shows_the_tiers_before_and_after_it() -> None:
     ledger = books()
     entries = [ledger.post(award(points)) for points in (1, 5_000, 1)]
-    shown = [(entry.tier_before, entry.tier_after) for entry in entries if isinstance(entry, Entry)]
-    assert shown == [(None, "Bronze"), ("Bronze", "Silver"), ("Silver", "Silver")]
+    changes = [
+        (entry.tier_before, entry.tier_after) for entry in entries if isinstance(entry, Entry)
+    ]
+    assert changes == [(None, "Bronze"), ("Bronze", "Silver"), ("Silver", "Silver")]

@@ -41,10 +41,10 @@ def order_that_earned(total: str, points: str) -> Books:
 
 
 @pytest.mark.parametrize(
-    ("case", "placed", "refunds", "taken", "last"), table("refund.md", first_heading="case")
+    ("case", "placed", "refunds", "outcomes", "last"), table("refund.md", first_heading="case")
 )
 def test_a_refund_claws_back_what_the_documentation_says(
-    case: str, placed: str, refunds: str, taken: str, last: str
+    case: str, placed: str, refunds: str, outcomes: str, last: str
 ) -> None:
     total, _, points = placed.split()
     ledger = order_that_earned(total, points)
@@ -60,7 +60,7 @@ def test_a_refund_claws_back_what_the_documentation_says(
             assert isinstance(record, RefundRecord)
             seen.append(str(record.points))
             verdict = record.state
-    assert (" ".join(seen), verdict) == (taken, last)
+    assert (" ".join(seen), verdict) == (outcomes, last)
 
 
 def test_rounding_of_the_parts_is_not_shown_as_refunded() -> None:

@@ -46,9 +46,9 @@ def test_a_tier_is_held_as_the_documentation_says(
     tier, following = tier_of(vip, int(lifetime)), next_tier(vip, int(lifetime))
     assert tier is not None
     assert f"{tier.name} ×{tier.multiplier}" == held
-    shown = (
+    shown_tier = (
         ("–", "–")
         if following is None
         else (following.name, str(following.min_points - int(lifetime)))
     )
-    assert shown == (above, needed)
+    assert shown_tier == (above, needed)

@@ -142,12 +142,12 @@ def test_the_earliest_and_latest_times_are_accepted() -> None:
 def test_money_is_read_as_the_documentation_says(written: str, read: str) -> None:
     event = json.dumps({**EVENT, "total": "TOTAL"}).replace('"TOTAL"', written).encode()
     try:
-        found = str(plain(build_order(decoder(OrderCompleted).decode(event), now=NOW).total))
+        outcome = str(plain(build_order(decoder(OrderCompleted).decode(event), now=NOW).total))
     except msgspec.ValidationError:
-        found = "malformed"
+        outcome = "malformed"
     except OutOfBounds:
-        found = "invalid"
-    assert found == str(plain(Decimal(read))) if read[0].isdigit() else found == read
+        outcome = "invalid"
+    assert outcome == str(plain(Decimal(read))) if read[0].isdigit() else outcome == read
 
 
 def test_float_noise_is_rounded() -> None:

@@ -1,4 +1,4 @@
-"""The stack's logs stay within a bound, whichever process writes them and however full the disk is."""
+"""The stack's logs stay within a bound, no matter which process writes them and however full the disk is."""
 
 import subprocess
 import sys

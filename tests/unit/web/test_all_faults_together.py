@@ -49,7 +49,7 @@ def faults_of(body: object, kind: type[Struct], check: Check, *, at: str = "#") 
         check=check,
         at=at,
     )
-    return faults.found
+    return faults.all
 
 
 def pointers(*arguments: Any) -> list[str | None]:

@@ -143,7 +143,7 @@ def test_an_unknown_choice_of_a_parameter_gets_the_same_text() -> None:
     faults = Faults()
     query = Query({"type": ["gift"]}, faults, known=frozenset({"type"}))
     query.one_of("type", get_args(TransactionType))
-    assert faults.found[0].detail.startswith("must be one of: earn, redeem, ")
+    assert faults.all[0].detail.startswith("must be one of: earn, redeem, ")
 
 
 def test_an_unknown_event_type_gets_the_same_text() -> None:
@@ -172,7 +172,7 @@ def test_an_unknown_name_gets_the_most_similar_name(name: str, suggestion: str |
 def test_an_unknown_parameter_gets_the_same_text() -> None:
     faults = Faults()
     Query({"limits": ["5"]}, faults, known=frozenset({"limit"}))
-    assert faults.found == [
+    assert faults.all == [
         Fault(parameter="limits", detail="is an unknown parameter; did you mean `limit`?")
     ]
 

@@ -208,7 +208,7 @@ def _idempotency_key(write: Operation[Any]) -> str:
 
 
 def _is_retryable(outcome: Response | NoResponse) -> bool:
-    """Whether the same request may succeed if it is sent again in a moment."""
+    """Whether the same request may succeed if it is retried in a moment."""
     match outcome:
         case NoResponse():
             return True

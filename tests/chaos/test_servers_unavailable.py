@@ -10,17 +10,19 @@ from tests.support import Shop
 from tools.stack import kafka
 
 
-async def test_while_kafka_is_away_awards_go_on_and_are_told_later_in_order(shop: Shop) -> None:
+async def test_awards_go_on_while_kafka_is_unavailable_and_are_published_later_in_order(
+    shop: Shop,
+) -> None:
     await shop.program()
     await shop.earn("cust_1", 1)
     shop.stack.kill("kafka")
     for _ in range(30):
-        answer = await shop.earn("cust_1", 1)
-        assert answer.status == 201
+        response = await shop.earn("cust_1", 1)
+        assert response.status == 201
         await asyncio.sleep(0.05)
     await eventually(lambda: kafka.is_available(shop.stack.kafka), within_seconds=60, every=0.5)
-    told = await shop.read_events("points.earned", count=31, seconds=60)
-    new = list(dict.fromkeys(event["sequence"] for event, _ in told))
+    events = await shop.read_events("points.earned", count=31, seconds=60)
+    new = list(dict.fromkeys(event["sequence"] for event, _ in events))
     assert new == list(range(1, 32))
     await shop.publish(shop.order("o1"))
     await shop.balance_becomes(31 + 500)
@@ -36,9 +38,9 @@ async def test_postgres_killed_under_load_loses_and_doubles_nothing(shop: Shop) 
     await shop.publish_all(orders[10_000:])
 
     async def award_comes_through() -> bool:
-        answer = await shop.earn("cust_award", 7, **{"Idempotency-Key": "once"})
-        assert answer.status in {201, 503}, answer.raw
-        return answer.status == 201
+        response = await shop.earn("cust_award", 7, **{"Idempotency-Key": "once"})
+        assert response.status in {201, 503}, response.raw
+        return response.status == 201
 
     await eventually(award_comes_through, within_seconds=30, every=0.3)
 
@@ -56,11 +58,11 @@ async def test_postgres_killed_under_load_loses_and_doubles_nothing(shop: Shop) 
     await shop.stack.drained()
     await audit(shop.stack, shop.store_id)
 
-    async def all_told() -> bool:
+    async def all_published() -> bool:
         connection = await asyncpg.connect(shop.stack.database("earning"))
         try:
             return bool(await connection.fetchval("SELECT count(*) = 0 FROM outbox"))
         finally:
             await connection.close()
 
-    await eventually(all_told, within_seconds=30, every=0.3)
+    await eventually(all_published, within_seconds=30, every=0.3)
