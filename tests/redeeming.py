@@ -1,4 +1,4 @@
-"""Rewards and redemptions as tests use them, and whether their books add up."""
+"""Rewards and redemptions as tests use them, and whether points, stock and codes agree."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -35,40 +35,40 @@ async def _reading(url: str) -> AsyncIterator[Any]:
 
 
 async def give_reward(shop: Shop, **changes: object) -> Any:
-    """A reward of the store, which redemption knows of."""
-    answer = await shop.call("POST", "loyalty/rewards", {**FREE_SHIPPING, **changes})
-    assert answer.status == 201, answer.raw
-    reward = answer.json
-    await told(shop, reward["id"], reward["points_cost"])
+    """Create a reward of the store, and wait until redemption has it."""
+    response = await shop.call("POST", "loyalty/rewards", {**FREE_SHIPPING, **changes})
+    assert response.status == 201, response.raw
+    reward = response.json
+    await reward_arrives(shop, reward["id"], reward["points_cost"])
     return reward
 
 
-async def told(shop: Shop, reward_id: str, points_cost: int) -> None:
+async def reward_arrives(shop: Shop, reward_id: str, points_cost: int) -> None:
     """Wait until redemption has the reward at this price."""
     async with _reading(shop.stack.database("redemption")) as connection:
 
-        async def known() -> bool:
-            found = await connection.fetchval(
+        async def has_price() -> bool:
+            price = await connection.fetchval(
                 "SELECT points_cost FROM rewards WHERE store_id = $1 AND reward_id = $2",
                 *(shop.store_id, reward_id),
             )
-            return bool(found == points_cost)
+            return bool(price == points_cost)
 
-        await eventually(known)
+        await eventually(has_price)
 
 
 async def redeem(shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any) -> Answer:
-    """Redeem; `headers` and `key` go with the call, anything else into the body."""
+    """Redeem; `headers` and `key` are those of the call, all other arguments fields of the body."""
     call = {name: more.pop(name) for name in ("headers", "key") if name in more}
     body = {"customer_id": customer_id, "reward_id": reward_id, **more}
     return await shop.call("POST", "loyalty/redeem", body, **call)
 
 
 async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
-    """Points, stock and codes of a store's redemptions agree; answers how many are in which state.
+    """Points, stock and codes of a store's redemptions agree; returns how many have which status.
 
-    Every redemption that stands took its price once, every cancelled one gave it back once, and
-    nothing else touched a balance for a reward. Stock in use is what stands.
+    Every confirmed or used redemption took its price once, every cancelled one returned it once, and
+    nothing else changed a balance for a reward. The usage of a reward counts what is not cancelled.
     """
     async with _reading(stack.database("redemption")) as connection:
         redemptions = {row["id"]: row for row in await connection.fetch(_REDEMPTIONS, store_id)}
@@ -80,8 +80,8 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
         )
     async with _reading(stack.database("earning")) as connection:
         entries = await connection.fetch(_ENTRIES, store_id)
-    taken = Counter((row["redemption_id"], row["type"]) for row in entries)
-    assert all(count == 1 for count in taken.values()), taken
+    entry_counts = Counter((row["redemption_id"], row["type"]) for row in entries)
+    assert all(count == 1 for count in entry_counts.values()), entry_counts
     for row in entries:
         redemption = redemptions[row["redemption_id"]]
         sign = -1 if row["type"] == "redeem" else 1
@@ -89,13 +89,13 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
         assert row["customer_id"] == redemption["customer_id"]
         assert row["reward_id"] == redemption["reward_id"]
         if row["type"] == "redeem":
-            told_ = (redemption["transaction_id"], redemption["balance_after"])
-            assert told_ == (row["id"], row["balance_after"])
+            recorded = (redemption["transaction_id"], redemption["balance_after"])
+            assert recorded == (row["id"], row["balance_after"])
     for redemption_id, row in redemptions.items():
-        stands = row["status"] in {"confirmed", "used"}
+        debited = row["status"] in {"confirmed", "used"}
         cancelled = row["status"] == "cancelled"
-        assert taken[redemption_id, "redeem"] == (stands or cancelled), dict(row)
-        assert taken[redemption_id, "cancel"] == cancelled, dict(row)
+        assert entry_counts[redemption_id, "redeem"] == (debited or cancelled), dict(row)
+        assert entry_counts[redemption_id, "cancel"] == cancelled, dict(row)
         assert row["code"] is None or is_code(row["code"])
     in_use = Counter(
         row["reward_id"]
@@ -103,7 +103,7 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
         if row["status"] not in {"released", "cancelled"}
     )
     assert {row["reward_id"]: row["taken"] for row in usage if row["taken"]} == in_use
-    # A key that stands for a redemption stands for one that was not refused.
+    # A key in progress names a redemption that was not refused.
     for row in keys:
         named = next(one for one in redemptions if _uuid_bytes(one) == row["body"])
         assert redemptions[named]["status"] != "released"

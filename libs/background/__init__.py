@@ -1,1 +1,1 @@
-"""Work that a service does by itself, alongside its requests and consumers."""
+"""Work that a service does in the background, in addition to requests and consumers."""

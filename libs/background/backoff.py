@@ -9,12 +9,12 @@ LONGEST_SECONDS: Final = 5.0
 
 
 def delays(*, first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> Iterator[float]:
-    """Seconds to wait before each next attempt, without end.
+    """An infinite sequence of delays in seconds, one before each retry.
 
     The bound doubles from `first` to `longest`; each delay is random between half the bound and the
     bound, so that processes that failed together do not retry together.
     """
     bound = first
     while True:
-        yield random.uniform(bound / 2, bound)  # noqa: S311  spreads load, keeps no secret
+        yield random.uniform(bound / 2, bound)  # noqa: S311  spreads load, is not a secret
         bound = min(bound * 2, longest)

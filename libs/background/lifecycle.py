@@ -1,4 +1,4 @@
-"""The one start and stop of everything that a process runs or holds open."""
+"""Starts and stops everything that a process runs or keeps open."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class BackgroundService(Protocol):
-    """What has to be started before a process works, and stopped before it ends."""
+    """A component that has to be started before a process works, and stopped before it ends."""
 
     async def start(self) -> None: ...
 
@@ -16,12 +16,12 @@ class BackgroundService(Protocol):
 
 
 class OnStop(Struct, frozen=True):
-    """A resource that opens itself when it is first used, and has to be closed."""
+    """A resource that opens on first use, and has to be closed with `close`."""
 
     close: Callable[[], Awaitable[None]]
 
     async def start(self) -> None:
-        """Nothing: it opens itself."""
+        """Do nothing: the resource opens on first use."""
 
     async def stop(self) -> None:
         await self.close()
@@ -31,8 +31,8 @@ class OnStop(Struct, frozen=True):
 async def running(services: Sequence[BackgroundService]) -> AsyncIterator[None]:
     """Start `services` in order, and stop them in reverse order when the context ends.
 
-    List a service after those that it uses: it is then stopped before them. Every started service
-    is stopped, also when another one fails to start or stop; the failure is raised afterwards.
+    List a service after the services that it uses, so that it is stopped before them. Every started
+    service is stopped, even if another one fails to start or stop; the failure is raised afterwards.
     """
     async with AsyncExitStack() as stack:
         for service in services:

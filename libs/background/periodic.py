@@ -13,9 +13,10 @@ log: Final = logging.get(__name__)
 class Periodic:
     """Runs `work` every `every_seconds`, and immediately again while it returns True.
 
-    No failure ends it: a silent task would be noticed only by its missing effect. After a failure
-    it retries with back-off, up to `longest_delay_seconds`. A failure for which `is_transient` is
-    true, such as an unavailable store, is logged once as a warning; any other one is an error.
+    No failure ends the task: only its missing effect would show that it had ended. After a failure,
+    it is retried with back-off of up to `longest_delay_seconds`. The first of consecutive failures
+    for which `is_transient` is true, such as an unavailable database, is logged as a warning; any
+    other failure is logged as an error.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Periodic:
 
     async def _run(self) -> None:
         while True:
-            await self._run_until_it_works()
+            await self._run_with_retries()
             await asyncio.sleep(self._every_seconds)
 
-    async def _run_until_it_works(self) -> None:
+    async def _run_with_retries(self) -> None:
         retry_delays = delays(longest=self._longest_delay_seconds)
-        is_reported = False
+        is_logged = False
         while True:
             try:
                 if not await self._work():
@@ -58,7 +59,7 @@ class Periodic:
             except Exception as error:
                 if not self._is_transient(error):
                     log.exception("background_task_failed", task=self._name)
-                elif not is_reported:
+                elif not is_logged:
                     log.warning("background_task_retry", task=self._name, error=repr(error))
-                    is_reported = True
+                    is_logged = True
                 await asyncio.sleep(next(retry_delays))

@@ -1,1 +1,1 @@
-"""The schemas that services and callers share: append-only."""
+"""The schemas that services and callers share; they are only ever extended."""

@@ -1,7 +1,7 @@
-"""Which principal may do what on which topic, where Kafka knows who calls: one table.
+"""Which principal may read and write which topics, if Kafka authenticates its clients: one table.
 
-Topics carry decisions: whoever writes `anomaly.resolved` voids points, whoever writes
-`catalog.reward` sets prices. So each principal gets what its work takes and nothing else.
+Topics carry decisions: a client that writes `anomaly.resolved` voids points, a client that writes
+`catalog.reward` sets prices. So each principal has the rights that its work requires, and no others.
 """
 
 from typing import Final
@@ -16,17 +16,17 @@ _DEAD_LETTERS: Final = tuple(topic.dead_letters for topic in topics.CONSUMED)
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """What one principal may do. A service's consumer groups begin with its name."""
+    """The rights of one principal. The names of a service's consumer groups begin with its own."""
 
     principal: str
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
-    # The names, or beginnings of names, of its consumer groups.
+    # The names of its consumer groups, or prefixes of these names.
     groups: tuple[str, ...] = ()
 
 
 def _service(name: str, *, consumes: tuple[str, ...], publishes: tuple[str, ...]) -> Access:
-    """What it cannot process goes to the dead letters of the topic it came from."""
+    """The rights of a service. It also publishes dead letters of the topics that it consumes."""
     dead_letters = tuple(topics.dead_letter_topic(topic) for topic in consumes)
     return Access(
         principal=name, reads=consumes, writes=(*publishes, *dead_letters), groups=(name,)
@@ -37,7 +37,7 @@ ACCESS: Final = (
     _service(
         "earning",
         consumes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED, topics.ANOMALY_RESOLVED),
-        # The orders' topics for what shops post to /events.
+        # The topics of orders and refunds, for events that shops post to /events.
         publishes=(
             *_POINTS,
             topics.POINTS_TIER_CHANGED,
@@ -60,9 +60,9 @@ ACCESS: Final = (
         consumes=_POINTS,
         publishes=(topics.ANOMALY_FLAGGED, topics.ANOMALY_RESOLVED),
     ),
-    # A shop's backend.
+    # The backend of a shop.
     Access(principal="shop", writes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED)),
-    # Whoever follows events of all stores, such as a data warehouse.
+    # A system that consumes the events of all stores, such as a data warehouse.
     Access(
         principal="reader",
         reads=(
@@ -74,8 +74,8 @@ ACCESS: Final = (
         ),
         groups=("reader",),
     ),
-    # Who runs `python -m tools dead-letters` and `rebuild`: a replay reads a record whole from its
-    # topic and writes it there again.
+    # Runs `python -m tools dead-letters` and `rebuild`: a replay reads the complete record from its
+    # topic, and writes it there again.
     Access(
         principal="operator",
         reads=(*_CONSUMED, *_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED),

@@ -1,4 +1,4 @@
-"""The REST shapes of anomalies and their settings. The fields that clients rely on come first."""
+"""The REST schemas of anomalies and detector settings. The fields that clients rely on come first."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.api import MAX_ORDER_POINTS, Answer, Request
+from libs.contracts.api import MAX_ORDER_POINTS, Request, Response
 from libs.contracts.numbers import Exact
 
 AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
@@ -17,8 +17,8 @@ Mode = Literal["off", "shadow", "review"]
 ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
-class Anomaly(Answer, frozen=True, kw_only=True):
-    """Suspicious earning; `evidence` holds the numbers it was judged by."""
+class Anomaly(Response, frozen=True, kw_only=True):
+    """Suspicious earnings; `evidence` has the numbers that they were judged by."""
 
     id: str
     customer_id: str
@@ -36,7 +36,7 @@ class Anomaly(Answer, frozen=True, kw_only=True):
 
 
 class AnomalyPatch(Request, frozen=True, kw_only=True):
-    """Take an anomaly into review, or resolve it; a resolution is final."""
+    """Start the review of an anomaly, or resolve it; a resolution is final."""
 
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None = None
@@ -44,7 +44,7 @@ class AnomalyPatch(Request, frozen=True, kw_only=True):
 
 
 class RapidEarning(Request, frozen=True, kw_only=True):
-    """`count` or more earnings of a customer within `window_seconds`, both ends included."""
+    """`count` or more earnings of a customer within `window_seconds`, including both ends."""
 
     mode: Mode = "review"
     count: int = 10
@@ -52,8 +52,9 @@ class RapidEarning(Request, frozen=True, kw_only=True):
 
 
 class UnusualAmount(Request, frozen=True, kw_only=True):
-    """One earning of at least `factor` times the median of the customer's earlier ones, and of
-    `min_points`. A customer with fewer than `min_history` of them is held to the store's median."""
+    """An earning of at least `min_points`, and of at least `factor` times the median of the
+    customer's earlier earnings. For a customer with fewer than `min_history` earlier earnings, the
+    store's median is used."""
 
     mode: Mode = "review"
     factor: Exact = Decimal(10)
@@ -62,8 +63,8 @@ class UnusualAmount(Request, frozen=True, kw_only=True):
 
 
 class Deviation(Request, frozen=True, kw_only=True):
-    """A UTC day's points whose robust score against the customer's earlier days reaches `score`;
-    judged from `min_days` earlier days with earnings on."""
+    """A UTC day whose points have a robust score of at least `score`, compared with the customer's
+    earlier days. Judged once the customer has `min_days` earlier days with earnings."""
 
     mode: Mode = "review"
     score: Exact = Decimal(6)
@@ -71,14 +72,14 @@ class Deviation(Request, frozen=True, kw_only=True):
 
 
 class WholeNumbers(Struct, frozen=True):
-    """From `low` to `high`."""
+    """The integers from `low` to `high`."""
 
     low: int
     high: int
 
 
 class Decimals(Struct, frozen=True):
-    """Over `above` and up to `high`, with at most six decimals."""
+    """The numbers greater than `above`, up to `high`, with at most six decimal places."""
 
     above: int
     high: int
@@ -105,7 +106,7 @@ PARAMETER_BOUNDS: Final[Mapping[type[Struct], Mapping[str, ParameterBound]]] = {
 
 
 class AnomalySettings(Request, frozen=True, kw_only=True):
-    """A store's detectors; fields left out get their defaults."""
+    """The settings of a store's detectors; omitted fields have their default values."""
 
     rapid_earning: RapidEarning = RapidEarning()
     unusual_amount: UnusualAmount = UnusualAmount()
@@ -113,31 +114,31 @@ class AnomalySettings(Request, frozen=True, kw_only=True):
 
 
 class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Settings to try on the recorded history of the UTC days `from` to `to`, both included."""
+    """Settings to try on the recorded history of the UTC days `from` to `to`, inclusive."""
 
     from_: str
     to: str
     settings: AnomalySettings = AnomalySettings()
 
 
-class Recall(Answer, frozen=True, kw_only=True):
-    """Of the anomalies that people resolved in one way: how many there are, and how many of them
-    the tried settings would have flagged too."""
+class Recall(Response, frozen=True, kw_only=True):
+    """The anomalies that were resolved in one way: how many there are, and how many of them the
+    given settings would have flagged."""
 
     total: int
     flagged: int
 
 
-class BacktestDay(Answer, frozen=True, kw_only=True):
-    """What would have been flagged for a day's earnings, by the last earning of each."""
+class BacktestDay(Response, frozen=True, kw_only=True):
+    """The anomalies of a day that would have been flagged; each counts on the day of its last earning."""
 
     date: str
     flagged: int
     points_involved: int
 
 
-class BacktestDetector(Answer, frozen=True, kw_only=True):
-    """One detector on the tried history; days without a flag are left out."""
+class BacktestDetector(Response, frozen=True, kw_only=True):
+    """The results of one detector; days without an anomaly are omitted."""
 
     type: AnomalyType
     flagged: int
@@ -149,8 +150,8 @@ class BacktestDetector(Answer, frozen=True, kw_only=True):
     approved: Recall
 
 
-class BacktestAnswer(Answer, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """What the tried settings would have flagged; `earnings` is how many were looked at."""
+class BacktestAnswer(Response, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """What the given settings would have flagged; `earnings` is the number of judged earnings."""
 
     from_: str
     to: str

@@ -1,7 +1,7 @@
-"""The REST shapes of /v1. The fields that clients rely on come first and are never renamed.
+"""The REST schemas of /v1. The fields that clients rely on come first and are never renamed.
 
-Answers write times as text (UTC, milliseconds, `Z`) and leave out what is unset. Requests refuse
-unknown fields, so that a misspelt one is seen at once.
+Responses have times as text (UTC, milliseconds, `Z`) and omit unset fields. Requests with unknown
+fields are refused, so that a misspelled one is noticed immediately.
 """
 
 from decimal import Decimal
@@ -30,15 +30,15 @@ encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every request body shares."""
+    """The base class of request bodies."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What every answer shares."""
+class Response(Struct, frozen=True, kw_only=True):
+    """The base class of response bodies."""
 
 
-class Tier(Answer, frozen=True, kw_only=True):
-    """A step of a programme; `multiplier` scales awards, `min_points` are lifetime points."""
+class Tier(Response, frozen=True, kw_only=True):
+    """A tier of a program, held from `min_points` lifetime points; `multiplier` scales awards."""
 
     name: str
     min_points: int
@@ -46,8 +46,8 @@ class Tier(Answer, frozen=True, kw_only=True):
     perks: list[str] | UnsetType = UNSET
 
 
-class Program(Answer, frozen=True, kw_only=True):
-    """A loyalty programme; `points_per_dollar` is points per unit of `currency`."""
+class Program(Response, frozen=True, kw_only=True):
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
-    """What is left out stays as it is."""
+    """Omitted fields are not changed."""
 
     name: str | UnsetType = UNSET
     points_per_dollar: Exact | UnsetType = UNSET
@@ -84,7 +84,7 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):
-    """A manual award: `points` are taken as given, without rate or multiplier."""
+    """A manual award: `points` are posted unchanged, without rate or multiplier."""
 
     customer_id: str
     points: int
@@ -92,7 +92,7 @@ class EarnRequest(Request, frozen=True, kw_only=True):
 
 
 class AdjustRequest(Request, frozen=True, kw_only=True):
-    """A correction by hand: `points` is signed and not zero."""
+    """A manual adjustment: `points` is signed and not zero."""
 
     customer_id: str
     points: int
@@ -100,20 +100,20 @@ class AdjustRequest(Request, frozen=True, kw_only=True):
 
 
 class EarnBatchRequest(Request, frozen=True, kw_only=True):
-    """Awards that are judged one by one; each item is an EarnRequest, read on its own."""
+    """Awards with one outcome each; every item is an EarnRequest, which is validated separately."""
 
     items: list[Raw]
 
 
 class CustomerPatch(Request, frozen=True, kw_only=True):
-    """Suspend an account, or make it active again."""
+    """Suspend or reactivate an account."""
 
     status: AccountStatus
     note: str | None = None
 
 
-class Transaction(Answer, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` is the balance it left."""
+class Transaction(Response, frozen=True, kw_only=True):
+    """A ledger entry; `points` is signed, `balance_after` is the balance after it."""
 
     id: str
     customer_id: str
@@ -128,23 +128,23 @@ class Transaction(Answer, frozen=True, kw_only=True):
     occurred_at: str | UnsetType = UNSET
 
 
-class NextTier(Answer, frozen=True, kw_only=True):
-    """The tier above, and the lifetime points still missing to it."""
+class NextTier(Response, frozen=True, kw_only=True):
+    """The next higher tier, and the lifetime points that are missing to reach it."""
 
     name: str
     points_needed: int
 
 
-class HeldTier(Answer, frozen=True, kw_only=True):
-    """The tier a customer holds; `next_tier` is null at the top."""
+class HeldTier(Response, frozen=True, kw_only=True):
+    """The tier of a customer; `next_tier` is null for the highest one."""
 
     name: str
     multiplier: Decimal
     next_tier: NextTier | None
 
 
-class RecentTransaction(Answer, frozen=True, kw_only=True):
-    """A transaction as a customer's status shows it."""
+class RecentTransaction(Response, frozen=True, kw_only=True):
+    """A transaction in a customer's status."""
 
     id: str
     type: TransactionType
@@ -153,8 +153,8 @@ class RecentTransaction(Answer, frozen=True, kw_only=True):
     created_at: str
 
 
-class CustomerStatus(Answer, frozen=True, kw_only=True):
-    """A customer's loyalty: `tier` is null while none is held."""
+class CustomerStatus(Response, frozen=True, kw_only=True):
+    """The account of a customer; `tier` is null while the customer has none."""
 
     customer_id: str
     points_balance: int
@@ -165,22 +165,22 @@ class CustomerStatus(Answer, frozen=True, kw_only=True):
     status: AccountStatus
 
 
-class Verdict(Answer, frozen=True, kw_only=True):
-    """What became of one item of a batch: the transaction of a 201, or the problem of the rest."""
+class Verdict(Response, frozen=True, kw_only=True):
+    """The outcome of one item of a batch: a transaction with status 201, else a problem."""
 
     status: int
     transaction: Transaction | UnsetType = UNSET
     problem: Raw | UnsetType = UNSET
 
 
-class BatchAnswer(Answer, frozen=True, kw_only=True):
-    """A verdict for each item, in order."""
+class BatchAnswer(Response, frozen=True, kw_only=True):
+    """The outcome of each item, in order."""
 
     data: list[Verdict]
 
 
-class Day(Answer, frozen=True, kw_only=True):
-    """A day's points, by the events' own time in UTC; all amounts are positive."""
+class Day(Response, frozen=True, kw_only=True):
+    """The points of a UTC day, by the times of the events; all numbers are positive."""
 
     date: str
     issued: int
@@ -190,15 +190,15 @@ class Day(Answer, frozen=True, kw_only=True):
     active_customers: int
 
 
-class TierCount(Answer, frozen=True, kw_only=True):
-    """How many customers hold a tier now."""
+class TierCount(Response, frozen=True, kw_only=True):
+    """The number of customers that have a tier now."""
 
     name: str
     customers: int
 
 
-class Summary(Answer, frozen=True, kw_only=True):
-    """The programme at a glance, at most five seconds behind."""
+class Summary(Response, frozen=True, kw_only=True):
+    """The key figures of the program, at most five seconds old."""
 
     days: list[Day]
     points_outstanding: int

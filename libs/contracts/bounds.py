@@ -1,7 +1,8 @@
-"""The bounds of what callers send, as JSON Schema: what the reference shows beside each field.
+"""The bounds of the values that callers send, as JSON Schema for the reference documentation.
 
-They document; what is enforced is written in each service's checks, which tell all faults at once.
-A test holds every field of a request to having bounds, and generated requests hold both to agree.
+These schemas only document. The checks of each service enforce the bounds and report all invalid
+values together. A test requires bounds for every field of a request, and generated requests verify
+that the schemas and the checks agree.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from libs.contracts.numbers import MAX_TOTAL
 
 Schema = Mapping[str, Any]
 
-# Readable on one line: no control characters, and something beside blanks.
+# Readable on one line: no control characters, and not only blanks.
 _CONTROL: Final = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 
 _TOTAL: Final = int(MAX_TOTAL)
@@ -28,46 +29,45 @@ def text(longest: int) -> Schema:
 
 
 def lines(longest: int) -> Schema:
-    """Text of several lines, or none."""
+    """Text of any number of lines; it may be empty."""
     return {
         "maxLength": longest,
         "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$",
     }
 
 
-def whole(low: int, high: int) -> Schema:
+def integer(low: int, high: int) -> Schema:
     return {"minimum": low, "maximum": high}
 
 
-def exact(high: int, *, above: int | None = None) -> Schema:
-    """A decimal with up to six decimals, as a number or as text: over `above`, or from 0. `high` is
-    a power of ten."""
+def decimal(high: int, *, above: int | None = None) -> Schema:
+    """A number, or a string of digits, with up to six decimal places: greater than `above`, or from
+    0, and up to `high`, a power of ten."""
     start = {"minimum": 0} if above is None else {"exclusiveMinimum": above}
     number = {"type": "number", **start, "maximum": high, "multipleOf": 0.000001}
-    return either(number, _digits(high, zero=above is None))
+    return any_of(number, _digits(high, zero=above is None))
 
 
 def money(*, zero: bool) -> Schema:
-    """An amount up to MAX_TOTAL, from 0 or over it: a number, which is rounded half-even to six
-    decimals, or text with at most six."""
-    # What rounds to 0 is 0.
+    """An amount up to MAX_TOTAL, greater than 0 unless `zero`: a number, which is rounded half-even
+    to six decimal places, or a string with at most six."""
+    # A number that rounds to 0 counts as 0.
     start = {"minimum": 0} if zero else {"exclusiveMinimum": 0.0000005}
     number = {
         "type": "number",
         **start,
         "maximum": _TOTAL,
-        "description": "Rounded half-even to six decimals; no written exponent beyond ±30.",
+        "description": "Rounded half-even to six decimal places. An exponent, if present, must be within ±30.",
     }
-    return either(number, _digits(_TOTAL, zero=zero))
+    return any_of(number, _digits(_TOTAL, zero=zero))
 
 
-def either(*schemas: Schema) -> Schema:
-    """One of these."""
+def any_of(*schemas: Schema) -> Schema:
     return {"anyOf": list(schemas)}
 
 
 def _digits(high: int, *, zero: bool) -> Schema:
-    """Such a decimal as text: plain digits, with or without 0."""
+    """A string of digits up to `high` with up to six decimal places; 0 only if `zero`."""
     places = len(str(high)) - 1
     whole_part = rf"[1-9][0-9]{{0,{places - 1}}}(\.[0-9]{{1,6}})?"
     below_one = "|".join(rf"0{{{zeros}}}[1-9][0-9]{{0,{5 - zeros}}}" for zeros in range(6))
@@ -76,26 +76,26 @@ def _digits(high: int, *, zero: bool) -> Schema:
     return {"type": "string", "pattern": f"^0*({'|'.join(alternatives)})$"}
 
 
-_CUSTOMER_START: Final = r"^[\p{L}\p{M}\p{Nd}_.:@+|=~'!$&*-]{1,128}$"
-_IN_FORM_C: Final = "Read, and counted, in Unicode normal form C."
-CUSTOMER_ID_START: Final[Schema] = {
+_CUSTOMER_ID_PATTERN: Final = r"^[\p{L}\p{M}\p{Nd}_.:@+|=~'!$&*-]{1,128}$"
+_NORMALIZED: Final = "Normalized to Unicode form C before its length is checked."
+CUSTOMER_ID_PREFIX: Final[Schema] = {
     "type": "string",
-    "pattern": _CUSTOMER_START,
-    "description": _IN_FORM_C,
+    "pattern": _CUSTOMER_ID_PATTERN,
+    "description": _NORMALIZED,
 }
-CUSTOMER_ID: Final[Schema] = {**CUSTOMER_ID_START, "not": {"enum": [".", ".."]}}
+CUSTOMER_ID: Final[Schema] = {**CUSTOMER_ID_PREFIX, "not": {"enum": [".", ".."]}}
 STORE_ID: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
 OTHER_ID: Final[Schema] = {"type": "string", "pattern": f"^[^{_CONTROL}]{{1,128}}$"}
 
 _CURRENCY: Final[Schema] = {"pattern": "^[A-Z]{3}$"}
 _NAME: Final = text(api.MAX_NAME)
 _REASON: Final = text(api.MAX_REASON)
-_RATE: Final = exact(api.MAX_RATE, above=0)
-_MULTIPLIER: Final = exact(api.MAX_MULTIPLIER, above=0)
+_RATE: Final = decimal(api.MAX_RATE, above=0)
+_MULTIPLIER: Final = decimal(api.MAX_MULTIPLIER, above=0)
 _WORTH: Final = money(zero=False)
-_PERCENT: Final = exact(100, above=0)
+_PERCENT: Final = decimal(100, above=0)
 _TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
-_COST: Final = whole(1, rewards.MAX_COST)
+_COST: Final = integer(1, rewards.MAX_COST)
 _MOMENT: Final[Schema] = {"format": "date-time"}
 _DAY: Final[Schema] = {"format": "date"}
 _METADATA: Final[Schema] = {
@@ -113,8 +113,8 @@ _REWARD: Final[dict[str, Schema]] = {
     "name": _NAME,
     "points_cost": _COST,
     "description": lines(rewards.MAX_DESCRIPTION),
-    "stock": whole(0, rewards.MAX_STOCK),
-    "per_customer_limit": whole(1, rewards.MAX_PER_CUSTOMER),
+    "stock": integer(0, rewards.MAX_STOCK),
+    "per_customer_limit": integer(1, rewards.MAX_PER_CUSTOMER),
     "starts_at": _MOMENT,
     "ends_at": _MOMENT,
     "min_tier": _NAME,
@@ -132,20 +132,20 @@ _LINE: Final[Schema] = {
 NULL: Final[Schema] = {"type": "null"}
 
 
-def _whole_number(digits: int) -> Schema:
-    """A whole number that has up to `digits` characters as text."""
-    # Floats, since no reader of the document would take integers of that size.
+def _long_integer(digits: int) -> Schema:
+    """An integer of up to `digits` characters, including its sign."""
+    # Floats, since readers of the document may not support integers of this size.
     least, most = -(10.0 ** (digits - 1)), 10.0**digits
     return {"type": "integer", "exclusiveMinimum": least, "exclusiveMaximum": most}
 
 
-# As shops send them: many of them number what they name.
-_SHOP_ID: Final = either(OTHER_ID, _whole_number(128))
-_OPTIONAL_SHOP_ID: Final = either(OTHER_ID, _whole_number(128), NULL)
-_GUEST: Final[Schema] = {"enum": ["", 0, None], "description": "A guest's: passed over."}
+# Ids as shops send them: many shops use numbers.
+_SHOP_ID: Final = any_of(OTHER_ID, _long_integer(128))
+_OPTIONAL_SHOP_ID: Final = any_of(OTHER_ID, _long_integer(128), NULL)
+_GUEST: Final[Schema] = {"enum": ["", 0, None], "description": "A guest order; it is ignored."}
 _SHOP_EVENT: Final[dict[str, Schema]] = {
-    "store_id": either(STORE_ID, _whole_number(64)),
-    "customer_id": either(CUSTOMER_ID, _whole_number(128), _GUEST),
+    "store_id": any_of(STORE_ID, _long_integer(64)),
+    "customer_id": any_of(CUSTOMER_ID, _long_integer(128), _GUEST),
     "order_id": _SHOP_ID,
 }
 
@@ -153,15 +153,15 @@ _SHOP_EVENT: Final[dict[str, Schema]] = {
 def _parameter(bound: anomalies.ParameterBound) -> Schema:
     """A parameter of a detector."""
     if isinstance(bound, anomalies.Decimals):
-        return exact(bound.high, above=bound.above)
-    return whole(bound.low, bound.high)
+        return decimal(bound.high, above=bound.above)
+    return integer(bound.low, bound.high)
 
 
-# By struct and field, what its type does not say.
+# By struct and field: the bounds that are not part of the type.
 BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.TierInput: {
         "name": _NAME,
-        "min_points": whole(0, api.MAX_BALANCE),
+        "min_points": integer(0, api.MAX_BALANCE),
         "multiplier": _MULTIPLIER,
         "perks": {
             "maxItems": api.MAX_PERKS,
@@ -172,7 +172,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.ProgramPatch: _PROGRAM,
     api.EarnRequest: {
         "customer_id": CUSTOMER_ID,
-        "points": whole(1, api.MAX_MANUAL_POINTS),
+        "points": integer(1, api.MAX_MANUAL_POINTS),
         "reason": _REASON,
     },
     api.EarnBatchRequest: {"items": {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS}},
@@ -219,24 +219,24 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     events.OrderRefunded: {
         **_SHOP_EVENT,
         "refund_id": _SHOP_ID,
-        "amount": either(*money(zero=True)["anyOf"], NULL),
+        "amount": any_of(*money(zero=True)["anyOf"], NULL),
     },
 }
 
-_SET: Final[Schema] = {"not": NULL}
+_NOT_NULL: Final[Schema] = {"not": NULL}
 
-# By struct, which of its fields go together.
+# By struct: which of its fields must or must not occur together.
 TOGETHER: Final[dict[type, Schema]] = {
     intake.EventEnvelope: {"oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}]},
     rewards.RewardValueInput: {
         "oneOf": [
             {
                 "required": ["amount", "currency"],
-                "properties": {"amount": _SET, "currency": _SET, "percent": NULL},
+                "properties": {"amount": _NOT_NULL, "currency": _NOT_NULL, "percent": NULL},
             },
             {
                 "required": ["percent"],
-                "properties": {"percent": _SET, "amount": NULL, "currency": NULL},
+                "properties": {"percent": _NOT_NULL, "amount": NULL, "currency": NULL},
             },
         ]
     },

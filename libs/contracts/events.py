@@ -1,9 +1,10 @@
 """The events on Kafka, version 1: fields are only ever added, each with a default.
 
-Unknown fields are ignored, so that an older reader takes a newer event; for the same reason the
-kinds of transactions, rewards and anomalies are plain text here, and only what writes an event is
-held to those that exist now. These structs refuse wrong types. What else a value must be stands in
-libs/contracts/bounds.py for shops' events, and in libs/contracts/event_bounds.py for our own.
+Unknown fields are ignored, so that an older reader accepts a newer event. For the same reason, the
+types of transactions, rewards and anomalies are plain text here; only the code that writes an event
+is restricted to the existing types. These structs refuse values of a wrong type. All other bounds
+are in libs/contracts/bounds.py for the events of shops, and in libs/contracts/event_bounds.py for
+the events of the services.
 """
 
 from datetime import datetime
@@ -13,24 +14,24 @@ from msgspec import Meta, Raw, Struct
 
 from libs.contracts.numbers import Money
 
-# A moment whose offset is stated; RFC 3339.
+# A time with an offset; RFC 3339.
 Moment = Annotated[datetime, Meta(tz=True)]
 
-# An id as shops have it: many of them number their orders and customers.
+# An id of a shop: many shops number their orders and customers.
 ShopId = str | int
 
 TransactionType = Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire"]
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every event of ours shares: the store it belongs to."""
+    """The fields of every event of the services."""
 
     store_id: str
 
 
 class ShopEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every event of a shop shares. Without a customer (none, null, "" or 0) it is a guest's,
-    and passed over."""
+    """The fields of every event of a shop. An event without a customer (absent, null, "" or 0) is a
+    guest's, and is ignored."""
 
     store_id: ShopId
     order_id: ShopId
@@ -40,9 +41,9 @@ class ShopEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class OrderCompleted(ShopEvent, frozen=True, kw_only=True):
     """A shop's order was completed and may earn points.
 
-    `total` is money in `currency`. `order_number` is what people call the order; without it the
-    order's id is used. `items` are carried along unread. Without a customer (none, null, "" or 0)
-    it is a guest's order, and passed over.
+    `total` is money in `currency`. `order_number` is the number that people see; the default is the
+    order's id. `items` are not used. An order without a customer (absent, null, "" or 0) is a
+    guest's, and is ignored.
     """
 
     total: Money
@@ -54,8 +55,8 @@ class OrderCompleted(ShopEvent, frozen=True, kw_only=True):
 
 
 class OrderRefunded(ShopEvent, frozen=True, kw_only=True):
-    """A completed order was refunded, in part (`amount`, money in the order's currency) or by all
-    that is left of it (no `amount`). A guest's refund is passed over, like the order."""
+    """A completed order was refunded: by `amount`, money in the order's currency, or without it by
+    the entire remaining amount. A guest's refund is ignored, like the order."""
 
     refund_id: ShopId
     refunded_at: Moment
@@ -63,17 +64,17 @@ class OrderRefunded(ShopEvent, frozen=True, kw_only=True):
 
 
 class RewardRef(Struct, frozen=True):
-    """A reward as it was called when it was redeemed."""
+    """A reward, with its name at the time of the redemption."""
 
     id: str
     name: str
 
 
 class PointsPosted(Event, frozen=True, kw_only=True):
-    """One ledger transaction; points.earned, points.redeemed and points.adjusted carry it.
+    """A ledger transaction, published on points.earned, points.redeemed or points.adjusted.
 
-    `sequence` counts the account's transactions from 1 without a gap over these three topics
-    together. `points` is signed; `tier` is the default programme's tier held afterwards.
+    `sequence` numbers the account's transactions from 1 without gaps, across these three topics.
+    `points` is signed; `tier` is the customer's tier in the default program afterwards.
     """
 
     transaction_id: str
@@ -94,9 +95,9 @@ class PointsPosted(Event, frozen=True, kw_only=True):
 
 
 class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """The customer's tier in the default programme is another than the last posting showed.
+    """The customer's tier in the default program differs from that after the previous transaction.
 
-    `sequence` is that of the posting that shows it; `from_` and `to` are tier names.
+    `sequence` is that of the transaction with the new tier; `from` and `to` are tier names.
     """
 
     program_id: str
@@ -109,8 +110,8 @@ class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class RewardChanged(Event, frozen=True, kw_only=True):
-    """A version of a reward, whole: later versions replace earlier ones, and one that is `deleted`
-    is the last. `points_cost` is in points, `amount` is money in `currency`, times are RFC 3339."""
+    """A complete version of a reward. A later version replaces an earlier one; a version with
+    `deleted` is the last. `points_cost` is in points, times are RFC 3339."""
 
     id: str
     version: int
@@ -132,7 +133,7 @@ class RewardChanged(Event, frozen=True, kw_only=True):
 
 
 class RewardWorth(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`amount` of money in `currency`, or `percent` off; all as text, exactly."""
+    """Either `amount`, money in `currency`, or a discount of `percent`; all are exact, as text."""
 
     amount: str | None = None
     currency: str | None = None
@@ -140,10 +141,11 @@ class RewardWorth(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AnomalyChanged(Event, frozen=True, kw_only=True):
-    """A version of an anomaly: anomaly.flagged while it grows, anomaly.resolved once it is final.
+    """A version of an anomaly, published on anomaly.flagged until it is resolved, then on
+    anomaly.resolved.
 
-    One that is `withdrawn` is shown no more: it is part of the anomaly `merged_into`, or late
-    earnings made it normal.
+    An anomaly that is `withdrawn` is no longer shown: it was merged into `merged_into`, or late
+    earnings showed that it was normal.
     """
 
     id: str

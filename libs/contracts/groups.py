@@ -1,4 +1,4 @@
-"""The consumer groups: who reads which topics, in one table, which `make status` reports on."""
+"""The consumer groups and their topics, in one table, from which `make status` reports."""
 
 from typing import Final
 
@@ -16,15 +16,15 @@ from libs.contracts.topics import (
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """A consumer group as Kafka knows it, the service whose processes are its members, its topics."""
+    """A consumer group: its name in Kafka, the service whose processes are its members, its topics."""
 
     name: str
     service: str
     topics: tuple[str, ...]
 
 
-# A group a topic, as a rule: members of one group that subscribe to different topics would disturb
-# each other.
+# One group per subscription: members of a group that subscribe to different topics would cause
+# rebalances of one another's partitions.
 EARNING_ORDERS: Final = Group(name="earning", service="earning", topics=(ORDER_COMPLETED,))
 EARNING_REFUNDS: Final = Group(name="earning.refunds", service="earning", topics=(ORDER_REFUNDED,))
 EARNING_RESOLUTIONS: Final = Group(

@@ -1,24 +1,24 @@
-"""Events over REST, for shops without Kafka: CloudEvents in structured mode, one or many."""
+"""Events over REST, for shops without Kafka: CloudEvents in structured mode, single or in batches."""
 
 from typing import Final, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.api import Answer
+from libs.contracts.api import Response
 
 MAX_EVENTS: Final = 500
 
-
-# Media types are compared without case, whatever parameters follow.
+# Media types are compared without case and without parameters.
 JSON_MEDIA_TYPE: Final = r"^[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn](\s*;.*)?$"
 
 
 class EventEnvelope(Struct, frozen=True, kw_only=True):
-    """A CloudEvent 1.0; `data` is the value that would stand on the topic called `type`, and
-    `data_base64` the same in base64, in its place.
+    """A CloudEvent 1.0. `data` is the value of a record on the topic named by `type`; `data_base64`
+    is the same value in base64, instead of `data`.
 
-    `data.store_id` may be left out: the key's store is meant. `id` identifies the event to the
-    caller; what counts once is the order's or refund's own id. Other attributes are ignored.
+    `data.store_id` may be omitted; it is then the key's store. `id` identifies the event in the
+    response; duplicates are recognized by the id of the order or refund. Other attributes are
+    ignored.
     """
 
     specversion: Literal["1.0"]
@@ -32,10 +32,10 @@ class EventEnvelope(Struct, frozen=True, kw_only=True):
     dataschema: str | None = None
 
 
-class EventVerdict(Answer, frozen=True, kw_only=True):
-    """What became of one event: 202 once it is on its topic, else a problem. `id` is the event's
-    own, null where it has none that can be read. A `guest` has no customer: its event is read and
-    passed over."""
+class EventVerdict(Response, frozen=True, kw_only=True):
+    """The outcome of one event: 202 once it is stored on its topic, else a problem. `id` is that of
+    the event, or null if it has no readable one. `guest` is true for an event without a customer,
+    which is validated and ignored."""
 
     id: str | None
     status: int
@@ -43,7 +43,7 @@ class EventVerdict(Answer, frozen=True, kw_only=True):
     problem: Raw | UnsetType = UNSET
 
 
-class EventsAnswer(Answer, frozen=True, kw_only=True):
-    """A verdict for each event, in order."""
+class EventsAnswer(Response, frozen=True, kw_only=True):
+    """The outcome of each event, in order."""
 
     data: list[EventVerdict]

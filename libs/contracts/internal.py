@@ -1,4 +1,4 @@
-"""What our services ask each other over HTTP; callers never see these shapes."""
+"""The schemas of requests between the services; callers of the API never see them."""
 
 from msgspec import Struct
 
@@ -7,7 +7,7 @@ from libs.contracts.events import RewardRef
 
 
 class DebitRequest(Struct, frozen=True, kw_only=True):
-    """Take `points` for a reward, once per redemption; `min_tier` is the tier it asks for."""
+    """Debit `points` for a reward, once per redemption; `min_tier` is the tier that it requires."""
 
     redemption_id: str
     customer_id: str
@@ -17,43 +17,43 @@ class DebitRequest(Struct, frozen=True, kw_only=True):
 
 
 class RedemptionRequest(Struct, frozen=True, kw_only=True):
-    """Settle or cancel a redemption of the customer."""
+    """Settle or cancel the debit of a redemption."""
 
     redemption_id: str
     customer_id: str
 
 
-class Debited(Struct, frozen=True, kw_only=True):
-    """A redemption as the ledger has it: the debit's transaction, or None where there is none and
-    never will be; `cancelled` once the points were given back."""
+class DebitState(Struct, frozen=True, kw_only=True):
+    """The state of a redemption in the ledger: the debit's transaction, or None if there is none and
+    never will be; `cancelled` once the points were returned."""
 
     transaction: Transaction | None
     cancelled: bool = False
 
 
 class Price(Struct, frozen=True):
-    """What a reward asks of a customer."""
+    """What a reward requires of a customer."""
 
     points: int
     min_tier: str | None = None
 
 
 class PriceCheck(Struct, frozen=True, kw_only=True):
-    """Could the customer pay each of these now?"""
+    """A question for each price: could the customer pay it now?"""
 
     customer_id: str
     prices: list[Price]
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """Why not: the error's code, its reason, and the points that are missing."""
+    """Why a price cannot be paid: the error's code, its reason, and the missing points."""
 
     code: str
     reason: str | None = None
     missing: int | None = None
 
 
-class PriceAnswer(Struct, frozen=True, kw_only=True):
-    """A refusal for each price, in order, or None where it can be paid."""
+class PriceCheckResult(Struct, frozen=True, kw_only=True):
+    """For each price, in order: None if it can be paid, else the refusal."""
 
     refusals: list[Refusal | None]

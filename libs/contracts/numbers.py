@@ -1,7 +1,8 @@
-"""Exact decimals on the wire: rates and multipliers as JSON numbers, money as text.
+"""Exact decimals in JSON: rates and multipliers as numbers, money as text.
 
-msgspec reads a field typed `Decimal` with Python's own constructor, which takes `"1_000"`, digits
-of any script and blanks. Fields typed `Money` or `Exact` are read here instead, by `decoder`.
+msgspec decodes a field of type `Decimal` with Python's own constructor, which accepts `"1_000"`,
+digits of any script and blanks. Fields of type `Money` or `Exact` are decoded here instead, by
+`decoder`.
 """
 
 import re
@@ -13,27 +14,28 @@ import msgspec
 
 T = TypeVar("T")
 
-# Wide enough that a total (18 digits) times a rate (13) times a multiplier (10) stays exact.
+# Enough for the exact product of a total (18 digits), a rate (13) and a multiplier (10).
 EXACT: Final = Context(prec=60)
 MICRO: Final = Decimal("0.000001")
 _CENT: Final = Decimal("0.01")
 MAX_TOTAL: Final = Decimal(10**12)
 MAX_DECIMALS: Final = 6
-# No amount needs more, and carried out as digits a larger one could fill the memory.
+# No amount needs more; a larger exponent, written out as digits, could fill the memory.
 MAX_EXPONENT: Final = 30
 
 _ZERO: Final = Decimal(0)
-# A number, but not one that may be written like this: no bound holds for it.
-_NOT_ALLOWED: Final = Decimal("NaN")
+# Stands for a number in a forbidden format; it is outside every bound.
+_FORBIDDEN: Final = Decimal("NaN")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?")
-# As msgspec names what it found.
-_FOUND: Final = {type(None): "null", bool: "bool", list: "array", dict: "object"}
-_NO_PLAIN_NUMBER: Final = "must be a number; as text, digits with at most six decimals"
+# msgspec's names of JSON types.
+_JSON_TYPES: Final = {type(None): "null", bool: "bool", list: "array", dict: "object"}
+_RULE: Final = "must be a number, or a string of digits with at most six decimal places"
 
 
-class _Read(type):
-    """The type of fields that are read here and are decimals from then on: msgspec asks whether
-    what a hook returned is an instance. (An ABC would ask the same question, ten times slower.)"""
+class _DecodedAsDecimal(type):
+    """The metaclass of field types that are decoded here into a Decimal. msgspec checks that the
+    result of a decoding hook is an instance of the field's type; with an ABC, the same check would
+    be ten times slower."""
 
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, Decimal)
@@ -44,16 +46,16 @@ if TYPE_CHECKING:
     Exact = Decimal
 else:
 
-    class Money(metaclass=_Read):
-        """An amount: text of plain digits with at most six decimals, or a JSON number, which is
-        rounded half-even to six, so that the noise of binary floats does no harm."""
+    class Money(metaclass=_DecodedAsDecimal):
+        """An amount: a string of digits with at most six decimal places, or a JSON number, which is
+        rounded half-even to six places, to remove the rounding errors of binary floats."""
 
-    class Exact(metaclass=_Read):
-        """A rate, multiplier or percentage: as money, but a number is taken as it is written."""
+    class Exact(metaclass=_DecodedAsDecimal):
+        """A rate, multiplier or percentage: like Money, but a number is not rounded."""
 
 
-class Written(str):
-    """A JSON number with a fraction, an exponent or many digits, as it was written."""
+class _NumberText(str):
+    """The text of a JSON number with a fraction, an exponent or many digits."""
 
     __slots__ = ()
 
@@ -61,48 +63,49 @@ class Written(str):
 def decoder(kind: type[T]) -> "msgspec.json.Decoder[T]":
     """A JSON decoder that reads the `Money` and `Exact` fields of `kind`.
 
-    Text that is no number fails to decode. A number that may not be written like this, with a
-    sign, too many decimals or an exponent beyond MAX_EXPONENT, is read as one that no bound takes.
+    A string that is not a number fails to decode. A number in a forbidden format (with a sign, too
+    many decimal places, or an exponent beyond MAX_EXPONENT) decodes to NaN, which is outside every
+    bound.
     """
-    made: msgspec.json.Decoder[T] = _decoder(kind)  # type: ignore[arg-type]  # types can be hashed
-    return made
+    shared: msgspec.json.Decoder[T] = _decoder(kind)  # type: ignore[arg-type]  # types can be hashed
+    return shared
 
 
 @cache
 def _decoder(kind: Any) -> Any:
-    return msgspec.json.Decoder(kind, dec_hook=_read, float_hook=Written)
+    return msgspec.json.Decoder(kind, dec_hook=_decode, float_hook=_NumberText)
 
 
-def _read(kind: Any, written: Any) -> Decimal:
-    if type(written) is str and written.isascii():
-        whole, point, decimals = written.partition(".")
-        if whole.isdigit() and (
+def _decode(kind: Any, value: Any) -> Decimal:
+    if type(value) is str and value.isascii():
+        integer, point, decimals = value.partition(".")
+        if integer.isdigit() and (
             not point or (decimals.isdigit() and len(decimals) <= MAX_DECIMALS)
         ):
-            return Decimal(written)
-    return _read_other(kind, written)
+            return Decimal(value)
+    return _decode_other(kind, value)
 
 
-def _read_other(kind: Any, written: Any) -> Decimal:
-    """Anything but plain text."""
-    if type(written) is int:
-        return Decimal(written)
-    if not isinstance(written, str):
-        found = _FOUND.get(type(written), type(written).__name__)
-        # A ValueError is what msgspec tells the place of.
-        raise ValueError(f"Expected `decimal`, got `{found}`")  # noqa: TRY004
-    number = _NUMBER.fullmatch(written)
+def _decode_other(kind: Any, value: Any) -> Decimal:
+    """Decode any value but a string of digits."""
+    if type(value) is int:
+        return Decimal(value)
+    if not isinstance(value, str):
+        json_type = _JSON_TYPES.get(type(value), type(value).__name__)
+        # msgspec adds the path of the value only to a ValueError.
+        raise ValueError(f"Expected `decimal`, got `{json_type}`")  # noqa: TRY004
+    number = _NUMBER.fullmatch(value)
     if number is None:
-        raise ValueError(_NO_PLAIN_NUMBER)
+        raise ValueError(_RULE)
     exponent = number["exponent"]
     if exponent is not None and _is_too_large(exponent):
-        return _NOT_ALLOWED
-    if not isinstance(written, Written):
+        return _FORBIDDEN
+    if not isinstance(value, _NumberText):
         if exponent is not None:
-            raise ValueError(_NO_PLAIN_NUMBER)
-        return _NOT_ALLOWED
-    value = Decimal(written)
-    return _rounded(value) if kind is Money else value
+            raise ValueError(_RULE)
+        return _FORBIDDEN
+    decimal = Decimal(value)
+    return _rounded(decimal) if kind is Money else decimal
 
 
 def _is_too_large(exponent: str) -> bool:
@@ -111,41 +114,42 @@ def _is_too_large(exponent: str) -> bool:
 
 
 def _rounded(value: Decimal) -> Decimal:
-    """To six decimals, half-even. What is below zero stays, to be refused, and so does what has
-    more digits than any bound."""
+    """`value` rounded half-even to six decimal places. A value that every bound refuses, because it
+    is negative or too large, is not rounded."""
     if value < 0 or value.adjusted() > MAX_EXPONENT:
         return value
     return value.quantize(MICRO, context=EXACT)
 
 
 def is_amount(value: Decimal) -> bool:
-    """Whether money that was read here is from 0 to MAX_TOTAL."""
+    """Whether a decoded amount of money is from 0 to MAX_TOTAL."""
     return value.is_finite() and _ZERO <= value <= MAX_TOTAL
 
 
 def fits(value: Decimal, *, low: Decimal | int, high: Decimal | int) -> bool:
-    """Whether `value` is a number from `low` to `high` with at most six decimals."""
+    """Whether `value` is a number from `low` to `high` with at most six decimal places."""
     if not value.is_finite() or not low <= value <= high:
         return False
     return value == EXACT.quantize(value, MICRO)
 
 
 def plain(value: Decimal) -> Decimal:
-    """The same number in its shortest plain spelling: 10, 1.5."""
+    """The same number without trailing zeros or an exponent: 10, 1.5."""
     if value == value.to_integral_value():
         return value.quantize(Decimal(1), context=EXACT)
     return value.normalize(EXACT)
 
 
 def with_decimal(value: Decimal) -> Decimal:
-    """The same number with at least one decimal: 1.0, 1.5."""
+    """The same number with at least one decimal place: 1.0, 1.5."""
     if value == value.to_integral_value():
         return value.quantize(Decimal("0.1"), context=EXACT)
     return value.normalize(EXACT)
 
 
 def money(value: Decimal) -> str:
-    """An amount as text, with at least two decimals and no zeros beyond: 25.00, 0.125."""
+    """An amount as text, with at least two decimal places and no trailing zeros after them: 25.00,
+    0.125."""
     if value == value.quantize(_CENT, context=EXACT):
         return str(value.quantize(_CENT, context=EXACT))
     return str(value.normalize(EXACT))

@@ -1,7 +1,7 @@
-"""The public API in one table: per operation its path, owner, scope, parameters, shapes and errors.
+"""The public API in one table: each operation's path, owner, scope, parameters, schemas and errors.
 
-The gateway routes by it and the reference is generated from it. A new operation is one entry here
-and one function in its owner's `api`.
+The gateway routes by this table, and the reference is generated from it. A new operation is one
+entry here and one function in its owner's `api`.
 """
 
 from typing import Any, Final, Literal
@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from libs.contracts import anomalies, api, intake, rewards
-from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_START, OTHER_ID, Schema
+from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_PREFIX, OTHER_ID, Schema
 
 Scope = Literal["read", "earn", "redeem", "manage", "admin"]
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-# The list in a body: its member `items`, or the body itself where it is a list of events.
+# Where a batch is in the body: its member `items`, or the body itself if it is an array of events.
 Batch = Literal["items", "events"]
 
 JSON: Final = "application/json"
@@ -28,23 +28,23 @@ BACKTEST_WEIGHT: Final = 100
 
 
 class Parameter(Struct, frozen=True):
-    """A parameter of the query or the path; `schema` is what its value must be."""
+    """A parameter of the query or the path."""
 
     name: str
-    meaning: str
+    description: str
     schema: Schema
     required: bool = False
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """A method of a path under /v1/stores/{store_id}; `{id}` stands for any one segment.
+    """A method of a path under /v1/stores/{store_id}; `{id}` stands for any single segment.
 
-    `request` is the body's shape, `answer` that of `status`; a `listed` one comes in pages. `errors`
-    are the codes beyond those that any operation may answer. With the query parameter
-    `customer_id`, `for_customer` answers instead, in the shape `answer_for_customer`.
+    `request` is the schema of the body, `response` that of a response with `status`, or of an item if
+    the operation is `listed`, which returns pages. `errors` are the codes in addition to those that
+    any operation may return. With the query parameter `customer_id`, the service `for_customer`
+    responds instead of the owner, with the schema `response_for_customer`.
 
-    In the rate limit it counts as `weight` requests; where `batch` names the list in its body, as
-    one for each entry.
+    The rate limit counts the operation as `weight` requests, or as one per entry of its `batch`.
     """
 
     id: str
@@ -58,35 +58,35 @@ class Operation(Struct, frozen=True, kw_only=True):
     request: Any = None
     media_types: tuple[str, ...] = (JSON,)
     largest_body: int = BODY_BYTES
-    answer: Any = None
+    response: Any = None
     status: int = 200
     listed: bool = False
     errors: tuple[str, ...] = ()
     for_customer: Owner | None = None
-    answer_for_customer: Any = None
+    response_for_customer: Any = None
     weight: int = 1
     batch: Batch | None = None
 
     @property
     def is_write(self) -> bool:
-        """Whether it changes something: then it takes an Idempotency-Key."""
+        """Whether the operation changes data, and so requires an Idempotency-Key."""
         return self.method != "GET" and self.scope != "read"
 
 
-def _choice(name: str, meaning: str, *choices: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "enum": list(choices)})
+def _choice(name: str, description: str, *choices: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "enum": list(choices)})
 
 
-def _day(name: str, meaning: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "format": "date"})
+def _day(name: str, description: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "format": "date"})
 
 
-def _moment(name: str, meaning: str) -> Parameter:
-    return Parameter(name, meaning, {"type": "string", "format": "date-time"})
+def _moment(name: str, description: str) -> Parameter:
+    return Parameter(name, description, {"type": "string", "format": "date-time"})
 
 
-def _subject(meaning: str, schema: Schema = OTHER_ID) -> Parameter:
-    return Parameter("id", meaning, schema, required=True)
+def _subject(description: str, schema: Schema = OTHER_ID) -> Parameter:
+    return Parameter("id", description, schema, required=True)
 
 
 MAX_LIMIT: Final = 100
@@ -95,23 +95,23 @@ DEFAULT_LIMIT: Final = 20
 PAGE: Final = (
     Parameter(
         "limit",
-        "How many to answer at most.",
+        "The maximum number of items to return.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
     ),
     Parameter(
         "starting_after",
-        "The id of the last one seen: the answer goes on after it.",
+        "The id of the last item of the previous page; the page continues after it.",
         {"type": "string"},
     ),
 )
 
-_CUSTOMER: Final = _subject("The shop's own id of the customer.", CUSTOMER_ID)
-_OF_CUSTOMER: Final = Parameter("customer_id", "Only this customer's.", CUSTOMER_ID)
-_PROGRAM: Final = _subject("A programme's id, `loy_…`.")
-_TRANSACTION: Final = _subject("A transaction's id, `txn_…`.")
-_REWARD: Final = _subject("A reward's id, `rwd_…`.")
-_REDEMPTION: Final = _subject("A redemption's id, `rdm_…`.")
-_ANOMALY: Final = _subject("An anomaly's id, `anom_…`.")
+_CUSTOMER: Final = _subject("The customer's id in the shop.", CUSTOMER_ID)
+_CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)
+_PROGRAM: Final = _subject("The id of a program, `loy_…`.")
+_TRANSACTION: Final = _subject("The id of a transaction, `txn_…`.")
+_REWARD: Final = _subject("The id of a reward, `rwd_…`.")
+_REDEMPTION: Final = _subject("The id of a redemption, `rdm_…`.")
+_ANOMALY: Final = _subject("The id of an anomaly, `anom_…`.")
 
 OPERATIONS: Final = (
     Operation(
@@ -122,7 +122,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="List all loyalty programs of the store, oldest first.",
         query=PAGE,
-        answer=api.Program,
+        response=api.Program,
         listed=True,
     ),
     Operation(
@@ -133,7 +133,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Create a loyalty program.",
         request=api.ProgramCreate,
-        answer=api.Program,
+        response=api.Program,
         status=201,
     ),
     Operation(
@@ -144,7 +144,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a loyalty program.",
         subject=_PROGRAM,
-        answer=api.Program,
+        response=api.Program,
     ),
     Operation(
         id="updateProgram",
@@ -152,10 +152,10 @@ OPERATIONS: Final = (
         path="loyalty-programs/{id}",
         owner="earning",
         scope="manage",
-        summary="Change what the body names; from then on it prices what is posted.",
+        summary="Change the fields in the body; they apply to everything that is posted afterwards.",
         subject=_PROGRAM,
         request=api.ProgramPatch,
-        answer=api.Program,
+        response=api.Program,
     ),
     Operation(
         id="earn",
@@ -163,9 +163,9 @@ OPERATIONS: Final = (
         path="loyalty/earn",
         owner="earning",
         scope="earn",
-        summary="Award points to a customer by hand.",
+        summary="Award points to a customer manually.",
         request=api.EarnRequest,
-        answer=api.Transaction,
+        response=api.Transaction,
         status=201,
         errors=("program_inactive", "account_suspended", "conflict"),
     ),
@@ -175,11 +175,11 @@ OPERATIONS: Final = (
         path="loyalty/earn/batch",
         owner="earning",
         scope="earn",
-        summary="Award points to up to 500 customers; each award has a verdict of its own.",
+        summary="Award points to up to 500 customers; each award succeeds or fails separately.",
         request=api.EarnBatchRequest,
         largest_body=BATCH_BYTES,
         batch="items",
-        answer=api.BatchAnswer,
+        response=api.BatchAnswer,
     ),
     Operation(
         id="adjust",
@@ -187,9 +187,9 @@ OPERATIONS: Final = (
         path="loyalty/adjust",
         owner="earning",
         scope="manage",
-        summary="Correct a balance by hand; the lifetime points stay as they are.",
+        summary="Adjust a balance manually; the lifetime points are not changed.",
         request=api.AdjustRequest,
-        answer=api.Transaction,
+        response=api.Transaction,
         status=201,
         errors=("insufficient_points", "conflict"),
     ),
@@ -204,7 +204,7 @@ OPERATIONS: Final = (
         media_types=(CLOUD_EVENT, CLOUD_EVENTS, JSON),
         largest_body=BATCH_BYTES,
         batch="events",
-        answer=intake.EventsAnswer,
+        response=intake.EventsAnswer,
         status=202,
     ),
     Operation(
@@ -213,14 +213,14 @@ OPERATIONS: Final = (
         path="loyalty/customers",
         owner="earning",
         scope="read",
-        summary="List customers by their ids, without transactions.",
+        summary="List customers in the order of their ids, without transactions.",
         query=(
             *PAGE,
-            Parameter("query", "The start of the id.", CUSTOMER_ID_START),
-            Parameter("tier", "The name of the tier they hold.", {"type": "string"}),
-            _choice("status", "Only accounts in this status.", "active", "suspended"),
+            Parameter("query", "The prefix of the id.", CUSTOMER_ID_PREFIX),
+            Parameter("tier", "Only customers in the tier with this name.", {"type": "string"}),
+            _choice("status", "Only accounts with this status.", "active", "suspended"),
         ),
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
         listed=True,
     ),
     Operation(
@@ -231,7 +231,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a customer's balance, tier and ten newest transactions.",
         subject=_CUSTOMER,
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
     ),
     Operation(
         id="updateCustomer",
@@ -239,10 +239,10 @@ OPERATIONS: Final = (
         path="loyalty/customers/{id}",
         owner="earning",
         scope="manage",
-        summary="Suspend a customer's account, or make it active again.",
+        summary="Suspend or reactivate a customer's account.",
         subject=_CUSTOMER,
         request=api.CustomerPatch,
-        answer=api.CustomerStatus,
+        response=api.CustomerStatus,
     ),
     Operation(
         id="getSummary",
@@ -250,12 +250,12 @@ OPERATIONS: Final = (
         path="loyalty/summary",
         owner="earning",
         scope="read",
-        summary="Get the program at a glance: points per day, customers per tier.",
+        summary="Get key figures of the program: points per day, customers per tier.",
         query=(
-            _day("from", "The first day, in UTC; as shipped 29 days before the last."),
-            _day("to", "The last day, in UTC, itself included; as shipped today."),
+            _day("from", "The first day, in UTC; by default 29 days before the last."),
+            _day("to", "The last day, in UTC, inclusive; by default today."),
         ),
-        answer=api.Summary,
+        response=api.Summary,
     ),
     Operation(
         id="listTransactions",
@@ -266,16 +266,16 @@ OPERATIONS: Final = (
         summary="List point transactions, newest first.",
         query=(
             *PAGE,
-            _OF_CUSTOMER,
+            _CUSTOMER_FILTER,
             _choice(
                 "type",
-                "Only those of this type.",
+                "Only transactions of this type.",
                 *("earn", "redeem", "refund", "void", "cancel", "adjust", "expire"),
             ),
             _moment("created_after", "Posted at this time or later."),
             _moment("created_before", "Posted at this time or earlier."),
         ),
-        answer=api.Transaction,
+        response=api.Transaction,
         listed=True,
     ),
     Operation(
@@ -286,7 +286,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a transaction.",
         subject=_TRANSACTION,
-        answer=api.Transaction,
+        response=api.Transaction,
     ),
     Operation(
         id="listRewards",
@@ -295,18 +295,18 @@ OPERATIONS: Final = (
         owner="catalog",
         for_customer="redemption",
         scope="read",
-        summary="List the rewards that can be had now, oldest first.",
+        summary="List the rewards that are available now, oldest first.",
         query=(
             *PAGE,
-            _choice("include", "`all`: also those that cannot be had now.", "all"),
+            _choice("include", "`all`: also rewards that are not available now.", "all"),
             Parameter(
                 "customer_id",
-                "Tell of each whether this customer can have it, and if not, why.",
+                "Show for each reward whether it is available to this customer, and if not, why.",
                 CUSTOMER_ID,
             ),
         ),
-        answer=rewards.Reward,
-        answer_for_customer=rewards.RewardForCustomer,
+        response=rewards.Reward,
+        response_for_customer=rewards.RewardForCustomer,
         listed=True,
     ),
     Operation(
@@ -317,7 +317,7 @@ OPERATIONS: Final = (
         scope="manage",
         summary="Add a reward to the catalog.",
         request=rewards.RewardCreate,
-        answer=rewards.Reward,
+        response=rewards.Reward,
         status=201,
         errors=("conflict",),
     ),
@@ -329,7 +329,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a reward.",
         subject=_REWARD,
-        answer=rewards.Reward,
+        response=rewards.Reward,
     ),
     Operation(
         id="updateReward",
@@ -337,10 +337,10 @@ OPERATIONS: Final = (
         path="loyalty/rewards/{id}",
         owner="catalog",
         scope="manage",
-        summary="Change what the body names; null removes an optional field.",
+        summary="Change the fields in the body; null removes an optional field.",
         subject=_REWARD,
         request=rewards.RewardPatch,
-        answer=rewards.Reward,
+        response=rewards.Reward,
     ),
     Operation(
         id="deleteReward",
@@ -348,7 +348,7 @@ OPERATIONS: Final = (
         path="loyalty/rewards/{id}",
         owner="catalog",
         scope="manage",
-        summary="Take a reward out of the catalog; its id is never used again.",
+        summary="Delete a reward from the catalog; its id cannot be used again.",
         subject=_REWARD,
         status=204,
     ),
@@ -360,7 +360,7 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Redeem a reward for a customer.",
         request=rewards.RedeemRequest,
-        answer=rewards.RedeemAnswer,
+        response=rewards.RedeemAnswer,
         status=201,
         errors=(
             "reward_unavailable",
@@ -379,15 +379,15 @@ OPERATIONS: Final = (
         summary="List redemptions, newest first.",
         query=(
             *PAGE,
-            _OF_CUSTOMER,
+            _CUSTOMER_FILTER,
             _choice(
                 "status",
-                "Only those in this status; `released` are attempts that were refused, which no "
-                "other list shows.",
+                "Only redemptions with this status. Refused attempts have the status `released`; "
+                "without this filter they are not listed.",
                 *("reserved", "confirmed", "used", "cancelling", "cancelled", "released"),
             ),
         ),
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         listed=True,
     ),
     Operation(
@@ -398,7 +398,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get a redemption.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
     ),
     Operation(
         id="cancelRedemption",
@@ -406,9 +406,9 @@ OPERATIONS: Final = (
         path="loyalty/redemptions/{id}/cancel",
         owner="redemption",
         scope="redeem",
-        summary="Cancel a redemption that was not used; its points are returned.",
+        summary="Cancel a redemption that is not used yet; its points are returned.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         errors=("conflict",),
     ),
     Operation(
@@ -417,9 +417,9 @@ OPERATIONS: Final = (
         path="loyalty/redemptions/{id}/use",
         owner="redemption",
         scope="redeem",
-        summary="Mark a redemption as used: the customer has had the reward.",
+        summary="Mark a redemption as used: the customer has received the reward.",
         subject=_REDEMPTION,
-        answer=rewards.Redemption,
+        response=rewards.Redemption,
         errors=("conflict",),
     ),
     Operation(
@@ -428,14 +428,18 @@ OPERATIONS: Final = (
         path="loyalty/anomalies",
         owner="anomaly",
         scope="read",
-        summary="List flagged suspicious earning, newest first.",
+        summary="List flagged anomalies, newest first.",
         query=(
             *PAGE,
-            _choice("status", "Only those in it.", "pending_review", "in_review", "resolved"),
-            _choice("type", "Only of this type.", *anomalies.ANOMALY_TYPES),
-            _OF_CUSTOMER,
+            _choice(
+                "status",
+                "Only anomalies with this status.",
+                *("pending_review", "in_review", "resolved"),
+            ),
+            _choice("type", "Only anomalies of this type.", *anomalies.ANOMALY_TYPES),
+            _CUSTOMER_FILTER,
         ),
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
         listed=True,
     ),
     Operation(
@@ -446,7 +450,7 @@ OPERATIONS: Final = (
         scope="read",
         summary="Get an anomaly.",
         subject=_ANOMALY,
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
     ),
     Operation(
         id="updateAnomaly",
@@ -454,10 +458,10 @@ OPERATIONS: Final = (
         path="loyalty/anomalies/{id}",
         owner="anomaly",
         scope="manage",
-        summary="Take an anomaly into review, or resolve it for good.",
+        summary="Start the review of an anomaly, or resolve it permanently.",
         subject=_ANOMALY,
         request=anomalies.AnomalyPatch,
-        answer=anomalies.Anomaly,
+        response=anomalies.Anomaly,
         errors=("conflict",),
     ),
     Operation(
@@ -467,7 +471,7 @@ OPERATIONS: Final = (
         owner="anomaly",
         scope="read",
         summary="Get the detectors' modes and parameters.",
-        answer=anomalies.AnomalySettings,
+        response=anomalies.AnomalySettings,
     ),
     Operation(
         id="updateAnomalySettings",
@@ -475,9 +479,9 @@ OPERATIONS: Final = (
         path="loyalty/anomaly-settings",
         owner="anomaly",
         scope="manage",
-        summary="Replace the detectors' modes and parameters; what is left out is as shipped.",
+        summary="Replace the detectors' modes and parameters; omitted ones get their default values.",
         request=anomalies.AnomalySettings,
-        answer=anomalies.AnomalySettings,
+        response=anomalies.AnomalySettings,
     ),
     Operation(
         id="backtestAnomalySettings",
@@ -485,9 +489,9 @@ OPERATIONS: Final = (
         path="loyalty/anomaly-settings/backtest",
         owner="anomaly",
         scope="read",
-        summary="Tell what other settings would have flagged; changes nothing.",
+        summary="Count what other settings would have flagged, without changing anything.",
         request=anomalies.BacktestRequest,
-        answer=anomalies.BacktestAnswer,
+        response=anomalies.BacktestAnswer,
         weight=BACKTEST_WEIGHT,
     ),
 )

@@ -1,11 +1,11 @@
-"""The REST shapes of rewards and redemptions. The fields that clients rely on come first."""
+"""The REST schemas of rewards and redemptions. The fields that clients rely on come first."""
 
 from decimal import Decimal
 from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts.api import Answer, Request
+from libs.contracts.api import Request, Response
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import Exact, Money
 
@@ -22,16 +22,16 @@ MAX_METADATA_KEY: Final = 40
 MAX_METADATA_VALUE: Final = 500
 
 
-class RewardValue(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """What a reward is worth: `amount` of money in `currency`, or `percent` off."""
+class RewardValue(Response, frozen=True, kw_only=True, omit_defaults=True):
+    """The worth of a reward: either `amount`, money in `currency`, or a discount of `percent`."""
 
     amount: str | None = None
     currency: str | None = None
     percent: Decimal | None = None
 
 
-class Reward(Answer, frozen=True, kw_only=True):
-    """A reward; `points_cost` is its price in points, `stock_left` what is left of `stock`."""
+class Reward(Response, frozen=True, kw_only=True):
+    """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`."""
 
     id: str
     name: str
@@ -52,8 +52,8 @@ class Reward(Answer, frozen=True, kw_only=True):
 
 
 class RewardForCustomer(Reward, frozen=True, kw_only=True):
-    """A reward, and whether a customer can have it now: if not, `reason` is that of the refusal or
-    else its code, and `missing` are the points it lacks."""
+    """A reward, and whether it is available to a customer now. If not, `reason` is the reason of the
+    refusal or else its code, and `missing` the number of missing points."""
 
     available: bool
     reason: str | UnsetType = UNSET
@@ -69,7 +69,7 @@ class RewardValueInput(Request, frozen=True, kw_only=True):
 
 
 class RewardCreate(Request, frozen=True, kw_only=True):
-    """A new reward; `id` may be the caller's own (`rwd_…`), null and absent mean the same."""
+    """A new reward. The caller may choose the `id` (`rwd_…`). A field that is null counts as absent."""
 
     name: str
     points_cost: int
@@ -88,7 +88,7 @@ class RewardCreate(Request, frozen=True, kw_only=True):
 
 
 class RewardPatch(Request, frozen=True, kw_only=True):
-    """What is left out stays as it is; null removes an optional field."""
+    """Omitted fields are not changed; null removes an optional field."""
 
     name: str | UnsetType = UNSET
     points_cost: int | UnsetType = UNSET
@@ -106,15 +106,15 @@ class RewardPatch(Request, frozen=True, kw_only=True):
 
 
 class RedeemRequest(Request, frozen=True, kw_only=True):
-    """Redeem a reward; with `points_cost`, refuse it at any other price."""
+    """Redeem a reward; with `points_cost`, only at this price."""
 
     customer_id: str
     reward_id: str
     points_cost: int | None = None
 
 
-class RedeemAnswer(Answer, frozen=True, kw_only=True):
-    """The transaction of a redemption; `code` is what the shop honours, where the reward has one."""
+class RedeemAnswer(Response, frozen=True, kw_only=True):
+    """The transaction of a redemption; `code` is the code that the shop accepts, if there is one."""
 
     id: str
     customer_id: str
@@ -127,8 +127,8 @@ class RedeemAnswer(Answer, frozen=True, kw_only=True):
     code: str | UnsetType = UNSET
 
 
-class Redemption(Answer, frozen=True, kw_only=True):
-    """A redemption and where it stands; `points` is what it took, positive."""
+class Redemption(Response, frozen=True, kw_only=True):
+    """A redemption and its status; `points` is its price, a positive number."""
 
     id: str
     customer_id: str

@@ -14,7 +14,7 @@ CATALOG_REWARD: Final = "catalog.reward"
 ANOMALY_FLAGGED: Final = "anomaly.flagged"
 ANOMALY_RESOLVED: Final = "anomaly.resolved"
 
-# A topic takes records up to 1 MiB; its dead letters have room for the headers that they add.
+# A topic accepts records up to 1 MiB; its dead letters have room for their additional headers.
 MAX_RECORD_BYTES: Final = 1_048_576
 MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 65_536
 
@@ -24,7 +24,7 @@ def _up_to(largest: int) -> dict[str, str]:
 
 
 class Topic(Struct, frozen=True):
-    """A topic as it is created; `config` holds Kafka's own topic settings."""
+    """A topic to be created; `config` has Kafka's settings of the topic."""
 
     name: str
     partitions: int = 6
@@ -32,33 +32,33 @@ class Topic(Struct, frozen=True):
 
     @property
     def dead_letters(self) -> str:
-        """Where a record goes that can never be processed."""
+        """The name of the topic of its dead letters."""
         return dead_letter_topic(self.name)
 
     @property
     def dead_letter_topic(self) -> "Topic":
-        """The topic of its dead letters, as it is created."""
+        """The topic of its dead letters."""
         return Topic(self.dead_letters, 1, _up_to(MAX_DEAD_LETTER_BYTES))
 
 
 def dead_letter_topic(topic: str) -> str:
-    """The topic that takes what `topic`'s consumers could not process."""
+    """The name of the topic for records of `topic` that can never be processed."""
     return f"{topic}.dlq"
 
 
 def record_key(store_id: str, subject_id: str) -> bytes:
-    """The key that keeps the events of one subject, a customer or a reward, in order."""
+    """The record key of a subject, a customer or a reward; events of a subject stay in order."""
     return f"{store_id}:{subject_id}".encode()
 
 
-# Those that somebody of ours consumes have dead letters.
+# The topics that a service consumes; each has a dead-letter topic.
 CONSUMED: Final = (
     Topic(ORDER_COMPLETED),
     Topic(ORDER_REFUNDED),
     Topic(POINTS_EARNED),
     Topic(POINTS_REDEEMED),
     Topic(POINTS_ADJUSTED),
-    # The last version of each reward is kept permanently: the topic alone rebuilds a catalog.
+    # The last version of each reward is retained permanently: a catalog can be rebuilt from the topic.
     Topic(CATALOG_REWARD, config=_up_to(MAX_RECORD_BYTES) | {"cleanup.policy": "compact"}),
     Topic(ANOMALY_RESOLVED),
 )

@@ -1,1 +1,1 @@
-"""The bottom of the house: ids, time, errors and settings, free of I/O and frameworks."""
+"""The lowest layer: ids, time, errors and settings, without I/O or frameworks."""

@@ -4,10 +4,10 @@ from msgspec import Struct
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """The API key, the request's id through all services, and the Idempotency-Key of a write.
+    """The API key, the request's id in all services, and the Idempotency-Key of a write.
 
-    Every write passes this on to what it writes, so that a change can be traced to its request.
-    `key_id` identifies a key without revealing it; `key_name` is the name that it was created with.
+    Every write passes this on to the code that stores it, so that a change can be traced to its
+    request. `key_id` identifies a key without revealing it; `key_name` is its name at creation.
     """
 
     key_id: str

@@ -1,4 +1,4 @@
-"""Time: always UTC, always milliseconds, written with a `Z`."""
+"""Times: always in UTC and in milliseconds, written with a `Z`."""
 
 import re
 import time
@@ -9,25 +9,25 @@ from typing import Final
 
 Clock = Callable[[], datetime]
 
-# RFC 3339: a full date, a full time, an offset. `fromisoformat` alone would take much more.
+# RFC 3339: a full date, a full time, an offset. `fromisoformat` accepts many other formats.
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
 
 
 def utc_now() -> datetime:
-    """The present, cut to milliseconds."""
+    """The current time, truncated to milliseconds."""
     return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1_000, UTC)
 
 
 def truncate(moment: datetime) -> datetime:
-    """`moment` in UTC without what is finer than a millisecond."""
+    """`moment` in UTC, truncated to milliseconds."""
     moment = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    finer = moment.microsecond % 1000
-    return moment.replace(microsecond=moment.microsecond - finer) if finer else moment
+    surplus = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - surplus) if surplus else moment
 
 
-# A batch writes each of its moments several times: in the entry, in the order, in the event.
+# A batch formats each of its times repeatedly: for the ledger entry, the order and the event.
 @lru_cache(maxsize=8_192)
 def format_time(moment: datetime) -> str:
     """`2026-03-10T12:00:00.000Z`; `moment` must be in UTC."""
@@ -35,7 +35,8 @@ def format_time(moment: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Read an RFC 3339 time with any offset as UTC; ValueError for anything else."""
+    """Parse an RFC 3339 time with any offset into UTC. Raises ValueError, whose text is shown to the
+    caller, for any other text and for a time outside the range of `datetime`."""
     if not _RFC3339.fullmatch(text):
         msg = "must be an RFC 3339 time with an offset, as in 2026-03-10T12:00:00Z"
         raise ValueError(msg)

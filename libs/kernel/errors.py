@@ -1,30 +1,30 @@
-"""The errors callers meet, each with a stable code and the data that explains it.
+"""The errors that callers see, each with a stable code and the data that explains it.
 
 The tree::
 
     WhaleError
-     ├── Unauthenticated          no valid key
-     ├── NotFound                 nothing of that id in this store
-     ├── InsufficientScope        the key may not do this
-     ├── RateLimited              too many requests for this key
+     ├── Unauthenticated          the request has no valid key
+     ├── NotFound                 the store has no resource with this id
+     ├── InsufficientScope        the key lacks the required scope
+     ├── RateLimited              too many requests with this key
      ├── RequestTimeout           headers or body arrive too slowly
      ├── HeadersTooLarge          too many header bytes, or too many headers
-     ├── MethodNotAllowed         the path exists, the method does not
-     ├── TooLarge                 the body is over its bound
-     ├── UnsupportedMediaType     the body is not JSON
-     ├── InvalidRequest           faulty values, all named at once
-     ├── IdempotencyKeyReused     the key stands for another request
-     ├── IdempotencyInFlight      the first request with the key still runs
-     ├── Refused                  a rule forbids it; nothing was changed
+     ├── MethodNotAllowed         the path does not support the method
+     ├── TooLarge                 the body exceeds its limit
+     ├── UnsupportedMediaType     the media type is not JSON
+     ├── InvalidRequest           the request has invalid values; all are listed
+     ├── IdempotencyKeyReused     the key was used with a different request
+     ├── IdempotencyInFlight      the first request with the key is still in progress
+     ├── Refused                  conflict with the current state; nothing was changed
      │    ├── RewardUnavailable
      │    ├── Conflict
      │    ├── ProgramInactive
      │    ├── AccountSuspended
      │    └── InsufficientPoints
-     ├── Unavailable              did not happen, or is settled soon: try again
-     └── InternalError            a defect of ours
+     ├── Unavailable              not applied, or the outcome is not known yet: retry
+     └── InternalError            a defect of the service
 
-An error knows nothing of HTTP: its status stands in one table, in libs.web.problems.
+Errors are independent of HTTP: libs.web.problems maps each to its status.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from msgspec import Struct
 
 
 class Fault(Struct, frozen=True, omit_defaults=True):
-    """One faulty value of a request: where it stands and what is wrong with it.
+    """One invalid value of a request: where it is, and what is wrong with it.
 
-    One of `pointer` (JSON pointer into the body, `#/tiers/1/min_points`), `parameter` (a query or
-    path parameter) and `header` is set, and none where the request as a whole cannot be read.
+    At most one of `pointer` (JSON pointer into the body, `#/tiers/1/min_points`), `parameter` (a
+    query or path parameter) and `header` is set; none is set if the whole request is unreadable.
     """
 
     detail: str
@@ -48,7 +48,8 @@ class Fault(Struct, frozen=True, omit_defaults=True):
 
 
 class WhaleError(Exception):
-    """The root: `detail` is a sentence for a person, `extra` the members beyond RFC 9457's own."""
+    """The base class. `detail` is a sentence for people; `extra` has the members that are not in
+    RFC 9457."""
 
     code: ClassVar[str] = "internal_error"
 
@@ -74,7 +75,7 @@ class InsufficientScope(WhaleError):
 
 
 class RateLimited(WhaleError):
-    """`retry_after_seconds` and the two header values go out as headers, not as members."""
+    """`retry_after_seconds` and the two header values are sent as headers, not as members."""
 
     code = "rate_limited"
 
@@ -128,7 +129,7 @@ class IdempotencyInFlight(WhaleError):
 
 
 class Refused(WhaleError):
-    """A rule forbids it; nothing was changed."""
+    """The request breaks a rule or conflicts with the current state; nothing was changed."""
 
 
 RewardReason = Literal[
@@ -156,14 +157,14 @@ class AccountSuspended(Refused):
 
 
 class InsufficientPoints(Refused):
-    """All three are points: what the customer has, what it takes, and the difference."""
+    """All three members are points: the balance, the points required, and their difference."""
 
     code = "insufficient_points"
 
     def __init__(self, *, balance: int, required: int) -> None:
         missing = required - balance
         super().__init__(
-            f"The balance is {balance:,} points and this takes {required:,}: {missing:,} missing.",
+            f"The balance is {balance:,} points; {required:,} are required ({missing:,} short).",
             balance=balance,
             required=required,
             missing=missing,

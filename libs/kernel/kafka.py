@@ -1,4 +1,4 @@
-"""How Kafka is reached safely: the settings that every service and tool shares."""
+"""The settings of secure connections to Kafka, shared by every service and tool."""
 
 from typing import Final, Literal
 
@@ -6,23 +6,25 @@ from msgspec import Struct
 
 
 class KafkaSecurity(Struct, frozen=True, kw_only=True):
-    """The base of settings of whatever reaches Kafka."""
+    """The base class of the settings of every process that connects to Kafka."""
 
-    # How connections to Kafka are protected: `SASL_SSL` in production.
+    # How connections to Kafka are protected; use `SASL_SSL` in production.
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    # How the name and the password are shown to Kafka, with a protocol that begins with SASL.
+    # How the user name and the password are sent to Kafka, for a protocol that begins with SASL.
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     kafka_sasl_username: str | None = None
     kafka_sasl_password: str | None = None
-    # The authorities that may have signed Kafka's certificate; the system's unless set.
+    # The certificate authorities that Kafka's certificate is checked against; by default, the system's.
     kafka_ca_file: str | None = None
-    # A certificate of our own and its key, where Kafka asks for one.
+    # The client certificate and its key, if Kafka requires one.
     kafka_certificate_file: str | None = None
     kafka_key_file: str | None = None
 
     def __post_init__(self) -> None:
-        named = self.kafka_sasl_username is not None and self.kafka_sasl_password is not None
-        if self.uses_sasl and not named:
+        has_credentials = (
+            self.kafka_sasl_username is not None and self.kafka_sasl_password is not None
+        )
+        if self.uses_sasl and not has_credentials:
             raise ValueError(
                 f"WHALE_KAFKA_SASL_USERNAME and WHALE_KAFKA_SASL_PASSWORD are required with "
                 f"{self.kafka_security_protocol}"

@@ -277,19 +277,17 @@ class BatchConsumer(Generic[E]):
         except (KafkaError, ValueError) as error:
             log.warning("offsets_not_committed", group=self._group, error=repr(error))
         self._next_offsets |= next_offsets
-        self._report_progress()
+        self._report_progress(consumer)
 
-    def _report_progress(self) -> None:
+    def _report_progress(self, consumer: Any) -> None:
         """Measure the lag, and pass the progress on to the look-ahead."""
-        assignment = self._consumer.assignment()
+        assignment = consumer.assignment()
         next_offsets = {
             partition: offset
             for partition, offset in self._next_offsets.items()
             if partition in assignment
         }
-        end_offsets = {
-            partition: self._consumer.highwater(partition) or 0 for partition in next_offsets
-        }
+        end_offsets = {partition: consumer.highwater(partition) or 0 for partition in next_offsets}
         lag = dict.fromkeys(self._topics, 0)
         for partition, offset in next_offsets.items():
             lag[partition.topic] += max(end_offsets[partition] - offset, 0)

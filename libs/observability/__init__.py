@@ -1,1 +1,1 @@
-"""Logs, traces and metrics, each decided once."""
+"""Logs, traces and metrics, configured once for all services."""

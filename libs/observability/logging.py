@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with the request and the trace it belongs to."""
+"""Structured logs: one JSON object per line, with the request and the trace that it belongs to."""
 
 import logging
 import sys
@@ -8,14 +8,17 @@ import structlog
 
 
 def configure(*, service: str, level: str) -> None:
-    """Send every log of the process, ours and the libraries', to standard output as JSON lines."""
+    """Write every log of the process, including those of libraries, to standard output as JSON lines.
+
+    `level` is the name of the lowest level that is written, such as "info".
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        # Without the locals of each frame: they hold keys and customers' data.
+        # Without the local variables of each frame: they contain keys and customer data.
         structlog.processors.ExceptionRenderer(
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         ),
@@ -40,12 +43,12 @@ def configure(*, service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Each says at info what our own logs and metrics say better.
-    for noisy in ("aiokafka", "uvicorn.access", "uvicorn.error", "alembic"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # Their info logs repeat what the project's own logs and metrics report.
+    for verbose in ("aiokafka", "uvicorn.access", "uvicorn.error", "alembic"):
+        logging.getLogger(verbose).setLevel(max(logging.WARNING, root.level))
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module: `get(__name__)`."""
+    """The logger of a module, as in `log = logging.get(__name__)`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -1,16 +1,16 @@
-"""Every metric of the project, declared in this one place."""
+"""Declares every metric of the project."""
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# From a fraction of a millisecond to what a caller gives up on.
+# From one millisecond to the time after which callers give up.
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 
 HTTP_SECONDS: Final = Histogram(
     "whale_http_request_seconds",
-    "Time to answer a request, by route, method and status.",
+    "Time to respond to a request, by route, method and status.",
     ["route", "method", "status"],
     buckets=_SECONDS,
 )
@@ -40,7 +40,7 @@ BATCH_RECORDS: Final = Histogram(
 )
 CONSUMER_RETRIES: Final = Counter(
     "whale_consumer_retries_total",
-    "Attempts that failed, because the store was unavailable (transient) or for a defect of ours.",
+    "Failed attempts, because the database was unavailable (transient) or because of a defect.",
     ["group", "cause"],
 )
 DEAD_LETTERS: Final = Counter(
@@ -50,33 +50,34 @@ DEAD_LETTERS: Final = Counter(
 )
 GUEST_EVENTS: Final = Counter(
     "whale_guest_events_total",
-    "Orders and refunds without a customer, which were passed over, by topic.",
+    "Orders and refunds without a customer, which were ignored, by topic.",
     ["topic"],
 )
 OUTBOX_AGE: Final = Gauge(
-    "whale_outbox_age_seconds", "Age of the oldest event that waits to be published."
+    "whale_outbox_age_seconds", "Age of the oldest event that is not published yet."
 )
-OUTBOX_ROWS: Final = Gauge("whale_outbox_rows", "Outbox rows that the last look found waiting.")
+OUTBOX_ROWS: Final = Gauge("whale_outbox_rows", "Outbox rows in the relay's last read.")
 RELAY_PUBLISHED: Final = Counter(
     "whale_relay_published_total", "Events published from the outbox, by topic.", ["topic"]
 )
 RATE_LIMITED: Final = Counter(
-    "whale_rate_limited_total", "Requests refused for a used-up allowance."
+    "whale_rate_limited_total", "Requests refused because of a rate limit."
 )
 LIMITS_UNENFORCED: Final = Counter(
-    "whale_rate_limits_unenforced_total", "Requests let through because the limits' store was away."
+    "whale_rate_limits_unenforced_total",
+    "Requests allowed without a rate limit because Redis was unavailable.",
 )
 HTTP_REFUSED: Final = Counter(
     "whale_http_refused_total",
-    "Requests and connections refused before any route saw them, by the problem's code.",
+    "Requests and connections refused before routing, by problem code.",
     ["code"],
 )
-WINDOWS_AWAY: Final = Counter(
-    "whale_anomaly_windows_away_total",
-    "Batches of earnings judged without the windows in Redis, which was away.",
+WINDOWS_UNAVAILABLE: Final = Counter(
+    "whale_anomaly_windows_unavailable_total",
+    "Batches of earnings judged without the windows in Redis, which was unavailable.",
 )
 ANOMALIES_FLAGGED: Final = Counter(
-    "whale_anomalies_flagged_total", "Anomalies found, by type and mode.", ["type", "mode"]
+    "whale_anomalies_flagged_total", "Flagged anomalies, by type and mode.", ["type", "mode"]
 )
 UPSTREAM_FAILURES: Final = Counter(
     "whale_upstream_failures_total",

@@ -1,4 +1,4 @@
-"""W3C trace context: handed on from the shop's request to whatever it causes."""
+"""W3C trace context: passed on from a shop's request to the requests and events it causes."""
 
 import contextlib
 import re
@@ -12,10 +12,10 @@ HEADER: Final = "traceparent"
 _FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def traceparent(given: str | None) -> str:
-    """The caller's trace where it is a valid one, else the start of a new one."""
-    if given is not None and _FORM.fullmatch(given):
-        return given
+def traceparent(incoming: str | None) -> str:
+    """The caller's trace if it is valid, else a new one."""
+    if incoming is not None and _FORM.fullmatch(incoming):
+        return incoming
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
@@ -23,15 +23,15 @@ _current: ContextVar[str] = ContextVar("traceparent", default="")
 
 
 def current() -> str:
-    """The trace of the request that is being served, or "" outside of requests and without one."""
+    """The trace of the current request; "" outside of requests, and in requests without a trace."""
     return _current.get()
 
 
 @contextlib.contextmanager
-def carried(given: str) -> Iterator[None]:
-    """Inside this context, and in the tasks begun in it, a request with the trace `given` is being
-    served. What is no valid one is none."""
-    token = _current.set(given if _FORM.fullmatch(given) else "")
+def use_trace(traceparent: str) -> Iterator[None]:
+    """Make `traceparent` the current trace in this context, and in the tasks that are started in it.
+    An invalid value counts as no trace."""
+    token = _current.set(traceparent if _FORM.fullmatch(traceparent) else "")
     try:
         yield
     finally:

@@ -191,8 +191,8 @@ async def _find_response(connection: Connection, claim: Claim | None) -> StoredR
     return (await find(connection, [claim])).response_to(claim)
 
 
-def purging(engine: AsyncEngine) -> Periodic:
-    """Deletes expired keys every ten minutes."""
+def idempotency_key_purger(engine: AsyncEngine) -> Periodic:
+    """A background task that deletes expired keys every ten minutes."""
 
     async def purge() -> None:
         async with transaction(engine) as connection:

@@ -5,6 +5,8 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from libs.kernel.errors import Fault, InvalidRequest
+
 T = TypeVar("T")
 
 # `total` is exact up to this count. Counting further would read a store's whole history.
@@ -24,3 +26,11 @@ class Listed(Struct, Generic[T], frozen=True):
     items: Sequence[T]
     has_more: bool
     counted: int
+
+
+def unknown_cursor(kind: str) -> InvalidRequest:
+    """The error for a `starting_after` that is not the id of `kind`, such as "a reward", in the list.
+    It is the same for an id of another store and one that does not exist."""
+    rule = f"must be the id of {kind} in this list"
+    fault = Fault(detail=rule, parameter="starting_after")
+    return InvalidRequest(f"starting_after: {rule}.", errors=[fault])

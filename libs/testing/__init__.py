@@ -1,1 +1,1 @@
-"""What tests share: waiting for what happens elsewhere, and events as shops send them."""
+"""Helpers for tests of any package."""

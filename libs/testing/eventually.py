@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere: with a deadline, never with a fixed sleep."""
+"""Waits for an effect of another task or process: with a deadline, never with a fixed sleep."""
 
 import asyncio
 import inspect
@@ -10,23 +10,24 @@ T = TypeVar("T")
 
 
 async def eventually(
-    look: Callable[[], Awaitable[T] | T], *, within_seconds: float = 10.0, every: float = 0.05
+    check: Callable[[], Awaitable[T] | T], *, within_seconds: float = 10.0, every: float = 0.05
 ) -> T:
-    """Call `look` until it neither raises nor answers False; answers what it answered.
+    """Call `check` until it neither raises nor returns False; returns its result.
 
-    After the deadline it raises what `look` raised last, or TimeoutError. Whatever it raises is
-    waited over, not assertions alone: what is not there yet shows as a missing key just as well.
+    After the deadline, it raises the last exception of `check`, or TimeoutError. Before, every
+    exception is retried, not only failed assertions: a missing effect may show as a KeyError, for
+    example.
     """
-    until = time.monotonic() + within_seconds
+    deadline = time.monotonic() + within_seconds
     while True:
         try:
-            seen = look()
-            result: T = await seen if inspect.isawaitable(seen) else seen
+            returned = check()
+            result: T = await returned if inspect.isawaitable(returned) else returned
             if result is not False:
                 return result
-            failure: Exception = TimeoutError(f"still not after {within_seconds} s")
+            failure: Exception = TimeoutError(f"still False after {within_seconds} s")
         except Exception as error:  # noqa: BLE001  it is raised after the deadline
             failure = error
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(every)

@@ -121,7 +121,7 @@ class InternalApi:
                 )
                 await problems.send_problem(send_observed, refusal, request_id)
                 return
-            with tracing.carried(headers.get(_TRACEPARENT, b"").decode("latin-1")):
+            with tracing.use_trace(headers.get(_TRACEPARENT, b"").decode("latin-1")):
                 await self._app(scope, receive, send_observed)
         finally:
             metrics.HTTP_SECONDS.labels(

@@ -137,7 +137,7 @@ class Query:
                 suggestions_left -= 1
                 faults.parameter(name, unknown_name("parameter", name, meant))
             elif len(values) > 1:
-                faults.parameter(name, "must be given only once")
+                faults.parameter(name, "must not be repeated")
             else:
                 self._values[name] = values[0]
 

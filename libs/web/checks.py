@@ -10,11 +10,6 @@ from typing import Final
 from libs.kernel import ids
 from libs.web.body import Faults, Query
 
-CUSTOMER_ID_RULE: Final = (
-    "must have 1 to 128 characters: letters and digits of any script, and _ . : @ + | = ~ - ' ! $ & * "
-    "(but not . or .. alone)"
-)
-
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -22,7 +17,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def customer_id(value: str, faults: Faults, *, at: str) -> None:
     """A customer's id, in any Unicode normal form; it is stored in form C."""
     if ids.customer_id(value) is None:
-        faults.at(at, CUSTOMER_ID_RULE)
+        faults.at(at, ids.CUSTOMER_ID_RULE)
 
 
 def customer_parameter(query: Query, faults: Faults) -> str | None:
@@ -32,7 +27,7 @@ def customer_parameter(query: Query, faults: Faults) -> str | None:
 
 def customer_start_parameter(query: Query, faults: Faults) -> str | None:
     """The parameter `query`, the start of a customer's id, in the form in which ids are stored."""
-    return _parameter("query", query, faults, ids.customer_id_start)
+    return _parameter("query", query, faults, ids.customer_id_prefix)
 
 
 def _parameter(
@@ -41,7 +36,7 @@ def _parameter(
     given = query.text(name)
     found = None if given is None else read(given)
     if given is not None and found is None:
-        faults.parameter(name, CUSTOMER_ID_RULE)
+        faults.parameter(name, ids.CUSTOMER_ID_RULE)
     return found
 
 
@@ -49,13 +44,15 @@ def text(value: str, faults: Faults, *, at: str, longest: int) -> None:
     """A name, reason or note: some readable text of up to `longest` characters."""
     if not 1 <= len(value) <= longest:
         faults.at(at, f"must have 1 to {longest} characters")
-    elif _CONTROL.search(value) or not value.strip():
-        faults.at(at, "must be readable text without control characters")
+    elif _CONTROL.search(value):
+        faults.at(at, "must not have control characters")
+    elif not value.strip():
+        faults.at(at, "must not be blank")
 
 
 def currency(value: str, faults: Faults, *, at: str) -> None:
     if not _CURRENCY.fullmatch(value):
-        faults.at(at, "must be three capital letters, as in USD")
+        faults.at(at, "must be a currency code of three capital letters, such as USD")
 
 
 def whole(value: int, faults: Faults, *, at: str, low: int, high: int) -> None:

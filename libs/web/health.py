@@ -1,4 +1,4 @@
-"""Health endpoints: liveness, readiness, and for authenticated callers the reasons against it."""
+"""Health endpoints: liveness, readiness, and the failing checks for callers with the internal token."""
 
 import asyncio
 import hmac
@@ -28,7 +28,7 @@ class Readiness:
         self._fresh_until = 0.0
         self._failures: dict[str, str] = {}
 
-    async def failures(self) -> dict[str, str]:
+    async def find_failures(self) -> dict[str, str]:
         """The reason of each failing check, by the check's name. Concurrent callers share a run."""
         async with self._lock:
             if time.monotonic() >= self._fresh_until:
@@ -78,7 +78,7 @@ def health_routes(
 
     @get("/health/ready", operation_id="ready")
     async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        failures = await readiness.failures()
+        failures = await readiness.find_failures()
         if not failures:
             return Response({"status": "ready"}, status_code=200)
         body: dict[str, Any] = {"status": "not ready"}

@@ -12,7 +12,7 @@ from libs.web.body import Query
 PARAMETERS: Final = frozenset(parameter.name for parameter in PAGE)
 
 
-class PageAnswer(Struct, frozen=True, kw_only=True):
+class PageBody(Struct, frozen=True, kw_only=True):
     """The body of a response with one page; `total_more` is true if more than `total` items match."""
 
     data: Sequence[Any]
@@ -29,9 +29,9 @@ def page_of(query: Query) -> Page:
     )
 
 
-def page_answer(page: Listed[Any], data: Sequence[Any] | None = None) -> PageAnswer:
+def page_body(page: Listed[Any], data: Sequence[Any] | None = None) -> PageBody:
     """The body with a page's items, or with `data` rendered from them."""
-    return PageAnswer(
+    return PageBody(
         data=page.items if data is None else data,
         total=min(page.counted, COUNT_LIMIT),
         has_more=page.has_more,

@@ -45,23 +45,23 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "insufficient_scope": Problem(
         403,
         "The API key lacks a scope",
-        "An API key carries one or more of the scopes read, earn, redeem, manage and admin. No scope "
-        "includes another. The field `required` names the scope that this request needs.",
+        "An API key carries one or more of the scopes read, earn, redeem, manage and admin. Scopes "
+        "do not include one another. The field `required` names the scope that this request needs.",
         "Use a key that has the scope. `make key STORE=<store id> SCOPES=…` creates one.",
     ),
     "not_found": Problem(
         404,
         "Not found",
         "The path does not exist, the store has no object with this id, or the API key belongs to "
-        "another store. Objects of another store look exactly like objects that do not exist.",
+        "another store. Objects of other stores also return 404.",
         "Check the path against the [API reference](/docs), the id, and the store. `me` in place of "
         "the store id always means the store of the key.",
     ),
     "request_timeout": Problem(
         408,
         "The request arrived too slowly",
-        "Headers must be complete within 10 seconds. A body must arrive at 32 KiB per second after "
-        "its first 10 seconds. Nothing was changed.",
+        "Headers must be complete within 10 seconds. After 10 seconds, a body must arrive at 32 KiB "
+        "per second or more. Nothing was changed.",
         "Send the request again over a better connection, and split large batches.",
     ),
     "headers_too_large": Problem(
@@ -161,10 +161,10 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "unavailable": Problem(
         503,
         "Temporarily unavailable",
-        "A part of the service cannot be reached. A write either did not happen or will be settled "
-        "within 10 seconds.",
+        "A part of the service cannot be reached. A write either did not happen, or its outcome "
+        "will be known within 10 seconds.",
         "Send the request again after the seconds in `Retry-After`. Send a write with the same "
-        "Idempotency-Key: it gets the outcome of the first attempt. Without a key it may act twice.",
+        "Idempotency-Key: it gets the outcome of the first attempt. Without a key it may take effect twice.",
     ),
     "internal_error": Problem(
         500,

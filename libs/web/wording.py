@@ -21,12 +21,12 @@ _MALFORMED: Final = re.compile(
 _TRUNCATED: Final = "Input data was truncated"
 
 _EXPECTED: Final = {
-    "str": "text",
+    "str": "a string",
     "int": "a whole number",
     "float": "a number",
     "decimal": "a number",
     "bool": "true or false",
-    "array": "a list",
+    "array": "an array",
     "object": "an object",
     "datetime": "a time",
 }
@@ -77,14 +77,14 @@ def not_json(body: bytes, decoder_text: str) -> str:
     if not body.strip():
         return "is empty"
     if decoder_text == _TRUNCATED:
-        return "is not JSON: it ends before it is complete"
+        return "is not valid JSON: it ends before it is complete"
     match = _MALFORMED.match(decoder_text)
     if match is None:
-        return f"is not JSON: {decoder_text}"
+        return f"is not valid JSON: {decoder_text}"
     before = body[: int(match["offset"])]
     line = before.count(b"\n") + 1
     column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
-    return f"is not JSON: {match['reason']} (line {line}, column {column})"
+    return f"is not valid JSON: {match['reason']} (line {line}, column {column})"
 
 
 def _bare(name: str) -> str:

@@ -12,7 +12,7 @@ from libs.background.lifecycle import OnStop
 from libs.messaging.consumer import BatchConsumer
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
-from libs.persistence.idempotency import purging
+from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.anomaly import consumers
@@ -60,7 +60,7 @@ def build(settings: Settings) -> ASGIApp:
             OnStop(reads.dispose),
             OnStop(redis.aclose),
             messaging,
-            purging(batches),
+            idempotency_key_purger(batches),
         ],
         state={
             "resources": Resources(

@@ -7,7 +7,7 @@ from litestar.types import ASGIApp
 from libs.background.lifecycle import OnStop
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
-from libs.persistence.idempotency import purging
+from libs.persistence.idempotency import idempotency_key_purger
 from libs.web.app import create_app
 from services.catalog import consumers
 from services.catalog.api import internal_routes, responses, routes
@@ -40,7 +40,7 @@ def build(settings: Settings) -> ASGIApp:
             OnStop(writes.dispose),
             OnStop(reads.dispose),
             messaging,
-            purging(writes),
+            idempotency_key_purger(writes),
         ],
         state={"resources": resources},
     )

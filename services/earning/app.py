@@ -10,13 +10,13 @@ from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.idempotency import purging
+from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
-from services.earning.handlers.posting import Posted, PostingRequest, post_batch
+from services.earning.handlers.posting import PostingRequest, RequestOutcome, post_batch
 from services.earning.handlers.summary import Summaries, folding
 from services.earning.settings import Settings
 
@@ -27,10 +27,10 @@ def build(settings: Settings) -> ASGIApp:
     reads = create_engine(settings.database_url, name="earning reads")
     slow_reads = SlowReads(reads)
 
-    async def post(requests: Sequence[PostingRequest]) -> Sequence[Posted]:
-        posted = await post_batch(batches, requests)
+    async def post(requests: Sequence[PostingRequest]) -> Sequence[RequestOutcome]:
+        outcomes = await post_batch(batches, requests)
         messaging.wake_relay()
-        return posted
+        return outcomes
 
     group_commit = GroupCommit(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
 
@@ -65,7 +65,7 @@ def build(settings: Settings) -> ASGIApp:
             messaging,
             group_commit,
             folding(batches),
-            purging(batches),
+            idempotency_key_purger(batches),
         ],
         state={
             "resources": Resources(

@@ -25,9 +25,9 @@ from services.earning.domain.shop_events import (
     is_guest,
 )
 from services.earning.handlers.posting import (
-    Posted,
     PostingGroup,
     PostingRequest,
+    RequestOutcome,
     Result,
     post_batch,
 )
@@ -45,7 +45,7 @@ P = TypeVar("P", Order, Refund)
 
 
 class Guest(Struct, frozen=True):
-    """An event of the store without a customer, which is passed over."""
+    """An event of the store without a customer, which is ignored."""
 
     store_id: str
 
@@ -138,7 +138,7 @@ def consume_resolutions(
         return PostingRequest([] if resolution is None else [resolution])
 
     async def handle(requests: Sequence[PostingRequest]) -> Sequence[RecordOutcome]:
-        return [_resolution_outcome(posted) for posted in await post_batch(engine, requests)]
+        return [_resolution_outcome(outcome) for outcome in await post_batch(engine, requests)]
 
     return BatchConsumer(
         topics=(ANOMALY_RESOLVED,),
@@ -151,10 +151,10 @@ def consume_resolutions(
     )
 
 
-def _resolution_outcome(posted: Posted) -> RecordOutcome:
-    if isinstance(posted, Exception):
-        raise posted
-    return next((record_outcome(result) for result in posted.results), None)
+def _resolution_outcome(outcome: RequestOutcome) -> RecordOutcome:
+    if isinstance(outcome, WhaleError):
+        raise outcome
+    return next((record_outcome(result) for result in outcome.results), None)
 
 
 async def _post(
@@ -164,10 +164,10 @@ async def _post(
     postings = [event for event in events if not isinstance(event, Guest)]
     if not postings:
         return [None] * len(events)
-    (posted,) = await post_batch(engine, [PostingRequest(postings)])
-    if isinstance(posted, Exception):
-        raise posted
-    results = iter(posted.results)
+    (outcome,) = await post_batch(engine, [PostingRequest(postings)])
+    if isinstance(outcome, WhaleError):
+        raise outcome
+    results = iter(outcome.results)
     return [None if isinstance(event, Guest) else record_outcome(next(results)) for event in events]
 
 

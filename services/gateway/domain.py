@@ -23,7 +23,7 @@ DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 
 _FORM: Final = re.compile(r"wk_(live|test)_[A-Za-z0-9_-]{20,128}")
 # The form in words.
-KEY_RULE: Final = "It begins with wk_live_ or wk_test_, and at least 20 characters follow."
+KEY_RULE: Final = "An API key begins with wk_live_ or wk_test_, followed by at least 20 characters."
 RANDOM_BYTES: Final = 32
 
 

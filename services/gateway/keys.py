@@ -40,7 +40,7 @@ async def create(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
     if unknown:
         raise Refusal(f"There is no scope {', '.join(unknown)}. Scopes are {', '.join(SCOPES)}.")
     if not STORE_ID.fullmatch(call.store):
-        raise Refusal("A store's id must have 1 to 64 characters of A-Z a-z 0-9 _ -")
+        raise Refusal("A store's id must have 1 to 64 letters, digits, underscores or hyphens.")
     if not _NAME.fullmatch(call.name):
         raise Refusal("A key's name must have 1 to 120 characters.")
     random_bytes = secrets.token_bytes(RANDOM_BYTES)

@@ -10,7 +10,7 @@ from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.idempotency import purging
+from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
 from services.redemption import consumers
@@ -61,7 +61,7 @@ def build(settings: Settings) -> ASGIApp:
             catalog,
             messaging,
             group_commit,
-            purging(batches),
+            idempotency_key_purger(batches),
             *([sweeper(resources)] if "sweeper" in settings.roles else []),
         ],
         state={"resources": resources},

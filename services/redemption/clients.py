@@ -29,7 +29,9 @@ class Ledger(Struct, frozen=True):
 
     service: ServiceClient
 
-    async def debit(self, redemption: Redemption, caller: Caller) -> internal.Debited | WhaleError:
+    async def debit(
+        self, redemption: Redemption, caller: Caller
+    ) -> internal.DebitState | WhaleError:
         """Take the price; returns the debit, or the refusal, which is final."""
         request = internal.DebitRequest(
             redemption_id=redemption.public_id,
@@ -39,26 +41,28 @@ class Ledger(Struct, frozen=True):
             min_tier=redemption.min_tier,
         )
         response = await self._post(redemption.store_id, "debits", request, caller)
-        return _read(response, internal.Debited)
+        return _read(response, internal.DebitState)
 
-    async def settle(self, redemption: Redemption, caller: Caller) -> internal.Debited:
+    async def settle(self, redemption: Redemption, caller: Caller) -> internal.DebitState:
         """Decide whether the price was taken; if it was not, it never will be."""
         request = _identify(redemption)
         response = await self._post(redemption.store_id, "settlements", request, caller)
-        return _expect(response, internal.Debited)
+        return _expect(response, internal.DebitState)
 
-    async def cancel(self, redemption: Redemption, caller: Caller) -> internal.Debited | WhaleError:
+    async def cancel(
+        self, redemption: Redemption, caller: Caller
+    ) -> internal.DebitState | WhaleError:
         """Return the points; returns the cancelled debit, or the refusal."""
         request = _identify(redemption)
         response = await self._post(redemption.store_id, "cancellations", request, caller)
-        return _read(response, internal.Debited)
+        return _read(response, internal.DebitState)
 
     async def check_prices(
         self, store_id: str, request: internal.PriceCheck, caller: Caller
-    ) -> internal.PriceAnswer:
+    ) -> internal.PriceCheckResult:
         """For each price, whether the customer could pay it. Raises NotFound for an unknown customer."""
         response = await self._post(store_id, "price-checks", request, caller)
-        return _expect(response, internal.PriceAnswer)
+        return _expect(response, internal.PriceCheckResult)
 
     async def _post(
         self, store_id: str, path: str, request: Struct, caller: Caller

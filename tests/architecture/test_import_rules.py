@@ -60,6 +60,24 @@ VIOLATIONS = [
         id="a schema knows the framework",
     ),
     pytest.param(
+        "services/catalog/handlers/rewards.py",
+        "import libs.web.problems",
+        "Use cases and stores know no HTTP",
+        id="a use case knows HTTP",
+    ),
+    pytest.param(
+        "services/catalog/store.py",
+        "from libs.web import pages",
+        "Use cases and stores know no HTTP",
+        id="a store knows HTTP",
+    ),
+    pytest.param(
+        "services/redemption/handlers/redemptions.py",
+        "import litestar",
+        "Use cases and stores know no HTTP",
+        id="a use case knows the framework",
+    ),
+    pytest.param(
         "services/earning/handlers/posting.py",
         "import aiokafka",
         "Only messaging, the consumers and the composition roots know Kafka",

@@ -17,7 +17,7 @@ from libs.contracts.topics import ORDER_COMPLETED, POINTS_EARNED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
-from tests.bench.earning import CUSTOMERS, ORDERS, ROUNDS, give_programme, tidy
+from tests.bench.earning import CUSTOMERS, ORDERS, ROUNDS, create_program, tidy
 from tests.bench.harness import Outcome, alternate, at_least, at_most
 from tests.bench.latency import open_loop, producer, summary
 from tests.bench.servers import STORE, Lag, order_value, process, steady_rate
@@ -38,7 +38,7 @@ BURST = 10
 
 async def detection(stack: Stack) -> list[Outcome]:
     """P1 with detection beside it against P1 without, and from earned to flagged."""
-    await give_programme(stack)
+    await create_program(stack)
     behind: list[float] = []
 
     async def ours() -> float:
@@ -57,7 +57,7 @@ async def detection(stack: Stack) -> list[Outcome]:
     await catch_up(stack)
     return [
         at_least("detection", figures, unit="orders/s", goal=0.75),
-        at_most("detection behind", ours=max(behind), limit=5, unit="s", goal=1.0),
+        at_most("detection delay", ours=max(behind), limit=5, unit="s", goal=1.0),
         at_most("flagged", ours=await earned_to_flagged(stack), limit=1_000, unit="ms", goal=1.0),
     ]
 

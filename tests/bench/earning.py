@@ -31,8 +31,8 @@ CLIENTS = 32
 _numbers = itertools.count()
 
 
-async def give_programme(stack: Stack) -> None:
-    """The store of the benchmarks has one programme with a tier."""
+async def create_program(stack: Stack) -> None:
+    """Give the store of the benchmarks a program with one tier, unless it has a program."""
     engine = create_batch_engine(stack.database("earning"), name="bench")
     async with transaction(engine) as connection:
         if not await programs.read(connection, [STORE]):
@@ -51,7 +51,7 @@ async def give_programme(stack: Stack) -> None:
 
 
 async def backlog_rate(stack: Stack, *, processes: int, customers: int, orders: int) -> float:
-    """Orders a second from a backlog in Kafka to committed entries and outbox, the relay off."""
+    """Orders per second from a backlog in Kafka to committed entries and outbox, without the relay."""
     await publish_orders(stack, orders, customers=customers)
     await tidy(stack.database("earning", owner=True))
     async with AsyncExitStack() as running, Lag(stack) as left:
@@ -61,7 +61,7 @@ async def backlog_rate(stack: Stack, *, processes: int, customers: int, orders: 
 
 
 async def tidy(url: str) -> None:
-    """Leave no work of the round before to this one: empty outbox, fresh statistics, a checkpoint."""
+    """Leave no work of the last round to the next one: empty the outbox, update the statistics."""
     connection = await asyncpg.connect(url)
     await connection.execute("TRUNCATE outbox")
     await connection.execute("VACUUM ANALYZE accounts, entries, orders")
@@ -69,7 +69,7 @@ async def tidy(url: str) -> None:
 
 
 async def lean_database(stack: Stack) -> str:
-    """Tables of the same columns and indexes, in a database beside; answers its owner's address."""
+    """Create another database with the same tables and indexes; returns its owner's address."""
     password_of = config.stack_secrets(stack.home).password_of
     admin = stack.addresses.postgres_admin
     await postgres.create_database(admin, "earning", password_of, name="lean")
@@ -80,7 +80,7 @@ async def lean_database(stack: Stack) -> str:
 
 async def p1_backlog(stack: Stack) -> list[Outcome]:
     """P1: a backlog, two processes, against the lean loader."""
-    await give_programme(stack)
+    await create_program(stack)
     lean = await lean_database(stack)
 
     async def ours() -> float:
@@ -92,7 +92,7 @@ async def p1_backlog(stack: Stack) -> list[Outcome]:
         await tidy(lean)
         return await lean_loader.load(lean, orders)
 
-    # The first round of each makes the accounts; it is not counted.
+    # The first round of each creates the accounts and is not counted.
     await ours()
     await limit()
     figures = await alternate("P1 backlog", ours, limit, rounds=ROUNDS)
@@ -101,7 +101,7 @@ async def p1_backlog(stack: Stack) -> list[Outcome]:
 
 async def p4_hot_customer(stack: Stack) -> list[Outcome]:
     """P4: all orders of one customer, one process, against the same spread over many."""
-    await give_programme(stack)
+    await create_program(stack)
     count = ORDERS // 5
 
     async def ours() -> float:
@@ -118,26 +118,26 @@ async def p4_hot_customer(stack: Stack) -> list[Outcome]:
 async def requests_per_second(
     send: Callable[[aiohttp.ClientSession, int], Awaitable[int]], *, seconds: float
 ) -> float:
-    """What CLIENTS clients get answered, each sending the next when it has the last."""
+    """Responses per second to CLIENTS clients that each send a request after the last response."""
     until = time.perf_counter() + seconds
-    answered = 0
+    responses = 0
 
     async def client(session: aiohttp.ClientSession, number: int) -> None:
-        nonlocal answered
+        nonlocal responses
         while time.perf_counter() < until:
             status = await send(session, number)
             assert status == 201, status
-            answered += 1
+            responses += 1
 
     started = time.perf_counter()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CLIENTS)) as session:
         await asyncio.gather(*(client(session, number) for number in range(CLIENTS)))
-    return answered / (time.perf_counter() - started)
+    return responses / (time.perf_counter() - started)
 
 
 async def manual_earn(stack: Stack) -> list[Outcome]:
-    """Awards by hand through the gateway, against a bare service of one statement and no gateway."""
-    await give_programme(stack)
+    """Manual awards through the gateway, against a bare service of one statement without a gateway."""
+    await create_program(stack)
     key = await stack.key(STORE)
     lean = await lean_database(stack)
     async with AsyncExitStack() as running:
@@ -159,9 +159,9 @@ async def manual_earn(stack: Stack) -> list[Outcome]:
             async def send(session: aiohttp.ClientSession, number: int) -> int:
                 customer = f"cust_{next(numbers) % 10_000}"
                 body = {"customer_id": customer, "points": 5, "reason": "Birthday bonus"}
-                async with session.post(url, json=body, headers=headers) as answer:
-                    await answer.read()
-                    return answer.status
+                async with session.post(url, json=body, headers=headers) as response:
+                    await response.read()
+                    return response.status
 
             return send
 
@@ -183,22 +183,22 @@ async def manual_earn(stack: Stack) -> list[Outcome]:
 
 
 async def p3_latency(stack: Stack) -> list[Outcome]:
-    """P3: produced to visible at 1,000 orders a second, against bare produce, consume, commit."""
-    await give_programme(stack)
+    """P3: produced to visible at 1,000 orders per second, against bare produce, consume, commit."""
+    await create_program(stack)
     ours: dict[str, list[float]] = {"p50": [], "p99": []}
     limit: dict[str, list[float]] = {"p50": [], "p99": []}
     dropped = 0
     for number in range(ROUNDS):
         for which in ((0, 1), (1, 0))[number % 2]:
             if which == 0:
-                found = await produced_to_visible(stack)
-                dropped += found.dropped
+                latency = await produced_to_visible(stack)
+                dropped += latency.dropped
             else:
-                found = await produced_to_committed(stack)
+                latency = await produced_to_committed(stack)
             into = (ours, limit)[which]
-            into["p50"].append(found.p50)
-            into["p99"].append(found.p99)
-            print(f"  P3 round {number + 1}: {('ours', 'limit')[which]} {found}")
+            into["p50"].append(latency.p50)
+            into["p99"].append(latency.p99)
+            print(f"  P3 round {number + 1}: {('ours', 'limit')[which]} {latency}")
     middle = ROUNDS // 2
     assert dropped == 0, f"{dropped} orders were dropped"
     return [

@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
-from tests.bench.earning import give_programme
+from tests.bench.earning import create_program
 from tests.bench.harness import Outcome, at_most
 from tests.bench.latency import Found, summary
 from tests.bench.servers import Lag, order_value, process, publish_orders
@@ -25,9 +25,9 @@ SECONDS = 2.0
 
 
 async def fairness(stack: Stack) -> list[Outcome]:
-    """Manual awards one after the other, first on an idle system and then beside a backlog that one
+    """Manual awards one after the other, first on an idle system and then during a backlog that one
     process works off; meanwhile orders of another store, published behind it."""
-    await give_programme(stack)
+    await create_program(stack)
     store = await new_store(stack)
     async with process(stack, "earning", WHALE_ROLES="api") as port:
         idle = await _awards(stack, port, store)
@@ -40,7 +40,7 @@ async def fairness(stack: Stack) -> list[Outcome]:
     print(f"  another store's orders waited {', '.join(f'{one:.2f} s' for one in waited)}")
     return [
         at_most(
-            "manual award beside a backlog, p99", ours=busy.p99, limit=idle.p99, unit="s", goal=3
+            "manual award during a backlog, p99", ours=busy.p99, limit=idle.p99, unit="s", goal=3
         ),
         Outcome(
             "another store's order behind a backlog of 200,000",

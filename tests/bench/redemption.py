@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from libs.testing.eventually import eventually
 from tests.bench import bare
-from tests.bench.earning import CLIENTS, ROUNDS, give_programme, lean_database
+from tests.bench.earning import CLIENTS, ROUNDS, create_program, lean_database
 from tests.bench.harness import Outcome, alternate, at_least, at_most
 from tests.bench.servers import STORE, answers, process
 from tests.support import Stack
@@ -89,7 +89,7 @@ def _redeem(url: str, headers: dict[str, str], customers: int, rewards: int) -> 
 @asynccontextmanager
 async def running(stack: Stack) -> AsyncIterator[Running]:
     """All services that redeeming takes, the store's rewards and rich customers."""
-    await give_programme(stack)
+    await create_program(stack)
     key = await stack.key(STORE)
     ports = {name: free_port() for name in ("earning", "catalog", "redemption")}
     urls = {f"WHALE_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}

@@ -1,12 +1,19 @@
-"""The stack of the tests that start and kill their own services."""
+"""The stacks of the tests that damage them: without services, or on a small disk."""
 
-from collections.abc import Iterator
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import aiohttp
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from tests.bench.servers import servers
 from tests.chaos.alone import new_store
-from tests.support import Stack
+from tests.support import Shop, Stack
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +27,36 @@ def bare_stack() -> Iterator[Stack]:
 async def bare_store(bare_stack: Stack) -> str:
     """The id of a new store with a program of ten points per dollar."""
     return await new_store(bare_stack)
+
+
+@pytest.fixture(scope="module")
+def fragile_stack() -> Iterator[Stack]:
+    """A stack on a disk of 600 MB, which restarts processes that do not respond for five seconds."""
+    home = Path("/tmp") / f"whale-test-{secrets.token_hex(4)}"
+    home.mkdir()
+    is_mounted = os.geteuid() == 0
+    if is_mounted:
+        options = ("-t", "tmpfs", "-o", "size=600m,mode=755", "tmpfs")
+        subprocess.run(["mount", *options, str(home)], check=True)
+    stack = Stack(home, WHALE_RESTART_AFTER_SECONDS="5")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+        if is_mounted:
+            # Lazily: a server may still be exiting, which keeps the disk busy for a moment.
+            subprocess.run(["umount", "--lazy", str(home)], check=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+async def fragile_shop(fragile_stack: Stack) -> AsyncIterator[Shop]:
+    """A new store on the fragile stack."""
+    store_id = f"store_{secrets.token_hex(5)}"
+    key = await fragile_stack.key(store_id)
+    async with (
+        AIOKafkaProducer(bootstrap_servers=fragile_stack.kafka) as producer,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Shop(fragile_stack, session, producer, store_id=store_id, key=key)

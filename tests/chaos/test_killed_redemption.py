@@ -14,7 +14,7 @@ from libs.contracts.events import RewardChanged
 from libs.persistence.engine import create_engine, transaction
 from libs.testing.eventually import eventually
 from services.redemption.store import rewards
-from tests.bench.servers import answers
+from tests.bench.servers import responses
 from tests.chaos.alone import dies, end, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.redeeming import books_are_exact
@@ -29,7 +29,7 @@ STOCK = 200
 
 @pytest.fixture
 async def store(bare_stack: Stack) -> str:
-    """A store with a programme and a reward."""
+    """A store with a program and a reward."""
     store_id = await new_store(bare_stack)
     engine = create_engine(bare_stack.database("redemption"), name="test", connections=1)
     reward = RewardChanged(
@@ -58,16 +58,16 @@ class Caller:
         self._store = store_id
         self._session = session
 
-    async def until_answered(self, port: int, path: str, body: object) -> tuple[int, object]:
-        """The outcome of a write; a service that is away or not sure is asked again."""
+    async def until_outcome(self, port: int, path: str, body: object) -> tuple[int, object]:
+        """The outcome of a write; the request is repeated while the service is unavailable."""
         headers = self._headers | {"Idempotency-Key": secrets.token_hex(8)}
         url = f"http://127.0.0.1:{port}/v1/stores/{self._store}/{path}"
         until = time.monotonic() + 60
         while time.monotonic() < until:
             try:
-                async with self._session.post(url, json=body, headers=headers) as answer:
-                    if answer.status != 503:
-                        return answer.status, await answer.json(content_type=None)
+                async with self._session.post(url, json=body, headers=headers) as response:
+                    if response.status != 503:
+                        return response.status, await response.json(content_type=None)
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.2)
@@ -79,14 +79,14 @@ async def redeem_and_cancel(caller: Caller, port: int, customer: str, rounds: in
     seen: Counter[str] = Counter()
     for number in range(rounds):
         body = {"customer_id": customer, "reward_id": "rwd_1"}
-        status, answer = await caller.until_answered(port, "loyalty/redeem", body)
-        assert status == 201, answer
-        assert isinstance(answer, dict)
+        status, response = await caller.until_outcome(port, "loyalty/redeem", body)
+        assert status == 201, response
+        assert isinstance(response, dict)
         seen["redeemed"] += 1
         if number % 2:
-            path = f"loyalty/redemptions/{answer['redemption_id']}/cancel"
-            status, answer = await caller.until_answered(port, path, {})
-            assert status == 200, answer
+            path = f"loyalty/redemptions/{response['redemption_id']}/cancel"
+            status, response = await caller.until_outcome(port, path, {})
+            assert status == 200, response
             seen["cancelled"] += 1
     return seen
 
@@ -116,7 +116,7 @@ async def test_killed_at_a_named_point(
         aiohttp.ClientSession() as session,
     ):
         await eventually(
-            lambda: answers(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
+            lambda: responses(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
         )
         port = {"WHALE_HTTP_PORT": str(ports[service])}
         deadly = await start(
@@ -129,7 +129,8 @@ async def test_killed_at_a_named_point(
         again = await start(bare_stack, service, **settings, **port)
         try:
             await eventually(
-                lambda: answers(f"http://127.0.0.1:{ports[service]}/health/live"), within_seconds=30
+                lambda: responses(f"http://127.0.0.1:{ports[service]}/health/live"),
+                within_seconds=30,
             )
             restarted = time.monotonic()
             seen = await working
@@ -147,8 +148,8 @@ async def test_killed_at_a_named_point(
 async def work(caller: Caller, ports: dict[str, int], customers: list[str]) -> Counter[str]:
     for customer in customers:
         body = {"customer_id": customer, "points": 5_000, "reason": "for the test"}
-        status, answer = await caller.until_answered(ports["earning"], "loyalty/earn", body)
-        assert status == 201, answer
+        status, response = await caller.until_outcome(ports["earning"], "loyalty/earn", body)
+        assert status == 201, response
     seen = await asyncio.gather(
         *(redeem_and_cancel(caller, ports["redemption"], one, 4) for one in customers)
     )

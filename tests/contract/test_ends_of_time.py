@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.contract.test_request_checks import assert_problem
-from tests.e2e.test_intake import ONE, envelope
+from tests.e2e.test_shop_events import ONE, envelope
 from tests.support import Shop
 
 LAST = "9999-12-31T23:59:59.999Z"

@@ -141,4 +141,4 @@ def test_a_bound_that_is_broken_is_invalid_and_named() -> None:
     with pytest.raises(Poison) as raised:
         EventReader(told.topic, kind=told.kind).read(Record(json.dumps(value).encode()))
     assert raised.value.code == "invalid"
-    assert raised.value.detail.startswith("reason: 1-255 characters")
+    assert raised.value.detail.startswith("reason: must be 1-255 characters")

@@ -1,4 +1,4 @@
-"""No body is a defect of ours: whatever stands in it, every write responds with less than 500."""
+"""No body causes an internal error: every write responds with a status below 500."""
 
 import asyncio
 import itertools
@@ -13,9 +13,9 @@ from libs.contracts.operations import CLOUD_EVENT, CLOUD_EVENTS, JSON, OPERATION
 from tests.contract.test_request_checks import assert_problem, pointers
 from tests.support import Answer, Shop
 
-WRITES: Final = [one for one in OPERATIONS if one.method != "GET"]
+WRITES: Final = [operation for operation in OPERATIONS if operation.method != "GET"]
 
-# A right body of each operation, with $ where a value is put.
+# A valid body of each operation, with $ in place of a value.
 TEMPLATES: Final = {
     "createProgram": '{"name": "x", "points_per_dollar": $, "tiers": $}',
     "updateProgram": '{"points_per_dollar": $}',
@@ -38,37 +38,37 @@ VALUES: Final = {
     "nested 64": "[" * 61 + "1" + "]" * 61,
     "nested 490": "[" * 490 + "]" * 490,
     "nested 20,000": '{"a":' * 5_000 + "1" + "}" * 5_000,
-    "nested without end": "[" * 30_000,
+    "never closed": "[" * 30_000,
     "exponent 1e30": "1e30",
     "exponent 1e31": "1e31",
     "a huge exponent": "1e1000000",
     "the largest exponent": "1E+999999999999999999",
-    "a tiny one": "1e-1000000",
+    "a tiny exponent": "1e-1000000",
     "zero with an exponent": "0e2147483647",
-    "an exponent in text": '"0e2147483647"',
+    "an exponent in a string": '"0e2147483647"',
     "a huge whole number": "9" * 5_000,
-    "a huge negative one": "-" + "9" * 400,
+    "a huge negative number": "-" + "9" * 400,
     "beyond 64 bits": str(2**64),
     "many decimals": "0." + "0" * 5_000 + "1",
     "minus zero": "-0",
-    "half a character": '"\\ud800"',
-    "the other half": '"\\udc00x"',
+    "a high surrogate": '"\\ud800"',
+    "a low surrogate": '"\\udc00x"',
     "a zero byte": '"a\\u0000b"',
-    "text with a raw control": '"a\x01b"',
+    "a raw control character in a string": '"a\x01b"',
     "NaN": "NaN",
-    "text NaN": '"NaN"',
-    "text sNaN": '"sNaN"',
+    "NaN in a string": '"NaN"',
+    "sNaN in a string": '"sNaN"',
     "Infinity": "-Infinity",
-    "text Infinity": '"Infinity"',
-    "twice the same member": '{"a": 1, "a": [2]}',
+    "Infinity in a string": '"Infinity"',
+    "a duplicate field": '{"a": 1, "a": [2]}',
     "null": "null",
     "true": "true",
-    "an empty member": '{"": {"": ""}}',
-    "a long text": '"' + "\U0001f40b" * 5_000 + '"',
-    "brackets in text": '"' + "[{" * 5_000 + '"',
+    "an empty field name": '{"": {"": ""}}',
+    "a long string": '"' + "\U0001f40b" * 5_000 + '"',
+    "brackets in a string": '"' + "[{" * 5_000 + '"',
     "no value": "",
 }
-WHOLE: Final = {
+BODIES: Final = {
     "nothing": b"",
     "blanks": b" \n\t",
     "a BOM": b"\xef\xbb\xbf{}",
@@ -79,11 +79,11 @@ WHOLE: Final = {
     "a surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}',
     "gzip": b"\x1f\x8b\x08\x00" + bytes(20),
     "a form": b"name=x&points=5",
-    "an open text": b'{"a": "' + b'\\"' * 20_000,
+    "an unterminated string": b'{"a": "' + b'\\"' * 20_000,
     "two values": b"{} {}",
     "an object in a list": b"[{}]",
-    "a member twice": b'{"points": 1, "points": "x", "points": 1}',
-    "a surrogate for a name": b'{"\\ud800": 1}',
+    "a field three times": b'{"points": 1, "points": "x", "points": 1}',
+    "a surrogate in a field name": b'{"\\ud800": 1}',
 }
 
 
@@ -93,27 +93,27 @@ def bodies(operation: Operation) -> Iterator[tuple[str, bytes]]:
         yield name, template.replace("$", value).encode()
         yield f"{name} alone", value.encode()
         yield f"{name} unknown", (template.removesuffix("}") + f', "z": {value}}}').encode()
-    yield from WHOLE.items()
+    yield from BODIES.items()
     if operation.id == "sendEvents":
         for name, value in VALUES.items():
             yield f"batch of {name}", f"[{template.replace('$', value)}]".encode()
 
 
-def damaged(seed: int) -> Iterator[bytes]:
-    """Right bodies with bytes changed, taken out and put in."""
-    chosen = random.Random(seed)
+def corrupted_bodies(seed: int) -> Iterator[bytes]:
+    """Valid bodies with bytes changed, removed and inserted."""
+    source = random.Random(seed)
     pieces = [b'"', b"\\", b"{", b"]", b"1e99", b"\xff", b"\x00", b"\\ud800", b",", b"-"]
     for template in TEMPLATES.values():
         for _ in range(12):
             body = bytearray(template.replace("$", "5").encode())
-            for _ in range(chosen.randint(1, 4)):
-                place = chosen.randrange(len(body))
-                body[place : place + chosen.randint(0, 3)] = chosen.choice(pieces)
+            for _ in range(source.randint(1, 4)):
+                start = source.randrange(len(body))
+                body[start : start + source.randint(0, 3)] = source.choice(pieces)
             yield bytes(body)
 
 
 async def send(shop: Shop, keys: list[str], operation: Operation, body: bytes) -> list[Answer]:
-    """The body with an Idempotency-Key and without, each with a key that has allowance left."""
+    """The responses to the body, without and with an Idempotency-Key, under a random API key."""
     kinds = [JSON, CLOUD_EVENT, CLOUD_EVENTS] if operation.id == "sendEvents" else [JSON]
     path = operation.path.replace("{id}", "x")
     return [
@@ -131,41 +131,43 @@ async def send(shop: Shop, keys: list[str], operation: Operation, body: bytes) -
 
 @pytest.fixture
 async def keys(shop: Shop) -> list[str]:
-    """Enough keys that the allowance of none is used up."""
+    """Enough keys to stay below the rate limit of each."""
     await shop.program()
     return [await shop.stack.key(shop.store_id) for _ in range(12)]
 
 
-def assert_no_defect(answer: Answer, what: object) -> None:
-    assert answer.status < 500, (what, answer.raw)
+def assert_no_internal_error(response: Answer, body: object) -> None:
+    assert response.status < 500, (body, response.raw)
 
 
-@pytest.mark.parametrize("operation", WRITES, ids=lambda one: one.id)
-async def test_no_body_is_a_defect(shop: Shop, keys: list[str], operation: Operation) -> None:
-    seen: set[int] = set()
-    # A heavy request uses its keys' allowance up soon.
+@pytest.mark.parametrize("operation", WRITES, ids=lambda operation: operation.id)
+async def test_no_body_causes_an_internal_error(
+    shop: Shop, keys: list[str], operation: Operation
+) -> None:
+    statuses: set[int] = set()
+    # A request with a weight uses up more of the rate limit.
     for name, body in itertools.islice(bodies(operation), 0, None, min(operation.weight, 10)):
-        for answer in await send(shop, keys, operation, body):
-            assert_no_defect(answer, name)
-            seen.add(answer.status)
-            await _pause(answer)
-    assert 400 in seen or operation.id == "deleteReward"
+        for response in await send(shop, keys, operation, body):
+            assert_no_internal_error(response, name)
+            statuses.add(response.status)
+            await _wait_if_rate_limited(response)
+    assert 400 in statuses or operation.id == "deleteReward"
 
 
-async def _pause(answer: Answer) -> None:
-    if answer.status == 429:
-        await asyncio.sleep(float(answer.headers["Retry-After"]))
+async def _wait_if_rate_limited(response: Answer) -> None:
+    if response.status == 429:
+        await asyncio.sleep(float(response.headers["Retry-After"]))
 
 
-async def test_no_damaged_body_is_a_defect(shop: Shop, keys: list[str]) -> None:
+async def test_no_corrupted_body_causes_an_internal_error(shop: Shop, keys: list[str]) -> None:
     seed = secrets.randbelow(2**32)
     print(f"seed {seed}")
-    by_id = {one.id: one for one in WRITES}
-    for number, body in enumerate(damaged(seed)):
+    by_id = {operation.id: operation for operation in WRITES}
+    for number, body in enumerate(corrupted_bodies(seed)):
         operation = by_id[list(TEMPLATES)[number // 12]]
-        for answer in await send(shop, keys, operation, body):
-            assert_no_defect(answer, (seed, operation.id, body))
-            await _pause(answer)
+        for response in await send(shop, keys, operation, body):
+            assert_no_internal_error(response, (seed, operation.id, body))
+            await _wait_if_rate_limited(response)
 
 
 @pytest.mark.parametrize("with_key", [False, True])
@@ -190,17 +192,17 @@ async def test_no_damaged_body_is_a_defect(shop: Shop, keys: list[str]) -> None:
         ),
     ],
 )
-async def test_depth_and_exponents_are_bounded_before_anything_else(
+async def test_depth_and_exponents_are_checked_first(
     shop: Shop, path: str, body: str, value: str, detail: str, with_key: bool
 ) -> None:
     headers: dict[str, Any] = {"Idempotency-Key": "k"} if with_key else {}
-    answer = await shop.call("POST", path, (body % value).encode(), headers=headers)
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == ["#"]
-    assert detail in answer.json["errors"][0]["detail"]
+    response = await shop.call("POST", path, (body % value).encode(), headers=headers)
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == ["#"]
+    assert detail in response.json["errors"][0]["detail"]
 
 
-async def test_what_is_within_the_bounds_is_judged_by_its_meaning(shop: Shop) -> None:
+async def test_a_body_within_the_bounds_is_accepted(shop: Shop) -> None:
     deep = "[" * 62 + "]" * 62
     event = '{"specversion":"1.0","id":"e","source":"/s","type":"order.completed","data":%s}'
     order = shop.order("o1", total="50.00")
@@ -208,6 +210,8 @@ async def test_what_is_within_the_bounds_is_judged_by_its_meaning(shop: Shop) ->
         '"items": 0', f'"items": {deep}, "note": "1e99 [[[["'
     )
     headers = {"Idempotency-Key": "deep"}
-    answers = [await shop.call("POST", "events", text.encode(), headers=headers) for _ in range(2)]
-    assert [answer.status for answer in answers] == [202, 202], answers[0].raw
-    assert answers[1].headers["Idempotency-Hit"] == "true"
+    responses = [
+        await shop.call("POST", "events", text.encode(), headers=headers) for _ in range(2)
+    ]
+    assert [response.status for response in responses] == [202, 202], responses[0].raw
+    assert responses[1].headers["Idempotency-Hit"] == "true"

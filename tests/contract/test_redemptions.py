@@ -31,9 +31,9 @@ FAULTY = [
 async def test_faulty_values_are_named_with_their_places(
     shop: Shop, body: dict[str, Any], pointers: list[str]
 ) -> None:
-    answer = await shop.call("POST", "loyalty/redeem", body)
-    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
-    assert [fault["pointer"] for fault in answer.json["errors"]] == pointers
+    response = await shop.call("POST", "loyalty/redeem", body)
+    assert (response.status, response.json["code"]) == (400, "invalid_request")
+    assert [fault["pointer"] for fault in response.json["errors"]] == pointers
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ async def test_faulty_values_are_named_with_their_places(
     ],
 )
 async def test_faulty_parameters_are_named(shop: Shop, path: str, parameter: str) -> None:
-    answer = await shop.call("GET", path)
-    assert answer.status == 400, answer.raw
-    assert [fault["parameter"] for fault in answer.json["errors"]] == [parameter]
+    response = await shop.call("GET", path)
+    assert response.status == 400, response.raw
+    assert [fault["parameter"] for fault in response.json["errors"]] == [parameter]
 
 
 @pytest.mark.parametrize("step", ["", "/cancel", "/use"])
@@ -60,13 +60,13 @@ async def test_faulty_parameters_are_named(shop: Shop, path: str, parameter: str
 )
 async def test_an_unknown_redemption_is_not_found(shop: Shop, redemption: str, step: str) -> None:
     method = "POST" if step else "GET"
-    answer = await shop.call(method, f"loyalty/redemptions/{redemption}{step}")
-    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    response = await shop.call(method, f"loyalty/redemptions/{redemption}{step}")
+    assert (response.status, response.json["code"]) == (404, "not_found")
 
 
-async def test_a_step_takes_no_members(shop: Shop) -> None:
-    answer = await shop.call("POST", "loyalty/redemptions/rdm_x/use", {"at": "till 3"})
-    assert [fault["pointer"] for fault in answer.json["errors"]] == ["#/at"]
+async def test_a_step_takes_no_fields(shop: Shop) -> None:
+    response = await shop.call("POST", "loyalty/redemptions/rdm_x/use", {"at": "till 3"})
+    assert [fault["pointer"] for fault in response.json["errors"]] == ["#/at"]
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ async def test_a_step_takes_no_members(shop: Shop) -> None:
         ("GET", "loyalty/rewards?customer_id=cust_1", "read"),
     ],
 )
-async def test_each_path_asks_for_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
+async def test_each_path_requires_its_scope(shop: Shop, method: str, path: str, scope: str) -> None:
     others = ",".join({"read", "earn", "redeem", "manage", "admin"} - {scope})
     key = await shop.stack.key(shop.store_id, scopes=others)
-    answer = await shop.call(method, path, {} if method == "POST" else None, key=key)
-    assert (answer.status, answer.json["required"]) == (403, scope)
+    response = await shop.call(method, path, {} if method == "POST" else None, key=key)
+    assert (response.status, response.json["required"]) == (403, scope)

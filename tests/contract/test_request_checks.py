@@ -9,22 +9,22 @@ from libs.testing.eventually import eventually
 from tests.support import PROGRAM, Answer, Shop
 
 
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    assert answer.status == status, answer.raw
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json
+def assert_problem(response: Answer, status: int, code: str) -> None:
+    assert response.status == status, response.raw
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = response.json
     assert list(problem)[:6] == ["type", "title", "status", "detail", "instance", "code"]
     assert problem["type"] == f"/problems/{code}"
     assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["instance"] == answer.headers["X-Request-Id"]
+    assert problem["instance"] == response.headers["X-Request-Id"]
 
 
-def pointers(answer: Answer) -> list[str]:
-    return [fault["pointer"] for fault in answer.json["errors"]]
+def pointers(response: Answer) -> list[str]:
+    return [fault["pointer"] for fault in response.json["errors"]]
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [
         pytest.param("Bearer ", "No API key was sent", id="empty"),
         pytest.param("Bearer wk_live_x", "not an API key", id="too short"),
@@ -33,17 +33,17 @@ def pointers(answer: Answer) -> list[str]:
         pytest.param("Bearer wk_test_" + "x" * 43, "unknown or revoked", id="unknown"),
     ],
 )
-async def test_a_key_that_opens_nothing_is_401_and_says_why(
-    shop: Shop, header: str, told: str
+async def test_an_invalid_key_is_401_with_the_reason(
+    shop: Shop, header: str, expected: str
 ) -> None:
     headers = {"Authorization": header.encode().decode("latin-1")}
-    answer = await shop.call("GET", "loyalty-programs", headers=headers)
-    assert_problem(answer, 401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert told in answer.json["detail"]
+    response = await shop.call("GET", "loyalty-programs", headers=headers)
+    assert_problem(response, 401, "unauthenticated")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert expected in response.json["detail"]
 
 
-async def test_another_store_is_404_before_the_scope_is_looked_at(shop: Shop) -> None:
+async def test_another_store_is_404_before_the_scope_is_checked(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="earn")
     other = await shop.call("GET", "loyalty-programs", store="store_demo", key=key)
     nobody = await shop.call("GET", "loyalty-programs", store="store_nobody", key=key)
@@ -51,21 +51,21 @@ async def test_another_store_is_404_before_the_scope_is_looked_at(shop: Shop) ->
     assert other.json["detail"] == nobody.json["detail"]
 
 
-async def test_the_store_may_be_called_by_its_id(shop: Shop) -> None:
+async def test_the_store_may_be_named_by_its_id(shop: Shop) -> None:
     assert (await shop.call("GET", "loyalty-programs", store=shop.store_id)).status == 200
 
 
 async def test_a_missing_scope_is_403_and_names_it(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="read,manage,admin")
-    answer = await shop.call("POST", "loyalty/earn", b"no json", key=key)
-    assert_problem(answer, 403, "insufficient_scope")
-    assert answer.json["required"] == "earn"
+    response = await shop.call("POST", "loyalty/earn", b"no json", key=key)
+    assert_problem(response, 403, "insufficient_scope")
+    assert response.json["required"] == "earn"
 
 
 async def test_a_method_that_a_path_does_not_take_is_405(shop: Shop) -> None:
-    answer = await shop.call("DELETE", "loyalty-programs")
-    assert_problem(answer, 405, "method_not_allowed")
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST"}
+    response = await shop.call("DELETE", "loyalty-programs")
+    assert_problem(response, 405, "method_not_allowed")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
 @pytest.mark.parametrize("path", ["nope", "loyalty", "loyalty/earn/x/y", "loyalty//transactions"])
@@ -83,28 +83,28 @@ async def test_a_body_over_64_kib_is_413_and_one_just_under_is_read(shop: Shop) 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/jsonx", ""])
 async def test_a_body_that_is_not_json_is_415(shop: Shop, kind: str) -> None:
     body = json.dumps(PROGRAM).encode()
-    answer = await shop.call("POST", "loyalty-programs", body, headers={"Content-Type": kind})
-    assert_problem(answer, 415, "unsupported_media_type")
+    response = await shop.call("POST", "loyalty-programs", body, headers={"Content-Type": kind})
+    assert_problem(response, 415, "unsupported_media_type")
 
 
 async def test_json_with_parameters_is_json(shop: Shop) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
-    answer = await shop.call(
+    response = await shop.call(
         "POST", "loyalty-programs", json.dumps(PROGRAM).encode(), headers=headers
     )
-    assert answer.status == 201
+    assert response.status == 201
 
 
-async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
+async def test_all_faulty_values_are_reported_together(shop: Shop) -> None:
     tiers = [
         {"name": "A", "min_points": 0, "multiplier": 0},
         {"name": "A", "min_points": -1, "multiplier": 1000.5},
         {"name": "", "min_points": 5, "multiplier": 1.0000001},
     ]
     body = {"name": "x" * 121, "points_per_dollar": 0, "currency": "usd", "tiers": tiers}
-    answer = await shop.call("POST", "loyalty-programs", body)
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == [
+    response = await shop.call("POST", "loyalty-programs", body)
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == [
         "#/name",
         "#/points_per_dollar",
         "#/currency",
@@ -171,9 +171,9 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop) -> None:
 async def test_a_faulty_award_is_400_and_names_the_place(
     shop: Shop, body: bytes, pointer: str
 ) -> None:
-    answer = await shop.call("POST", "loyalty/earn", body)
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == pointer.split()
+    response = await shop.call("POST", "loyalty/earn", body)
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == pointer.split()
 
 
 @pytest.mark.parametrize(
@@ -192,16 +192,16 @@ async def test_a_faulty_award_is_400_and_names_the_place(
     ],
 )
 async def test_a_faulty_parameter_is_400_and_named(shop: Shop, query: str, parameter: str) -> None:
-    answer = await shop.call("GET", f"loyalty/transactions?{query}")
-    assert_problem(answer, 400, "invalid_request")
-    assert [fault["parameter"] for fault in answer.json["errors"]] == [parameter]
+    response = await shop.call("GET", f"loyalty/transactions?{query}")
+    assert_problem(response, 400, "invalid_request")
+    assert [fault["parameter"] for fault in response.json["errors"]] == [parameter]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, '""'])
 async def test_a_faulty_idempotency_key_is_400_and_named(shop: Shop, key: str) -> None:
-    answer = await shop.earn("cust_1", 5, **{"Idempotency-Key": key})
-    assert_problem(answer, 400, "invalid_request")
-    assert answer.json["errors"][0]["header"] == "Idempotency-Key"
+    response = await shop.earn("cust_1", 5, **{"Idempotency-Key": key})
+    assert_problem(response, 400, "invalid_request")
+    assert response.json["errors"][0]["header"] == "Idempotency-Key"
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ async def test_a_faulty_idempotency_key_is_400_and_named(shop: Shop, key: str) -
         "loyalty/transactions/%F0%9F%90%8B",
     ],
 )
-async def test_what_is_not_there_is_404(shop: Shop, path: str) -> None:
+async def test_an_unknown_object_is_404(shop: Shop, path: str) -> None:
     assert_problem(await shop.call("GET", path), 404, "not_found")
 
 
-async def test_another_stores_things_look_like_things_that_are_not_there(shop: Shop) -> None:
+async def test_another_stores_objects_look_nonexistent(shop: Shop) -> None:
     program = await shop.program()
     key = await shop.stack.key(f"{shop.store_id}-other")
     mine = f"loyalty-programs/{program['id']}"
@@ -232,7 +232,7 @@ async def test_another_stores_things_look_like_things_that_are_not_there(shop: S
         assert seen.json["detail"] == absent.json["detail"]
 
 
-async def test_an_award_without_an_active_programme_is_refused(shop: Shop) -> None:
+async def test_an_award_without_an_active_program_is_refused(shop: Shop) -> None:
     assert_problem(await shop.earn("cust_1", 5), 409, "program_inactive")
     assert_problem(await shop.call("GET", "loyalty/customers/cust_1"), 404, "not_found")
     program = await shop.program(is_active=False)
@@ -244,16 +244,16 @@ async def test_an_award_without_an_active_programme_is_refused(shop: Shop) -> No
 async def test_lists_page_newest_first_to_the_end_without_repeating(shop: Shop) -> None:
     await shop.program()
     posted = [(await shop.earn(f"cust_{n % 3}", n + 1)).json["id"] for n in range(7)]
-    found: list[str] = []
+    listed: list[str] = []
     query = "limit=3"
     while True:
         page = (await shop.call("GET", f"loyalty/transactions?{query}")).json
         assert page["total"] == 7
-        found += [one["id"] for one in page["data"]]
+        listed += [one["id"] for one in page["data"]]
         if not page["has_more"]:
             break
-        query = f"limit=3&starting_after={found[-1]}"
-    assert found == posted[::-1]
+        query = f"limit=3&starting_after={listed[-1]}"
+    assert listed == posted[::-1]
 
 
 async def test_transactions_filter_by_customer_type_and_time_inclusively(shop: Shop) -> None:
@@ -279,11 +279,11 @@ async def test_transactions_filter_by_customer_type_and_time_inclusively(shop: S
 
 
 async def test_programs_list_oldest_first_and_page(shop: Shop) -> None:
-    made = [(await shop.program(name=f"P{n}"))["id"] for n in range(3)]
+    programs = [(await shop.program(name=f"P{n}"))["id"] for n in range(3)]
     page = (await shop.call("GET", "loyalty-programs?limit=2")).json
-    assert ([one["id"] for one in page["data"]], page["has_more"]) == (made[:2], True)
-    rest = (await shop.call("GET", f"loyalty-programs?limit=2&starting_after={made[1]}")).json
-    assert ([one["id"] for one in rest["data"]], rest["has_more"]) == (made[2:], False)
+    assert ([one["id"] for one in page["data"]], page["has_more"]) == (programs[:2], True)
+    rest = (await shop.call("GET", f"loyalty-programs?limit=2&starting_after={programs[1]}")).json
+    assert ([one["id"] for one in rest["data"]], rest["has_more"]) == (programs[2:], False)
     unknown = await shop.call("GET", "loyalty-programs?starting_after=loy_x")
     assert_problem(unknown, 400, "invalid_request")
 
@@ -319,19 +319,19 @@ async def test_every_problem_has_a_page_for_a_person(shop: Shop) -> None:
     assert (await shop.page("/problems/nope")).status == 404
 
 
-async def test_a_callers_request_id_comes_back_if_it_is_sane(shop: Shop) -> None:
-    kept = await shop.call("GET", "nope", headers={"X-Request-Id": "order-42/retry"})
-    assert kept.headers["X-Request-Id"] == kept.json["instance"] == "order-42/retry"
+async def test_a_callers_request_id_is_returned_if_it_is_well_formed(shop: Shop) -> None:
+    own = await shop.call("GET", "nope", headers={"X-Request-Id": "order-42/retry"})
+    assert own.headers["X-Request-Id"] == own.json["instance"] == "order-42/retry"
     fresh = await shop.call("GET", "nope", headers={"X-Request-Id": "x" * 500})
     assert fresh.headers["X-Request-Id"].startswith("req_")
 
 
 async def test_a_key_over_its_rate_is_429_and_another_is_not(shop: Shop) -> None:
-    answers = await asyncio.gather(*(shop.call("GET", "nope/nope") for _ in range(5)))
-    assert {answer.status for answer in answers} == {404}
-    answers = await asyncio.gather(*(shop.call("GET", "loyalty-programs") for _ in range(400)))
-    refused = [answer for answer in answers if answer.status == 429]
-    allowed = [answer for answer in answers if answer.status == 200]
+    responses = await asyncio.gather(*(shop.call("GET", "nope/nope") for _ in range(5)))
+    assert {response.status for response in responses} == {404}
+    responses = await asyncio.gather(*(shop.call("GET", "loyalty-programs") for _ in range(400)))
+    refused = [response for response in responses if response.status == 429]
+    allowed = [response for response in responses if response.status == 200]
     assert len(refused) + len(allowed) == 400
     assert refused
     assert len(allowed) >= 150
@@ -346,8 +346,8 @@ async def test_a_key_over_its_rate_is_429_and_another_is_not(shop: Shop) -> None
 async def test_a_revoked_key_is_refused_within_five_seconds(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id)
     assert (await shop.call("GET", "loyalty-programs", key=key)).status == 200
-    said = shop.stack.run("key-revoke", "--key", key[:20]).stdout
-    assert shop.store_id in said
+    output = shop.stack.run("key-revoke", "--key", key[:20]).stdout
+    assert shop.store_id in output
 
     async def is_refused() -> bool:
         return (await shop.call("GET", "loyalty-programs", key=key)).status == 401

@@ -39,30 +39,30 @@ def reward(**changes: object) -> dict[str, object]:
 
 
 async def create(shop: Shop, **changes: object) -> Any:
-    answer = await shop.call("POST", "loyalty/rewards", reward(**changes))
-    assert answer.status == 201, answer.raw
-    return answer.json
+    response = await shop.call("POST", "loyalty/rewards", reward(**changes))
+    assert response.status == 201, response.raw
+    return response.json
 
 
 async def rewards_of(shop: Shop, query: str = "") -> Any:
     """The store's list."""
-    answer = await shop.call("GET", f"loyalty/rewards?{query}")
-    assert answer.status == 200, answer.raw
-    return answer.json["data"]
+    response = await shop.call("GET", f"loyalty/rewards?{query}")
+    assert response.status == 200, response.raw
+    return response.json["data"]
 
 
 def in_seconds(seconds: float) -> str:
     return format_time(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def assert_problem(answer: Answer, status: int, code: str) -> None:
-    assert (answer.status, answer.json["code"]) == (status, code), answer.raw
-    assert answer.headers["Content-Type"] == "application/problem+json"
+def assert_problem(response: Answer, status: int, code: str) -> None:
+    assert (response.status, response.json["code"]) == (status, code), response.raw
+    assert response.headers["Content-Type"] == "application/problem+json"
 
 
-def pointers(answer: Answer) -> list[str]:
-    assert_problem(answer, 400, "invalid_request")
-    return [fault["pointer"] for fault in answer.json["errors"]]
+def pointers(response: Answer) -> list[str]:
+    assert_problem(response, 400, "invalid_request")
+    return [fault["pointer"] for fault in response.json["errors"]]
 
 
 async def ids(shop: Shop, query: str = "") -> list[str]:
@@ -71,10 +71,10 @@ async def ids(shop: Shop, query: str = "") -> list[str]:
 
 async def test_the_demo_store_lists_the_rewards_of_the_documentation(shop: Shop) -> None:
     key = config.DEMO_KEY
-    answer = await shop.call("GET", "loyalty/rewards", key=key, store=config.DEMO_STORE)
-    assert list(answer.json)[:2] == ["data", "total"]
-    assert answer.json["total"] == 4
-    first_fields = [list(one.items())[:4] for one in answer.json["data"]]
+    response = await shop.call("GET", "loyalty/rewards", key=key, store=config.DEMO_STORE)
+    assert list(response.json)[:2] == ["data", "total"]
+    assert response.json["total"] == 4
+    first_fields = [list(one.items())[:4] for one in response.json["data"]]
     assert first_fields == [
         [
             ("id", "rwd_001"),
@@ -96,16 +96,16 @@ async def test_the_demo_store_lists_the_rewards_of_the_documentation(shop: Shop)
             ("type", "perk"),
         ],
     ]
-    assert answer.json["data"][0]["value"] == {"percent": 10}
-    assert answer.json["data"][2]["value"] == {"amount": "25.00", "currency": "USD"}
+    assert response.json["data"][0]["value"] == {"percent": 10}
+    assert response.json["data"][2]["value"] == {"amount": "25.00", "currency": "USD"}
 
 
 async def test_a_plain_reward_shows_nothing_that_is_unset(shop: Shop) -> None:
-    made = await create(shop)
-    assert list(made) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
-    assert MADE_ID.fullmatch(made["id"])
-    assert MOMENT.fullmatch(made["created_at"])
-    assert made["is_active"] is True
+    new = await create(shop)
+    assert list(new) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
+    assert MADE_ID.fullmatch(new["id"])
+    assert MOMENT.fullmatch(new["created_at"])
+    assert new["is_active"] is True
 
 
 async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -> None:
@@ -129,7 +129,7 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
 
 
 @pytest.mark.parametrize(
-    ("sent", "shown"),
+    ("sent", "rendered"),
     [
         ('{"percent": 10.0}', '{"percent":10}'),
         ('{"percent": "0.000001"}', '{"percent":0.000001}'),
@@ -139,15 +139,17 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
         ('{"amount": "0.000001", "currency": "EUR"}', '{"amount":"0.000001","currency":"EUR"}'),
     ],
 )
-async def test_money_is_text_and_a_percentage_a_number(shop: Shop, sent: str, shown: str) -> None:
+async def test_money_is_text_and_a_percentage_a_number(
+    shop: Shop, sent: str, rendered: str
+) -> None:
     body = f'{{"name": "x", "points_cost": 1, "type": "perk", "value": {sent}}}'
-    answer = await shop.call("POST", "loyalty/rewards", body.encode())
-    assert answer.status == 201, answer.raw
-    assert f'"value":{shown},'.encode() in answer.raw
+    response = await shop.call("POST", "loyalty/rewards", body.encode())
+    assert response.status == 201, response.raw
+    assert f'"value":{rendered},'.encode() in response.raw
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_all_faulty_values_are_told_at_once(shop: Shop, method: str) -> None:
+async def test_all_faulty_values_are_reported_together(shop: Shop, method: str) -> None:
     faulty = {
         "name": "",
         "points_cost": 0,
@@ -162,14 +164,14 @@ async def test_all_faulty_values_are_told_at_once(shop: Shop, method: str) -> No
         "metadata": {"k": "x" * 501, "a/b~" + "x" * 40: "v"},
     }
     if method == "POST":
-        answer = await shop.call(
+        response = await shop.call(
             "POST", "loyalty/rewards", {**faulty, "id": "rwd 1", "type": "perk"}
         )
     else:
-        made = await create(shop)
-        answer = await shop.call("PATCH", f"loyalty/rewards/{made['id']}", faulty)
+        new = await create(shop)
+        response = await shop.call("PATCH", f"loyalty/rewards/{new['id']}", faulty)
     own_id = ["#/id"] if method == "POST" else []
-    assert pointers(answer) == [
+    assert pointers(response) == [
         *own_id,
         *("#/name", "#/points_cost", "#/description", "#/value/amount", "#/value/currency"),
         *("#/stock", "#/per_customer_limit", "#/starts_at", "#/ends_at", "#/min_tier"),
@@ -236,13 +238,13 @@ async def test_a_value_out_of_its_bounds_is_named(
     shop: Shop, changes: dict[str, Any], pointer: str
 ) -> None:
     assert pointers(await shop.call("POST", "loyalty/rewards", reward(**changes))) == [pointer]
-    made = await create(shop)
-    changed = await shop.call("PATCH", f"loyalty/rewards/{made['id']}", changes)
+    new = await create(shop)
+    changed = await shop.call("PATCH", f"loyalty/rewards/{new['id']}", changes)
     assert pointers(changed) == [pointer]
-    assert await rewards_of(shop) == [made]
+    assert await rewards_of(shop) == [new]
 
 
-async def test_a_value_at_its_bound_is_taken(shop: Shop) -> None:
+async def test_a_value_at_its_bound_is_accepted(shop: Shop) -> None:
     bounds = {
         "id": "rwd_" + "x" * 64,
         "name": "\U0001f433" * 120,
@@ -257,26 +259,26 @@ async def test_a_value_at_its_bound_is_taken(shop: Shop) -> None:
         "image_url": "http://x/" + "a" * 1_991,
         "metadata": {f"{number:040}": "x" * 500 for number in range(50)},
     }
-    made = await create(shop, **bounds)
-    assert made["starts_at"] == "0001-01-01T00:00:00.000Z"
-    assert made["metadata"] == bounds["metadata"]
-    assert await rewards_of(shop) == [made]
+    new = await create(shop, **bounds)
+    assert new["starts_at"] == "0001-01-01T00:00:00.000Z"
+    assert new["metadata"] == bounds["metadata"]
+    assert await rewards_of(shop) == [new]
     lowest = await create(shop, points_cost=1, stock=0, per_customer_limit=1, description="")
     assert lowest["stock_left"] == 0
 
 
 async def test_null_and_absent_mean_the_same_in_a_new_reward(shop: Shop) -> None:
     optional = EVERY_FIELD.keys() - {"name", "points_cost", "type", "is_active"}
-    made = await create(shop, **dict.fromkeys(optional))
-    assert list(made) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
+    new = await create(shop, **dict.fromkeys(optional))
+    assert list(new) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
 
 
-async def test_a_patch_keeps_what_it_leaves_out_and_null_removes(shop: Shop) -> None:
-    made = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
+async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Shop) -> None:
+    new = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
     path = "loyalty/rewards/rwd_full"
     renamed = await shop.call("PATCH", path, {"name": "Half price", "value": {"percent": 50}})
     assert renamed.status == 200
-    assert renamed.json == made | {"name": "Half price", "value": {"percent": 50}}
+    assert renamed.json == new | {"name": "Half price", "value": {"percent": 50}}
     optional = EVERY_FIELD.keys() - {"id", "name", "points_cost", "type", "is_active"}
     bare = await shop.call("PATCH", path, dict.fromkeys(optional))
     assert bare.json == {
@@ -285,12 +287,12 @@ async def test_a_patch_keeps_what_it_leaves_out_and_null_removes(shop: Shop) -> 
         "points_cost": 1000,
         "type": "discount",
         "is_active": True,
-        "created_at": made["created_at"],
+        "created_at": new["created_at"],
     }
     assert (await shop.call("GET", path)).raw == bare.raw
 
 
-async def test_a_patch_is_checked_against_what_stays(shop: Shop) -> None:
+async def test_a_patch_is_checked_against_the_stored_values(shop: Shop) -> None:
     path = f"loyalty/rewards/{(await create(shop, starts_at='2026-03-10T12:00:00Z'))['id']}"
     ends = await shop.call("PATCH", path, {"ends_at": "2026-03-10T12:00:00Z"})
     assert pointers(ends) == ["#/ends_at"]
@@ -301,7 +303,7 @@ async def test_a_patch_is_checked_against_what_stays(shop: Shop) -> None:
     assert (await shop.call("PATCH", path, moved)).status == 200
 
 
-async def test_the_list_shows_what_can_be_had_now_and_all_with_include_all(shop: Shop) -> None:
+async def test_the_list_has_available_rewards_and_all_with_include_all(shop: Shop) -> None:
     await create(shop, id="rwd_plain")
     await create(shop, id="rwd_inactive", is_active=False)
     await create(shop, id="rwd_later", starts_at=in_seconds(3_600))
@@ -325,23 +327,23 @@ async def test_time_alone_changes_the_list(shop: Shop) -> None:
     await create(shop, id="rwd_starts", starts_at=in_seconds(2.5))
     assert await ids(shop) == ["rwd_ends"]
 
-    async def shown(*expected: str) -> None:
+    async def rendered(*expected: str) -> None:
         assert await ids(shop) == list(expected)
 
-    await eventually(shown, within_seconds=3)
-    await eventually(lambda: shown("rwd_starts"), within_seconds=3)
+    await eventually(rendered, within_seconds=3)
+    await eventually(lambda: rendered("rwd_starts"), within_seconds=3)
 
 
 async def test_pages_are_oldest_first_and_follow_each_other(shop: Shop) -> None:
-    made = [(await create(shop, id=f"rwd_{name}"))["id"] for name in "caebd"]
+    new = [(await create(shop, id=f"rwd_{name}"))["id"] for name in "caebd"]
     first = await shop.call("GET", "loyalty/rewards?limit=2")
-    assert [one["id"] for one in first.json["data"]] == made[:2]
+    assert [one["id"] for one in first.json["data"]] == new[:2]
     assert (first.json["total"], first.json["has_more"]) == (5, True)
-    second = await shop.call("GET", f"loyalty/rewards?limit=2&starting_after={made[1]}")
-    assert [one["id"] for one in second.json["data"]] == made[2:4]
-    await shop.call("DELETE", f"loyalty/rewards/{made[3]}")
-    last = await shop.call("GET", f"loyalty/rewards?starting_after={made[3]}")
-    assert [one["id"] for one in last.json["data"]] == made[4:]
+    second = await shop.call("GET", f"loyalty/rewards?limit=2&starting_after={new[1]}")
+    assert [one["id"] for one in second.json["data"]] == new[2:4]
+    await shop.call("DELETE", f"loyalty/rewards/{new[3]}")
+    last = await shop.call("GET", f"loyalty/rewards?starting_after={new[3]}")
+    assert [one["id"] for one in last.json["data"]] == new[4:]
     assert (last.json["total"], last.json["has_more"]) == (4, False)
 
 
@@ -359,18 +361,18 @@ async def test_pages_are_oldest_first_and_follow_each_other(shop: Shop) -> None:
     ],
 )
 async def test_a_faulty_parameter_is_named(shop: Shop, query: str, parameter: str) -> None:
-    answer = await shop.call("GET", f"loyalty/rewards?{query}")
-    assert_problem(answer, 400, "invalid_request")
-    assert [fault["parameter"] for fault in answer.json["errors"]] == [parameter]
+    response = await shop.call("GET", f"loyalty/rewards?{query}")
+    assert_problem(response, 400, "invalid_request")
+    assert [fault["parameter"] for fault in response.json["errors"]] == [parameter]
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
 async def test_a_write_takes_no_parameters(shop: Shop, method: str) -> None:
-    made = await create(shop)
-    path = "loyalty/rewards" if method == "POST" else f"loyalty/rewards/{made['id']}"
+    new = await create(shop)
+    path = "loyalty/rewards" if method == "POST" else f"loyalty/rewards/{new['id']}"
     body = {"POST": reward(), "PATCH": {"name": "y"}}.get(method)
     assert_problem(await shop.call(method, f"{path}?force=1", body), 400, "invalid_request")
-    assert await rewards_of(shop) == [made]
+    assert await rewards_of(shop) == [new]
 
 
 @pytest.mark.parametrize("own", ["rwd_", "rwd_" + "x" * 65, "reward_1", "rwd_ä", "RWD_1", ""])
@@ -388,61 +390,61 @@ async def test_an_id_is_used_once_in_a_store_also_after_its_reward_is_deleted(sh
     assert await rewards_of(shop, "include=all") == []
 
 
-async def test_a_deletion_has_no_body_and_leaves_nothing_to_see(shop: Shop) -> None:
-    made = await create(shop)
-    path = f"loyalty/rewards/{made['id']}"
-    gone = await shop.call("DELETE", path)
-    assert (gone.status, gone.raw) == (204, b"")
-    assert "Content-Length" not in gone.headers
-    assert "Content-Type" not in gone.headers
+async def test_a_deletion_has_no_body_and_hides_the_reward(shop: Shop) -> None:
+    new = await create(shop)
+    path = f"loyalty/rewards/{new['id']}"
+    deleted = await shop.call("DELETE", path)
+    assert (deleted.status, deleted.raw) == (204, b"")
+    assert "Content-Length" not in deleted.headers
+    assert "Content-Type" not in deleted.headers
     for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("DELETE", None)):
         assert_problem(await shop.call(method, path, body), 404, "not_found")
     assert await rewards_of(shop, "include=all") == []
 
 
-async def test_a_connection_serves_on_after_an_answer_without_a_body(shop: Shop) -> None:
+async def test_a_connection_stays_usable_after_a_response_without_a_body(shop: Shop) -> None:
     for _ in range(3):
-        made = await create(shop)
-        assert (await shop.call("DELETE", f"loyalty/rewards/{made['id']}")).status == 204
+        new = await create(shop)
+        assert (await shop.call("DELETE", f"loyalty/rewards/{new['id']}")).status == 204
         assert await rewards_of(shop) == []
 
 
-async def test_another_stores_rewards_look_like_none(shop: Shop, unique: str) -> None:
-    made = await create(shop)
-    stranger = await shop.stack.key(f"store_{unique}")
-    path = f"loyalty/rewards/{made['id']}"
-    unknown = await shop.call("GET", "loyalty/rewards/rwd_nobody", key=stranger)
+async def test_another_stores_rewards_look_nonexistent(shop: Shop, unique: str) -> None:
+    new = await create(shop)
+    other_key = await shop.stack.key(f"store_{unique}")
+    path = f"loyalty/rewards/{new['id']}"
+    unknown = await shop.call("GET", "loyalty/rewards/rwd_nobody", key=other_key)
     for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("DELETE", None)):
-        answer = await shop.call(method, path, body, key=stranger)
-        assert_problem(answer, 404, "not_found")
-        assert answer.json["detail"] == unknown.json["detail"]
-    cursor = f"loyalty/rewards?starting_after={made['id']}"
-    assert_problem(await shop.call("GET", cursor, key=stranger), 400, "invalid_request")
-    listed = await shop.call("GET", "loyalty/rewards", key=stranger)
+        response = await shop.call(method, path, body, key=other_key)
+        assert_problem(response, 404, "not_found")
+        assert response.json["detail"] == unknown.json["detail"]
+    cursor = f"loyalty/rewards?starting_after={new['id']}"
+    assert_problem(await shop.call("GET", cursor, key=other_key), 400, "invalid_request")
+    listed = await shop.call("GET", "loyalty/rewards", key=other_key)
     assert listed.json == {"data": [], "total": 0, "has_more": False}
-    same = await shop.call("POST", "loyalty/rewards", reward(id=made["id"]), key=stranger)
+    same = await shop.call("POST", "loyalty/rewards", reward(id=new["id"]), key=other_key)
     assert same.status == 201
 
 
 @pytest.mark.parametrize("path", ["nope", "rwd_%00", "rwd_%ff", "rwd_a%2Fb", "rwd_" + "x" * 300])
-async def test_a_reward_nobody_can_have_is_404(shop: Shop, path: str) -> None:
+async def test_a_deleted_or_unknown_reward_is_404(shop: Shop, path: str) -> None:
     for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("DELETE", None)):
-        answer = await shop.call(method, f"loyalty/rewards/{path}", body)
-        assert_problem(answer, 404, "not_found")
+        response = await shop.call(method, f"loyalty/rewards/{path}", body)
+        assert_problem(response, 404, "not_found")
 
 
 async def test_reading_needs_read_and_changing_needs_manage(shop: Shop) -> None:
-    made = await create(shop)
+    new = await create(shop)
     reader = await shop.stack.key(shop.store_id, scopes="read")
     manager = await shop.stack.key(shop.store_id, scopes="manage")
-    path = f"loyalty/rewards/{made['id']}"
+    path = f"loyalty/rewards/{new['id']}"
     assert (await shop.call("GET", path, key=reader)).status == 200
     assert_problem(await shop.call("DELETE", path, key=reader), 403, "insufficient_scope")
     assert_problem(await shop.call("GET", path, key=manager), 403, "insufficient_scope")
     assert (await shop.call("DELETE", path, key=manager)).status == 204
 
 
-async def test_a_key_repeats_the_first_answer_of_every_write(shop: Shop) -> None:
+async def test_a_repeated_key_gets_the_first_response_of_every_write(shop: Shop) -> None:
     created = [await keyed(shop, "POST", "loyalty/rewards", reward(id="rwd_k")) for _ in range(2)]
     patched = [await keyed(shop, "PATCH", "loyalty/rewards/rwd_k", {"name": "y"}) for _ in range(2)]
     deleted = [await keyed(shop, "DELETE", "loyalty/rewards/rwd_k") for _ in range(2)]
@@ -456,17 +458,17 @@ async def test_a_key_repeats_the_first_answer_of_every_write(shop: Shop) -> None
     assert [event["version"] for event, _ in events] == [1, 2, 3]
 
 
-async def test_a_key_of_another_request_is_422_before_the_reward_is_looked_for(shop: Shop) -> None:
+async def test_a_reused_key_is_422_before_the_reward_is_looked_up(shop: Shop) -> None:
     header = {"Idempotency-Key": "k"}
     await create(shop, id="rwd_1")
     body = {"name": "y"}
     await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
     for path in ("loyalty/rewards/rwd_1", "loyalty/rewards/rwd_nobody"):
-        answer = await shop.call("DELETE", path, headers=header)
-        assert_problem(answer, 422, "idempotency_key_reused")
+        response = await shop.call("DELETE", path, headers=header)
+        assert_problem(response, 422, "idempotency_key_reused")
 
 
-async def test_a_refusal_is_not_kept(shop: Shop) -> None:
+async def test_a_refusal_is_not_stored(shop: Shop) -> None:
     header = {"Idempotency-Key": "k"}
     body = {"name": "y"}
     early = await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
@@ -477,31 +479,31 @@ async def test_a_refusal_is_not_kept(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("write", ["POST", "DELETE"])
-async def test_twins_with_one_key_get_one_answer_and_make_one_version(
+async def test_duplicates_with_one_key_get_one_response_and_make_one_version(
     shop: Shop, write: str
 ) -> None:
-    """The later twins find the id taken, or gone, by the first one: that is no refusal of theirs."""
+    """The later duplicates find the id used, or deleted, by the first request: that does not refuse them."""
     path, body, version = "loyalty/rewards", reward(id="rwd_1"), 1
     if write == "DELETE":
         await create(shop, id="rwd_1")
         path, body, version = "loyalty/rewards/rwd_1", None, 2
-    answers = await asyncio.gather(*(keyed(shop, write, path, body) for _ in range(12)))
-    assert {answer.status for answer in answers} == {201 if write == "POST" else 204}
-    assert len({answer.raw for answer in answers}) == 1
-    assert sum("Idempotency-Hit" not in answer.headers for answer in answers) == 1
+    responses = await asyncio.gather(*(keyed(shop, write, path, body) for _ in range(12)))
+    assert {response.status for response in responses} == {201 if write == "POST" else 204}
+    assert len({response.raw for response in responses}) == 1
+    assert sum("Idempotency-Hit" not in response.headers for response in responses) == 1
     events = await shop.read_events("catalog.reward", count=version)
     assert events[-1][0]["version"] == version
 
 
-async def test_each_version_is_told_on_kafka(shop: Shop) -> None:
-    made = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
+async def test_each_version_is_published_on_kafka(shop: Shop) -> None:
+    new = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
     await shop.call("PATCH", "loyalty/rewards/rwd_full", {"stock": None, "value": None})
     await shop.call("DELETE", "loyalty/rewards/rwd_full")
     (first, headers), (second, _), (last, last_headers) = await shop.read_events(
         "catalog.reward", count=3
     )
     assert first == {
-        **{name: value for name, value in made.items() if name != "stock_left"},
+        **{name: value for name, value in new.items() if name != "stock_left"},
         "store_id": shop.store_id,
         "version": 1,
         "value": {"percent": "12.5"},
@@ -520,20 +522,20 @@ async def test_each_version_is_told_on_kafka(shop: Shop) -> None:
     assert last_headers["ce_id"] == f"{shop.store_id}/rwd_full/3"
 
 
-async def test_redemption_can_ask_for_a_reward_also_for_a_deleted_one(shop: Shop) -> None:
+async def test_redemption_can_read_a_reward_also_a_deleted_one(shop: Shop) -> None:
     await create(shop, id="rwd_1", value={"amount": 5, "currency": "USD"})
-    found = await internal(shop, "rwd_1")
-    assert (found["version"], found["value"]) == (1, {"amount": "5.00", "currency": "USD"})
+    version = await internal(shop, "rwd_1")
+    assert (version["version"], version["value"]) == (1, {"amount": "5.00", "currency": "USD"})
     await shop.call("DELETE", "loyalty/rewards/rwd_1")
     assert (await internal(shop, "rwd_1"))["deleted"] is True
     assert (await internal(shop, "rwd_nobody"))["code"] == "not_found"
 
 
-async def test_whoever_wrote_reads_the_write(shop: Shop) -> None:
-    made = await create(shop)
+async def test_a_caller_reads_its_own_write(shop: Shop) -> None:
+    new = await create(shop)
     for number in range(30):
         name = f"name {number}"
-        await shop.call("PATCH", f"loyalty/rewards/{made['id']}", {"name": name})
+        await shop.call("PATCH", f"loyalty/rewards/{new['id']}", {"name": name})
         assert [one["name"] for one in await rewards_of(shop)] == [name]
 
 
@@ -542,10 +544,10 @@ async def keyed(shop: Shop, method: str, path: str, body: object = None) -> Answ
 
 
 async def internal(shop: Shop, reward_id: str) -> Any:
-    """What catalog answers another service of ours."""
+    """What catalog responses another service of ours."""
     token = config.stack_secrets(shop.stack.home).internal_token
     port = shop.stack.process("catalog").address.rpartition(":")[2]
     url = f"http://127.0.0.1:{port}/internal/stores/{shop.store_id}/rewards/{reward_id}"
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
-        return await answer.json(content_type=None)
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
+        return await response.json(content_type=None)

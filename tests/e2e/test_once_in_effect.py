@@ -1,4 +1,4 @@
-"""At least once delivered, once in effect: whatever is repeated, raced or redelivered."""
+"""Delivered at least once, applied once: retries, races and redeliveries."""
 
 import asyncio
 import random
@@ -8,7 +8,7 @@ import asyncpg
 from libs.testing.eventually import eventually
 from tests.support import Shop, Stack
 
-# One entry's place in its account, and whether the account is what its entries add up to.
+# Accounts whose balance or sequence does not follow from their entries.
 AUDIT = """
 SELECT count(*) AS wrong FROM (
     SELECT a.id
@@ -23,7 +23,7 @@ SELECT count(*) AS wrong FROM (
 
 
 async def audit(stack: Stack, store_id: str) -> None:
-    """Sum of entries = balances, sequences gapless, one entry per counted order."""
+    """Check that balances are the sums of entries, sequences have no gaps, and orders earned once."""
     connection = await asyncpg.connect(stack.database("earning"))
     try:
         assert await connection.fetchval(AUDIT, store_id) == 0
@@ -37,18 +37,18 @@ async def audit(stack: Stack, store_id: str) -> None:
         await connection.close()
 
 
-async def test_32_tries_with_one_idempotency_key_have_one_effect(shop: Shop) -> None:
+async def test_32_concurrent_requests_with_one_idempotency_key_have_one_effect(shop: Shop) -> None:
     await shop.program()
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(shop.earn("cust_1", 500, **{"Idempotency-Key": "bonus-1"}) for _ in range(32))
     )
-    assert {(answer.status, answer.raw) for answer in answers} == {(201, answers[0].raw)}
-    assert sum("Idempotency-Hit" not in answer.headers for answer in answers) == 1
+    assert {(response.status, response.raw) for response in responses} == {(201, responses[0].raw)}
+    assert sum("Idempotency-Hit" not in response.headers for response in responses) == 1
     assert (await shop.status())["points_balance"] == 500
     await audit(shop.stack, shop.store_id)
 
 
-async def test_a_key_means_its_request_however_it_is_spelt(shop: Shop) -> None:
+async def test_a_key_matches_its_request_in_any_spelling(shop: Shop) -> None:
     await shop.program()
     body = b'{"customer_id":"cust_1","points":500,"reason":"x"}'
     again = b'{ "reason": "x", "points": 500,  "customer_id": "cust_1" }'
@@ -61,15 +61,15 @@ async def test_a_key_means_its_request_however_it_is_spelt(shop: Shop) -> None:
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_a_refusal_is_not_kept(shop: Shop) -> None:
+async def test_a_refusal_is_not_stored(shop: Shop) -> None:
     refused = await shop.earn("cust_1", 500, **{"Idempotency-Key": "k"})
     assert (refused.status, refused.json["code"]) == (409, "program_inactive")
     await shop.program()
     assert (await shop.earn("cust_1", 500, **{"Idempotency-Key": "k"})).status == 201
 
 
-async def test_a_programme_is_created_once_per_key(shop: Shop) -> None:
-    answers = await asyncio.gather(
+async def test_a_program_is_created_once_per_key(shop: Shop) -> None:
+    responses = await asyncio.gather(
         *(
             shop.call(
                 "POST",
@@ -80,19 +80,19 @@ async def test_a_programme_is_created_once_per_key(shop: Shop) -> None:
             for _ in range(8)
         )
     )
-    assert {answer.raw for answer in answers} == {answers[0].raw}
+    assert {response.raw for response in responses} == {responses[0].raw}
     assert (await shop.call("GET", "loyalty-programs")).json["total"] == 1
 
 
 async def test_64_concurrent_awards_to_one_customer_all_count(shop: Shop) -> None:
     await shop.program()
-    answers = await asyncio.gather(*(shop.earn("cust_1", 1) for _ in range(64)))
-    assert [answer.status for answer in answers] == [201] * 64
-    assert sorted(answer.json["balance_after"] for answer in answers) == list(range(1, 65))
+    responses = await asyncio.gather(*(shop.earn("cust_1", 1) for _ in range(64)))
+    assert [response.status for response in responses] == [201] * 64
+    assert sorted(response.json["balance_after"] for response in responses) == list(range(1, 65))
     await audit(shop.stack, shop.store_id)
 
 
-async def test_10_000_orders_thrice_by_two_processes_count_once(
+async def test_10_000_orders_delivered_three_times_to_two_processes_count_once(
     shop: Shop, second_earning: object
 ) -> None:
     await shop.program(tiers=[])

@@ -33,18 +33,18 @@ async def at_once(shop: Shop, operation: str, requests: list[Request]) -> list[A
     )
 
 
-def outcome(operation: str, answer: Answer) -> str:
-    if answer.status == WRITES[operation].status:
+def outcome(operation: str, response: Answer) -> str:
+    if response.status == WRITES[operation].status:
         return "done"
-    return str(answer.json["code"])
+    return str(response.json["code"])
 
 
 @pytest.mark.parametrize("operation", PREPARE)
 async def test_one_request_many_times_takes_effect_once(shop: Shop, operation: str) -> None:
     request, _ = await PREPARE[operation](shop)
-    answers = await at_once(shop, operation, [request] * AT_ONCE)
-    assert {outcome(operation, one) for one in answers} <= {"done", "idempotency_in_flight"}
-    done = [one for one in answers if outcome(operation, one) == "done"]
+    responses = await at_once(shop, operation, [request] * AT_ONCE)
+    assert {outcome(operation, one) for one in responses} <= {"done", "idempotency_in_flight"}
+    done = [one for one in responses if outcome(operation, one) == "done"]
     assert len({one.raw for one in done}) == 1
     firsts = sum("Idempotency-Hit" not in one.headers for one in done)
     assert firsts == 1
@@ -52,12 +52,10 @@ async def test_one_request_many_times_takes_effect_once(shop: Shop, operation: s
 
 
 @pytest.mark.parametrize("operation", PREPARE)
-async def test_of_two_requests_one_is_carried_out_and_the_other_has_no_effect(
-    shop: Shop, operation: str
-) -> None:
+async def test_of_two_requests_only_one_takes_effect(shop: Shop, operation: str) -> None:
     requests = await PREPARE[operation](shop)
-    answers = await at_once(shop, operation, list(requests) * (AT_ONCE // 2))
-    outcomes = [Counter(outcome(operation, one) for one in answers[at::2]) for at in range(2)]
+    responses = await at_once(shop, operation, list(requests) * (AT_ONCE // 2))
+    outcomes = [Counter(outcome(operation, one) for one in responses[at::2]) for at in range(2)]
     effects = [await request.effects() for request in requests]
     assert sorted(effects) == [0, 1], (outcomes, effects)
     won, lost = outcomes[effects.index(1)], outcomes[effects.index(0)]
@@ -67,8 +65,8 @@ async def test_of_two_requests_one_is_carried_out_and_the_other_has_no_effect(
 
 
 @pytest.mark.parametrize("kind", ["redeem", "cancel"])
-async def test_a_refusal_is_the_same_for_all_who_ask_with_one_key(shop: Shop, kind: str) -> None:
-    """Nothing is kept of it: the key is free again."""
+async def test_a_refusal_is_the_same_for_all_requests_with_one_key(shop: Shop, kind: str) -> None:
+    """Nothing is stored: the key is released."""
     await shop.program()
     await shop.earn("cust_1", 499)
     reward = await give_reward(shop, type="perk")
@@ -83,29 +81,29 @@ async def test_a_refusal_is_the_same_for_all_who_ask_with_one_key(shop: Shop, ki
         request = (f"loyalty/redemptions/{redemption}/cancel", {})
         code = "conflict"
     for _ in range(5):
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(shop.call("POST", *request, headers=headers) for _ in range(AT_ONCE))
         )
-        assert {(one.status, one.json["code"]) for one in answers} == {(409, code)}
+        assert {(one.status, one.json["code"]) for one in responses} == {(409, code)}
     await shop.earn("cust_1", 500)
     again = await redeem(shop, reward["id"], headers=headers)
     assert again.status == 201, again.raw
     await books_are_exact(shop.stack, shop.store_id)
 
 
-async def test_each_answer_shows_the_status_that_its_own_request_set(shop: Shop) -> None:
-    """Requests about one customer come in one transaction: none is answered with what a later one
+async def test_each_response_shows_the_status_that_its_own_request_set(shop: Shop) -> None:
+    """Concurrent requests about a customer share a transaction: no response shows what a later request
     wrote."""
     await shop.program()
     await shop.earn("cust_1", 100)
-    wanted = ["suspended", "active"] * (AT_ONCE // 2)
-    answers = await asyncio.gather(
-        *(shop.call("PATCH", "loyalty/customers/cust_1", {"status": one}) for one in wanted)
+    statuses = ["suspended", "active"] * (AT_ONCE // 2)
+    responses = await asyncio.gather(
+        *(shop.call("PATCH", "loyalty/customers/cust_1", {"status": one}) for one in statuses)
     )
-    assert [one.json["status"] for one in answers] == wanted
+    assert [one.json["status"] for one in responses] == statuses
 
 
-async def test_a_cancellation_that_the_ledger_refuses_frees_its_key(shop: Shop) -> None:
+async def test_a_cancellation_that_the_ledger_refuses_releases_its_key(shop: Shop) -> None:
     """The balance would pass its bound: the redemption stands, and another request has the key."""
     await shop.program()
     await shop.earn("cust_1", 1_000)
@@ -114,10 +112,10 @@ async def test_a_cancellation_that_the_ledger_refuses_frees_its_key(shop: Shop) 
     await fill(shop, "cust_1")
     path = f"loyalty/redemptions/{redemption['redemption_id']}"
     headers = {"Idempotency-Key": "cancelled"}
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(shop.call("POST", f"{path}/cancel", headers=headers) for _ in range(AT_ONCE))
     )
-    assert {(one.status, one.json["code"]) for one in answers} == {(409, "conflict")}
+    assert {(one.status, one.json["code"]) for one in responses} == {(409, "conflict")}
     used = await shop.call("POST", f"{path}/use", headers=headers)
     assert (used.status, used.json["status"]) == (200, "used")
     again = await redeem(shop, reward["id"], headers={"Idempotency-Key": "redeemed"})

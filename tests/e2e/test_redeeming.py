@@ -11,14 +11,14 @@ import pytest
 from libs.testing.eventually import eventually
 from services.redemption.domain.codes import is_code
 from tests.e2e.test_once_in_effect import audit
-from tests.redeeming import books_are_exact, give_reward, redeem, told
+from tests.redeeming import books_are_exact, give_reward, redeem, reward_arrives
 from tests.support import Answer, Shop
 from tools.stack import kafka
 
 
 @pytest.fixture
 async def rich(shop: Shop) -> Shop:
-    """A store with a programme, and cust_1 with 3,500 points."""
+    """A store with a program, and cust_1 with 3,500 points."""
     await shop.program()
     await shop.earn("cust_1", 3_500)
     return shop
@@ -30,9 +30,9 @@ def key(text: str) -> dict[str, str]:
 
 async def test_the_documentations_example(rich: Shop) -> None:
     reward = await give_reward(rich)
-    answer = await redeem(rich, reward["id"])
-    assert answer.status == 201
-    redeemed = answer.json
+    response = await redeem(rich, reward["id"])
+    assert response.status == 201
+    redeemed = response.json
     assert list(redeemed) == [
         *("id", "customer_id", "type", "points", "reward", "balance_after", "created_at"),
         *("redemption_id", "code"),
@@ -62,8 +62,8 @@ async def test_a_redemption_can_be_read_listed_used_or_cancelled(rich: Shop) -> 
     reward = await give_reward(rich)
     used, cancelled = [(await redeem(rich, reward["id"])).json for _ in range(2)]
     path = f"loyalty/redemptions/{used['redemption_id']}"
-    shown = (await rich.call("GET", path)).json
-    assert shown == {
+    offer = (await rich.call("GET", path)).json
+    assert offer == {
         "id": used["redemption_id"],
         "customer_id": "cust_1",
         "reward": used["reward"],
@@ -71,22 +71,22 @@ async def test_a_redemption_can_be_read_listed_used_or_cancelled(rich: Shop) -> 
         "status": "confirmed",
         "code": used["code"],
         "transaction_id": used["id"],
-        "created_at": shown["created_at"],
+        "created_at": offer["created_at"],
     }
     for _ in range(2):
-        answer = await rich.call("POST", f"{path}/use")
-        assert (answer.status, answer.json) == (200, shown | {"status": "used"})
+        response = await rich.call("POST", f"{path}/use")
+        assert (response.status, response.json) == (200, offer | {"status": "used"})
     other = f"loyalty/redemptions/{cancelled['redemption_id']}"
     for _ in range(2):
-        answer = await rich.call("POST", f"{other}/cancel", {})
-        assert (answer.status, answer.json["status"]) == (200, "cancelled")
+        response = await rich.call("POST", f"{other}/cancel", {})
+        assert (response.status, response.json["status"]) == (200, "cancelled")
     assert (await rich.status())["points_balance"] == 3_000
     assert [one["type"] for one in (await rich.status())["transactions"]] == [
         *("cancel", "redeem", "redeem", "earn"),
     ]
     for step in (f"{path}/cancel", f"{other}/use"):
-        answer = await rich.call("POST", step)
-        assert (answer.status, answer.json["code"]) == (409, "conflict")
+        response = await rich.call("POST", step)
+        assert (response.status, response.json["code"]) == (409, "conflict")
     ids = [one["id"] for one in (await rich.call("GET", "loyalty/redemptions")).json["data"]]
     assert ids == [cancelled["redemption_id"], used["redemption_id"]]
     page = (await rich.call("GET", f"loyalty/redemptions?limit=1&starting_after={ids[0]}")).json
@@ -101,16 +101,16 @@ async def test_a_redemption_can_be_read_listed_used_or_cancelled(rich: Shop) -> 
 
 async def refused(shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any) -> Any:
     """(status, code, reason) of a refusal, which leaves the balance as it was."""
-    answer = await redeem(shop, reward_id, customer_id, **more)
-    problem = answer.json
-    return answer.status, problem["code"], problem.get("reason")
+    response = await redeem(shop, reward_id, customer_id, **more)
+    problem = response.json
+    return response.status, problem["code"], problem.get("reason")
 
 
 async def test_each_refusal_in_its_order(rich: Shop) -> None:
     """Each reward has its own fault and all those that are checked after it."""
     poor = {"points_cost": 10_000, "min_tier": "Gold"}
-    gone = await give_reward(rich, **poor)
-    await rich.call("DELETE", f"loyalty/rewards/{gone['id']}")
+    deleted = await give_reward(rich, **poor)
+    await rich.call("DELETE", f"loyalty/rewards/{deleted['id']}")
     inactive = await give_reward(rich, **poor, stock=0, is_active=False)
     early = await give_reward(rich, **poor, stock=0, starts_at="2999-01-01T00:00:00Z")
     ended = await give_reward(rich, **poor, stock=0, ends_at="2000-01-01T00:00:00Z")
@@ -122,7 +122,7 @@ async def test_each_refusal_in_its_order(rich: Shop) -> None:
     assert (await redeem(rich, once["id"])).status == 201
 
     async def deleted_is_known() -> None:
-        assert await refused(rich, gone["id"]) == (404, "not_found", None)
+        assert await refused(rich, deleted["id"]) == (404, "not_found", None)
 
     await eventually(deleted_is_known)
     assert await refused(rich, "rwd_nobody_made") == (404, "not_found", None)
@@ -150,7 +150,7 @@ async def test_each_refusal_in_its_order(rich: Shop) -> None:
     assert (await books_are_exact(rich.stack, rich.store_id))["confirmed"] == 1
 
 
-async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
+async def test_the_preview_agrees_with_redeeming(rich: Shop) -> None:
     rewards = [
         await give_reward(rich),
         await give_reward(rich, points_cost=10_000),
@@ -165,16 +165,16 @@ async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
     for place, reward in enumerate(rewards):
         listed = await rich.call("GET", "loyalty/rewards?customer_id=cust_1&include=all")
         assert [one["id"] for one in listed.json["data"]] == [one["id"] for one in rewards]
-        shown = listed.json["data"][place]
-        assert {name: shown[name] for name in reward if name != "stock_left"} == {
+        offer = listed.json["data"][place]
+        assert {name: offer[name] for name in reward if name != "stock_left"} == {
             name: reward[name] for name in reward if name != "stock_left"
         }
-        answer = await redeem(rich, shown["id"], headers=key(f"try {shown['id']}"))
-        assert shown["available"] == (answer.status == 201), shown
-        if not shown["available"]:
-            problem = answer.json
-            assert shown["reason"] == problem.get("reason", problem["code"])
-            assert shown.get("missing") == problem.get("missing")
+        response = await redeem(rich, offer["id"], headers=key(f"try {offer['id']}"))
+        assert offer["available"] == (response.status == 201), offer
+        if not offer["available"]:
+            problem = response.json
+            assert offer["reason"] == problem.get("reason", problem["code"])
+            assert offer.get("missing") == problem.get("missing")
     now = (await rich.call("GET", "loyalty/rewards?customer_id=cust_1")).json
     ids = [one["id"] for one in rewards]
     assert [one["id"] for one in now["data"]] == [*ids[:3], ids[4]]
@@ -182,7 +182,7 @@ async def test_the_preview_says_what_redeeming_does(rich: Shop) -> None:
     assert (unknown.status, unknown.json["code"]) == (404, "not_found")
 
 
-async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None:
+async def test_the_preview_comes_in_pages_of_available_rewards(rich: Shop) -> None:
     rewards = [
         await give_reward(rich),
         await give_reward(rich, is_active=False),
@@ -208,16 +208,16 @@ async def test_the_preview_comes_in_pages_of_what_can_be_had(rich: Shop) -> None
     assert (unknown.status, unknown.json["code"]) == (400, "invalid_request")
 
 
-async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
+async def test_32_requests_with_one_key_redeem_once(rich: Shop) -> None:
     reward = await give_reward(rich)
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(redeem(rich, reward["id"], headers=key("once")) for _ in range(32))
     )
-    assert {(answer.status, answer.raw) for answer in answers} == {(201, answers[0].raw)}
-    assert sum("Idempotency-Hit" not in answer.headers for answer in answers) == 1
+    assert {(response.status, response.raw) for response in responses} == {(201, responses[0].raw)}
+    assert sum("Idempotency-Hit" not in response.headers for response in responses) == 1
     other = await redeem(rich, reward["id"], "cust_2", headers=key("once"))
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
-    redemption = answers[0].json["redemption_id"]
+    redemption = responses[0].json["redemption_id"]
     reused = await rich.call(
         "POST", f"loyalty/redemptions/{redemption}/cancel", headers=key("once")
     )
@@ -226,7 +226,7 @@ async def test_32_tries_with_one_key_redeem_once(rich: Shop) -> None:
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 1}
 
 
-async def test_a_refusal_leaves_its_key_free(rich: Shop) -> None:
+async def test_a_refusal_releases_its_key(rich: Shop) -> None:
     reward = await give_reward(rich, points_cost=4_000)
     first = await redeem(rich, reward["id"], headers=key("later"))
     assert first.json["code"] == "insufficient_points"
@@ -253,25 +253,27 @@ async def test_refused_attempts_are_listed_only_on_request(rich: Shop) -> None:
 
 
 async def keys_of(shop: Shop, count: int) -> list[str]:
-    """Keys whose rates add up to what a race needs."""
+    """Keys whose rates together allow a race."""
     return [await shop.stack.key(shop.store_id) for _ in range(count)]
 
 
 async def race(shop: Shop, reward_id: str, customers: list[str]) -> Counter[str]:
-    """One try for each of `customers`, all at once; the codes of what came back."""
+    """One request for each of `customers`, all concurrently; returns how often each code came."""
     keys = await keys_of(shop, 1 + len(customers) // 100)
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             redeem(shop, reward_id, customer, key=keys[number % len(keys)])
             for number, customer in enumerate(customers)
         )
     )
-    return Counter(_outcome(answer) for answer in answers)
+    return Counter(_outcome(response) for response in responses)
 
 
-def _outcome(answer: Answer) -> str:
-    problem = answer.json
-    return problem.get("reason") or problem.get("code", "") if answer.status != 201 else "redeemed"
+def _outcome(response: Answer) -> str:
+    problem = response.json
+    return (
+        problem.get("reason") or problem.get("code", "") if response.status != 201 else "redeemed"
+    )
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(200, marks=pytest.mark.long)])
@@ -305,23 +307,25 @@ async def test_64_clients_on_a_stock_of_k_get_k_and_one_that_is_cancelled_comes_
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 5, "cancelled": 1}
 
 
-async def test_a_limit_of_one_holds_under_32_tries(rich: Shop) -> None:
+async def test_a_limit_of_one_holds_under_32_concurrent_requests(rich: Shop) -> None:
     reward = await give_reward(rich, per_customer_limit=1)
     assert await race(rich, reward["id"], ["cust_1"] * 32) == {"redeemed": 1, "limit_reached": 31}
     assert (await rich.status())["points_balance"] == 3_000
 
 
-async def test_cancelled_32_times_at_once_the_points_come_back_once(rich: Shop) -> None:
+async def test_32_concurrent_cancellations_return_the_points_once(rich: Shop) -> None:
     reward = await give_reward(rich, stock=1)
     redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
     path = f"loyalty/redemptions/{redemption}/cancel"
-    answers = await asyncio.gather(*(rich.call("POST", path) for _ in range(32)))
-    assert {(answer.status, answer.json["status"]) for answer in answers} == {(200, "cancelled")}
+    responses = await asyncio.gather(*(rich.call("POST", path) for _ in range(32)))
+    assert {(response.status, response.json["status"]) for response in responses} == {
+        (200, "cancelled")
+    }
     assert (await rich.status())["points_balance"] == 3_500
     assert await books_are_exact(rich.stack, rich.store_id) == {"cancelled": 1}
 
 
-async def test_of_cancelling_and_using_at_once_one_wins(rich: Shop) -> None:
+async def test_of_concurrent_cancelling_and_using_one_wins(rich: Shop) -> None:
     reward = await give_reward(rich, points_cost=1)
     for _ in range(10):
         redemption = (await redeem(rich, reward["id"])).json["redemption_id"]
@@ -341,16 +345,16 @@ async def test_the_price_reserved_is_the_price_paid(rich: Shop) -> None:
         trying = asyncio.create_task(redeem(rich, reward["id"], headers=key("slow")))
         await eventually(lambda: has_state(rich, "reserved"))
         await rich.call("PATCH", f"loyalty/rewards/{reward['id']}", {"points_cost": 900})
-        await told(rich, reward["id"], 900)
-    answer = await trying
-    if answer.status != 201:
-        answer = await redeem(rich, reward["id"], headers=key("slow"))
-    assert answer.json["points"] == -500
+        await reward_arrives(rich, reward["id"], 900)
+    response = await trying
+    if response.status != 201:
+        response = await redeem(rich, reward["id"], headers=key("slow"))
+    assert response.json["points"] == -500
 
 
 async def has_state(shop: Shop, status: str) -> bool:
-    found = await shop.call("GET", f"loyalty/redemptions?status={status}")
-    return bool(found.json["total"])
+    matching = await shop.call("GET", f"loyalty/redemptions?status={status}")
+    return bool(matching.json["total"])
 
 
 @contextlib.contextmanager
@@ -363,14 +367,14 @@ def frozen(shop: Shop, service: str) -> Any:
         shop.stack.kill(service, signal.SIGCONT)
 
 
-async def test_earning_away_is_503_and_the_reservation_is_settled_after_its_return(
+async def test_earning_unavailable_is_503_and_the_reservation_is_settled_afterwards(
     rich: Shop,
 ) -> None:
     reward = await give_reward(rich, stock=1)
     rich.stack.kill("earning")
-    answer = await redeem(rich, reward["id"], headers=key("away"))
-    assert (answer.status, answer.json["code"]) == (503, "unavailable")
-    assert "Retry-After" in answer.headers
+    response = await redeem(rich, reward["id"], headers=key("away"))
+    assert (response.status, response.json["code"]) == (503, "unavailable")
+    assert "Retry-After" in response.headers
 
     async def is_back() -> bool:
         return await rich.status() is not None
@@ -386,11 +390,11 @@ async def test_earning_away_is_503_and_the_reservation_is_settled_after_its_retu
     await books_are_exact(rich.stack, rich.store_id)
 
 
-async def test_redeeming_does_without_kafka(rich: Shop) -> None:
+async def test_redeeming_works_without_kafka(rich: Shop) -> None:
     reward = await give_reward(rich)
     rich.stack.kill("kafka")
-    answers = [await redeem(rich, reward["id"]) for _ in range(5)]
-    assert [answer.json["balance_after"] for answer in answers] == [
+    responses = [await redeem(rich, reward["id"]) for _ in range(5)]
+    assert [response.json["balance_after"] for response in responses] == [
         3_000,
         2_500,
         2_000,
@@ -398,7 +402,7 @@ async def test_redeeming_does_without_kafka(rich: Shop) -> None:
         1_000,
     ]
     cancelled = await rich.call(
-        "POST", f"loyalty/redemptions/{answers[0].json['redemption_id']}/cancel"
+        "POST", f"loyalty/redemptions/{responses[0].json['redemption_id']}/cancel"
     )
     assert cancelled.json["status"] == "cancelled"
     await eventually(lambda: kafka.is_available(rich.stack.kafka), within_seconds=60, every=0.5)

@@ -21,7 +21,7 @@ from libs.contracts.topics import (
 )
 from libs.testing.eventually import eventually
 from tests.contract.test_request_checks import assert_problem, pointers
-from tests.e2e.test_intake import envelope, send, send_all
+from tests.e2e.test_shop_events import envelope, send, send_all
 from tests.support import Shop, follow
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

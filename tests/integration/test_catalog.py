@@ -53,9 +53,9 @@ async def database(stack: Stack, unique: str) -> Database:
 
 @pytest.fixture
 async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
-    made = create_engine(database.url, name="test", connections=12)
-    yield made
-    await made.dispose()
+    engine = create_engine(database.url, name="test", connections=12)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture
@@ -136,9 +136,9 @@ async def test_without_the_stores_lock_versions_are_lost(
         await asyncio.sleep(0)
 
     async def find_together(*arguments: Any) -> Any:
-        found = await find(*arguments)
+        reward = await find(*arguments)
         await both_have_read.wait()
-        return found
+        return reward
 
     monkeypatch.setattr(store, "lock", no_lock)
     monkeypatch.setattr(store, "find", find_together)
@@ -156,7 +156,7 @@ async def test_concurrent_requests_with_one_key_act_once(
             for _ in range(16)
         )
     )
-    assert len({answer.body for answer in outcomes}) == 1
+    assert len({response.body for response in outcomes}) == 1
     assert sum(not response.replayed for response in outcomes) == 1
     assert len(await published(database)) == 1
 
@@ -179,7 +179,7 @@ async def test_a_duplicate_refused_for_what_the_first_did_gets_its_response(
         )
     )
     for outcomes, status in ((created, 201), (deleted, 204)):
-        assert {answer.status for answer in outcomes} == {status}
+        assert {response.status for response in outcomes} == {status}
         assert sum(not response.replayed for response in outcomes) == 1
     assert [event.version for event in await published(database)] == [1, 2]
 
@@ -266,8 +266,8 @@ async def test_time_alone_makes_a_cached_page_wrong(
         resources,
         new("rwd_1", starts_at="2026-03-10T13:00:00Z", ends_at="2026-03-10T14:00:00Z"),
     )
-    shown = [len(data_of(await pages.get(FIRST_PAGE))) for _ in range(5)]
-    assert shown == [0, 0, 1, 1, 0]
+    lengths = [len(data_of(await pages.get(FIRST_PAGE))) for _ in range(5)]
+    assert lengths == [0, 0, 1, 1, 0]
 
 
 def test_the_cache_is_bounded_and_drops_the_least_recently_used_page() -> None:
@@ -317,7 +317,7 @@ async def count(engine: AsyncEngine, *events: PointsPosted) -> None:
     await usage.count(engine, [usage.find_change(event) for event in events])
 
 
-async def left(engine: AsyncEngine) -> int:
+async def stock_left(engine: AsyncEngine) -> int:
     (one,) = data_of(
         await RewardPages(engine, encode_page=encode_page).get(
             msgspec.structs.replace(FIRST_PAGE, include_all=True)
@@ -333,12 +333,12 @@ async def test_a_redemption_is_counted_once_however_often_it_is_delivered(
     await carry_out(resources, new("rwd_1", stock=10))
     await count(engine, posted(1), posted(1), posted(2))
     before = await revision(engine)
-    assert await left(engine) == 8
+    assert await stock_left(engine) == 8
     await count(engine, posted(2), posted(1))
-    assert await left(engine) == 8
+    assert await stock_left(engine) == 8
     assert await revision(engine) == before
     await count(engine, posted(3, "cancel"), posted(2), posted(3, "cancel"))
-    assert await left(engine) == 9
+    assert await stock_left(engine) == 9
 
 
 async def test_only_redemptions_and_their_cancellations_change_a_stock(
@@ -349,7 +349,7 @@ async def test_only_redemptions_and_their_cancellations_change_a_stock(
     await count(engine, *(posted(number, kind) for number, kind in enumerate(kinds)))
     await count(engine, posted(6, reward=None), posted(7, reward="rwd_2"))
     await count(engine, posted(8, store_id="store_2"))
-    assert await left(engine) == 10
+    assert await stock_left(engine) == 10
 
 
 async def test_a_cancellation_that_arrives_first_adds_no_stock(
@@ -357,9 +357,9 @@ async def test_a_cancellation_that_arrives_first_adds_no_stock(
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=10))
     await count(engine, posted(2, "cancel"))
-    assert await left(engine) == 10
+    assert await stock_left(engine) == 10
     await count(engine, posted(1))
-    assert await left(engine) == 10
+    assert await stock_left(engine) == 10
 
 
 async def test_a_cancellation_that_arrives_first_lists_no_reward_that_is_out_of_stock(
@@ -375,7 +375,7 @@ async def test_more_in_use_than_the_stock_leaves_none(
 ) -> None:
     await carry_out(resources, new("rwd_1", stock=2))
     await count(engine, *(posted(number) for number in range(3)))
-    assert await left(engine) == 0
+    assert await stock_left(engine) == 0
     assert await listing_of(engine) == []
 
 
@@ -393,7 +393,7 @@ async def test_concurrent_batches_of_the_same_transactions_count_once_and_never_
     await asyncio.gather(
         *(count(engine, *batch) for batch in batches), *(carry_out(resources, one) for one in names)
     )
-    assert await left(engine) == 1_000 - 334
+    assert await stock_left(engine) == 1_000 - 334
 
 
 async def test_points_events_on_kafka_change_the_stock_once(
@@ -412,8 +412,8 @@ async def test_points_events_on_kafka_change_the_stock_once(
 
     async def left_becomes(expected: int) -> None:
         async def look() -> None:
-            answer = await shop.call("GET", "loyalty/rewards/rwd_1")
-            assert answer.json["stock_left"] == expected
+            response = await shop.call("GET", "loyalty/rewards/rwd_1")
+            assert response.json["stock_left"] == expected
 
         await eventually(look)
 

@@ -31,13 +31,13 @@ def record(
 
 async def published(stack: Stack, topic: str, count: int) -> dict[int, Any]:
     """The dead letters by the offset of their record."""
-    letters: dict[int, Any] = {}
+    by_offset: dict[int, Any] = {}
     async with contextlib.aclosing(follow(stack.kafka, f"{topic}.dlq")) as records:
-        async for letter in records:
-            letters[int(dict(letter.headers)["dlq-offset"])] = letter
-            if len(letters) == count:
+        async for dead_letter in records:
+            by_offset[int(dict(dead_letter.headers)["dlq-offset"])] = dead_letter
+            if len(by_offset) == count:
                 break
-    return letters
+    return by_offset
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ async def test_a_record_that_cannot_be_copied_is_truncated_and_its_neighbors_are
     await dead_letters.publish(
         producer, [DeadLetter(failed, poison) for failed in records], service="test"
     )
-    letters = await published(stack, topic, 3)
-    assert (letters[7].value, letters[9].value) == (b"before", b"after")
-    assert ("h", b"\xff") in letters[7].headers
-    assert "dlq-truncated" not in dict(letters[7].headers)
-    truncated = dict(letters[8].headers)
+    published_letters = await published(stack, topic, 3)
+    assert (published_letters[7].value, published_letters[9].value) == (b"before", b"after")
+    assert ("h", b"\xff") in published_letters[7].headers
+    assert "dlq-truncated" not in dict(published_letters[7].headers)
+    truncated = dict(published_letters[8].headers)
     original = value or b""
-    assert letters[8].value == original[:65_536]
+    assert published_letters[8].value == original[:65_536]
     assert truncated["dlq-truncated"] == b"true"
     assert truncated["dlq-bytes"] == str(len(original)).encode()
     assert truncated["dlq-sha256"] == hashlib.sha256(original).hexdigest().encode()
@@ -89,8 +89,8 @@ async def test_a_record_of_the_largest_size_is_not_truncated(
     stack: Stack, topic: str, producer: AIOKafkaProducer
 ) -> None:
     value = b"x" * (MAX_RECORD_BYTES - 100)
-    letter = DeadLetter(record(3, value, topic=topic), Poison("malformed", "d" * 5_000))
-    await dead_letters.publish(producer, [letter], service="test")
+    dead_letter = DeadLetter(record(3, value, topic=topic), Poison("malformed", "d" * 5_000))
+    await dead_letters.publish(producer, [dead_letter], service="test")
     (published_letter,) = (await published(stack, topic, 1)).values()
     assert published_letter.value == value
     assert len(dict(published_letter.headers)["dlq-detail"]) == 1_000

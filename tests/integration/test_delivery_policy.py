@@ -109,12 +109,12 @@ def fails_on(error: Exception, *values: str) -> Callable[[Sequence[str]], None]:
     return fail
 
 
-async def dead_letters(stack: Stack, topic: str, count: int) -> list[DeadLetter]:
+async def read_dead_letters(stack: Stack, topic: str, count: int) -> list[DeadLetter]:
     """The first `count` dead letters of a topic."""
-    letters: list[DeadLetter] = []
+    dead_letters: list[DeadLetter] = []
     async with contextlib.aclosing(follow(stack.kafka, f"{topic}.dlq")) as records:
         async for record in records:
-            letters.append(
+            dead_letters.append(
                 DeadLetter(
                     record.topic,
                     record.partition,
@@ -124,9 +124,9 @@ async def dead_letters(stack: Stack, topic: str, count: int) -> list[DeadLetter]
                     dict(record.headers),
                 )
             )
-            if len(letters) == count:
-                return letters
-    raise AssertionError(f"{len(letters)} of {count} dead letters: {letters}")
+            if len(dead_letters) == count:
+                return dead_letters
+    raise AssertionError(f"{len(dead_letters)} of {count} dead letters: {dead_letters}")
 
 
 async def dead_letter_count(stack: Stack, topic: str) -> int:
@@ -146,8 +146,8 @@ async def test_every_record_is_handled_or_a_dead_letter_and_then_committed(
     async with consuming(stack, topic, producer) as run:
         await run.has_committed(5)
         assert run.handler.handled == ["a", "conflict", "b"]
-    letters = await dead_letters(stack, topic, 3)
-    codes = [(letter.value, letter.headers["dlq-code"]) for letter in letters]
+    dead_letters = await read_dead_letters(stack, topic, 3)
+    codes = [(dead_letter.value, dead_letter.headers["dlq-code"]) for dead_letter in dead_letters]
     assert sorted(codes, key=lambda code: code[0] or b"") == [
         (None, b"malformed"),
         (b"bad 1", b"malformed"),
@@ -231,9 +231,9 @@ async def test_a_record_that_fails_alone_is_quarantined_and_its_neighbors_are_ap
         await run.has_committed(10)
         assert sorted(set(run.handler.handled)) == [str(n) for n in range(10) if n != 7]
         await run.consumer.ready()
-    (letter,) = await dead_letters(stack, topic, 1)
-    assert (letter.value, letter.headers["dlq-code"]) == (b"7", b"defect")
-    assert b"a planted defect" in letter.headers["dlq-detail"]
+    (dead_letter,) = await read_dead_letters(stack, topic, 1)
+    assert (dead_letter.value, dead_letter.headers["dlq-code"]) == (b"7", b"defect")
+    assert b"a planted defect" in dead_letter.headers["dlq-detail"]
 
 
 async def test_a_single_failing_record_on_an_idle_topic_does_not_stop_the_partition(
@@ -266,8 +266,8 @@ async def test_a_value_that_the_database_refuses_is_the_fault_of_its_record(
         refused = [str(number) for number in range(25)]
         run.handler.fail = fails_on(error, *refused)
         await run.has_committed(50)
-    letters = await dead_letters(stack, topic, 25)
-    assert {letter.headers["dlq-code"] for letter in letters} == {b"invalid"}
+    dead_letters = await read_dead_letters(stack, topic, 25)
+    assert {dead_letter.headers["dlq-code"] for dead_letter in dead_letters} == {b"invalid"}
 
 
 async def test_a_systematic_failure_stops_only_its_partition_until_the_cause_is_fixed(
@@ -327,7 +327,7 @@ async def test_many_failing_records_do_not_stop_those_of_another_partition(
         await run.has_committed(70)
         assert run.handler.handled == [str(number) for number in range(10)]
         await eventually(run.consumer.ready)
-    assert len(await dead_letters(stack, topic, 60)) == 60
+    assert len(await read_dead_letters(stack, topic, 60)) == 60
 
 
 async def test_any_exception_while_reading_a_record_makes_it_malformed(
@@ -337,8 +337,8 @@ async def test_any_exception_while_reading_a_record_makes_it_malformed(
     async with consuming(stack, topic, producer) as run:
         await run.has_committed(3)
         assert run.handler.handled == ["a", "b"]
-    (letter,) = await dead_letters(stack, topic, 1)
-    assert letter.headers["dlq-code"] == b"malformed"
+    (dead_letter,) = await read_dead_letters(stack, topic, 1)
+    assert dead_letter.headers["dlq-code"] == b"malformed"
 
 
 async def test_a_batch_whose_delivery_itself_fails_is_delivered_again(

@@ -1,4 +1,4 @@
-"""The engine on a real PostgreSQL that comes and goes."""
+"""The engine on a real PostgreSQL that closes its connections."""
 
 import asyncio
 
@@ -8,35 +8,35 @@ import pytest
 from libs.persistence.engine import create_engine, transaction
 from tests.integration.conftest import Database
 
-CUT = """
+CLOSE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE application_name = 'cut' AND datname = current_database()
+WHERE application_name = 'engine_test' AND datname = current_database()
 """
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-async def test_nobody_is_given_a_connection_that_the_server_closed(
+async def test_the_pool_replaces_connections_that_the_server_closed(
     earning_database: Database, connections: int
 ) -> None:
-    engine = create_engine(earning_database.url, name="cut", connections=connections)
-    everyone = asyncio.Barrier(connections)
+    engine = create_engine(earning_database.url, name="engine_test", connections=connections)
+    all_connected = asyncio.Barrier(connections)
 
-    async def ask() -> int:
+    async def select_one() -> int:
         async with transaction(engine) as connection:
-            # All at once, so that each has a connection of its own.
-            await everyone.wait()
+            # All hold a connection before any query runs, so that each has its own.
+            await all_connected.wait()
             number: int = await connection.fetchval("SELECT 1")
             return number
 
-    async def ask_together() -> list[int]:
-        return await asyncio.gather(*(ask() for _ in range(connections)))
+    async def select_together() -> list[int]:
+        return await asyncio.gather(*(select_one() for _ in range(connections)))
 
     other = await asyncpg.connect(earning_database.url)
     for _ in range(3):
-        assert await ask_together() == [1] * connections
-        assert await other.fetchval(CUT) == connections
-        # The driver hears of it in the next turn of the loop that the network comes to.
+        assert await select_together() == [1] * connections
+        assert await other.fetchval(CLOSE) == connections
+        # The driver learns of it when the event loop next polls the network.
         await asyncio.sleep(0.2)
-    assert await ask_together() == [1] * connections
+    assert await select_together() == [1] * connections
     await other.close()
     await engine.dispose()

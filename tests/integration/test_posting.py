@@ -170,9 +170,9 @@ async def test_texts_are_stored_unchanged(engine: AsyncEngine, earning_database:
         for number, sign in enumerate(signs)
     ]
     await post(engine, *orders)
-    kept = "SELECT array_agg({} ORDER BY id) FROM entries"
-    assert await query(earning_database, kept.format("order_id")) == signs
-    assert await query(earning_database, kept.format("reason")) == [f"Order {s}" for s in signs]
+    stored = "SELECT array_agg({} ORDER BY id) FROM entries"
+    assert await query(earning_database, stored.format("order_id")) == signs
+    assert await query(earning_database, stored.format("reason")) == [f"Order {s}" for s in signs]
     done = await post(engine, *orders)
     assert {type(result) for result in done.results} == {Duplicate}
 

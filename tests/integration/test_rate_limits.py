@@ -33,12 +33,12 @@ def key() -> str:
 
 
 async def taken_singly(redis: Redis, mine: str) -> int:
-    """How many requests of the key are let through until one is refused."""
-    for taken in range(BURST):
+    """How many requests of the key pass until one is refused."""
+    for count in range(BURST):
         try:
             await limiter(redis).take(mine)
         except RateLimited:
-            return taken
+            return count
     return BURST
 
 
@@ -47,7 +47,7 @@ async def test_a_weight_is_taken_whole_and_puts_the_key_in_debt(redis: Redis) ->
     await limiter(redis).take(mine, weight=5 * BURST)
     with pytest.raises(RateLimited) as refused:
         await limiter(redis).take(mine)
-    # 99 tokens, 500 taken: 402 must come back before there is one.
+    # 99 tokens, 500 count: 402 must come back before there is one.
     assert 38 <= refused.value.retry_after_seconds <= 42
     await limiter(redis).take(key())
 
@@ -59,7 +59,7 @@ async def test_weights_and_single_requests_share_one_allowance(redis: Redis) -> 
     assert 5 <= await taken_singly(redis, mine) <= 15
 
 
-async def test_a_refused_weight_takes_nothing(redis: Redis) -> None:
+async def test_a_refused_weight_takes_no_token(redis: Redis) -> None:
     mine = key()
     await limiter(redis).take(mine, weight=BURST)
     for _ in range(20):
@@ -72,7 +72,7 @@ async def test_a_refused_weight_takes_nothing(redis: Redis) -> None:
     await eventually(can_take, within_seconds=3)
 
 
-async def test_a_debt_outlives_the_time_that_a_full_bucket_is_remembered(redis: Redis) -> None:
+async def test_a_debt_outlives_the_expiry_of_a_full_bucket(redis: Redis) -> None:
     mine = key()
     await limiter(redis).take(mine, weight=10 * BURST)
     remembered = await redis.pttl(f"rate:{{{mine}}}")

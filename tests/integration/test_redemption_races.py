@@ -1,5 +1,4 @@
-"""What the locks of a batch of redemptions guard: each race is first shown to happen without its
-guard."""
+"""The locks of a batch of redemptions: each race is first shown to happen without its lock."""
 
 import asyncio
 import secrets
@@ -34,21 +33,21 @@ from tests.support import Stack
 
 STORE = "store_1"
 STOCK = 3
-RIVALS = 8
+CONCURRENT = 8
 
 
 @pytest.fixture
 async def engine(stack: Stack, unique: str) -> AsyncIterator[AsyncEngine]:
-    """A database of redemption's with one reward, of which there are STOCK, and whose use has a row:
-    rivals over the first use of a reward wait for that."""
+    """A database of redemption with one reward and a stock of STOCK. The usage of the reward has a row:
+    concurrent first uses of a reward would wait for its insertion."""
     database = await empty_database(stack, "redemption", unique)
-    made = create_batch_engine(database.url, name="test", connections=RIVALS)
-    await offer(made, stock=STOCK)
-    (done,) = await apply(made, [ActionRequest(reserve())])
-    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
-    await apply(made, [ActionRequest(Release(**place))])
-    yield made
-    await made.dispose()
+    engine = create_batch_engine(database.url, name="test", connections=CONCURRENT)
+    await offer(engine, stock=STOCK)
+    (done,) = await apply(engine, [ActionRequest(reserve())])
+    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    await apply(engine, [ActionRequest(Release(**name))])
+    yield engine
+    await engine.dispose()
 
 
 async def offer(engine: AsyncEngine, **changes: Any) -> None:
@@ -68,7 +67,7 @@ async def offer(engine: AsyncEngine, **changes: Any) -> None:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every batch takes its time between reading and writing, so that rivals read meanwhile."""
+    """Every batch waits between reading and writing, so that concurrent batches read in the meantime."""
     write = store.write
 
     async def later(*args: Any) -> None:
@@ -97,8 +96,8 @@ def reserve(customer: str = "cust_1") -> Reserve:
     )
 
 
-async def rivals(engine: AsyncEngine, actions: Sequence[Action]) -> Counter[str]:
-    """Each action in a transaction of its own, all at once; what came of them."""
+async def concurrently(engine: AsyncEngine, actions: Sequence[Action]) -> Counter[str]:
+    """Each action in a transaction of its own, all concurrently; returns how often each result came."""
     outcomes = await asyncio.gather(*(apply(engine, [ActionRequest(action)]) for action in actions))
     return Counter(
         type(done).__name__ if isinstance(done, Exception) else redemption_in(done).status
@@ -113,82 +112,82 @@ def redemption_in(done: ActionResult | Exception) -> Redemption:
 
 
 async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
-    """What names a redemption that is confirmed."""
+    """The fields that name a confirmed redemption."""
     (done,) = await apply(engine, [ActionRequest(reserve())])
-    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
-    await apply(engine, [ActionRequest(Confirm(**place, debit=debit))])
-    return place
+    await apply(engine, [ActionRequest(Confirm(**name, debit=debit))])
+    return name
 
 
-async def taken(engine: AsyncEngine) -> int:
+async def count_in_use(engine: AsyncEngine) -> int:
     async with transaction(engine) as connection:
-        found: int = await connection.fetchval("SELECT taken FROM usage")
-        return found
+        count: int = await connection.fetchval("SELECT taken FROM usage")
+        return count
 
 
-async def test_more_than_the_stock_is_given_away_without_the_lock(
+async def test_more_than_the_stock_is_redeemed_without_the_lock(
     engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_lock(monkeypatch, "_LOCK_USAGE")
-    assert (await rivals(engine, [reserve() for _ in range(RIVALS)]))["reserved"] > STOCK
+    assert (await concurrently(engine, [reserve() for _ in range(CONCURRENT)]))["reserved"] > STOCK
 
 
-async def test_no_more_than_the_stock_is_given_away(engine: AsyncEngine, slow: None) -> None:
-    outcome = await rivals(engine, [reserve() for _ in range(RIVALS)])
-    assert outcome == {"reserved": STOCK, "RewardUnavailable": RIVALS - STOCK}
-    assert await taken(engine) == STOCK
+async def test_no_more_than_the_stock_is_redeemed(engine: AsyncEngine, slow: None) -> None:
+    outcome = await concurrently(engine, [reserve() for _ in range(CONCURRENT)])
+    assert outcome == {"reserved": STOCK, "RewardUnavailable": CONCURRENT - STOCK}
+    assert await count_in_use(engine) == STOCK
 
 
-async def test_a_customers_limit_is_passed_without_the_lock(
+async def test_a_customers_limit_is_exceeded_without_the_lock(
     engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await offer(engine, version=2, per_customer_limit=1)
     without_lock(monkeypatch, "_LOCK_USAGE")
-    assert (await rivals(engine, [reserve() for _ in range(RIVALS)]))["reserved"] > 1
+    assert (await concurrently(engine, [reserve() for _ in range(CONCURRENT)]))["reserved"] > 1
 
 
 async def test_a_customers_limit_holds(engine: AsyncEngine, slow: None) -> None:
     await offer(engine, version=2, per_customer_limit=1)
-    outcome = await rivals(engine, [reserve() for _ in range(RIVALS)])
-    assert outcome == {"reserved": 1, "RewardUnavailable": RIVALS - 1}
+    outcome = await concurrently(engine, [reserve() for _ in range(CONCURRENT)])
+    assert outcome == {"reserved": 1, "RewardUnavailable": CONCURRENT - 1}
 
 
-async def test_what_is_used_is_cancelled_as_well_without_the_lock(
+async def test_a_redemption_is_used_and_cancelled_without_the_lock(
     engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = await confirmed(engine)
+    name = await confirmed(engine)
     without_lock(monkeypatch, "_LOCK_REDEMPTIONS")
-    outcome = await rivals(engine, [Use(**place), BeginCancel(**place)])
+    outcome = await concurrently(engine, [Use(**name), BeginCancel(**name)])
     assert outcome == {"used": 1, "cancelling": 1}
 
 
 async def test_of_using_and_cancelling_one_wins(engine: AsyncEngine, slow: None) -> None:
-    place = await confirmed(engine)
-    outcome = await rivals(engine, [Use(**place), BeginCancel(**place)])
+    name = await confirmed(engine)
+    outcome = await concurrently(engine, [Use(**name), BeginCancel(**name)])
     assert outcome in ({"used": 1, "Conflict": 1}, {"cancelling": 1, "Conflict": 1})
 
 
-async def test_what_is_given_back_many_times_comes_back_once(
-    engine: AsyncEngine, slow: None
-) -> None:
-    place = await confirmed(engine)
-    await apply(engine, [ActionRequest(BeginCancel(**place))])
+async def test_many_returns_of_a_redemption_count_once(engine: AsyncEngine, slow: None) -> None:
+    name = await confirmed(engine)
+    await apply(engine, [ActionRequest(BeginCancel(**name))])
     await apply(engine, [ActionRequest(reserve("cust_2"))])
-    assert await rivals(engine, [FinishCancel(**place)] * RIVALS) == {"cancelled": RIVALS}
-    assert await taken(engine) == 1
+    assert await concurrently(engine, [FinishCancel(**name)] * CONCURRENT) == {
+        "cancelled": CONCURRENT
+    }
+    assert await count_in_use(engine) == 1
 
 
 async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow: None) -> None:
     (done,) = await apply(engine, [ActionRequest(reserve())])
-    place = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
-    outcome = await rivals(engine, [Confirm(**place, debit=debit), Release(**place)])
+    outcome = await concurrently(engine, [Confirm(**name, debit=debit), Release(**name)])
     assert outcome in ({"confirmed": 2}, {"released": 2})
-    assert await taken(engine) == outcome["confirmed"] // 2
+    assert await count_in_use(engine) == outcome["confirmed"] // 2
 
 
 async def test_an_older_version_of_a_reward_replaces_nothing(engine: AsyncEngine) -> None:
     await offer(engine, version=3, stock=0)
     await offer(engine, version=2, stock=100)
-    assert await rivals(engine, [reserve()]) == {"RewardUnavailable": 1}
+    assert await concurrently(engine, [reserve()]) == {"RewardUnavailable": 1}

@@ -1,4 +1,4 @@
-"""A store in a few lines: what the whole system must agree with, written apart from its rules."""
+"""A store in a few lines, written independently of the system's rules."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,7 +21,7 @@ class Customer:
 
     @property
     def tier(self) -> tuple[str, int, Fraction]:
-        return [one for one in TIERS if one[1] <= self.lifetime][-1]
+        return [tier for tier in TIERS if tier[1] <= self.lifetime][-1]
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Order:
     award: int = 0
     held: bool = False
     refunded: Fraction = Fraction(0)
-    taken: int = 0
+    clawed_back: int = 0
 
 
 @dataclass
@@ -75,16 +75,18 @@ class Store:
         order.award = floor(order.total * self.rate * customer.tier[2])
         customer.change(order.award, order.award)
 
-    def left_of(self, order_id: str) -> Fraction:
+    def remaining(self, order_id: str) -> Fraction:
         return self.orders[order_id].total - self.orders[order_id].refunded
 
     def refund(self, order_id: str, amount: Fraction) -> None:
         order = self.orders[order_id]
         order.refunded += amount
         whole = order.refunded == order.total
-        in_all = order.award if whole else floor(order.award * order.refunded / order.total)
-        self.customer(order.customer).change(order.taken - in_all, order.taken - in_all)
-        order.taken = in_all
+        in_total = order.award if whole else floor(order.award * order.refunded / order.total)
+        self.customer(order.customer).change(
+            order.clawed_back - in_total, order.clawed_back - in_total
+        )
+        order.clawed_back = in_total
 
     def earn(self, name: str, points: int) -> str:
         if self.customer(name).suspended:

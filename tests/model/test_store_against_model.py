@@ -1,7 +1,7 @@
-"""Whatever a store does, in whatever order and however often: the system and a small model agree.
+"""Random operations of a store, compared with a small model after each of them.
 
-Orders and refunds come by Kafka, everything else by REST; messages and requests are repeated, and in
-one run of twenty services are killed and started again in between.
+Orders and refunds are sent through Kafka, all else through REST. Messages and requests are repeated,
+and in one run of twenty, services are killed between the operations.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from libs.contracts.topics import ORDER_REFUNDED
 from libs.testing.eventually import eventually
 from tests.e2e.test_once_in_effect import audit
 from tests.model.model import TIERS, Reward, Store
-from tests.redeeming import books_are_exact, told
+from tests.redeeming import books_are_exact, reward_arrives
 from tests.support import Answer, Shop, Stack
 
 NAMES = st.sampled_from(["ada", "bob", "cy"])
@@ -39,7 +39,7 @@ ONE_RUN_IN = 20
 
 
 class Bench:
-    """The stack, and one loop that all runs share."""
+    """The stack, and the event loop that all runs share."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -65,15 +65,15 @@ class Bench:
 
 @pytest.fixture
 def bench(stack: Stack) -> Iterator[Bench]:
-    made = Bench(stack)
-    made.run(made.open())
-    yield made
-    made.run(made.close())
-    made.loop.close()
+    bench = Bench(stack)
+    bench.run(bench.open())
+    yield bench
+    bench.run(bench.close())
+    bench.loop.close()
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """One run: a store of its own, its model beside it."""
+    """One run: a store of its own and its model."""
 
     bench: ClassVar[Bench]
 
@@ -95,16 +95,16 @@ class StoreMachine(RuleBasedStateMachine):
         async def program() -> Any:
             return await self.shop.program(points_per_dollar=float(rate), tiers=tiers)
 
-        # The run before may have killed the service at its end.
+        # The last operation of the previous run may have killed the service.
         self.program = self.run(eventually(program, within_seconds=60, every=0.3))
         self.model = Store(Fraction(rate))
         self.sent: list[tuple[str, dict[str, object]]] = []
-        self.answered: list[tuple[str, object, str, Answer]] = []
+        self.completed: list[tuple[str, object, str, Answer]] = []
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.bench.run(work)
 
-    # -- by Kafka
+    # -- through Kafka
 
     @rule(name=NAMES, total=CENTS)
     def order(self, name: str, total: Fraction) -> None:
@@ -118,7 +118,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orders)
     @rule(data=st.data())
     def refund(self, data: st.DataObject) -> None:
-        # Once the whole is refunded, any later refund is a conflict.
+        # After a full refund, any later refund is a conflict.
         counted = [
             key
             for key, one in self.model.orders.items()
@@ -127,7 +127,7 @@ class StoreMachine(RuleBasedStateMachine):
         if not counted:
             return
         order_id = data.draw(st.sampled_from(counted))
-        left = self.model.left_of(order_id)
+        left = self.model.remaining(order_id)
         cents = data.draw(st.none() | st.integers(0, int(left * 100)))
         name, refund_id = self.model.orders[order_id].customer, f"r{len(self.sent)}"
         event: dict[str, object] = {
@@ -160,11 +160,11 @@ class StoreMachine(RuleBasedStateMachine):
 
         self.run(eventually(look, within_seconds=60, every=0.005))
 
-    # -- by REST
+    # -- through REST
 
     @rule(name=NAMES, points=st.integers(1, 3_000))
     def earn(self, name: str, points: int) -> None:
-        body = {"customer_id": name, "points": points, "reason": "by hand"}
+        body = {"customer_id": name, "points": points, "reason": "bonus"}
         self.expect(self.write("loyalty/earn", body), 201, self.model.earn(name, points))
         self.agrees(name)
 
@@ -180,16 +180,16 @@ class StoreMachine(RuleBasedStateMachine):
             return
         body = {"status": "suspended" if suspended else "active"}
         path = f"loyalty/customers/{name}"
-        answer = self.run(self.until_answered("PATCH", path, body))
-        assert answer.status == 200, answer.raw
+        response = self.run(self.until_available("PATCH", path, body))
+        assert response.status == 200, response.raw
         self.model.suspend(name, suspended=suspended)
         self.agrees(name)
 
     @rule(rate=st.sampled_from(["1", "2.5", "10"]))
     def change_rate(self, rate: str) -> None:
         path = f"loyalty-programs/{self.program['id']}"
-        answer = self.run(self.until_answered("PATCH", path, {"points_per_dollar": float(rate)}))
-        assert answer.status == 200, answer.raw
+        response = self.run(self.until_available("PATCH", path, {"points_per_dollar": float(rate)}))
+        assert response.status == 200, response.raw
         self.model.rate = Fraction(rate)
 
     @rule(
@@ -199,60 +199,60 @@ class StoreMachine(RuleBasedStateMachine):
         min_tier=st.none() | st.sampled_from(["Silver", "Gold"]),
         kind=st.sampled_from(["discount", "shipping", "credit", "perk"]),
     )
-    def offer(self, **asked: Any) -> None:
+    def offer(self, **reward: Any) -> None:
         body = {
             "name": "Reward",
-            "points_cost": asked["cost"],
-            "type": asked["kind"],
-            "stock": asked["stock"],
-            "per_customer_limit": asked["limit"],
-            "min_tier": asked["min_tier"],
+            "points_cost": reward["cost"],
+            "type": reward["kind"],
+            "stock": reward["stock"],
+            "per_customer_limit": reward["limit"],
+            "min_tier": reward["min_tier"],
         }
-        answer = self.write("loyalty/rewards", body)
-        assert answer.status == 201, answer.raw
-        self.model.rewards[answer.json["id"]] = Reward(
-            asked["cost"], asked["stock"], asked["limit"], asked["min_tier"]
+        response = self.write("loyalty/rewards", body)
+        assert response.status == 201, response.raw
+        self.model.rewards[response.json["id"]] = Reward(
+            reward["cost"], reward["stock"], reward["limit"], reward["min_tier"]
         )
-        self.run(told(self.shop, answer.json["id"], asked["cost"]))
+        self.run(reward_arrives(self.shop, response.json["id"], reward["cost"]))
 
     @precondition(lambda self: self.model.rewards)
     @rule(data=st.data(), cost=st.integers(1, 1_000))
     def change_price(self, data: st.DataObject, cost: int) -> None:
         reward_id = data.draw(st.sampled_from(list(self.model.rewards)))
         path = f"loyalty/rewards/{reward_id}"
-        answer = self.run(self.until_answered("PATCH", path, {"points_cost": cost}))
-        assert answer.status == 200, answer.raw
+        response = self.run(self.until_available("PATCH", path, {"points_cost": cost}))
+        assert response.status == 200, response.raw
         self.model.rewards[reward_id].cost = cost
-        self.run(told(self.shop, reward_id, cost))
+        self.run(reward_arrives(self.shop, reward_id, cost))
 
     @precondition(lambda self: self.model.rewards)
     @rule(name=NAMES, data=st.data())
     def redeem(self, name: str, data: st.DataObject) -> None:
         reward_id = data.draw(st.sampled_from(list(self.model.rewards)))
         refusal = self.model.refusal(name, reward_id)
-        answer = self.write("loyalty/redeem", {"customer_id": name, "reward_id": reward_id})
-        self.expect(answer, 201, refusal or "done")
+        response = self.write("loyalty/redeem", {"customer_id": name, "reward_id": reward_id})
+        self.expect(response, 201, refusal or "done")
         if refusal is None:
-            self.model.redeem(answer.json["redemption_id"], name, reward_id)
+            self.model.redeem(response.json["redemption_id"], name, reward_id)
         self.agrees(name)
 
     @precondition(lambda self: self.model.redemptions)
     @rule(data=st.data(), step=st.sampled_from(["cancel", "use"]))
     def conclude(self, data: st.DataObject, step: str) -> None:
         redemption_id = data.draw(st.sampled_from(list(self.model.redemptions)))
-        answer = self.write(f"loyalty/redemptions/{redemption_id}/{step}", {})
+        response = self.write(f"loyalty/redemptions/{redemption_id}/{step}", {})
         expected = getattr(self.model, step)(redemption_id)
-        self.expect(answer, 200, expected)
+        self.expect(response, 200, expected)
         if expected == "done":
-            assert answer.json["status"] == self.model.redemptions[redemption_id].status
+            assert response.json["status"] == self.model.redemptions[redemption_id].status
         self.agrees(self.model.redemptions[redemption_id].customer)
 
-    @precondition(lambda self: self.answered)
+    @precondition(lambda self: self.completed)
     @rule(data=st.data())
-    def ask_again(self, data: st.DataObject) -> None:
-        path, body, key, before = data.draw(st.sampled_from(self.answered))
-        answer = self.run(self.until_answered("POST", path, body, key))
-        assert (answer.status, answer.raw) == (before.status, before.raw)
+    def repeat(self, data: st.DataObject) -> None:
+        path, body, key, before = data.draw(st.sampled_from(self.completed))
+        response = self.run(self.until_available("POST", path, body, key))
+        assert (response.status, response.raw) == (before.status, before.raw)
 
     @precondition(lambda self: self.restarts)
     @rule(service=st.sampled_from(["earning", "redemption", "catalog"]))
@@ -266,44 +266,44 @@ class StoreMachine(RuleBasedStateMachine):
         self.run(eventually(another_runs, within_seconds=60))
 
     def write(self, path: str, body: object) -> Answer:
-        """A POST with a key of its own; one that succeeded may be asked again later."""
+        """A POST with a key of its own; a later step may repeat it if it succeeded."""
         key = secrets.token_hex(8)
-        answer = self.run(self.until_answered("POST", path, body, key))
-        if answer.status < 300:
-            self.answered.append((path, body, key, answer))
-        return answer
+        response = self.run(self.until_available("POST", path, body, key))
+        if response.status < 300:
+            self.completed.append((path, body, key, response))
+        return response
 
-    async def until_answered(
+    async def until_available(
         self, method: str, path: str, body: object, key: str | None = None
     ) -> Answer:
-        """The outcome; a service that is away is asked again, with the same key."""
+        """The response, after retries with the same key while a service is unavailable."""
         headers = {"Idempotency-Key": key or secrets.token_hex(8)}
 
-        async def ask() -> Answer:
-            answer = await self.shop.call(method, path, body, headers=headers)
-            assert answer.status not in {429, 503}, answer.raw
-            return answer
+        async def send() -> Answer:
+            response = await self.shop.call(method, path, body, headers=headers)
+            assert response.status not in {429, 503}, response.raw
+            return response
 
-        return await eventually(ask, within_seconds=60)
+        return await eventually(send, within_seconds=60)
 
     @staticmethod
-    def expect(answer: Answer, success: int, outcome: str) -> None:
+    def expect(response: Answer, success: int, outcome: str) -> None:
         if outcome == "done":
-            assert answer.status == success, answer.raw
+            assert response.status == success, response.raw
         else:
-            assert answer.status >= 400, answer.raw
-            problem = answer.json
-            assert problem.get("reason", problem["code"]) == outcome, answer.raw
+            assert response.status >= 400, response.raw
+            problem = response.json
+            assert problem.get("reason", problem["code"]) == outcome, response.raw
 
     def agrees(self, name: str) -> None:
-        """The customer's status is the model's."""
+        """Check that the customer's status is that of the model."""
         model = self.model.customer(name)
         path = f"loyalty/customers/{name}"
-        answer = self.run(self.until_answered("GET", path, None))
+        response = self.run(self.until_available("GET", path, None))
         if not model.known:
-            assert answer.status == 404, answer.raw
+            assert response.status == 404, response.raw
             return
-        shown = answer.json
+        shown = response.json
         assert (shown["points_balance"], shown["lifetime_points"], shown["tier"]["name"]) == (
             *(model.balance, model.lifetime, model.tier[0]),
         )

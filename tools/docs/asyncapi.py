@@ -1,7 +1,7 @@
 """The AsyncAPI 3.0 document: every topic, its producer and its events."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_args
 
 from libs.contracts.topics import (
     CONSUMED,
@@ -11,6 +11,7 @@ from libs.contracts.topics import (
     Topic,
     dead_letter_topic,
 )
+from libs.messaging.cloudevents import PoisonCode
 from tools.docs.events import EVENTS, VERSION, EventDoc, Sample
 from tools.docs.openapi import VERSION as API_VERSION
 from tools.docs.schemas import Json, SchemaCollector
@@ -53,7 +54,7 @@ _DEAD_LETTER_HEADERS: Final[Json] = {
     "properties": {
         "dlq-code": {
             "type": "string",
-            "enum": ["malformed", "invalid", "conflict", "unsupported_version"],
+            "enum": list(get_args(PoisonCode)),
         },
         "dlq-detail": {"type": "string", "description": "What is wrong, in one sentence."},
         "dlq-service": {"type": "string", "description": "The service that could not process it."},

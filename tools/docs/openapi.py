@@ -151,7 +151,7 @@ def _parameter(parameter: Parameter, *, place: str) -> Json:
     shown = {
         "name": parameter.name,
         "in": place,
-        "description": parameter.meaning,
+        "description": parameter.description,
         "schema": dict(parameter.schema),
     }
     return shown | ({"required": True} if parameter.required else {})
@@ -204,7 +204,7 @@ def _success(operation: Operation, schemas: SchemaCollector, example: Example) -
         "description": SUCCESS_DESCRIPTIONS[operation.status],
         "headers": _headers(*names),
     }
-    if operation.answer is not None:
+    if operation.response is not None:
         content: Json = {"schema": _response_schema(operation, schemas)}
         if example.response is not None:
             content["example"] = example.response
@@ -214,8 +214,8 @@ def _success(operation: Operation, schemas: SchemaCollector, example: Example) -
 
 def _response_schema(operation: Operation, schemas: SchemaCollector) -> Json:
     if not operation.listed:
-        return schemas.of(operation.answer)
-    kinds = (operation.answer, operation.answer_for_customer)
+        return schemas.of(operation.response)
+    kinds = (operation.response, operation.response_for_customer)
     lists = [_page(kind, schemas) for kind in kinds if kind is not None]
     return lists[0] if len(lists) == 1 else {"anyOf": lists}
 

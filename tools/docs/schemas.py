@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.inspect import Type
 
-from libs.contracts.api import Answer, Request
+from libs.contracts.api import Request, Response
 from libs.contracts.bounds import BOUNDS, TOGETHER, Schema
 from libs.contracts.event_bounds import EVENT_BOUNDS
 from libs.contracts.events import Event
@@ -51,7 +51,7 @@ class SchemaCollector:
     ) -> None:
         self._root = root
         self._overrides = overrides or {}
-        self._closed = (Answer, Request, *closed)
+        self._closed = (Response, Request, *closed)
         self.collected: dict[str, Json] = {}
 
     def of(self, kind: Any) -> Json:
@@ -76,7 +76,7 @@ class SchemaCollector:
             case msgspec.inspect.CustomType(cls=cls) if cls in {Money, Exact}:
                 schema = dict(_NUMBER_OR_TEXT)
             case msgspec.inspect.DecimalType():
-                is_response = owner is not None and issubclass(owner, Answer)
+                is_response = owner is not None and issubclass(owner, Response)
                 schema = dict(_NUMBER if is_response else _NUMBER_OR_TEXT)
             case msgspec.inspect.ListType():
                 schema = {"type": "array", "items": self._schema(info.item_type, owner=owner)}
@@ -134,7 +134,7 @@ class SchemaCollector:
 
 def _format(kind: type, name: str) -> Json:
     """The format of times, which responses and events write as text."""
-    if not issubclass(kind, Answer | Event):
+    if not issubclass(kind, Response | Event):
         return {}
     if name.endswith("_at") or name == "member_since":
         return {"format": "date-time"}

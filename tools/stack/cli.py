@@ -157,19 +157,24 @@ def _print_welcome(stack: State, console: Console, *, seconds: float) -> None:
 
 def down(_arguments: argparse.Namespace) -> int:
     """Stop the stack; returns when all its processes have ended."""
-    folder = config.settings().folder
+    if _stop(config.settings().folder):
+        print("The data stays; `make reset` deletes it.")
+    return 0
+
+
+def _stop(folder: Path) -> bool:
+    """Stop the stack; returns whether it was up."""
     stack = state.read(folder)
     if stack is None or not state.is_running(folder):
         print("The stack is not up.")
-        return 0
+        return False
     started = time.monotonic()
     os.kill(stack.pid, signal.SIGTERM)
     os.kill(stack.pid, signal.SIGCONT)
     with Console().status("stopping …"):
         _wait_for_exit(folder, stack.pid)
-    seconds = time.monotonic() - started
-    print(f"Stopped in {seconds:.1f} s. The data stays; `make reset` deletes it.")
-    return 0
+    print(f"Stopped in {time.monotonic() - started:.1f} s.")
+    return True
 
 
 def _wait_for_exit(folder: Path, supervisor: int) -> None:
@@ -182,10 +187,10 @@ def _wait_for_exit(folder: Path, supervisor: int) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def reset(arguments: argparse.Namespace) -> int:
+def reset(_arguments: argparse.Namespace) -> int:
     """Stop the stack and remove its folder."""
     folder = config.settings().folder
-    down(arguments)
+    _stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
     print("The data is deleted.")
     return 0

@@ -54,7 +54,7 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults.raise_if_any()
     listed = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
     data = [responses.anomaly(anomaly) for anomaly in listed.items]
-    return json_body(pages.page_answer(listed, data))
+    return json_body(pages.page_body(listed, data))
 
 
 @get(_ANOMALY, operation_id="getAnomaly")

@@ -2,10 +2,10 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from services.anomaly.domain.anomalies import ID_PREFIX, Anomaly
 from services.anomaly.store import anomalies
@@ -45,8 +45,7 @@ async def list_page(reads: SlowReads, filters: AnomalyFilter, page: Page) -> Lis
             after = parse_id(ID_PREFIX, page.starting_after)
             last = after and await anomalies.find(connection, filters.store_id, after)
             if not last or filters.customer_id not in {None, last.customer_id}:
-                fault = Fault(detail=NO_ANOMALY, parameter="starting_after")
-                raise InvalidRequest(NO_ANOMALY, errors=[fault])
+                raise unknown_cursor("an anomaly")
         rows, counted = await anomalies.list_page(
             connection, filters, limit=page.limit, after=after
         )

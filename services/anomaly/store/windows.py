@@ -71,7 +71,7 @@ class Windows:
         if not updates:
             return []
         if self._closed_until > time.monotonic():
-            metrics.WINDOWS_AWAY.inc()
+            metrics.WINDOWS_UNAVAILABLE.inc()
             raise WindowsUnavailable
         try:
             if self._run_id is None:
@@ -106,7 +106,7 @@ class Windows:
         # The next server to respond may be another one.
         self._run_id = None
         self._closed_until = time.monotonic() + _CIRCUIT_SECONDS
-        metrics.WINDOWS_AWAY.inc()
+        metrics.WINDOWS_UNAVAILABLE.inc()
         if self._is_available:
             self._is_available = False
             log.warning("windows_unavailable", error=repr(error))

@@ -33,7 +33,9 @@ from libs.web.inspection import pointer_step
 from services.catalog.domain import REWARD_ID
 from services.catalog.handlers.reward_changes import PERIOD_RULE
 
-_REWARD_ID_RULE: Final = "must be `rwd_` and 1 to 64 characters of A-Z a-z 0-9 _ -"
+_REWARD_ID_RULE: Final = (
+    "must be `rwd_` followed by 1 to 64 letters, digits, underscores or hyphens"
+)
 _URL_RULE: Final = f"must be an http or https URL with up to {MAX_URL:,} characters"
 _VALUE_RULE: Final = "must have either `amount` and `currency`, or `percent`"
 _MAX_PERCENT: Final = 100
@@ -90,7 +92,7 @@ def _lines(value: str, faults: Faults, *, at: str, longest: int) -> None:
     if len(value) > longest:
         faults.at(at, f"must have up to {longest:,} characters")
     elif _CONTROL.search(value):
-        faults.at(at, "must be readable text without control characters")
+        faults.at(at, "must not have control characters other than tabs and line breaks")
 
 
 def _value(value: RewardValueInput, faults: Faults) -> None:

@@ -39,7 +39,7 @@ def reward(value: Reward) -> rewards.Reward:
 
 def encode_page(page: Listed[Reward]) -> bytes:
     """The body of a page of rewards, as it is cached."""
-    return api.encode(pages.page_answer(page, [reward(value) for value in page.items]))
+    return api.encode(pages.page_body(page, [reward(value) for value in page.items]))
 
 
 def created(value: Reward) -> StoredResponse:

@@ -13,14 +13,12 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.clock import Clock, utc_now
-from libs.kernel.errors import Fault, InvalidRequest
 from libs.persistence.engine import Connection, statement
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from services.catalog import store
 from services.catalog.domain import REWARD_ID, Reward
-from services.catalog.handlers.rewards import NOT_FOUND
 
 # The largest page, a hundred rewards with the longest texts, takes 5 MiB. Most take 20 KiB.
 _MAX_BYTES: Final = 64 * 1024 * 1024
@@ -100,8 +98,7 @@ async def _find_position(connection: Connection, request: PageRequest) -> int | 
     if REWARD_ID.fullmatch(cursor):
         position = await store.find_position(connection, request.store_id, cursor)
     if position is None:
-        fault = Fault(detail=NOT_FOUND, parameter="starting_after")
-        raise InvalidRequest(NOT_FOUND, errors=[fault])
+        raise unknown_cursor("a reward")
     return position
 
 

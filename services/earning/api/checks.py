@@ -16,7 +16,7 @@ from libs.web import checks as shared
 from libs.web.body import Faults
 
 _NEGATIVE_AWARD: Final = (
-    f"must be from 1 to {api.MAX_MANUAL_POINTS:,}; to take points away, use /loyalty/adjust"
+    f"must be from 1 to {api.MAX_MANUAL_POINTS:,}; to remove points, use /loyalty/adjust"
 )
 
 

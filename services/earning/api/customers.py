@@ -49,7 +49,7 @@ async def list_customers(request: AnyRequest, store_id: FromPath[str]) -> Body:
         tier=query.text("tier"),
     )
     data = [responses.customer_status(status) for status in listed.items]
-    return json_body(pages.page_answer(listed, data))
+    return json_body(pages.page_body(listed, data))
 
 
 @get(_CUSTOMER, operation_id="getCustomer")

@@ -68,7 +68,9 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
     refusals = await debits.find_refusals(
         resources_of(request).reads, store_id, body.customer_id, body.prices
     )
-    return json_body(internal.PriceAnswer(refusals=[_refusal(refusal) for refusal in refusals]))
+    return json_body(
+        internal.PriceCheckResult(refusals=[_refusal(refusal) for refusal in refusals])
+    )
 
 
 async def _post(request: AnyRequest, posting: Debit | Settlement | Cancellation) -> Body:
@@ -81,7 +83,7 @@ def _debited(results: Sequence[Result]) -> StoredResponse:
         raise result
     assert isinstance(result, DebitRecord)
     transaction = None if result.entry is None else responses.transaction(result.entry)
-    debited = internal.Debited(transaction=transaction, cancelled=result.state == "cancelled")
+    debited = internal.DebitState(transaction=transaction, cancelled=result.state == "cancelled")
     return StoredResponse(200, api.encode(debited))
 
 

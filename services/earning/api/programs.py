@@ -37,7 +37,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults.raise_if_any()
     listed = await programs.list_programs(resources_of(request).reads, store_id, page)
     data = [responses.program(program) for program in listed.items]
-    return json_body(pages.page_answer(listed, data))
+    return json_body(pages.page_body(listed, data))
 
 
 @post(_PROGRAMS, operation_id="createProgram")

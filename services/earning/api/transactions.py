@@ -41,7 +41,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         customer_id=customer_id,
     )
     data = [responses.stored_transaction(row) for row in listed.items]
-    return json_body(pages.page_answer(listed, data))
+    return json_body(pages.page_body(listed, data))
 
 
 @get(_TRANSACTION, operation_id="getTransaction")

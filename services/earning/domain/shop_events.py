@@ -20,9 +20,6 @@ _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 # Shops' clocks run ahead; a day also allows for local time sent as UTC.
 _MAX_AHEAD: Final = timedelta(hours=24)
 
-_CUSTOMER_ID_RULE: Final = (
-    "must have 1 to 128 letters and digits of any script and _ . : @ + | = ~ - ' ! $ & *"
-)
 _MONEY_RULE: Final = (
     "must be from 0 to 1,000,000,000,000 with up to six decimals, without a sign, and as a number "
     "without an exponent beyond 30"
@@ -42,7 +39,8 @@ def is_guest(event: ShopEvent) -> bool:
 def build_order(event: OrderCompleted, *, now: datetime) -> Order:
     """The posting for a customer's order; raises OutOfBounds."""
     _check(
-        _CURRENCY.fullmatch(event.currency), "currency: must be three capital letters, such as USD"
+        _CURRENCY.fullmatch(event.currency),
+        "currency: must be a currency code of three capital letters, such as USD",
     )
     _check(is_amount(event.total), f"total: {_MONEY_RULE}")
     order_id = _read_id(event.order_id, "order_id")
@@ -76,13 +74,16 @@ def read_customer_id(event: ShopEvent) -> str:
     """The customer's id in normal form C; raises OutOfBounds."""
     customer_id = ids.customer_id(str(event.customer_id))
     if customer_id is None:
-        raise OutOfBounds(f"customer_id: {_CUSTOMER_ID_RULE}")
+        raise OutOfBounds(f"customer_id: {ids.CUSTOMER_ID_RULE}")
     return customer_id
 
 
 def _read_store_id(event: ShopEvent) -> str:
     store_id = str(event.store_id)
-    _check(STORE_ID.fullmatch(store_id), "store_id: must have 1 to 64 characters of A-Za-z0-9_-")
+    _check(
+        STORE_ID.fullmatch(store_id),
+        "store_id: must have 1 to 64 letters, digits, underscores or hyphens",
+    )
     return store_id
 
 

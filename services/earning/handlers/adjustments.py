@@ -2,7 +2,7 @@
 
 from libs.contracts import api
 from libs.kernel.clock import utc_now
-from libs.kernel.ids import normalized
+from libs.kernel.ids import normalize_customer_id
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
 from services.earning.domain.postings import Adjustment
@@ -15,7 +15,7 @@ async def adjust(
     """Post the adjustment. Raises NotFound, InsufficientPoints, Conflict or IdempotencyKeyReused."""
     adjustment = Adjustment(
         store_id=write.store_id,
-        customer_id=normalized(write.body.customer_id),
+        customer_id=normalize_customer_id(write.body.customer_id),
         points=write.body.points,
         reason=write.body.reason,
         occurred_at=utc_now(),

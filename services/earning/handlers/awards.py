@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
-from libs.kernel.ids import normalized
+from libs.kernel.ids import normalize_customer_id
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
 from services.earning.domain.postings import Award
@@ -47,7 +47,7 @@ async def give_awards(
 def _award(store_id: str, request: api.EarnRequest) -> Award:
     return Award(
         store_id=store_id,
-        customer_id=normalized(request.customer_id),
+        customer_id=normalize_customer_id(request.customer_id),
         points=request.points,
         reason=request.reason,
         occurred_at=utc_now(),

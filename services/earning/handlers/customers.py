@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.errors import NotFound
 from libs.kernel.ids import customer_id as parse_customer_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.domain.tiers import tier_spans
@@ -78,8 +78,7 @@ async def list_customers(
 async def _find_cursor(connection: Connection, store_id: str, starting_after: str) -> str:
     customer_id = parse_customer_id(starting_after)
     if customer_id is None or await customers.find(connection, store_id, customer_id) is None:
-        fault = Fault(detail=NO_CUSTOMER, parameter="starting_after")
-        raise InvalidRequest(NO_CUSTOMER, errors=[fault])
+        raise unknown_cursor("a customer")
     return customer_id
 
 

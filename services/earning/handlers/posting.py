@@ -65,7 +65,7 @@ class PostingResult(Struct, frozen=True):
     response: StoredResponse | None = None
 
 
-Posted = PostingResult | Exception
+RequestOutcome = PostingResult | WhaleError
 PostingGroup = GroupCommit[PostingRequest, PostingResult]
 
 
@@ -78,7 +78,9 @@ async def submit(
     return result.response
 
 
-async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+async def post_batch(
+    engine: AsyncEngine, requests: Sequence[PostingRequest]
+) -> list[RequestOutcome]:
     """Post all `requests` in one transaction, in order; returns a result or refusal for each.
 
     A refusal does not affect the other requests. Raises database errors; then nothing was posted.
@@ -86,7 +88,7 @@ async def post_batch(engine: AsyncEngine, requests: Sequence[PostingRequest]) ->
     return await retry_lost_race(partial(_attempt, engine, requests))
 
 
-async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[Posted]:
+async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> list[RequestOutcome]:
     postings = [posting for request in requests for posting in request.postings]
     async with transaction(engine) as connection:
         books = Books(await _load(connection, postings), new_id=uuid7_text)
@@ -94,43 +96,43 @@ async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> l
             connection, [request.claim for request in requests if request.claim is not None]
         )
         claimed_before = frozenset(stored.responses)
-        posted, new_responses, events = _fold(books, requests, stored)
+        outcomes, new_responses, events = _fold(books, requests, stored)
         await ledger.write(connection, books, events)
         for place, request in enumerate(requests):
             if request.render_written is not None:
-                posted[place] = await _render_written(
-                    connection, request, posted[place], stored, new_responses
+                outcomes[place] = await _render_written(
+                    connection, request, outcomes[place], stored, new_responses
                 )
         await _store_responses(connection, new_responses, claimed_before)
-    return posted
+    return outcomes
 
 
 async def _render_written(
     connection: Connection,
     request: PostingRequest,
-    posted: Posted,
+    outcome: RequestOutcome,
     stored: StoredResponses,
     new_responses: NewResponses,
-) -> Posted:
+) -> RequestOutcome:
     """Complete the result of a request whose response reads what was written."""
     if (
-        isinstance(posted, Exception)
-        or posted.response is not None
+        isinstance(outcome, WhaleError)
+        or outcome.response is not None
         or request.render_written is None
     ):
-        return posted
+        return outcome
     # A duplicate earlier in this batch may have its response by now.
     response = None if request.claim is None else stored.response_to(request.claim)
     if response is not None and not response.is_in_progress:
         return PostingResult(response=response)
     try:
-        response = await request.render_written(connection, posted.results)
+        response = await request.render_written(connection, outcome.results)
     except WhaleError as refusal:
         return refusal
     if request.claim is not None:
         new_responses[request.claim] = response or idempotency.in_progress()
         stored.remember(request.claim, new_responses[request.claim])
-    return PostingResult(results=posted.results, response=response)
+    return PostingResult(results=outcome.results, response=response)
 
 
 async def _store_responses(
@@ -211,21 +213,21 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
 
 def _fold(
     books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
-) -> tuple[list[Posted], NewResponses, list[EncodedEvent]]:
+) -> tuple[list[RequestOutcome], NewResponses, list[EncodedEvent]]:
     """A result for each request, the responses to store, and the events to publish."""
-    posted: list[Posted] = []
+    outcomes: list[RequestOutcome] = []
     new_responses: NewResponses = {}
     events: list[EncodedEvent] = []
     for request in requests:
         first_entry = len(books.entries)
-        posted.append(_fold_request(books, request, stored, new_responses))
+        outcomes.append(_fold_request(books, request, stored, new_responses))
         events += build_events(books.entries[first_entry:], traceparent=request.traceparent)
-    return posted, new_responses, events
+    return outcomes, new_responses, events
 
 
 def _fold_request(
     books: Books, request: PostingRequest, stored: StoredResponses, new_responses: NewResponses
-) -> Posted:
+) -> RequestOutcome:
     try:
         response = None if request.claim is None else stored.response_to(request.claim)
         if response is not None and not response.is_in_progress:

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
 from libs.kernel.clock import utc_now
-from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.idempotency import StoredResponse, write_once
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.writes import Write
 from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
 from services.earning.store import programs as store
@@ -34,8 +34,7 @@ async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Liste
     if page.starting_after is not None:
         ids = [program_id(program.id) for program in programs]
         if page.starting_after not in ids:
-            fault = Fault(detail=_NO_PROGRAM, parameter="starting_after")
-            raise InvalidRequest(_NO_PROGRAM, errors=[fault])
+            raise unknown_cursor("a program")
         start = ids.index(page.starting_after) + 1
     end = start + page.limit
     return Listed(programs[start:end], has_more=len(programs) > end, counted=len(programs))

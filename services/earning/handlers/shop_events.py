@@ -18,7 +18,7 @@ Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]
 
 
 class Guest(Struct, frozen=True):
-    """An event of `topic` without a customer, which is passed over."""
+    """An event of `topic` without a customer, which is ignored."""
 
     topic: str
 

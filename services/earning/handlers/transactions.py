@@ -5,10 +5,10 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from services.earning.store import customers, transactions
 from services.earning.store.transactions import TransactionFilter
@@ -41,8 +41,7 @@ async def list_transactions(
         if page.starting_after is not None:
             after = await _find(connection, filter_.store_id, page.starting_after)
             if after is None or customer_id not in {None, after["customer_id"]}:
-                fault = Fault(detail=_NO_TRANSACTION, parameter="starting_after")
-                raise InvalidRequest(_NO_TRANSACTION, errors=[fault])
+                raise unknown_cursor("a transaction")
         if customer_id is not None:
             account = await customers.find(connection, filter_.store_id, customer_id)
             if account is None:

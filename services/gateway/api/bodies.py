@@ -34,9 +34,7 @@ class BodyMemory:
         def hold(count: int) -> None:
             nonlocal held
             if self._sum + count > self._in_all or self._held[key] + count > self._per_key:
-                raise Unavailable(
-                    "Too many large bodies are being received. Try again in a moment."
-                )
+                raise Unavailable("Too many large requests are in progress. Try again in a moment.")
             held += count
             self._sum += count
             self._held[key] += count

@@ -1,6 +1,6 @@
-"""The page at /docs: the OpenAPI document for people, made of nothing but itself.
+"""The page at /docs: the OpenAPI document as HTML for people.
 
-It is put together once, when the gateway starts, and asks no other host for anything.
+It is rendered once, when the gateway starts, and loads nothing from any host.
 """
 
 import json
@@ -14,15 +14,15 @@ Json = Mapping[str, Any]
 
 _STYLE: Final = Path(__file__).with_name("docs.css")
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
-# Fields of fields are shown up to here; deeper ones are a click away in the document itself.
+# Fields of fields are shown up to this depth; the document itself has all of them.
 _DEPTH: Final = 3
-# A pattern longer than this explains nothing to a person.
+# A longer pattern does not help a person.
 _LONGEST_PATTERN: Final = 40
 
-_BEFORE: Final = """\
+_SETUP: Final = """\
 export WHALE=<span id="address">http://127.0.0.1:8080</span>
 export WHALE_API_KEY=wk_test_demo_key_for_local_use_only"""
-# The address by which the reader came here: a proxy or another port is not known when it is made.
+# The address in the reader's browser: the page is rendered before a proxy or port is known.
 _ADDRESS: Final = (
     "<script>document.getElementById('address').textContent = location.origin</script>"
 )
@@ -43,8 +43,9 @@ def render(document: Json) -> str:
         f"<title>{title} API</title><style>{_STYLE.read_text()}</style></head><body>"
         f"{_navigation(groups)}<main><h1>{title} API</h1>"
         f'<div class="about">{_prose(document["info"]["description"])}'
-        '<p>The same for machines: <a href="/openapi.json">/openapi.json</a>.</p>'
-        f"{_figure('For the examples below', _BEFORE)}{_ADDRESS}</div>"
+        '<p>The same as an OpenAPI document: <a href="/openapi.json">/openapi.json</a>. '
+        'All <a href="/problems">error codes</a>.</p>'
+        f"{_figure('For the examples below', _SETUP)}{_ADDRESS}</div>"
         f"{body}</main></body></html>"
     )
 
@@ -54,7 +55,7 @@ Groups = list[tuple[Json, list[Operation]]]
 
 
 def _groups(document: Json) -> Groups:
-    """The operations (method, path, what it is) of each tag, in the document's order."""
+    """The operations (method, path, definition) of each tag, in the order of the document."""
     found: dict[str, list[Operation]] = {}
     for path, item in document["paths"].items():
         shared = item.get("parameters", [])
@@ -70,12 +71,12 @@ def _navigation(groups: Groups) -> str:
     parts = []
     for tag, operations in groups:
         links = "".join(
-            f'<li><a href="#{escape(one["operationId"])}">{_method(method)}'
-            f"<span>{escape(_name(one['operationId']))}</span></a></li>"
-            for method, _, one in operations
+            f'<li><a href="#{escape(operation["operationId"])}">{_method(method)}'
+            f"<span>{escape(_name(operation['operationId']))}</span></a></li>"
+            for method, _, operation in operations
         )
         parts.append(f'<div class="tag">{escape(tag["name"])}</div><ul>{links}</ul>')
-    # Open where there is room for it; on a phone it would push the page away.
+    # Open on a wide screen; on a phone it would push the content down.
     return (
         f'<nav aria-label="Operations"><details id="contents"><summary>Operations</summary><div>'
         f"{''.join(parts)}</div></details></nav>"
@@ -91,24 +92,24 @@ def _group(document: Json, tag: Json, operations: Iterable[Operation]) -> str:
 
 def _article(document: Json, method: str, path: str, operation: Json) -> str:
     body = operation.get("requestBody")
-    success, answer = next(
-        (status, one) for status, one in operation["responses"].items() if status < "300"
+    success, response = next(
+        (status, response) for status, response in operation["responses"].items() if status < "300"
     )
     scope = (
         f'<span class="scope">scope {operation["x-scope"]}</span>' if "x-scope" in operation else ""
     )
-    told = (
+    description = (
         f"<h3>{escape(_name(operation['operationId']))}</h3>"
         f'<div>{_method(method)} <code class="path">{escape(path)}</code> {scope}</div>'
         f"<p>{escape(operation['summary'])}</p>"
         + _section("Parameters", _parameters(document, operation["parameters"]))
         + (_section("Body", _content(document, body["content"])) if body else "")
-        + _folded(success, _content(document, answer.get("content", {}), answered=True))
+        + _folded(success, _content(document, response.get("content", {}), is_response=True))
         + _errors(document, operation["responses"])
     )
-    examples = _curl(method, path, operation) + _example(f"{success}", answer)
+    examples = _curl(method, path, operation) + _example(f"{success}", response)
     return (
-        f'<article id="{escape(operation["operationId"])}"><div>{told}</div>'
+        f'<article id="{escape(operation["operationId"])}"><div>{description}</div>'
         f'<div class="shown">{examples}</div></article>'
     )
 
@@ -118,10 +119,10 @@ def _section(title: str, content: str) -> str:
 
 
 def _folded(status: str, content: str) -> str:
-    """The fields of an answer, which its example mostly tells, a click away."""
+    """The fields of a response, folded, since the example shows most of them."""
     if not content:
-        return f"<h4>Answer {status}, without a body</h4>" if status == "204" else ""
-    return f"<details><summary>Answer {status}: its fields</summary>{content}</details>"
+        return f"<h4>Response {status}, without a body</h4>" if status == "204" else ""
+    return f"<details><summary>Response {status}: fields</summary>{content}</details>"
 
 
 # -- fields
@@ -140,51 +141,51 @@ def _parameters(document: Json, parameters: Iterable[Json]) -> str:
     return "".join(shown)
 
 
-def _content(document: Json, content: Json, *, answered: bool = False) -> str:
-    """The fields of a body; where media types differ, those of the first and the others' names."""
+def _content(document: Json, content: Json, *, is_response: bool = False) -> str:
+    """The fields of a body: those of its first media type, and the names of all media types."""
     if not content:
         return ""
     media_type, first = next(iter(content.items()))
     if media_type == "text/html":
         return "<p>A page for people.</p>"
     kinds = "".join(f"<p><code>{escape(kind)}</code></p>" for kind in content)
-    fields = "".join(_rows(document, first["schema"], depth=0, answered=answered))
+    fields = "".join(_rows(document, first["schema"], depth=0, is_response=is_response))
     return (kinds if len(content) > 1 else "") + fields
 
 
-def _rows(document: Json, schema: Json, *, depth: int, answered: bool) -> Iterator[str]:
-    """The fields of an object, and theirs inside them; of alternatives, each under its name."""
+def _rows(document: Json, schema: Json, *, depth: int, is_response: bool) -> Iterator[str]:
+    """The fields of an object, with their own fields inside; alternatives stand under their names."""
     schema = _resolved(document, schema)
     branches = [one for name in ("oneOf", "anyOf") for one in schema.get(name, ()) if "$ref" in one]
     for branch in branches:
         if len(branches) > 1:
             yield f"<h4>{escape(_type(document, branch))}</h4>"
-        yield from _rows(document, branch, depth=depth, answered=answered)
+        yield from _rows(document, branch, depth=depth, is_response=is_response)
     if "items" in schema:
-        yield from _rows(document, schema["items"], depth=depth, answered=answered)
+        yield from _rows(document, schema["items"], depth=depth, is_response=is_response)
     for name, field in schema.get("properties", {}).items():
         required = name in schema.get("required", ())
-        mark = ("" if required else "may be absent") if answered else "required" * required
+        mark = ("" if required else "may be absent") if is_response else "required" * required
         yield _field(document, name, field, mark=mark)
-        inner = "".join(_rows(document, field, depth=depth + 1, answered=answered))
+        inner = "".join(_rows(document, field, depth=depth + 1, is_response=is_response))
         if inner and depth < _DEPTH:
             yield f'<div class="inner">{inner}</div>'
 
 
 def _field(document: Json, name: str, schema: Json, *, mark: str, place: str = "") -> str:
-    told = schema.get("description", "")
+    description = schema.get("description", "")
     notes = " · ".join(filter(None, (_type(document, schema) + place, *_bounds(schema))))
     return (
         f'<div class="field"><code class="name">{escape(name)}</code> '
         + (f'<span class="must">{mark}</span> ' if mark else "")
         + f'<span class="type">{escape(notes)}</span>'
-        + (f"<p>{inline(told)}</p>" if told else "")
+        + (f"<p>{inline(description)}</p>" if description else "")
         + "</div>"
     )
 
 
 def _type(document: Json, schema: Json) -> str:
-    """The kind of a value, in words."""
+    """The type of a value, in words."""
     if "$ref" in schema:
         return _name(str(schema["$ref"]).rpartition("/")[2]).lower()
     for name in ("oneOf", "anyOf"):
@@ -192,13 +193,13 @@ def _type(document: Json, schema: Json) -> str:
             return " or ".join(dict.fromkeys(_type(document, one) for one in schema[name]))
     kind = schema.get("type", "any JSON")
     if schema.get("items"):
-        return f"list of {_type(document, schema['items'])}"
+        return f"array of {_type(document, schema['items'])}"
     words = [kind] if isinstance(kind, str) else list(kind)
-    return " or ".join({"string": "text", "integer": "whole number"}.get(one, one) for one in words)
+    return " or ".join("whole number" if word == "integer" else word for word in words)
 
 
 def _bounds(schema: Json) -> Iterator[str]:
-    """What bounds a value, in words."""
+    """The bounds of a value, in words."""
     for branch in schema.get("anyOf", ()):
         if branch.get("type") == "number":
             yield from _range(branch)
@@ -212,11 +213,11 @@ def _bounds(schema: Json) -> Iterator[str]:
     if len(schema.get("pattern", "x" * 99)) <= _LONGEST_PATTERN:
         yield schema["pattern"]
     if "default" in schema:
-        yield f"as shipped {json.dumps(schema['default'])}"
+        yield f"default {json.dumps(schema['default'])}"
 
 
 def _range(schema: Json) -> Iterator[str]:
-    """How much or how many it may be."""
+    """The range or number of a value."""
     if "exclusiveMinimum" in schema:
         yield f"over {schema['exclusiveMinimum']:,} to {schema['maximum']:,}"
     elif "maximum" in schema:
@@ -226,11 +227,11 @@ def _range(schema: Json) -> Iterator[str]:
     if "maxLength" in schema:
         yield f"{schema.get('minLength', 0)} to {schema['maxLength']:,} characters"
     if "maxItems" in schema:
-        yield f"{schema.get('minItems', 0)} to {schema['maxItems']} of them"
+        yield f"{schema.get('minItems', 0)} to {schema['maxItems']} items"
 
 
 def _resolved(document: Json, schema: Json) -> Json:
-    """What a reference points at."""
+    """The schema that a reference leads to."""
     while "$ref" in schema:
         found: Any = document
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
@@ -263,7 +264,7 @@ def _codes(document: Json, schema: Json) -> list[str]:
 
 
 def _curl(method: str, path: str, operation: Json) -> str:
-    """The call as one would type it, with the recorded body."""
+    """The call as a command, with the recorded body."""
     target = path.replace("{store_id}", "me")
     words = [f'curl "$WHALE{target}"']
     if method not in {"get", "post"}:
@@ -279,11 +280,11 @@ def _curl(method: str, path: str, operation: Json) -> str:
     return _figure("Request", escape(" \\\n  ".join(words), quote=False))
 
 
-def _example(status: str, answer: Json) -> str:
-    for content in answer.get("content", {}).values():
+def _example(status: str, response: Json) -> str:
+    for content in response.get("content", {}).values():
         if "example" in content:
             text = json.dumps(content["example"], indent=2, ensure_ascii=False)
-            return _figure(f"Answer {status}", _highlighted(text))
+            return _figure(f"Response {status}", _highlighted(text))
     return ""
 
 
@@ -295,7 +296,7 @@ def _figure(caption: str, content: str) -> str:
 
 
 def _highlighted(text: str) -> str:
-    """JSON with its keys, texts and other values told apart."""
+    """JSON as HTML, with its keys, texts and other values marked."""
 
     def mark(match: re.Match[str]) -> str:
         return f'<span class="{match.lastgroup}">{escape(match[0], quote=False)}</span>'

@@ -9,7 +9,7 @@ from libs.web.problems import PROBLEMS
 from services.gateway.api import docs
 
 # Whether the same request may succeed when it is sent again.
-_RETRY: Final = frozenset(
+_CAN_SUCCEED_LATER: Final = frozenset(
     {"request_timeout", "idempotency_in_flight", "rate_limited", "unavailable", "internal_error"}
 )
 
@@ -44,13 +44,17 @@ _PAGE: Final = """<!doctype html>
 def problem_page(code: str, examples: Mapping[str, Any]) -> str:
     """What the code means, what to do, and how the response looks, where there is an example."""
     problem = PROBLEMS[code]
-    retry = "can succeed later" if code in _RETRY else "will fail in the same way"
+    retry = (
+        "can succeed later."
+        if code in _CAN_SUCCEED_LATER
+        else "fails again until the request or what it is about changes."
+    )
     sections = [
         f'<p class="code">HTTP {problem.status} · <code>{escape(code)}</code></p>',
         f"<h1>{escape(problem.title)}</h1>",
         f"<p>{docs.inline(problem.explanation)}</p>",
         f"<h2>What to do</h2><p>{docs.inline(problem.action)}</p>",
-        f"<h2>Retries</h2><p>The same request {retry} without a change.</p>",
+        f"<h2>Retries</h2><p>The same request {retry}</p>",
     ]
     if code in examples:
         shown = json.dumps(examples[code], indent=2, ensure_ascii=False)
@@ -71,7 +75,7 @@ def problems_page() -> str:
         "<p>Every response from 400 on is a problem document "
         '(<a href="https://www.rfc-editor.org/rfc/rfc9457">RFC 9457</a>). Decide by its '
         "<code>code</code>, which never changes. <code>detail</code> is for people. "
-        "<code>instance</code> is the request id, which the service logs.</p>"
+        "<code>instance</code> is the request id: quote it when you ask for help.</p>"
         "<table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )

@@ -87,7 +87,7 @@ _PATHS: Final = _by_path()
 
 def methods_of(segments: tuple[str, ...]) -> Methods | None:
     """The methods of the path with these segments, or None where there is no such path."""
-    # No id has a slash, and a service that decodes one would see another path.
+    # Ids have no slashes, and a service that decodes an encoded one would see another path.
     if any(segment == "" or _SLASH in segment.lower() for segment in segments):
         return None
     return (

@@ -36,7 +36,9 @@ def sent_key(header: bytes | None) -> str:
     if scheme.lower() != "bearer":
         raise Unauthenticated(f"The Authorization header does not begin with `Bearer`. {_HOW}")
     if not is_key(key):
-        raise Unauthenticated(f"What was sent is not an API key. {KEY_RULE}")
+        raise Unauthenticated(
+            f"The value in the Authorization header is not an API key. {KEY_RULE}"
+        )
     return key
 
 

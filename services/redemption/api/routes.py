@@ -61,7 +61,7 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
         page=page,
         caller=caller_of(request),
     )
-    return json_body(pages.page_answer(offers, [responses.offer(offer) for offer in offers.items]))
+    return json_body(pages.page_body(offers, [responses.offer(offer) for offer in offers.items]))
 
 
 @get(f"{_STORE}/loyalty/redemptions", operation_id="listRedemptions")
@@ -78,7 +78,7 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
     faults.raise_if_any()
     found = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)
     data = [responses.redemption(redemption) for redemption in found.items]
-    return json_body(pages.page_answer(found, data))
+    return json_body(pages.page_body(found, data))
 
 
 @get(_REDEMPTION, operation_id="getRedemption")

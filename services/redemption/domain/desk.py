@@ -162,8 +162,10 @@ _RULES: Final[dict[type, Callable[[Desk, Any], Redemption]]] = {
     Use: Desk.use,
 }
 
-_RESERVED: Final = "The redemption is not settled yet. Try again in a moment."
-_RELEASED: Final = "The redemption was refused and took no points. Redeem the reward again."
+_RESERVED: Final = "The redemption is still in progress. Try again in a moment."
+_RELEASED: Final = (
+    "The redemption was refused or timed out, and took no points. Redeem the reward again."
+)
 _CANNOT_CANCEL: Final = {
     "reserved": _RESERVED,
     "released": _RELEASED,

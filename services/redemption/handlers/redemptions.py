@@ -10,16 +10,16 @@ from typing import Final
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.internal import Debited
+from libs.contracts.internal import DebitState
 from libs.contracts.rewards import RedeemRequest
 from libs.kernel.caller import Caller
 from libs.kernel.clock import utc_now
-from libs.kernel.errors import Fault, InvalidRequest, NotFound, Unavailable, WhaleError
-from libs.kernel.ids import normalized, parse_id, uuid7
+from libs.kernel.errors import NotFound, Unavailable, WhaleError
+from libs.kernel.ids import normalize_customer_id, parse_id, uuid7
 from libs.persistence import idempotency
 from libs.persistence.engine import snapshot, transaction
 from libs.persistence.idempotency import Claim, StoredResponse
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from libs.persistence.writes import Write
 from services.redemption.domain import codes
@@ -65,8 +65,7 @@ async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) ->
             after = parse_id("rdm", page.starting_after)
             cursor = await redemptions.find(connection, criteria.store_id, after)
             if cursor is None or criteria.customer_id not in {None, cursor.customer_id}:
-                fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
-                raise InvalidRequest(_NOT_FOUND, errors=[fault])
+                raise unknown_cursor("a redemption")
         return await redemptions.read_page(connection, criteria, limit=page.limit, after=after)
 
 
@@ -92,14 +91,14 @@ async def redeem(
             redemption = completed
         if redemption.debit is not None:
             return replace(render(redemption), replayed=result.replayed)
-    raise Unavailable("The redemption could not be settled. Try again in a moment.")
+    raise Unavailable("The redemption could not be completed yet. Try again in a moment.")
 
 
 async def _reserve(resources: Resources, write: Write[RedeemRequest]) -> ActionResult:
     reserve = Reserve(
         id=uuid7(),
         store_id=write.store_id,
-        customer_id=normalized(write.body.customer_id),
+        customer_id=normalize_customer_id(write.body.customer_id),
         reward_id=write.body.reward_id,
         points_cost=write.body.points_cost,
         code=codes.make_code(secrets.randbits(codes.RANDOM_BITS)),
@@ -126,7 +125,7 @@ async def _complete(
 
 
 async def conclude(
-    resources: Resources, redemption: Redemption, debited: Debited
+    resources: Resources, redemption: Redemption, debited: DebitState
 ) -> Redemption | None:
     """Confirm a reservation that the ledger debited. Release one that it never will; returns None."""
     entry = debited.transaction
@@ -175,7 +174,7 @@ async def cancel(
 
 
 def end_cancel(
-    redemption: Redemption, debited: Debited | WhaleError
+    redemption: Redemption, debited: DebitState | WhaleError
 ) -> FinishCancel | AbandonCancel:
     """The last step of a cancellation: the ledger has returned the points, or refuses to."""
     kind = AbandonCancel if isinstance(debited, WhaleError) else FinishCancel

@@ -8,9 +8,9 @@ from msgspec import Struct
 from libs.contracts.internal import Price, PriceCheck, Refusal
 from libs.kernel.caller import Caller
 from libs.kernel.clock import utc_now
-from libs.kernel.errors import Fault, InvalidRequest, NotFound
+from libs.kernel.errors import NotFound
 from libs.persistence.engine import transaction
-from libs.persistence.pages import Listed, Page
+from libs.persistence.pages import Listed, Page, unknown_cursor
 from services.redemption.domain.rewards import Reward, Usage, find_refusal
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import rewards
@@ -44,8 +44,7 @@ async def list_offers(
         if page.starting_after is not None:
             after = await rewards.find_position(connection, store_id, page.starting_after)
             if after is None:
-                fault = Fault(detail=_NOT_FOUND, parameter="starting_after")
-                raise InvalidRequest(_NOT_FOUND, errors=[fault])
+                raise unknown_cursor("a reward")
         at = None if include_all else now
         found = await rewards.read_page(connection, store_id, at=at, after=after, limit=page.limit)
         by_customer = await rewards.read_usage_by_customer(

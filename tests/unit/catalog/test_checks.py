@@ -52,7 +52,7 @@ def faulty_places(kind: type[RewardCreate] | type[RewardPatch], **fields: Any) -
         pytest.param("", False, id="nothing"),
     ],
 )
-def test_an_image_has_the_url_of_something_on_the_web(text: str, *, holds: bool) -> None:
+def test_an_image_has_an_http_url(text: str, *, holds: bool) -> None:
     assert checks.is_url(text) is holds
 
 
@@ -75,7 +75,7 @@ def test_a_rewards_id_has_one_form(text: str, *, holds: bool) -> None:
         pytest.param({"amount": "-0.01", "currency": "USD"}, id="a debt"),
     ],
 )
-def test_a_value_is_a_number_over_nothing(value: dict[str, str]) -> None:
+def test_a_value_is_a_number_over_zero(value: dict[str, str]) -> None:
     (place,) = faulty_places(RewardCreate, value=value)
     assert place in {"#/value/percent", "#/value/amount"}
 
@@ -86,7 +86,7 @@ def test_a_patch_is_checked_only_in_what_it_names() -> None:
     assert faulty_places(RewardPatch, stock=-1) == ["#/stock"]
 
 
-def test_text_of_several_lines_is_text_and_a_bell_is_not() -> None:
+def test_text_may_have_several_lines_but_no_control_character() -> None:
     assert faulty_places(RewardCreate, description="one\r\n\ttwo", metadata={"k": "a\nb"}) == []
     assert faulty_places(RewardCreate, description="\a", metadata={"k\n": "\a"}) == [
         *("#/description", "#/metadata/k\n", "#/metadata/k\n")

@@ -1,4 +1,4 @@
-"""What a caller without a usable key is told."""
+"""The errors of a caller without a usable key."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from tests.unit.gateway.api_keys import random_key
 
 NONE = "No API key was sent."
 NO_BEARER = "The Authorization header does not begin with `Bearer`."
-NO_KEY = "What was sent is not an API key."
+NO_KEY = "The value in the Authorization header is not an API key."
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "expected"),
     [
         pytest.param(None, NONE, id="no header"),
         pytest.param(b"", NONE, id="an empty header"),
@@ -27,13 +27,13 @@ NO_KEY = "What was sent is not an API key."
         pytest.param(b"Bearer wk_test_\xff" + b"x" * 42, NO_KEY, id="no ASCII"),
     ],
 )
-def test_each_way_to_send_no_key_is_told_apart(header: bytes | None, told: str) -> None:
+def test_each_way_to_send_no_key_has_its_own_error(header: bytes | None, expected: str) -> None:
     with pytest.raises(Unauthenticated) as caught:
         sent_key(header)
-    assert caught.value.detail.startswith(told)
+    assert caught.value.detail.startswith(expected)
 
 
-def test_what_was_sent_is_not_repeated() -> None:
+def test_the_value_that_was_sent_is_not_repeated() -> None:
     with pytest.raises(Unauthenticated) as caught:
         sent_key(b"Bearer a-password-of-something-else")
     assert "password" not in caught.value.detail

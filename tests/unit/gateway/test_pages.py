@@ -1,4 +1,4 @@
-"""The pages beside /v1, as a person reads them."""
+"""The pages outside /v1, as a person reads them."""
 
 import base64
 import hashlib
@@ -52,7 +52,7 @@ def test_a_link_leads_to_pages_of_this_host_alone() -> None:
     assert "href" not in docs.inline("[docs](https://example.com)")
 
 
-def test_what_html_means_something_by_is_escaped() -> None:
+def test_html_in_a_text_is_escaped() -> None:
     assert docs.inline("a < b & `<i>`") == "a &lt; b &amp; <code>&lt;i&gt;</code>"
 
 
@@ -64,7 +64,7 @@ def test_the_examples_go_to_the_address_that_the_page_was_read_at() -> None:
 
 
 @pytest.mark.parametrize("page", ["docs", "problem", "problems"])
-def test_the_policy_lets_in_what_stands_in_the_page_and_nothing_else(page: str) -> None:
+def test_the_policy_allows_the_contents_of_the_page_and_nothing_else(page: str) -> None:
     html = {
         "docs": lambda: docs.render(json.loads(DOCUMENT.read_text())),
         "problem": lambda: problem_page("conflict", EXAMPLES),

@@ -1,4 +1,4 @@
-"""What a caller of a path that does not exist is told."""
+"""The error of a path that does not exist."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from services.gateway.api.routes import methods_of, no_such_path
 
 
 @pytest.mark.parametrize(
-    ("path", "meant"),
+    ("path", "nearest"),
     [
         pytest.param("loyalty/reward", "loyalty/rewards", id="singular"),
         pytest.param("loyalty/transactons", "loyalty/transactions", id="a letter missing"),
@@ -21,13 +21,13 @@ from services.gateway.api.routes import methods_of, no_such_path
         pytest.param("store/me/loyalty/earn", "loyalty/earn", id="another way to the store"),
     ],
 )
-def test_a_wrong_path_is_told_with_the_path_that_was_meant(path: str, meant: str) -> None:
+def test_a_wrong_path_is_refused_with_the_path_that_was_meant(path: str, nearest: str) -> None:
     assert methods_of(tuple(path.split("/"))) is None
-    assert f"Did you mean /v1/stores/me/{meant}?" in no_such_path(path.split("/"))
+    assert f"Did you mean /v1/stores/me/{nearest}?" in no_such_path(path.split("/"))
 
 
 @pytest.mark.parametrize("path", ["nope", "", "x" * 10_000, "loyalty/" * 2_000])
-def test_a_path_like_no_other_is_told_where_all_paths_are(path: str) -> None:
+def test_a_path_like_no_other_is_refused_with_the_api_reference(path: str) -> None:
     text = no_such_path(path.split("/"))
     assert "Did you mean" not in text
     assert "/docs" in text

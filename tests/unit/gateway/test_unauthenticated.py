@@ -59,8 +59,8 @@ async def test_a_known_key_is_renewed_while_look_ups_of_unknown_keys_hang(
     async with asyncio.timeout(2):
         assert await authenticator.authenticate(header) == known
     hangs.set()
-    answers = await asyncio.gather(*attempts, return_exceptions=True)
-    assert all(isinstance(one, Unauthenticated) for one in answers)
+    responses = await asyncio.gather(*attempts, return_exceptions=True)
+    assert all(isinstance(one, Unauthenticated) for one in responses)
 
 
 def test_bodies_share_a_memory_and_each_key_has_a_share_of_it() -> None:

@@ -64,21 +64,21 @@ async def running(
         yield client, processes
 
 
-async def test_processes_take_turns() -> None:
+async def test_requests_rotate_over_the_processes() -> None:
     async with running("responds", "responds") as (client, processes):
         for _ in range(10):
             assert (await client.send("POST", "/", {})).body == b"ok"
         assert [one.requests for one in processes] == [5, 5]
 
 
-async def test_a_request_that_no_process_took_goes_to_the_next_whatever_it_is() -> None:
+async def test_a_request_that_no_process_accepted_goes_to_the_next_process() -> None:
     async with running("down", "responds") as (client, processes):
         for _ in range(10):
             assert (await client.send("POST", "/", {})).status == 200
         assert processes[1].requests == 10
 
 
-async def test_a_process_that_comes_back_within_the_pauses_is_found() -> None:
+async def test_a_process_that_restarts_within_the_pauses_is_used() -> None:
     async with running("down") as (client, (process,)):
         sending = asyncio.create_task(client.send("POST", "/", {}))
         await asyncio.sleep(0.1)
@@ -97,17 +97,17 @@ async def test_a_process_that_comes_back_within_the_pauses_is_found() -> None:
         pytest.param("POST", {}, True, id="one that is recorded once"),
     ],
 )
-async def test_one_that_may_arrive_twice_goes_to_the_next_when_it_is_cut_off(
+async def test_a_request_that_may_arrive_twice_goes_to_the_next_process_when_it_is_cut_off(
     broken: str, method: str, headers: dict[str, str], repeatable: bool
 ) -> None:
     async with running(broken, "responds") as (client, _):
         for _ in range(4):
-            answer = await client.send(method, "/", headers, repeatable=repeatable)
-            assert answer.status == 200
+            response = await client.send(method, "/", headers, repeatable=repeatable)
+            assert response.status == 200
 
 
 @pytest.mark.parametrize("broken", ["hangs up", "breaks off"])
-async def test_a_write_without_a_key_that_may_have_arrived_is_not_sent_again(broken: str) -> None:
+async def test_a_write_without_a_key_that_may_have_arrived_is_not_resent(broken: str) -> None:
     async with running(broken, broken) as (client, processes):
         with pytest.raises(Unavailable) as failed:
             await client.send("POST", "/", {})

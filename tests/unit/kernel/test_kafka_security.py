@@ -1,4 +1,4 @@
-"""How Kafka is reached: what the settings must say, and what the clients take of them."""
+"""The settings of Kafka connections, and the options that the clients get from them."""
 
 import ssl
 
@@ -15,25 +15,25 @@ SASL = {"WHALE_KAFKA_SASL_USERNAME": "earning", "WHALE_KAFKA_SASL_PASSWORD": "se
 
 @pytest.mark.parametrize("protocol", ["SASL_SSL", "SASL_PLAINTEXT"])
 @pytest.mark.parametrize("missing", SASL)
-def test_sasl_without_a_name_or_a_password_is_one_sentence(protocol: str, missing: str) -> None:
+def test_sasl_without_a_user_name_or_a_password_is_an_error(protocol: str, missing: str) -> None:
     environ = SASL | {"WHALE_KAFKA_SECURITY_PROTOCOL": protocol}
     del environ[missing]
     with pytest.raises(SettingsError, match=rf"{missing}.* required with {protocol}"):
         load(KafkaSecurity, environ)
 
 
-def test_an_unknown_protocol_is_named() -> None:
+def test_an_unknown_protocol_is_an_error() -> None:
     with pytest.raises(SettingsError, match="WHALE_KAFKA_SECURITY_PROTOCOL"):
         load(KafkaSecurity, {"WHALE_KAFKA_SECURITY_PROTOCOL": "TLS"})
 
 
-def test_without_settings_connections_are_plain() -> None:
+def test_without_settings_connections_are_unencrypted() -> None:
     assert client_options(PLAINTEXT) == {"security_protocol": "PLAINTEXT", "ssl_context": None}
 
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
-async def test_faststreams_broker_takes_what_aiokafkas_clients_take(
+async def test_faststream_s_broker_gets_the_same_options_as_aiokafka_s_clients(
     protocol: str, mechanism: str
 ) -> None:
     environ = SASL | {
@@ -44,11 +44,11 @@ async def test_faststreams_broker_takes_what_aiokafkas_clients_take(
     options = client_options(security)
     assert isinstance(options["ssl_context"], ssl.SSLContext) == protocol.endswith("SSL")
     assert ("sasl_plain_password" in options) == protocol.startswith("SASL")
-    # A client that would not take them raises here.
+    # A client that does not accept the options raises here.
     await AIOKafkaProducer(**options).stop()
     broker = create_broker("127.0.0.1:1", [], security=security)
-    taken = broker._connection_kwargs
-    assert isinstance(taken["ssl_context"], ssl.SSLContext) == protocol.endswith("SSL")
-    assert {name: taken[name] for name in options} == options | {
-        "ssl_context": taken["ssl_context"]
+    broker_options = broker._connection_kwargs
+    assert isinstance(broker_options["ssl_context"], ssl.SSLContext) == protocol.endswith("SSL")
+    assert {name: broker_options[name] for name in options} == options | {
+        "ssl_context": broker_options["ssl_context"]
     }

@@ -1,4 +1,4 @@
-"""Which numbers are money."""
+"""Which numbers are valid amounts of money."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from libs.contracts.numbers import MAX_TOTAL, fits
 
 
 @pytest.mark.parametrize(
-    ("text", "holds"),
+    ("text", "is_valid"),
     [
         ("0", True),
         ("0E+999999", True),
@@ -28,5 +28,5 @@ from libs.contracts.numbers import MAX_TOTAL, fits
         ("Infinity", False),
     ],
 )
-def test_money_is_within_its_bounds_and_has_six_decimals(text: str, holds: bool) -> None:
-    assert fits(Decimal(text), low=0, high=MAX_TOTAL) is holds
+def test_money_is_within_its_bounds_and_has_six_decimals(text: str, is_valid: bool) -> None:
+    assert fits(Decimal(text), low=0, high=MAX_TOTAL) is is_valid

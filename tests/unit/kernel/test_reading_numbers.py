@@ -1,4 +1,4 @@
-"""How amounts and rates are read: exactly, and only where they are written as the schemas say."""
+"""Amounts and rates are decoded exactly, and only in the formats that the schemas allow."""
 
 import json
 from decimal import Decimal
@@ -15,14 +15,14 @@ class Priced(Struct):
     rate: Exact | UnsetType | None = UNSET
 
 
-def amount_of(written: str) -> Decimal:
-    found = decoder(Priced).decode(f'{{"amount": {written}}}'.encode()).amount
-    assert found is not None
-    return found
+def amount_of(text: str) -> Decimal:
+    amount = decoder(Priced).decode(f'{{"amount": {text}}}'.encode()).amount
+    assert amount is not None
+    return amount
 
 
 @pytest.mark.parametrize(
-    ("written", "amount"),
+    ("text", "expected"),
     [
         ('"50.00"', "50.00"),
         ('"0"', "0"),
@@ -43,27 +43,27 @@ def amount_of(written: str) -> Decimal:
         ("1000000000000", "1000000000000"),
     ],
 )
-def test_an_amount_is_read_exactly(written: str, amount: str) -> None:
-    found = amount_of(written)
-    assert found == Decimal(amount)
-    assert type(found) is Decimal
-    assert is_amount(found)
+def test_an_amount_is_decoded_exactly(text: str, expected: str) -> None:
+    amount = amount_of(text)
+    assert amount == Decimal(expected)
+    assert type(amount) is Decimal
+    assert is_amount(amount)
 
 
-TEXTS = ("1_000", "٥٠", "５０", " 50.00 ", "50.00\n", "50.", ".5", "5e1", "", " ", "NaN", "inf")
+STRINGS = ("1_000", "٥٠", "５０", " 50.00 ", "50.00\n", "50.", ".5", "5e1", "", " ", "NaN", "inf")
 
 
 @pytest.mark.parametrize(
-    "written",
-    [*(json.dumps(text, ensure_ascii=False) for text in TEXTS), "true", "[]", "{}", '"0x10"'],
+    "text",
+    [*(json.dumps(value, ensure_ascii=False) for value in STRINGS), "true", "[]", "{}", '"0x10"'],
 )
-def test_what_is_no_number_is_not_read(written: str) -> None:
+def test_a_value_in_another_format_fails_to_decode(text: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=r"\$\.amount"):
-        amount_of(written)
+        amount_of(text)
 
 
 @pytest.mark.parametrize(
-    "written",
+    "text",
     [
         *('"+50"', '"-50"', '"-0"', '"0.0000001"', '"50.0000000"', '"1000000000000.01"'),
         *("-0.01", "-0.0000001", "1000000000000.01", "1e13", "1e31", "1e-31", "0e31"),
@@ -71,15 +71,15 @@ def test_what_is_no_number_is_not_read(written: str) -> None:
         *('"1e400"', "9" * 1_000, f'"{"9" * 5_000}"', f"0e{'9' * 5_000}", "1e0000000000000000031"),
     ],
 )
-def test_a_number_that_no_bound_takes_is_read_and_refused(written: str) -> None:
-    assert not is_amount(amount_of(written))
+def test_a_number_in_a_forbidden_format_is_outside_every_bound(text: str) -> None:
+    assert not is_amount(amount_of(text))
 
 
 def test_a_rate_is_not_rounded() -> None:
-    read = decoder(Priced).decode
-    assert read(b'{"rate": 0.30000000000000004}').rate == Decimal("0.30000000000000004")
-    assert read(b'{"rate": "1.5"}').rate == Decimal("1.5")
-    assert read(b'{"rate": null}').rate is None
-    assert read(b"{}").rate is UNSET
+    decode = decoder(Priced).decode
+    assert decode(b'{"rate": 0.30000000000000004}').rate == Decimal("0.30000000000000004")
+    assert decode(b'{"rate": "1.5"}').rate == Decimal("1.5")
+    assert decode(b'{"rate": null}').rate is None
+    assert decode(b"{}").rate is UNSET
     with pytest.raises(msgspec.ValidationError):
-        read(b'{"rate": "1_0"}')
+        decode(b'{"rate": "1_0"}')

@@ -1,4 +1,4 @@
-"""Settings are refused at the start, each by its variable's name, and never by its value."""
+"""Invalid settings are reported at startup by the names of their variables, without values."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from services.redemption.settings import Settings as Redemption
 
 
 @pytest.mark.parametrize("kind", [Anomaly, Catalog, Earning, Redemption, Gateway, KeySettings])
-def test_a_secret_that_can_be_guessed_is_refused(kind: Any) -> None:
+def test_a_secret_that_is_too_short_is_reported_without_its_value(kind: Any) -> None:
     for secret in ("x", "hunter2", "s" * 31):
-        given = {"WHALE_INTERNAL_TOKEN": secret, "WHALE_KEY_SECRET": secret}
-        with pytest.raises(SettingsError) as refused:
-            load(kind, given)
-        named = [
-            name for name in given if f"{name} is too short for a secret" in str(refused.value)
-        ]
-        assert named
-        assert named == [name for name in given if hasattr(kind, name[6:].lower())]
-        assert "hunter2" not in str(refused.value)
-    with pytest.raises(SettingsError) as refused:
-        load(kind, dict.fromkeys(given, "s" * 32))
-    assert "too short" not in str(refused.value)
+        environ = {"WHALE_INTERNAL_TOKEN": secret, "WHALE_KEY_SECRET": secret}
+        with pytest.raises(SettingsError) as error:
+            load(kind, environ)
+        reported = {
+            name for name in environ if f"{name} is too short for a secret" in str(error.value)
+        }
+        assert reported
+        assert reported == {name for name in environ if hasattr(kind, name[6:].lower())}
+        assert "hunter2" not in str(error.value)
+    with pytest.raises(SettingsError) as error:
+        load(kind, dict.fromkeys(environ, "s" * 32))
+    assert "too short" not in str(error.value)

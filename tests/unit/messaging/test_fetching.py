@@ -2,18 +2,23 @@
 
 import random
 import struct
+from collections.abc import Callable
 from typing import Any
 
+import cramjam
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
+from libs.messaging import fetching
 from libs.messaging.fetching import MAX_UNPACKED_BYTES, FetchedRecords, Unreadable
 from tests.chaos.records import SHIFTED, Record, encode_batch
 
 CODECS = pytest.mark.parametrize("codec", range(5), ids=["plain", "gzip", "snappy", "lz4", "zstd"])
 _CRC = slice(17, 21)
 _HEADER_BYTES = 61
+# The magic bytes of xerial's framing, and its version.
+_XERIAL_HEADER = b"\x82SNAPPY\x00" + struct.pack(">ii", 1, 1)
 
 
 def batch(*records: tuple[bytes | None, bytes | None], codec: int = 0, base: int = 0) -> bytearray:
@@ -106,6 +111,50 @@ def test_a_batch_that_unpacks_to_too_much_is_one_unreadable_record(codec: int) -
 def test_a_batch_just_below_the_limit_is_read(codec: int) -> None:
     (record,) = read(batch((b"k", b"\0" * (MAX_UNPACKED_BYTES - 1_000)), codec=codec))
     assert len(record.value) == MAX_UNPACKED_BYTES - 1_000
+
+
+@pytest.mark.parametrize("codec", [1, 3, 4], ids=["gzip", "lz4", "zstd"])
+def test_a_batch_that_compresses_badly_is_bounded_too(codec: int) -> None:
+    """Its packed size alone suggests a buffer over the bound."""
+    value = random.randbytes(MAX_UNPACKED_BYTES // 7) + bytes(MAX_UNPACKED_BYTES)
+    (record,) = read(batch((b"k", value), codec=codec))
+    assert isinstance(record.value, Unreadable)
+    assert "cannot be decompressed" in record.value.reason
+
+
+def test_broken_bytes_are_decompressed_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger buffer is for a batch that did not fit, not for a batch that is no gzip."""
+    rooms: list[int] = []
+
+    def count(decompress: Callable[[bytes, bytearray], int]) -> Callable[[bytes, bytearray], int]:
+        def counted(packed: bytes, buffer: bytearray) -> int:
+            rooms.append(len(buffer))
+            return decompress(packed, buffer)
+
+        return counted
+
+    monkeypatch.setitem(fetching._UNPACK_INTO, 1, count(cramjam.gzip.decompress_into))
+    broken = batch((b"k", b"one"))
+    broken[22] |= 1
+    (record,) = read(with_checksum(broken))
+    assert isinstance(record.value, Unreadable)
+    assert len(rooms) == 1
+
+
+@pytest.mark.parametrize(
+    "excess", [pytest.param(1, id="too long"), pytest.param(-1_000, id="negative")]
+)
+def test_a_snappy_block_with_a_wrong_length_is_unreadable(excess: int) -> None:
+    plain = bytes(batch((b"k", b"one")))
+    block = bytes(cramjam.snappy.compress_raw(plain[_HEADER_BYTES:]))
+    length = len(block) + excess
+    header = bytearray(plain[:_HEADER_BYTES])
+    header[22] |= 2
+    data = header + _XERIAL_HEADER + struct.pack(">i", length) + block
+    data[8:12] = struct.pack(">i", len(data) - 12)
+    (record,) = read(with_checksum(data))
+    assert isinstance(record.value, Unreadable)
+    assert "cannot be decompressed" in record.value.reason
 
 
 def test_a_wrong_checksum_and_an_unknown_codec_are_unreadable() -> None:

@@ -1,4 +1,4 @@
-"""Which faults pass by themselves: those are waited for, all others are a defect."""
+"""Which database errors are transient, and retried."""
 
 import asyncpg
 import pytest
@@ -7,7 +7,7 @@ from sqlalchemy import exc
 from libs.persistence.errors import ConcurrentWrite, is_transient
 
 
-def caused(error: Exception, cause: Exception) -> Exception:
+def error_with_cause(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
 
@@ -17,7 +17,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     [
         ConnectionRefusedError(),
         TimeoutError(),
-        exc.TimeoutError("every connection of the pool is taken"),
+        exc.TimeoutError("every connection of the pool is in use"),
         asyncpg.InterfaceError("connection is closed"),
         asyncpg.InternalClientError("cannot switch to state 15"),
         asyncpg.DeadlockDetectedError(),
@@ -26,11 +26,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
         asyncpg.AdminShutdownError(),
         exc.OperationalError("", None, ConnectionError()),
         ConcurrentWrite(),
-        caused(RuntimeError(), ConnectionResetError()),
+        error_with_cause(RuntimeError(), ConnectionResetError()),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_fault_that_passes(error: Exception) -> None:
+def test_a_transient_error(error: Exception) -> None:
     assert is_transient(error)
 
 
@@ -45,5 +45,5 @@ def test_a_fault_that_passes(error: Exception) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_fault_that_stays(error: Exception) -> None:
+def test_a_permanent_error(error: Exception) -> None:
     assert not is_transient(error)

@@ -1,4 +1,4 @@
-"""A transaction that lost a race starts over, a bounded number of times."""
+"""A transaction that lost a race is retried, a bounded number of times."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from libs.persistence.retry import retry_lost_race
 
 
 class Attempt:
-    """Loses `losses` races, then returns how often it was run."""
+    """Loses `losses` races, then returns the number of runs."""
 
     def __init__(self, losses: int, error: Exception | None = None) -> None:
         self.runs = 0
@@ -23,7 +23,7 @@ class Attempt:
 
 
 @pytest.mark.parametrize("losses", [0, 1, retry.ATTEMPTS - 1])
-async def test_a_lost_race_is_run_again(losses: int) -> None:
+async def test_a_lost_race_is_retried(losses: int) -> None:
     assert await retry_lost_race(Attempt(losses)) == losses + 1
 
 

@@ -12,10 +12,10 @@ def rows() -> list[tuple[str, str, str]]:
     tables = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     head = next(row for row in tables if row[0] == "in state")
     steps = [row for row in tables if len(row) == _EVERYTHING and row is not head]
-    found = [
+    cells = [
         (row[0], step, after)
         for row in steps
         for step, after in zip(head[1:], row[1:], strict=True)
     ]
-    assert len(found) == 36, found
-    return found
+    assert len(cells) == 36, cells
+    return cells

@@ -69,10 +69,10 @@ def reward(**changes: Any) -> Reward:
     return Reward(**(plain | changes))
 
 
-def desk(*, taken: int = 0, by_customer: int = 0, **changes: Any) -> Desk:
+def desk(*, in_use: int = 0, by_customer: int = 0, **changes: Any) -> Desk:
     known = Known(
         rewards={(STORE, REWARD): reward(**changes)},
-        usage={(STORE, REWARD): taken},
+        usage={(STORE, REWARD): in_use},
         by_customer={(STORE, REWARD, "cust_1"): by_customer},
     )
     return Desk(known)
@@ -102,7 +102,7 @@ def in_state(counter: Desk, status: str) -> Redemption:
     return redemption
 
 
-def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
+def test_a_reservation_has_the_current_price_and_name() -> None:
     counter = desk(points_cost=700, name="Free Shipping, summer")
     redemption = counter.apply(reserve())
     assert (redemption.points, redemption.reward_name) == (700, "Free Shipping, summer")
@@ -114,7 +114,7 @@ def test_a_reservation_takes_the_price_and_the_name_of_now() -> None:
     ("kind", "code"),
     [("discount", "CODE"), ("shipping", "CODE"), ("credit", "CODE"), ("perk", None)],
 )
-def test_what_the_shop_must_honour_has_a_code(kind: str, code: str | None) -> None:
+def test_a_redemption_that_the_shop_fulfills_has_a_code(kind: str, code: str | None) -> None:
     assert desk(type=kind).apply(reserve()).code == code
 
 
@@ -137,7 +137,7 @@ REFUSALS = [
         id="limit",
     ),
     pytest.param(
-        {"stock": 3, "taken": 3}, {}, "reward_unavailable", "out_of_stock", id="out of stock"
+        {"stock": 3, "in_use": 3}, {}, "reward_unavailable", "out_of_stock", id="out of stock"
     ),
     pytest.param({"stock": 0}, {}, "reward_unavailable", "out_of_stock", id="no stock at all"),
     pytest.param({}, {"points_cost": 501}, "conflict", None, id="another price"),
@@ -158,13 +158,13 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "asked", "code", "reason"), REFUSALS)
+@pytest.mark.parametrize(("state", "request", "code", "reason"), REFUSALS)
 def test_a_refusal_says_why_and_reserves_nothing(
-    state: dict[str, Any], asked: dict[str, Any], code: str, reason: str | None
+    state: dict[str, Any], request: dict[str, Any], code: str, reason: str | None
 ) -> None:
     counter = desk(**state)
     with pytest.raises(WhaleError) as refused:
-        counter.apply(reserve(**asked))
+        counter.apply(reserve(**request))
     assert (refused.value.code, refused.value.extra.get("reason")) == (code, reason)
     assert (counter.inserts, counter.usage_updates) == ({}, {})
 
@@ -175,11 +175,11 @@ def test_a_refusal_says_why_and_reserves_nothing(
         {"starts_at": NOON},
         {"ends_at": NOON + timedelta(milliseconds=1)},
         {"stock": 1},
-        {"stock": 2, "taken": 1},
+        {"stock": 2, "in_use": 1},
         {"per_customer_limit": 2, "by_customer": 1},
     ],
 )
-def test_the_last_one_and_the_first_moment_can_be_had(state: dict[str, Any]) -> None:
+def test_the_last_one_and_the_first_moment_are_available(state: dict[str, Any]) -> None:
     assert desk(**state).apply(reserve()).status == "reserved"
 
 
@@ -193,7 +193,7 @@ def test_a_batch_sees_what_it_reserved_itself() -> None:
         counter.apply(reserve(customer_id="cust_3"))
 
 
-def test_a_reward_nobody_told_of_is_asked_for() -> None:
+def test_a_reward_without_an_event_is_unknown() -> None:
     with pytest.raises(UnknownReward):
         desk().apply(reserve(reward_id="rwd_other"))
 
@@ -217,7 +217,7 @@ def test_the_table_of_steps(before: str, step: str, after: str) -> None:
     assert (redemption.id in counter.updates) == (after not in {before, "409"})
 
 
-def test_what_a_request_was_answered_with_never_changes() -> None:
+def test_the_result_of_a_request_never_changes() -> None:
     """A batch holds requests about the same redemption: the first one's result is not the last's."""
     counter = desk()
     reserved = counter.apply(reserve())

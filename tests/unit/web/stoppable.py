@@ -1,4 +1,4 @@
-"""`python -m tests.unit.web.stoppable PORT`: the smallest app, served as services are."""
+"""`python -m tests.unit.web.stoppable PORT`: a minimal app, served as services are."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from libs.web.serve import serve
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """`/slow` takes a second; a lifespan that hangs where the program is called with `hangs`."""
+    """`/slow` takes a second; with the argument `hangs`, the lifespan never ends."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})

@@ -1,4 +1,4 @@
-"""What a service says of itself, and to whom."""
+"""Liveness and readiness, and which callers get the reasons."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ def app(**checks: Any) -> Any:
 
 
 async def get(target: Any, path: str, *, method: str = "GET", token: str = "") -> tuple[int, Any]:
-    """The status and the JSON of a response."""
+    """The response's status and JSON."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -45,14 +45,14 @@ async def get(target: Any, path: str, *, method: str = "GET", token: str = "") -
         "server": None,
     }
     await target(scope, receive, send)
-    return sent[0]["status"], json.loads(b"".join(one.get("body", b"") for one in sent[1:]))
+    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent[1:]))
 
 
 async def failing() -> None:
     raise ConnectionError("cannot reach 10.0.0.7:5432")
 
 
-async def test_anyone_learns_that_it_is_not_ready_and_the_operator_learns_why() -> None:
+async def test_readiness_is_public_and_its_reasons_need_the_token() -> None:
     target = app(database=failing)
     assert await get(target, "/health/ready") == (503, {"status": "not ready"})
     assert await get(target, "/health/ready", token="x" * 40) == (503, {"status": "not ready"})
@@ -63,7 +63,7 @@ async def test_anyone_learns_that_it_is_not_ready_and_the_operator_learns_why() 
     assert await get(target, "/health/live") == (200, {"status": "live"})
 
 
-async def test_nothing_is_said_of_paths_before_the_token_is_seen() -> None:
+async def test_paths_are_revealed_only_with_the_token() -> None:
     target = app()
     assert (await get(target, "/nope"))[0] == 401
     assert (await get(target, "/nope", method="DELETE"))[0] == 401
@@ -72,31 +72,31 @@ async def test_nothing_is_said_of_paths_before_the_token_is_seen() -> None:
     assert (await get(target, "/health/live", method="DELETE"))[0] == 405
 
 
-async def test_the_checks_run_once_a_second_however_many_ask() -> None:
-    looks = 0
+async def test_the_checks_run_once_a_second_for_all_callers() -> None:
+    runs = 0
 
     async def slow() -> None:
-        nonlocal looks
-        looks += 1
+        nonlocal runs
+        runs += 1
         await asyncio.sleep(0.05)
 
     target = app(slow=slow)
-    answers = await asyncio.gather(*(get(target, "/health/ready") for _ in range(50)))
-    assert {status for status, _ in answers} == {200}
+    responses = await asyncio.gather(*(get(target, "/health/ready") for _ in range(50)))
+    assert {status for status, _ in responses} == {200}
     await get(target, "/health/ready")
-    assert looks == 1
+    assert runs == 1
 
 
-async def test_readiness_is_looked_at_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_checks_run_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libs.web.health._FRESH_SECONDS", 0.05)
     broken = True
 
-    async def sometimes() -> None:
+    async def fail_while_broken() -> None:
         if broken:
             raise ConnectionError("unavailable")
 
-    readiness = Readiness({"database": sometimes})
-    assert await readiness.failures() == {"database": "unavailable"}
+    readiness = Readiness({"database": fail_while_broken})
+    assert await readiness.find_failures() == {"database": "unavailable"}
     broken = False
     await asyncio.sleep(0.1)
-    assert await readiness.failures() == {}
+    assert await readiness.find_failures() == {}

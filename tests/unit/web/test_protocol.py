@@ -1,4 +1,4 @@
-"""What a peer may send and how slowly, on real sockets with limits that a test can wait for."""
+"""Limits on what a peer may send and how slowly, on real sockets with short deadlines."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ GET = b"GET / HTTP/1.1\r\n" + HOST
 
 
 class Server:
-    """An app behind the protocol: it returns the headers and the body that it saw."""
+    """An app behind the protocol; it responds with the headers and the body size that it received."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -32,10 +32,10 @@ class Server:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
-        if headers.get(b"authorization") == b"known":
+        if headers.get(b"authorization") == b"valid":
             mark_authenticated(scope["state"])
         body = b""
-        if scope["path"] != "/deaf":
+        if scope["path"] != "/unread":
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -46,34 +46,34 @@ class Server:
                     break
         if scope["path"] == "/wait":
             await self.released.wait()
-        seen = {"headers": sorted(name.decode() for name in headers), "body": len(body)}
-        answer = b"x" * 20_000_000 if scope["path"] == "/large" else json.dumps(seen).encode()
-        length = str(len(answer)).encode()
+        received = {"headers": sorted(name.decode() for name in headers), "body": len(body)}
+        content = b"x" * 20_000_000 if scope["path"] == "/large" else json.dumps(received).encode()
+        length = str(len(content)).encode()
         start = {"status": 200, "headers": [(b"content-length", length)]}
         await send({"type": "http.response.start", **start})
-        await send({"type": "http.response.body", "body": answer})
-        self.events.append("answered")
+        await send({"type": "http.response.body", "body": content})
+        self.events.append("responded")
 
 
 @contextlib.asynccontextmanager
 async def serving(**limits: Any) -> AsyncIterator[Server]:
-    chosen = msgspec.structs.replace(Limits(), **limits)
-    app = Server(chosen)
+    short_limits = msgspec.structs.replace(Limits(), **limits)
+    app = Server(short_limits)
     config = uvicorn.Config(
         app, http="httptools", lifespan="off", access_log=False, log_config=None
     )
     config.load()
-    registry = Connections(chosen)
+    registry = Connections(short_limits)
     state = ServerState()
-    made = await asyncio.get_running_loop().create_server(
+    server = await asyncio.get_running_loop().create_server(
         lambda: LimitedProtocol(config, state, {}, registry=registry), "127.0.0.1", 0
     )
-    app.port = made.sockets[0].getsockname()[1]
+    app.port = server.sockets[0].getsockname()[1]
     try:
         yield app
     finally:
         app.released.set()
-        made.close()
+        server.close()
         for connection in list(state.connections):
             connection.transport.abort()  # type: ignore[union-attr]
         for peer in app.peers:
@@ -97,7 +97,7 @@ class Peer:
         async with asyncio.timeout(10):
             head = await self.reader.readuntil(b"\r\n\r\n")
             lines = head.decode().lower().split("\r\n")
-            length = next(one for one in lines if one.startswith("content-length:"))
+            length = next(line for line in lines if line.startswith("content-length:"))
             body = await self.reader.readexactly(int(length.partition(":")[2]))
         return int(lines[0].split()[1]), json.loads(body)
 
@@ -107,7 +107,7 @@ class Peer:
             await self.writer.wait_closed()
 
     async def is_closed(self) -> bool:
-        """Whether the server ends the connection; what it still sends is read."""
+        """Whether the server closes the connection; reads and drops the rest of what it sends."""
         try:
             async with asyncio.timeout(5):
                 await self.reader.read()
@@ -125,7 +125,7 @@ async def connect(server: Server) -> Peer:
     return peer
 
 
-async def exchange(server: Server, *parts: bytes) -> tuple[int, dict[str, Any]]:
+async def send_and_receive(server: Server, *parts: bytes) -> tuple[int, dict[str, Any]]:
     peer = await connect(server)
     await peer.send(*parts)
     return await peer.response()
@@ -139,8 +139,8 @@ def header(size: int) -> bytes:
 async def test_headers_up_to_the_limits_are_read() -> None:
     async with serving() as server:
         many = b"".join(b"X-%d: y\r\n" % number for number in range(99))
-        assert (await exchange(server, GET, many, b"\r\n"))[0] == 200
-        assert (await exchange(server, GET, header(31 * KIB), b"\r\n"))[0] == 200
+        assert (await send_and_receive(server, GET, many, b"\r\n"))[0] == 200
+        assert (await send_and_receive(server, GET, header(31 * KIB), b"\r\n"))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -148,12 +148,12 @@ async def test_headers_up_to_the_limits_are_read() -> None:
     [
         pytest.param([GET, header(33 * KIB), b"\r\n"], id="one large header"),
         pytest.param([GET, *[header(KIB)] * 40, b"\r\n"], id="many headers"),
-        pytest.param([GET, b"X-Big: " + b"x" * 40 * KIB], id="a header without an end"),
+        pytest.param([GET, b"X-Big: " + b"x" * 40 * KIB], id="an unterminated header"),
         pytest.param([GET, b"X-Big: ", *[b"x" * KIB] * 40], id="a header that never ends"),
-        pytest.param([GET, b"X" * 40 * KIB], id="a name without an end"),
+        pytest.param([GET, b"X" * 40 * KIB], id="an unterminated name"),
         pytest.param([b"GET /" + b"x" * 33 * KIB + b" HTTP/1.1\r\n", HOST, b"\r\n"], id="a path"),
         pytest.param([GET, *[b"a: b\r\n"] * 100, b"\r\n"], id="101 headers"),
-        pytest.param([b"\r\n" * 20 * KIB], id="nothing but empty lines"),
+        pytest.param([b"\r\n" * 20 * KIB], id="empty lines only"),
     ],
 )
 async def test_headers_over_a_limit_are_431(parts: list[bytes]) -> None:
@@ -166,7 +166,7 @@ async def test_headers_over_a_limit_are_431(parts: list[bytes]) -> None:
         assert server.events == []
 
 
-async def test_who_sends_200_mb_of_headers_gets_431_and_costs_no_memory() -> None:
+async def test_a_peer_that_sends_200_mb_of_headers_is_disconnected() -> None:
     async with serving() as server:
         peer = await connect(server)
         peer.writer.write(GET)
@@ -188,7 +188,7 @@ async def test_headers_that_take_too_long_are_408() -> None:
         assert await peer.is_closed()
 
 
-async def test_a_trickle_of_headers_wins_no_time() -> None:
+async def test_a_trickle_of_headers_does_not_extend_the_deadline() -> None:
     async with serving(header_seconds=0.5) as server:
         peer = await connect(server)
         await peer.send(GET)
@@ -201,11 +201,13 @@ async def test_a_trickle_of_headers_wins_no_time() -> None:
         assert (await reading)[0] == 408
 
 
-@pytest.mark.parametrize("sent", [b"", b"\r\n"])
-async def test_a_connection_that_asks_nothing_is_closed_without_a_word(sent: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\r\n"])
+async def test_a_connection_without_a_request_is_closed_without_a_response(
+    content: bytes,
+) -> None:
     async with serving(header_seconds=0.3) as server:
         peer = await connect(server)
-        await peer.send(sent)
+        await peer.send(content)
         async with asyncio.timeout(5):
             assert await peer.reader.read() == b""
 
@@ -213,7 +215,7 @@ async def test_a_connection_that_asks_nothing_is_closed_without_a_word(sent: byt
 POST = b"POST / HTTP/1.1\r\n" + HOST
 
 
-async def test_a_body_that_takes_too_long_is_408_and_the_app_sees_it_end() -> None:
+async def test_a_body_that_takes_too_long_is_408_and_the_app_is_disconnected() -> None:
     async with serving(body_seconds=0.3) as server:
         peer = await connect(server)
         await peer.send(POST + b"Content-Length: 10\r\n\r\n12345")
@@ -222,7 +224,7 @@ async def test_a_body_that_takes_too_long_is_408_and_the_app_sees_it_end() -> No
         await eventually(lambda: server.events == ["disconnect"], within_seconds=1.5)
 
 
-async def test_a_body_below_the_least_rate_is_408_and_one_above_is_read() -> None:
+async def test_a_body_below_the_least_rate_is_408_and_a_faster_one_is_read() -> None:
     async def upload(server: Server, pause: float) -> int:
         peer = await connect(server)
         await peer.send(POST + b"Content-Length: 30\r\n\r\n")
@@ -239,14 +241,14 @@ async def test_a_body_below_the_least_rate_is_408_and_one_above_is_read() -> Non
         assert await upload(server, 0.05) == 200
 
 
-async def test_no_time_runs_while_we_do_not_read() -> None:
+async def test_the_deadline_of_a_body_does_not_apply_while_reading_is_paused() -> None:
     async with serving(body_seconds=0.3) as server:
         peer = await connect(server)
-        await peer.send(b"POST /deaf HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\n12345")
+        await peer.send(b"POST /unread HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\n12345")
         assert (await peer.response())[0] == 200
 
 
-async def test_time_between_requests_belongs_to_the_peer() -> None:
+async def test_time_between_requests_is_not_limited_by_their_deadlines() -> None:
     async with serving(header_seconds=0.3, body_seconds=0.3) as server:
         peer = await connect(server)
         for _ in range(3):
@@ -255,14 +257,14 @@ async def test_time_between_requests_belongs_to_the_peer() -> None:
             await asyncio.sleep(1.2)
 
 
-async def test_trailers_are_no_headers() -> None:
+async def test_trailers_are_not_read_as_headers() -> None:
     async with serving() as server:
-        _, seen = await exchange(
+        _, received = await send_and_receive(
             server,
             POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"
-            b"Authorization: known\r\nIdempotency-Key: k\r\n\r\n",
+            b"Authorization: valid\r\nIdempotency-Key: k\r\n\r\n",
         )
-        assert seen == {"headers": ["host", "transfer-encoding"], "body": 2}
+        assert received == {"headers": ["host", "transfer-encoding"], "body": 2}
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ async def test_trailers_are_no_headers() -> None:
         pytest.param([b"1;", *[b"x" * KIB] * 600], id="a chunk extension that never ends"),
     ],
 )
-async def test_what_is_no_body_is_bounded_after_the_headers_too(parts: list[bytes]) -> None:
+async def test_trailers_and_chunk_extensions_over_a_limit_are_431(parts: list[bytes]) -> None:
     async with serving() as server:
         peer = await connect(server)
         await peer.send(POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
@@ -283,7 +285,7 @@ async def test_what_is_no_body_is_bounded_after_the_headers_too(parts: list[byte
         await eventually(lambda: server.events == ["disconnect"], within_seconds=1.5)
 
 
-async def test_a_bad_request_behind_a_good_one_does_not_cost_the_good_ones_response() -> None:
+async def test_a_request_still_gets_its_response_after_an_invalid_request_behind_it() -> None:
     async with serving() as server:
         peer = await connect(server)
         await peer.send(b"GET /wait HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -294,7 +296,7 @@ async def test_a_bad_request_behind_a_good_one_does_not_cost_the_good_ones_respo
         assert await peer.is_closed()
 
 
-async def test_requests_in_a_row_are_answered_in_order_up_to_a_limit() -> None:
+async def test_pipelined_requests_get_responses_in_order_up_to_a_limit() -> None:
     async with serving(pipelined=4) as server:
         peer = await connect(server)
         await peer.send((GET + b"\r\n") * 4)
@@ -306,18 +308,18 @@ async def test_requests_in_a_row_are_answered_in_order_up_to_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"\x16\x03\x01\x02\x00\x01", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+    "content", [b"\x16\x03\x01\x02\x00\x01", b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
 )
-async def test_what_is_not_http_is_400(sent: bytes) -> None:
+async def test_a_request_that_is_not_http_is_400(content: bytes) -> None:
     async with serving() as server:
-        status, problem = await exchange(server, sent)
+        status, problem = await send_and_receive(server, content)
         assert (status, problem["code"]) == (400, "invalid_request")
 
 
-async def test_a_body_that_comes_after_the_response_is_dropped_up_to_a_limit() -> None:
+async def test_a_body_that_arrives_after_the_response_is_dropped_up_to_a_limit() -> None:
     async with serving(unread_bytes=100 * KIB) as server:
         peer = await connect(server)
-        await peer.send(b"POST /deaf HTTP/1.1\r\n" + HOST + b"Content-Length: 9999999\r\n\r\n")
+        await peer.send(b"POST /unread HTTP/1.1\r\n" + HOST + b"Content-Length: 9999999\r\n\r\n")
         assert (await peer.response())[0] == 200
 
         async def flood() -> None:
@@ -329,7 +331,7 @@ async def test_a_body_that_comes_after_the_response_is_dropped_up_to_a_limit() -
             await flood()
 
 
-async def test_a_peer_that_does_not_read_is_cut_off() -> None:
+async def test_a_peer_that_does_not_read_is_disconnected() -> None:
     async with serving(write_seconds=0.3) as server:
         peer = await connect(server)
         peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
@@ -342,30 +344,30 @@ async def test_a_peer_that_does_not_read_is_cut_off() -> None:
 
 async def test_connections_over_the_limit_are_503() -> None:
     async with serving(connections=3) as server:
-        known = [await connect(server) for _ in range(3)]
-        for peer in known:
-            await peer.send(GET + b"Authorization: known\r\n\r\n")
+        peers = [await connect(server) for _ in range(3)]
+        for peer in peers:
+            await peer.send(GET + b"Authorization: valid\r\n\r\n")
             assert (await peer.response())[0] == 200
         refused = await connect(server)
         status, problem = await refused.response()
         assert (status, problem["code"]) == (503, "unavailable")
         assert await refused.is_closed()
-        known[0].writer.close()
+        peers[0].writer.close()
         await eventually(lambda: _is_served(server))
 
 
-async def test_strangers_make_room_for_each_other_and_not_for_the_known() -> None:
+async def test_unauthenticated_connections_make_room_only_for_each_other() -> None:
     async with serving(unauthenticated=3) as server:
-        known = await connect(server)
-        await known.send(GET + b"Authorization: known\r\n\r\n")
-        assert (await known.response())[0] == 200
+        authenticated = await connect(server)
+        await authenticated.send(GET + b"Authorization: valid\r\n\r\n")
+        assert (await authenticated.response())[0] == 200
         busy = await connect(server)
         await busy.send(b"GET /wait HTTP/1.1\r\n" + HOST + b"\r\n")
-        silent = [await connect(server) for _ in range(2)]
+        idle = [await connect(server) for _ in range(2)]
         await asyncio.sleep(0.1)
-        fresh = await connect(server)
-        assert await silent[0].is_closed()
-        for peer in (known, silent[1], fresh):
+        newest = await connect(server)
+        assert await idle[0].is_closed()
+        for peer in (authenticated, idle[1], newest):
             await peer.send(GET + b"\r\n")
             assert (await peer.response())[0] == 200
         server.released.set()
@@ -373,4 +375,4 @@ async def test_strangers_make_room_for_each_other_and_not_for_the_known() -> Non
 
 
 async def _is_served(server: Server) -> bool:
-    return (await exchange(server, GET + b"\r\n"))[0] == 200
+    return (await send_and_receive(server, GET + b"\r\n"))[0] == 200

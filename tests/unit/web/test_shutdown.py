@@ -1,4 +1,4 @@
-"""A process that is told to stop: what its callers see, in order."""
+"""A graceful shutdown as callers see it, in order."""
 
 import asyncio
 import http.client
@@ -20,10 +20,10 @@ STOPPING = b'{"status":"not ready","failing":{"process":"stopping"}}'
 
 
 @contextmanager
-def served(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.web.stoppable", str(port), *words], cwd=ROOT
+        [sys.executable, "-m", "tests.unit.web.stoppable", str(port), *arguments], cwd=ROOT
     )
     try:
         yield process, port
@@ -32,8 +32,8 @@ def served(*words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         process.wait()
 
 
-async def connected(port: int) -> http.client.HTTPConnection:
-    """A kept connection that has had a response."""
+async def connect(port: int) -> http.client.HTTPConnection:
+    """A kept-alive connection that has received a response."""
 
     def get() -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -46,64 +46,64 @@ async def connected(port: int) -> http.client.HTTPConnection:
     return await eventually(get, within_seconds=60)
 
 
-async def gone(process: subprocess.Popen[bytes]) -> int:
+async def exit_code(process: subprocess.Popen[bytes]) -> int:
     return await asyncio.to_thread(process.wait, 30)
 
 
 @pytest.mark.parametrize(
-    ("path", "last"),
+    ("path", "last_response"),
     [
         pytest.param("/", (200, b"ok"), id="a request"),
         pytest.param("/health/ready", (503, STOPPING), id="readiness"),
     ],
 )
-async def test_a_kept_connection_gets_a_last_response_and_no_new_one_is_taken(
-    path: str, last: tuple[int, bytes]
+async def test_an_open_connection_gets_a_last_response_and_no_new_one_is_accepted(
+    path: str, last_response: tuple[int, bytes]
 ) -> None:
-    with served() as (process, port):
-        connection = await connected(port)
+    with serving() as (process, port):
+        connection = await connect(port)
         process.terminate()
         while True:
             connection.request("GET", path)
             response = connection.getresponse()
-            seen = (response.status, response.read())
+            received = (response.status, response.read())
             if response.getheader("Connection") == "close":
                 break
-            assert seen == (200, b"ok")
-        assert seen == last
+            assert received == (200, b"ok")
+        assert received == last_response
         connection.close()
         with pytest.raises(ConnectionRefusedError):
             http.client.HTTPConnection("127.0.0.1", port).connect()
-        assert await gone(process) == -signal.SIGTERM
+        assert await exit_code(process) == -signal.SIGTERM
 
 
-async def test_what_runs_is_finished() -> None:
-    with served() as (process, port):
-        connection = await connected(port)
+async def test_a_request_in_progress_finishes() -> None:
+    with serving() as (process, port):
+        connection = await connect(port)
         connection.request("GET", "/slow")
         await asyncio.sleep(0.3)
         process.terminate()
         response = await asyncio.to_thread(connection.getresponse)
         assert (response.status, response.read()) == (200, b"ok")
         connection.close()
-        assert await gone(process) == -signal.SIGTERM
+        assert await exit_code(process) == -signal.SIGTERM
 
 
-async def test_idle_connections_do_not_keep_it() -> None:
-    with served() as (process, port):
-        connection = await connected(port)
+async def test_idle_connections_do_not_delay_the_exit() -> None:
+    with serving() as (process, port):
+        connection = await connect(port)
         started = time.monotonic()
         process.terminate()
-        await gone(process)
+        await exit_code(process)
         assert time.monotonic() - started < 8
         connection.close()
 
 
 @pytest.mark.timeout(90)
-async def test_whatever_hangs_it_is_gone_within_15_seconds() -> None:
-    with served("hangs") as (process, port):
-        (await connected(port)).close()
+async def test_a_shutdown_that_hangs_ends_within_15_seconds() -> None:
+    with serving("hangs") as (process, port):
+        (await connect(port)).close()
         started = time.monotonic()
         process.terminate()
-        assert await gone(process) == 1
+        assert await exit_code(process) == 1
         assert time.monotonic() - started < 16

@@ -1,4 +1,4 @@
-"""What callers are told of a faulty request: in words, with the place, and what was meant."""
+"""The texts of a request's faults: what must be sent, where, and the name that was probably meant."""
 
 from datetime import datetime
 from typing import Any, get_args
@@ -19,7 +19,7 @@ KINDS = "must be one of: discount, shipping, credit, perk"
 
 
 class Nested(Request, frozen=True, kw_only=True, rename={"in_": "in"}):
-    """Choices behind a list, a dict and a renamed field."""
+    """Choices inside a list, a dict and a renamed field."""
 
     in_: dict[str, list[RewardPatch]] | None = None
 
@@ -31,14 +31,14 @@ def faults_of(body: str, kind: Any, *, at: str = "#") -> list[Fault]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "pointer", "told"),
+    ("kind", "body", "pointer", "detail"),
     [
         pytest.param(RewardPatch, '{"type": "gift"}', "#/type", KINDS, id="an unknown choice"),
-        pytest.param(RewardPatch, '{"type": 5}', "#/type", KINDS, id="no text for a choice"),
+        pytest.param(RewardPatch, '{"type": 5}', "#/type", KINDS, id="a number for a choice"),
         pytest.param(RewardPatch, '{"type": null}', "#/type", KINDS, id="null for a choice"),
         pytest.param(
             CustomerPatch,
-            '{"status": "gone"}',
+            '{"status": "closed"}',
             "#/status",
             "must be one of: active, suspended",
             id="a status",
@@ -58,27 +58,27 @@ def faults_of(body: str, kind: Any, *, at: str = "#") -> list[Fault]:
             id="a choice inside an object",
         ),
         pytest.param(
-            Nested, '{"in": {"a": [{}, {"type": ""}]}}', "#/in/a/1/type", KINDS, id="far inside"
+            Nested, '{"in": {"a": [{}, {"type": ""}]}}', "#/in/a/1/type", KINDS, id="deep inside"
         ),
         pytest.param(
             EventEnvelope, '{"specversion": "2"}', "#/specversion", "must be 1.0", id="one choice"
         ),
     ],
 )
-def test_a_faulty_choice_is_told_with_all_there_are(
-    kind: Any, body: str, pointer: str, told: str
+def test_an_unknown_choice_gets_a_list_of_all_choices(
+    kind: Any, body: str, pointer: str, detail: str
 ) -> None:
-    assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
+    assert Fault(pointer=pointer, detail=detail) in faults_of(body, kind)
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "pointer", "told"),
+    ("kind", "body", "pointer", "detail"),
     [
         pytest.param(
             EarnRequest,
             '{"customer_id": "c", "points": "5"}',
             "#/points",
-            "must be a whole number, not text",
+            "must be a whole number, not a string",
             id="text for a number",
         ),
         pytest.param(
@@ -92,31 +92,31 @@ def test_a_faulty_choice_is_told_with_all_there_are(
             EarnRequest,
             '{"customer_id": 5}',
             "#/customer_id",
-            "must be text, not a whole number",
+            "must be a string, not a whole number",
             id="a number for text",
         ),
-        pytest.param(EarnRequest, "[]", "#", "must be an object, not a list", id="a list"),
+        pytest.param(EarnRequest, "[]", "#", "must be an object, not an array", id="a list"),
         pytest.param(EarnRequest, "null", "#", "must be an object, not null", id="null"),
-        pytest.param(list[Raw], "{}", "#", "must be a list, not an object", id="an object"),
+        pytest.param(list[Raw], "{}", "#", "must be an array, not an object", id="an object"),
         pytest.param(
             ProgramPatch,
             '{"is_active": "yes"}',
             "#/is_active",
-            "must be true or false, not text",
+            "must be true or false, not a string",
             id="text for a switch",
         ),
         pytest.param(
             ProgramPatch,
             '{"tiers": 3}',
             "#/tiers",
-            "must be a list or null, not a whole number",
-            id="what may be null",
+            "must be an array or null, not a whole number",
+            id="a number for a list or null",
         ),
         pytest.param(
             ProgramCreate,
             '{"name": "x", "points_per_dollar": "many"}',
             "#/points_per_dollar",
-            "must be a number; as text, digits with at most six decimals",
+            "must be a number, or a string of digits with at most six decimal places",
             id="words for a decimal",
         ),
         pytest.param(
@@ -128,30 +128,32 @@ def test_a_faulty_choice_is_told_with_all_there_are(
         ),
     ],
 )
-def test_a_wrong_type_is_told_in_words(kind: Any, body: str, pointer: str, told: str) -> None:
-    assert Fault(pointer=pointer, detail=told) in faults_of(body, kind)
+def test_a_wrong_type_is_described_in_words(
+    kind: Any, body: str, pointer: str, detail: str
+) -> None:
+    assert Fault(pointer=pointer, detail=detail) in faults_of(body, kind)
 
 
-def test_the_place_stands_below_that_of_the_json_in_the_body() -> None:
+def test_a_pointer_starts_at_the_root_of_the_body() -> None:
     (fault,) = faults_of('{"type": "gift"}', RewardPatch, at="#/items/3")
     assert fault.pointer == "#/items/3/type"
 
 
-def test_a_choice_of_a_parameter_is_told_in_the_same_words() -> None:
+def test_an_unknown_choice_of_a_parameter_gets_the_same_text() -> None:
     faults = Faults()
     query = Query({"type": ["gift"]}, faults, known=frozenset({"type"}))
     query.one_of("type", get_args(TransactionType))
     assert faults.found[0].detail.startswith("must be one of: earn, redeem, ")
 
 
-def test_the_choices_of_an_event_are_told_too() -> None:
+def test_an_unknown_event_type_gets_the_same_text() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
     detail = "must be one of: order.completed, order.refunded"
     assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         pytest.param("customerId", "customer_id", id="camel case"),
         pytest.param("Customer-ID", "customer_id", id="a hyphen"),
@@ -162,12 +164,12 @@ def test_the_choices_of_an_event_are_told_too() -> None:
         pytest.param("customer_id" * 1_000, None, id="a long name"),
     ],
 )
-def test_an_unknown_name_is_told_with_the_name_that_was_meant(name: str, meant: str | None) -> None:
-    expected = "is an unknown field" + (f"; did you mean `{meant}`?" if meant else "")
+def test_an_unknown_name_gets_the_most_similar_name(name: str, suggestion: str | None) -> None:
+    expected = "is an unknown field" + (f"; did you mean `{suggestion}`?" if suggestion else "")
     assert unknown_name("field", name, ["customer_id", "points", "reason"]) == expected
 
 
-def test_an_unknown_parameter_is_told_in_the_same_words() -> None:
+def test_an_unknown_parameter_gets_the_same_text() -> None:
     faults = Faults()
     Query({"limits": ["5"]}, faults, known=frozenset({"limit"}))
     assert faults.found == [
@@ -182,23 +184,23 @@ def test_an_unknown_parameter_is_told_in_the_same_words() -> None:
         pytest.param(b" \n", "is empty", id="blanks"),
         pytest.param(
             b'{"a": 1, 5}',
-            "is not JSON: object keys must be strings (line 1, column 10)",
+            "is not valid JSON: object keys must be strings (line 1, column 10)",
             id="one line",
         ),
         pytest.param(
             b'{\n  "a": 1,\n  b: 2}',
-            "is not JSON: object keys must be strings (line 3, column 3)",
+            "is not valid JSON: object keys must be strings (line 3, column 3)",
             id="three lines",
         ),
         pytest.param(
             '{"\u00e9\u00e9": NaN}'.encode(),
-            "is not JSON: invalid character (line 1, column 8)",
+            "is not valid JSON: invalid character (line 1, column 8)",
             id="columns are characters, not bytes",
         ),
-        pytest.param(b'{"a": ', "is not JSON: it ends before it is complete", id="half of it"),
+        pytest.param(b'{"a": ', "is not valid JSON: it ends before it is complete", id="truncated"),
     ],
 )
-def test_a_body_that_is_not_json_is_told_with_line_and_column(body: bytes, detail: str) -> None:
+def test_a_body_that_is_not_json_gets_the_line_and_column(body: bytes, detail: str) -> None:
     assert faults_of_bytes(body) == [Fault(pointer="#", detail=detail)]
 
 
@@ -208,17 +210,17 @@ def faults_of_bytes(body: bytes) -> list[Fault]:
     return caught.value.errors
 
 
-def test_a_body_of_unknown_fields_takes_no_longer_than_its_size() -> None:
-    members = ", ".join(f'"customer{n}": 1' for n in range(4_000))
-    faults = faults_of(f"{{{members}}}", EarnRequest)
+def test_a_body_of_unknown_fields_gets_few_suggestions() -> None:
+    fields = ", ".join(f'"customer{n}": 1' for n in range(4_000))
+    faults = faults_of(f"{{{fields}}}", EarnRequest)
     unknown = [fault.detail for fault in faults if fault.detail.startswith("is an unknown field")]
     assert len(unknown) == 4_000
     assert sum("did you mean" in detail for detail in unknown) == MAX_SUGGESTIONS
 
 
-def test_a_text_of_the_decoder_without_a_translation_stays() -> None:
+def test_an_unknown_text_of_the_decoder_is_kept() -> None:
     assert wrong_value("Expected `str` matching regex", str) == "Expected `str` matching regex"
-    assert not_json(b"{", "Some new message") == "is not JSON: Some new message"
+    assert not_json(b"{", "Some new message") == "is not valid JSON: Some new message"
 
 
 @pytest.mark.parametrize(
@@ -228,13 +230,13 @@ def test_a_text_of_the_decoder_without_a_translation_stays() -> None:
         ("5", "must be a time, not a whole number"),
     ],
 )
-def test_a_faulty_time_is_told_with_the_form_of_one(value: str, detail: str) -> None:
+def test_an_invalid_time_gets_an_example(value: str, detail: str) -> None:
     (fault,) = faults_of(f"[{value}]", list[datetime])
     assert fault == Fault(pointer="#/0", detail=detail)
 
 
 @pytest.mark.parametrize(
-    ("places", "summary"),
+    ("pointers", "summary"),
     [
         (["#/a"], "#/a: is required."),
         (["#/a", "#/b"], "#/a: is required; #/b: is required."),
@@ -245,10 +247,10 @@ def test_a_faulty_time_is_told_with_the_form_of_one(value: str, detail: str) -> 
         (["#"], "The body is required."),
     ],
 )
-def test_the_detail_sums_up_the_faults(places: list[str], summary: str) -> None:
+def test_the_detail_summarizes_the_faults(pointers: list[str], summary: str) -> None:
     faults = Faults()
-    for place in places:
-        faults.at(place, "is required")
+    for pointer in pointers:
+        faults.at(pointer, "is required")
     with pytest.raises(InvalidRequest) as caught:
         faults.raise_if_any()
     assert caught.value.detail == summary

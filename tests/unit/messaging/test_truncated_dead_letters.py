@@ -1,4 +1,4 @@
-"""A dead letter that Kafka refuses is published as a stub, which is small whatever the record holds."""
+"""A dead letter that Kafka refuses is truncated, which makes it small whatever the record's size."""
 
 import asyncio
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from libs.messaging.dead_letters import DeadLetter
 from libs.messaging.fetching import Unreadable
 
 MB = 1_000_000
-# A record of this size is refused; a stub is far smaller.
+# A record of this size is refused; a truncated dead letter is far smaller.
 LIMIT_BYTES = 100_000
 
 
@@ -64,8 +64,8 @@ async def publish(
     record = SimpleNamespace(
         topic="order.completed", partition=3, offset=8, key=key, value=value, headers=headers
     )
-    letter = DeadLetter(record, Poison("malformed", "no event"))
-    await dead_letters.publish(producer, [letter], service="earning")  # type: ignore[arg-type]
+    dead_letter = DeadLetter(record, Poison("malformed", "no event"))
+    await dead_letters.publish(producer, [dead_letter], service="earning")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -78,44 +78,48 @@ async def publish(
         pytest.param({"headers": [("h", None)] * 200_000}, id="many headers"),
     ],
 )
-async def test_a_record_over_the_limit_becomes_a_small_stub(record: dict[str, Any]) -> None:
+async def test_a_record_over_the_limit_becomes_a_small_dead_letter(record: dict[str, Any]) -> None:
     producer = FakeProducer()
     await publish(producer, **record)
-    (stub,) = producer.accepted
-    assert dict(stub.headers)["dlq-truncated"] == b"true"
-    assert dict(stub.headers)["dlq-offset"] == b"8"
+    (dead_letter,) = producer.accepted
+    assert dict(dead_letter.headers)["dlq-truncated"] == b"true"
+    assert dict(dead_letter.headers)["dlq-offset"] == b"8"
 
 
-async def test_a_stub_of_a_record_that_is_large_in_every_part_is_small() -> None:
-    """Each part is below the limit alone, so only bounds on every part keep the stub below it."""
+async def test_a_record_that_is_large_in_every_part_becomes_a_small_dead_letter() -> None:
+    """Each part is below the limit alone, so every part has to be truncated."""
     producer = FakeProducer()
     headers = [("n" * 60_000, b"x" * 60_000)] * 1_000
     await publish(producer, value=b"x" * MB, key=b"k" * MB, headers=headers)
-    (stub,) = producer.accepted
-    assert stub.size() < LIMIT_BYTES
-    assert len(stub.headers) < 50
+    (dead_letter,) = producer.accepted
+    assert dead_letter.size() < LIMIT_BYTES
+    assert len(dead_letter.headers) < 50
 
 
 async def test_a_header_name_that_cannot_be_encoded_is_escaped() -> None:
     producer = FakeProducer()
     await publish(producer, value=b"x" * MB, headers=[("\udcff", b"x")])
-    (stub,) = producer.accepted
-    assert stub.headers[0] == ("\\udcff", b"x")
+    (dead_letter,) = producer.accepted
+    assert dead_letter.headers[0] == ("\\udcff", b"x")
 
 
-async def test_an_unreadable_record_is_never_published_as_if_it_were_whole() -> None:
+async def test_the_dead_letter_of_an_unreadable_record_is_marked_as_truncated() -> None:
     producer = FakeProducer()
     await publish(producer, value=Unreadable(b"\0" * 10, "wrong checksum"), key=None)
-    (stub,) = producer.accepted
-    assert dict(stub.headers)["dlq-truncated"] == b"true"
+    (dead_letter,) = producer.accepted
+    assert dict(dead_letter.headers)["dlq-truncated"] == b"true"
 
 
 async def test_a_record_that_fits_is_published_unchanged() -> None:
     producer = FakeProducer()
     await publish(producer, value=b"{", headers=[("h", b"\xff")])
-    (letter,) = producer.accepted
-    assert (letter.key, letter.value, letter.headers[0]) == (b"k", b"{", ("h", b"\xff"))
-    assert "dlq-truncated" not in dict(letter.headers)
+    (dead_letter,) = producer.accepted
+    assert (dead_letter.key, dead_letter.value, dead_letter.headers[0]) == (
+        b"k",
+        b"{",
+        ("h", b"\xff"),
+    )
+    assert "dlq-truncated" not in dict(dead_letter.headers)
 
 
 async def test_an_unavailable_broker_is_an_error_and_truncates_nothing() -> None:
@@ -126,13 +130,17 @@ async def test_an_unavailable_broker_is_an_error_and_truncates_nothing() -> None
 
 
 @pytest.mark.parametrize("error", [AssertionError(), TypeError(), ValueError(), OverflowError()])
-async def test_a_record_that_the_producer_cannot_write_is_tried_as_a_stub(error: Exception) -> None:
+async def test_a_record_that_the_producer_cannot_write_is_retried_truncated(
+    error: Exception,
+) -> None:
     producer = FakeProducer(error=error)
     with pytest.raises(KafkaError):
         await publish(producer)
     assert producer.attempts == 2
 
 
-async def test_a_refused_stub_is_an_error_so_that_its_record_is_not_committed() -> None:
+async def test_a_refused_truncated_dead_letter_is_an_error_so_that_its_record_is_not_committed() -> (
+    None
+):
     with pytest.raises(KafkaError, match=r"order\.completed:3:8"):
         await publish(FakeProducer(limit=10))

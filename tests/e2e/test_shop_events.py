@@ -1,4 +1,4 @@
-"""Orders and refunds over REST, for shops without Kafka."""
+"""Shop events over REST, for shops without Kafka."""
 
 import json
 import signal
@@ -39,13 +39,13 @@ async def send_all(shop: Shop, body: object, **headers: str) -> Answer:
     return await shop.call("POST", "events", body, headers={**MANY, **headers})
 
 
-async def test_an_order_over_rest_earns_and_stands_on_its_topic(shop: Shop) -> None:
+async def test_an_order_over_rest_earns_and_is_published_to_its_topic(shop: Shop) -> None:
     await shop.program()
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     event = envelope("evt-1", bare(shop.order("o1", order_number="1042")))
-    answer = await send(shop, event, traceparent=trace)
-    assert answer.status == 202, answer.raw
-    assert answer.json == {"data": [{"id": "evt-1", "status": 202}]}
+    response = await send(shop, event, traceparent=trace)
+    assert response.status == 202, response.raw
+    assert response.json == {"data": [{"id": "evt-1", "status": 202}]}
     status = await shop.balance_becomes(500)
     assert status["transactions"][0]["reason"] == "Order #1042"
     ((order, headers),) = await shop.read_events("order.completed", count=1)
@@ -62,14 +62,14 @@ async def test_an_order_over_rest_earns_and_stands_on_its_topic(shop: Shop) -> N
     }
 
 
-async def test_an_envelope_may_come_as_plain_json(shop: Shop) -> None:
+async def test_an_envelope_may_be_sent_as_plain_json(shop: Shop) -> None:
     await shop.program()
-    answer = await shop.call("POST", "events", envelope("evt-1", shop.order("o1")))
-    assert answer.status == 202, answer.raw
+    response = await shop.call("POST", "events", envelope("evt-1", shop.order("o1")))
+    assert response.status == 202, response.raw
     await shop.balance_becomes(500)
 
 
-async def test_a_refund_over_rest_takes_back(shop: Shop) -> None:
+async def test_a_refund_over_rest_claws_points_back(shop: Shop) -> None:
     await shop.program()
     refund = {
         "order_id": "o1",
@@ -82,8 +82,8 @@ async def test_a_refund_over_rest_takes_back(shop: Shop) -> None:
         envelope("evt-1", shop.order("o1")),
         envelope("evt-2", refund, type="order.refunded"),
     ]
-    answer = await send_all(shop, events)
-    assert [one["status"] for one in answer.json["data"]] == [202, 202]
+    response = await send_all(shop, events)
+    assert [one["status"] for one in response.json["data"]] == [202, 202]
     await shop.balance_becomes(500 - 205)
 
 
@@ -105,9 +105,9 @@ async def test_a_batch_has_a_verdict_for_each_event_in_order(shop: Shop) -> None
         envelope("evt-4", {**shop.order("o4"), "store_id": "store_other"}),
         envelope("evt-5", shop.order("o5")),
     ]
-    answer = await send_all(shop, events)
-    assert answer.status == 202, answer.raw
-    verdicts = answer.json["data"]
+    response = await send_all(shop, events)
+    assert response.status == 202, response.raw
+    verdicts = response.json["data"]
     assert [one["id"] for one in verdicts] == ["evt-0", "evt-1", "evt-2", None, "evt-4", "evt-5"]
     assert [one["status"] for one in verdicts] == [202, 400, 400, 400, 400, 202]
     places = [one["problem"]["errors"][0]["pointer"] for one in verdicts if "problem" in one]
@@ -116,13 +116,13 @@ async def test_a_batch_has_a_verdict_for_each_event_in_order(shop: Shop) -> None
     await shop.balance_becomes(1_000)
 
 
-async def test_five_hundred_events_are_a_batch_and_post_in_their_order(shop: Shop) -> None:
+async def test_a_batch_of_five_hundred_events_posts_in_order(shop: Shop) -> None:
     await shop.program(tiers=[])
     events = [
         envelope(f"evt-{n}", shop.order(f"o{n}", order_number=n, total="0.10")) for n in range(500)
     ]
-    answer = await send_all(shop, events)
-    assert [one["id"] for one in answer.json["data"]] == [f"evt-{n}" for n in range(500)]
+    response = await send_all(shop, events)
+    assert [one["id"] for one in response.json["data"]] == [f"evt-{n}" for n in range(500)]
     status = await shop.balance_becomes(500)
     newest = [one["reason"] for one in status["transactions"]]
     assert newest == [f"Order #{n}" for n in range(499, 489, -1)]
@@ -137,14 +137,16 @@ async def test_five_hundred_events_are_a_batch_and_post_in_their_order(shop: Sho
         pytest.param([{}] * 501, id="over 500"),
     ],
 )
-async def test_a_batch_with_a_faulty_envelope_is_refused_whole(shop: Shop, body: object) -> None:
-    answer = await send_all(shop, body)
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == ["#"]
+async def test_a_batch_with_an_invalid_envelope_is_refused_as_a_whole(
+    shop: Shop, body: object
+) -> None:
+    response = await send_all(shop, body)
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == ["#"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "faults"),
     [
         pytest.param({"specversion": "0.3"}, ["#/specversion"], id="another version"),
         pytest.param({"type": "order.shipped"}, ["#/type"], id="another type"),
@@ -157,17 +159,17 @@ async def test_a_batch_with_a_faulty_envelope_is_refused_whole(shop: Shop, body:
         pytest.param(
             {"id": "", "source": " ", "time": "yesterday", "dataschema": "/events/x/v2"},
             ["#/id", "#/source", "#/time", "#/dataschema"],
-            id="everything around the value",
+            id="every attribute of the envelope",
         ),
         pytest.param({"datacontenttype": "text/xml"}, ["#/datacontenttype"], id="no JSON inside"),
     ],
 )
-async def test_a_faulty_event_is_400_and_names_the_places(
-    shop: Shop, changes: dict[str, object], found: list[str]
+async def test_an_invalid_event_is_400_with_the_place_of_each_fault(
+    shop: Shop, changes: dict[str, object], faults: list[str]
 ) -> None:
-    answer = await send(shop, {**envelope("evt-1", shop.order("o1")), **changes})
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == found
+    response = await send(shop, {**envelope("evt-1", shop.order("o1")), **changes})
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == faults
 
 
 @pytest.mark.parametrize(
@@ -186,16 +188,16 @@ async def test_a_faulty_event_is_400_and_names_the_places(
         ("program_id", "\n"),
     ],
 )
-async def test_an_order_is_held_to_the_bounds_that_it_has_on_kafka(
+async def test_an_order_has_the_same_bounds_as_on_kafka(
     shop: Shop, field: str, value: object
 ) -> None:
-    answer = await send(shop, envelope("evt-1", shop.order("o1", **{field: value})))
-    assert_problem(answer, 400, "invalid_request")
-    assert pointers(answer) == [f"#/data/{field}"]
+    response = await send(shop, envelope("evt-1", shop.order("o1", **{field: value})))
+    assert_problem(response, 400, "invalid_request")
+    assert pointers(response) == [f"#/data/{field}"]
     assert await shop.status() is None
 
 
-async def test_a_key_gives_the_same_answer_and_stands_for_one_request(shop: Shop) -> None:
+async def test_a_key_returns_the_same_response_and_belongs_to_one_request(shop: Shop) -> None:
     await shop.program()
     events = [envelope("evt-1", shop.order("o1")), 7]
     first = await send_all(shop, events, **{"Idempotency-Key": "monday"})
@@ -208,40 +210,42 @@ async def test_a_key_gives_the_same_answer_and_stands_for_one_request(shop: Shop
     assert_problem(other, 422, "idempotency_key_reused")
     await send(shop, envelope("evt-3", shop.order("o3", order_number="3")))
 
-    # The third comes after whatever was published before it, and the second was not.
+    # Events are posted in the order of publication: the second request has published nothing.
     status = await shop.balance_becomes(1_000)
     assert [one["reason"] for one in status["transactions"]] == ["Order #3", "Order o1"]
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")
-async def test_the_scope_and_the_kind_of_body_are_checked(shop: Shop) -> None:
-    reading = await shop.stack.key(shop.store_id, scopes="read,manage")
+async def test_the_scope_and_the_media_type_are_checked(shop: Shop) -> None:
+    read_key = await shop.stack.key(shop.store_id, scopes="read,manage")
     event = json.dumps(envelope("evt-1", shop.order("o1"))).encode()
-    refused = await shop.call("POST", "events", event, headers=ONE, key=reading)
+    refused = await shop.call("POST", "events", event, headers=ONE, key=read_key)
     assert_problem(refused, 403, "insufficient_scope")
     plain = await send(shop, event, **{"Content-Type": "text/plain"})
     assert_problem(plain, 415, "unsupported_media_type")
-    elsewhere = await shop.call("POST", "loyalty/earn", event, headers=ONE)
-    assert_problem(elsewhere, 415, "unsupported_media_type")
+    other_route = await shop.call("POST", "loyalty/earn", event, headers=ONE)
+    assert_problem(other_route, 415, "unsupported_media_type")
     large = await send(shop, b" " * (1024 * 1024 + 1))
     assert_problem(large, 413, "too_large")
 
 
-async def test_with_kafka_away_events_are_503_and_count_once_when_sent_again(shop: Shop) -> None:
+async def test_while_kafka_is_unavailable_events_are_503_and_a_retry_counts_once(
+    shop: Shop,
+) -> None:
     await shop.program()
     event = envelope("evt-1", shop.order("o1"))
     shop.stack.kill("kafka", signal.SIGSTOP)
     try:
         started = time.monotonic()
-        answer = await send(shop, event, **{"Idempotency-Key": "again"})
+        response = await send(shop, event, **{"Idempotency-Key": "retry"})
         assert time.monotonic() - started < 12
-        assert_problem(answer, 503, "unavailable")
-        assert int(answer.headers["Retry-After"]) >= 1
+        assert_problem(response, 503, "unavailable")
+        assert int(response.headers["Retry-After"]) >= 1
     finally:
         shop.stack.kill("kafka", signal.SIGCONT)
 
-    async def is_taken() -> bool:
-        return (await send(shop, event, **{"Idempotency-Key": "again"})).status == 202
+    async def is_accepted() -> bool:
+        return (await send(shop, event, **{"Idempotency-Key": "retry"})).status == 202
 
-    await eventually(is_taken, within_seconds=30, every=0.5)
+    await eventually(is_accepted, within_seconds=30, every=0.5)
     await shop.balance_becomes(500)

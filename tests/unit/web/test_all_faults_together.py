@@ -1,4 +1,4 @@
-"""One response names everything that is wrong with a body, whatever kinds of faults meet in it."""
+"""One response lists every fault of a body, also when the faults are of different kinds."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from services.redemption.api.routes import check_redeem as redeem
 Check = Callable[[Any, Faults], None]
 
 
-# Every body that a write takes.
+# The body of every write.
 BODIES: list[tuple[type[Struct], Check]] = [
     (api.ProgramCreate, earning.program_create),
     (api.ProgramPatch, earning.program_patch),
@@ -40,7 +40,7 @@ BODIES: list[tuple[type[Struct], Check]] = [
 ]
 
 
-def found(body: object, kind: type[Struct], check: Check, *, at: str = "#") -> list[Fault]:
+def faults_of(body: object, kind: type[Struct], check: Check, *, at: str = "#") -> list[Fault]:
     faults = Faults()
     read(
         body if isinstance(body, bytes) else json.dumps(body).encode(),
@@ -52,8 +52,8 @@ def found(body: object, kind: type[Struct], check: Check, *, at: str = "#") -> l
     return faults.found
 
 
-def pointers(*body_kind_check: Any) -> list[str | None]:
-    return [fault.pointer for fault in found(*body_kind_check)]
+def pointers(*arguments: Any) -> list[str | None]:
+    return [fault.pointer for fault in faults_of(*arguments)]
 
 
 @pytest.mark.parametrize(("kind", "check"), BODIES)
@@ -61,7 +61,7 @@ def test_an_empty_object_names_every_required_field_and_nothing_else(
     kind: type[Struct], check: Check
 ) -> None:
     required = [field.encode_name for field in msgspec.structs.fields(kind) if field.required]
-    assert found({}, kind, check) == [
+    assert faults_of({}, kind, check) == [
         Fault(pointer=f"#/{name}", detail=REQUIRED) for name in required
     ]
 
@@ -75,16 +75,16 @@ def test_every_field_of_a_wrong_type_is_named_once(
 ) -> None:
     body = {field.encode_name: wrong for field in msgspec.structs.fields(kind)}
     body |= {"surprise": 1, "p~/x": 2}
-    named = pointers(body, kind, check)
-    assert {"#/surprise", "#/p~0~1x"} <= set(named)
-    assert len(named) == len(set(named))
+    faulty = pointers(body, kind, check)
+    assert {"#/surprise", "#/p~0~1x"} <= set(faulty)
+    assert len(faulty) == len(set(faulty))
     for field in msgspec.structs.fields(kind):
-        below = f"#/{field.encode_name}"
-        takes_it = not _refuses(field.type, wrong)
-        assert takes_it or any(one and one.startswith(below) for one in named), below
+        prefix = f"#/{field.encode_name}"
+        is_valid = not _is_invalid(field.type, wrong)
+        assert is_valid or any(pointer and pointer.startswith(prefix) for pointer in faulty), prefix
 
 
-def _refuses(kind: Any, value: object) -> bool:
+def _is_invalid(kind: Any, value: object) -> bool:
     try:
         decoder(kind).decode(json.dumps(value))
     except msgspec.ValidationError:
@@ -92,7 +92,7 @@ def _refuses(kind: Any, value: object) -> bool:
     return False
 
 
-def test_missing_unknown_mistyped_and_out_of_bounds_meet_in_one_response() -> None:
+def test_missing_unknown_mistyped_and_out_of_bounds_fields_are_in_one_response() -> None:
     body = {
         "points_per_dollar": -1,
         "currency": "usd",
@@ -121,14 +121,14 @@ def test_missing_unknown_mistyped_and_out_of_bounds_meet_in_one_response() -> No
     ]
 
 
-def test_what_depends_on_a_faulty_value_is_not_judged() -> None:
+def test_rules_that_depend_on_an_invalid_value_are_not_checked() -> None:
     tiers = [{"min_points": 0, "multiplier": 1}, {"min_points": 5, "multiplier": 1}]
     body = {"name": "x", "points_per_dollar": 1, "tiers": tiers}
     assert pointers(body, api.ProgramCreate, earning.program_create) == [
         "#/tiers/0/name",
         "#/tiers/1/name",
     ]
-    review = {"status": "gone", "resolution": "voided"}
+    review = {"status": "closed", "resolution": "voided"}
     assert pointers(review, anomalies.AnomalyPatch, anomaly.patch) == ["#/status"]
     window = {"starts_at": 5, "ends_at": "2026-03-10T12:00:00Z"}
     assert pointers(window, rewards.RewardPatch, catalog.reward_patch) == ["#/starts_at"]
@@ -139,40 +139,40 @@ def test_what_depends_on_a_faulty_value_is_not_judged() -> None:
     ]
 
 
-def test_an_item_of_a_batch_names_its_place() -> None:
-    named = [
+def test_the_pointers_of_a_batch_item_include_its_index() -> None:
+    faulty = [
         fault.pointer
-        for fault in found(
+        for fault in faults_of(
             {"points": 0}, api.EarnRequest, partial(earning.earn, at="#/items/3"), at="#/items/3"
         )
     ]
-    assert named == ["#/items/3/customer_id", "#/items/3/reason", "#/items/3/points"]
+    assert faulty == ["#/items/3/customer_id", "#/items/3/reason", "#/items/3/points"]
 
 
 @pytest.mark.parametrize(
     "body", [b'{"points": "5", "x": [1, }', b'{"points": "5"', b'{"points": "5"} x']
 )
-def test_a_body_that_stops_being_json_behind_a_fault_is_not_json(body: bytes) -> None:
-    (fault,) = found(body, api.EarnRequest, earning.earn)
+def test_a_body_that_stops_being_json_after_a_fault_is_not_json(body: bytes) -> None:
+    (fault,) = faults_of(body, api.EarnRequest, earning.earn)
     assert fault.pointer == "#"
-    assert fault.detail.startswith("is not JSON: ")
+    assert fault.detail.startswith("is not valid JSON: ")
 
 
-def test_a_field_that_is_sent_twice_and_faulty_once_is_refused() -> None:
+def test_a_duplicate_field_with_an_invalid_value_is_refused() -> None:
     body = b'{"customer_id": "c", "points": "5", "points": 5, "reason": "r"}'
-    (fault,) = found(body, api.EarnRequest, earning.earn)
+    (fault,) = faults_of(body, api.EarnRequest, earning.earn)
     assert (fault.pointer, fault.detail) == ("#", "must not have the same field twice")
 
 
-def test_an_unknown_field_is_told_with_the_field_that_was_meant() -> None:
+def test_an_unknown_field_gets_the_most_similar_name() -> None:
     body = {"customerId": "c", "customer_id": "c", "points": 5, "reason": "r"}
-    (fault,) = found(body, api.EarnRequest, earning.earn)
+    (fault,) = faults_of(body, api.EarnRequest, earning.earn)
     assert fault.pointer == "#/customerId"
     assert fault.detail == "is an unknown field; did you mean `customer_id`?"
 
 
-class _Every(Struct, forbid_unknown_fields=True):
-    """One field of each kind that has a stand-in, all of them required."""
+class _AllKinds(Struct, forbid_unknown_fields=True):
+    """A required field of each kind that has a stand-in."""
 
     text: str
     raw: Raw
@@ -182,7 +182,7 @@ class _Every(Struct, forbid_unknown_fields=True):
 
 
 def test_each_kind_has_a_stand_in() -> None:
-    assert pointers({}, _Every, lambda _value, _faults: None) == [
+    assert pointers({}, _AllKinds, lambda _value, _faults: None) == [
         "#/text",
         "#/raw",
         "#/many",

@@ -1,0 +1,87 @@
+"""Offsets are committed for assigned partitions only, and the lag is measured."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka import TopicPartition
+from structlog.testing import capture_logs
+
+from libs.messaging.consumer import BatchConsumer
+from libs.observability import metrics
+
+ASSIGNED, REVOKED = TopicPartition("orders", 0), TopicPartition("orders", 1)
+GROUP = "test.committing"
+
+
+class FakeKafka:
+    """A member with the partition ASSIGNED, whose end offset is 10."""
+
+    def __init__(self, subscriber: SimpleNamespace, *, stops: bool = False) -> None:
+        self.committed: dict[TopicPartition, int] = {}
+        self._subscriber = subscriber
+        self._stops = stops
+        subscriber.consumer = self
+
+    def assignment(self) -> set[TopicPartition]:
+        return {ASSIGNED}
+
+    def paused(self) -> set[TopicPartition]:
+        return set()
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        pass
+
+    def highwater(self, _partition: TopicPartition) -> int:
+        return 10
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        self.committed |= offsets
+        if self._stops:
+            self._subscriber.consumer = None
+
+
+async def consume(*partitions: TopicPartition, stops: bool = False) -> FakeKafka:
+    """Deliver the record with offset 3 of each of `partitions`."""
+
+    async def handle(batch: Any) -> list[None]:
+        return [None] * len(batch)
+
+    consumer: BatchConsumer[Any] = BatchConsumer(
+        topics=("orders",),
+        group=GROUP,
+        service="test",
+        read=lambda record: record,
+        handle=handle,
+        producer=None,  # type: ignore[arg-type]
+    )
+    consumer._subscriber = SimpleNamespace()
+    kafka = FakeKafka(consumer._subscriber, stops=stops)
+    await consumer.consume(
+        [
+            SimpleNamespace(
+                topic=partition.topic, partition=partition.partition, offset=3, value=b"x"
+            )
+            for partition in partitions
+        ]
+    )
+    return kafka
+
+
+async def test_the_offset_after_the_last_record_is_committed() -> None:
+    assert (await consume(ASSIGNED)).committed == {ASSIGNED: 4}
+
+
+async def test_the_offset_of_a_revoked_partition_is_not_committed() -> None:
+    assert (await consume(ASSIGNED, REVOKED)).committed == {ASSIGNED: 4}
+
+
+async def test_the_lag_counts_the_records_up_to_the_end_of_the_partition() -> None:
+    await consume(ASSIGNED)
+    assert metrics.CONSUMER_LAG.labels("orders", GROUP)._value.get() == 6
+
+
+async def test_a_consumer_that_is_stopped_during_the_commit_reports_no_failure() -> None:
+    with capture_logs() as logs:
+        kafka = await consume(ASSIGNED, stops=True)
+    assert kafka.committed == {ASSIGNED: 4}
+    assert logs == []
