@@ -119,14 +119,14 @@ class ServiceClient:
         self, url: str, method: str, target: str, headers: dict[str, str], body: bytes, until: float
     ) -> ServiceResponse:
         assert self._session is not None
-        left = max(until - time.monotonic(), _LEAST_SECONDS)
+        remaining = max(until - time.monotonic(), _LEAST_SECONDS)
         async with self._session.request(
             method,
             URL(url + target, encoded=True),
             data=body or None,
             headers={**headers, "Authorization": self._authorization},
             allow_redirects=False,
-            timeout=ClientTimeout(total=left, sock_connect=min(_CONNECT_SECONDS, left)),
+            timeout=ClientTimeout(total=remaining, sock_connect=min(_CONNECT_SECONDS, remaining)),
         ) as response:
             return ServiceResponse(
                 status=response.status,

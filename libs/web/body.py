@@ -133,9 +133,9 @@ class Query:
         suggestions_left = MAX_SUGGESTIONS
         for name, values in multi.items():
             if name not in known:
-                meant = known if suggestions_left > 0 else ()
+                candidates = known if suggestions_left > 0 else ()
                 suggestions_left -= 1
-                faults.parameter(name, unknown_name("parameter", name, meant))
+                faults.parameter(name, unknown_name("parameter", name, candidates))
             elif len(values) > 1:
                 faults.parameter(name, "must not be repeated")
             else:

@@ -96,9 +96,9 @@ class Inspection:
         if kind.__struct_config__.forbid_unknown_fields:
             known = [field.encode_name for field in msgspec.structs.fields(kind)]
             for name in members:
-                meant = known if self._suggestions_left > 0 else ()
+                candidates = known if self._suggestions_left > 0 else ()
                 self._suggestions_left -= 1
-                self._fault(f"{at}/{pointer_step(name)}", unknown_name("field", name, meant))
+                self._fault(f"{at}/{pointer_step(name)}", unknown_name("field", name, candidates))
         return kind(**values)
 
     def _fault(self, at: str, detail: str) -> None:

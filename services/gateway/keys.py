@@ -59,15 +59,15 @@ async def revoke(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
     prefix: str = call.prefix
     if len(prefix) < MIN_PREFIX_LENGTH:
         raise Refusal(f"Give at least the first {MIN_PREFIX_LENGTH} characters of the key.")
-    found = await store.find_keys_by_prefix(engine, prefix[:PREFIX_LENGTH])
-    if len(found) > 1:
+    rows = await store.find_keys_by_prefix(engine, prefix[:PREFIX_LENGTH])
+    if len(rows) > 1:
         digest = digest_of(prefix, settings.key_secret.encode())
-        found = [row for row in found if row.digest == digest]
-        if not found:
+        rows = [row for row in rows if row.digest == digest]
+        if not rows:
             raise Refusal("Several keys start with these characters. Give the whole key.")
-    if not found:
+    if not rows:
         raise Refusal("No key in use starts with these characters.")
-    (row,) = found
+    (row,) = rows
     await store.revoke(engine, row.digest)
     return f"Revoked the key {row.name} of {row.store_id}. It is refused within 5 seconds."
 

@@ -18,7 +18,7 @@ from libs.testing.eventually import eventually
 from libs.web.app import health_routes
 from libs.web.serve import serve
 from services.redemption.domain.codes import RANDOM_BITS, make_code
-from tests.bench.servers import STORE, answers
+from tests.bench.servers import STORE, responds
 from tests.support import ROOT
 from tools.stack.config import free_port
 
@@ -145,7 +145,9 @@ async def serving(url: str, fixed_answer: str = "") -> AsyncIterator[int]:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     try:
-        await eventually(lambda: answers(f"http://127.0.0.1:{port}/health/live"), within_seconds=20)
+        await eventually(
+            lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=20
+        )
         yield port
     finally:
         process.terminate()

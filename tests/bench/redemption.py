@@ -18,7 +18,7 @@ from libs.testing.eventually import eventually
 from tests.bench import bare
 from tests.bench.earning import CLIENTS, ROUNDS, create_program, lean_database
 from tests.bench.harness import Outcome, alternate, at_least, at_most
-from tests.bench.servers import STORE, answers, process
+from tests.bench.servers import STORE, process, responds
 from tests.support import Stack
 from tools.stack.config import free_port
 
@@ -36,38 +36,39 @@ Send = Callable[[aiohttp.ClientSession, int], Awaitable[int]]
 
 
 class Load(Struct, frozen=True):
-    """What CLIENTS clients saw: answers a second, and the 99th of a hundred waits in seconds."""
+    """What CLIENTS clients measured: responses per second, and the 99th percentile of their waits in
+    seconds."""
 
     rate: float
     p99: float
 
 
 async def load(send: Send, *, status: int, seconds: float = SECONDS) -> Load:
-    """Each client sends the next request when it has the last answer."""
+    """Each client sends its next request once it has the response to the previous one."""
     waits: list[float] = []
     numbers = itertools.count()
     started = time.perf_counter()
 
     async def client(session: aiohttp.ClientSession) -> None:
         while (now := time.perf_counter()) < started + seconds:
-            answered = await send(session, next(numbers))
-            assert answered == status, answered
+            code = await send(session, next(numbers))
+            assert code == status, code
             waits.append(time.perf_counter() - now)
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CLIENTS)) as session:
         await asyncio.gather(*(client(session) for _ in range(CLIENTS)))
-    taken = time.perf_counter() - started
-    return Load(len(waits) / taken, sorted(waits)[int(len(waits) * 0.99)])
+    elapsed = time.perf_counter() - started
+    return Load(len(waits) / elapsed, sorted(waits)[int(len(waits) * 0.99)])
 
 
 class Running(Struct, frozen=True):
-    """The services under a benchmark, and the key to call them with."""
+    """The services under a benchmark, and the headers with a key for them."""
 
     gateway: str
     headers: dict[str, str]
 
     def redeem(self, customers: int, rewards: int) -> Send:
-        """Redeeming, spread over so many customers and rewards."""
+        """Redeems, spread over so many customers and rewards."""
         return _redeem(
             f"{self.gateway}/v1/stores/me/loyalty/redeem", self.headers, customers, rewards
         )
@@ -79,16 +80,16 @@ def _redeem(url: str, headers: dict[str, str], customers: int, rewards: int) -> 
             "customer_id": f"cust_{number * 7919 % customers}",
             "reward_id": f"rwd_{number % rewards}",
         }
-        async with session.post(url, json=body, headers=headers) as answer:
-            await answer.read()
-            return answer.status
+        async with session.post(url, json=body, headers=headers) as response:
+            await response.read()
+            return response.status
 
     return send
 
 
 @asynccontextmanager
 async def running(stack: Stack) -> AsyncIterator[Running]:
-    """All services that redeeming takes, the store's rewards and rich customers."""
+    """All services that redeeming needs, the rewards of the store, and customers with many points."""
     await create_program(stack)
     key = await stack.key(STORE)
     ports = {name: free_port() for name in ("earning", "catalog", "redemption")}
@@ -100,10 +101,10 @@ async def running(stack: Stack) -> AsyncIterator[Running]:
             )
         gateway = await services.enter_async_context(unlimited_gateway(stack, **urls))
         headers = {"Authorization": f"Bearer {key}"}
-        found = Running(f"http://127.0.0.1:{gateway}", headers)
-        await make_rewards(stack, found)
+        services_under_test = Running(f"http://127.0.0.1:{gateway}", headers)
+        await make_rewards(stack, services_under_test)
         await make_customers(stack.database("earning", owner=True))
-        yield found
+        yield services_under_test
 
 
 def unlimited_gateway(stack: Stack, **urls: str) -> Any:
@@ -124,7 +125,7 @@ async def make_customers(url: str) -> None:
 
 
 async def make_rewards(stack: Stack, services: Running) -> None:
-    """The rewards, by the API, and known to redemption."""
+    """Create the rewards over the API, and wait until redemption has them."""
     url = f"{services.gateway}/v1/stores/me/loyalty/rewards"
     async with aiohttp.ClientSession(headers=services.headers, raise_for_status=True) as session:
         for number in range(REWARDS):
@@ -139,10 +140,10 @@ async def make_rewards(stack: Stack, services: Running) -> None:
                 pass
     connection = await asyncpg.connect(stack.database("redemption"))
 
-    async def all_told() -> bool:
+    async def have_arrived() -> bool:
         return bool(await connection.fetchval("SELECT count(*) FROM rewards") == REWARDS)
 
-    await eventually(all_told, within_seconds=30)
+    await eventually(have_arrived, within_seconds=30)
     await connection.close()
 
 
@@ -185,9 +186,9 @@ async def redeem_hot_customer(stack: Stack) -> list[Outcome]:
     async with running(stack) as services:
 
         async def measure(which: str, customers: int) -> float:
-            found = await load(services.redeem(customers, REWARDS), status=201)
-            waits[which].append(found.p99)
-            return found.rate
+            measured = await load(services.redeem(customers, REWARDS), status=201)
+            waits[which].append(measured.p99)
+            return measured.rate
 
         await measure("ours", 1)
         waits["ours"].clear()
@@ -219,7 +220,7 @@ async def redeem_hot_reward(stack: Stack) -> list[Outcome]:
 
 
 async def rewards_list(stack: Stack) -> list[Outcome]:
-    """GET rewards, a hundred of them, against the gateway in front of a fixed answer."""
+    """GET rewards, a hundred of them, against the gateway in front of a fixed response."""
     async with running(stack) as services:
         path = "/v1/stores/me/loyalty/rewards?limit=100"
         body = await _get(services.gateway + path, services.headers)
@@ -227,19 +228,19 @@ async def rewards_list(stack: Stack) -> list[Outcome]:
         file = Path(stack.home) / "rewards.json"
         file.write_bytes(body)
         url = await lean_database(stack)
-        async with AsyncExitStack() as beside:
-            port = await beside.enter_async_context(bare.serving(url, str(file)))
+        async with AsyncExitStack() as fixed_stack:
+            port = await fixed_stack.enter_async_context(bare.serving(url, str(file)))
             other = {
                 f"WHALE_{name}_URL": f"http://127.0.0.1:{port}" for name in ("CATALOG", "EARNING")
             }
-            gateway = await beside.enter_async_context(unlimited_gateway(stack, **other))
-            assert await answers(f"http://127.0.0.1:{gateway}/health/live")
+            gateway = await fixed_stack.enter_async_context(unlimited_gateway(stack, **other))
+            assert await responds(f"http://127.0.0.1:{gateway}/health/live")
 
             def getting(base: str) -> Send:
                 async def send(session: aiohttp.ClientSession, _number: int) -> int:
-                    async with session.get(base + path, headers=services.headers) as answer:
-                        await answer.read()
-                        return answer.status
+                    async with session.get(base + path, headers=services.headers) as response:
+                        await response.read()
+                        return response.status
 
                 return send
 
@@ -261,6 +262,6 @@ async def rewards_list(stack: Stack) -> list[Outcome]:
 async def _get(url: str, headers: dict[str, str]) -> bytes:
     async with (
         aiohttp.ClientSession(raise_for_status=True) as session,
-        session.get(url, headers=headers) as answer,
+        session.get(url, headers=headers) as response,
     ):
-        return await answer.read()
+        return await response.read()

@@ -48,7 +48,7 @@ def servers() -> Iterator[Stack]:
 
 @contextlib.asynccontextmanager
 async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[int]:
-    """One process of a service, on a port of its own unless one is given; answers the port once it
+    """One process of a service, on a port of its own unless one is given; responds the port once it
     is ready."""
     port = int(settings.get("WHALE_HTTP_PORT", free_port()))
     secrets_ = config.stack_secrets(stack.home)
@@ -61,14 +61,16 @@ async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(lambda: answers(f"http://127.0.0.1:{port}/health/live"), within_seconds=30)
+        await eventually(
+            lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=30
+        )
         yield port
     finally:
         running.send_signal(signal.SIGTERM)
         await running.wait()
 
 
-async def answers(url: str) -> bool:
+async def responds(url: str) -> bool:
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             return answer.status == 200

@@ -14,7 +14,7 @@ from libs.contracts.events import RewardChanged
 from libs.persistence.engine import create_engine, transaction
 from libs.testing.eventually import eventually
 from services.redemption.store import rewards
-from tests.bench.servers import responses
+from tests.bench.servers import responds
 from tests.chaos.alone import dies, end, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.redeeming import books_are_exact
@@ -116,7 +116,7 @@ async def test_killed_at_a_named_point(
         aiohttp.ClientSession() as session,
     ):
         await eventually(
-            lambda: responses(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
+            lambda: responds(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
         )
         port = {"WHALE_HTTP_PORT": str(ports[service])}
         deadly = await start(
@@ -129,7 +129,7 @@ async def test_killed_at_a_named_point(
         again = await start(bare_stack, service, **settings, **port)
         try:
             await eventually(
-                lambda: responses(f"http://127.0.0.1:{ports[service]}/health/live"),
+                lambda: responds(f"http://127.0.0.1:{ports[service]}/health/live"),
                 within_seconds=30,
             )
             restarted = time.monotonic()

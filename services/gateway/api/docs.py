@@ -56,15 +56,15 @@ Groups = list[tuple[Json, list[Operation]]]
 
 def _groups(document: Json) -> Groups:
     """The operations (method, path, definition) of each tag, in the order of the document."""
-    found: dict[str, list[Operation]] = {}
+    by_tag: dict[str, list[Operation]] = {}
     for path, item in document["paths"].items():
         shared = item.get("parameters", [])
         for method in _METHODS:
             if method in item:
                 operation = {**item[method]}
                 operation["parameters"] = [*shared, *operation.get("parameters", [])]
-                found.setdefault(operation["tags"][0], []).append((method, path, operation))
-    return [(tag, found[tag["name"]]) for tag in document["tags"] if tag["name"] in found]
+                by_tag.setdefault(operation["tags"][0], []).append((method, path, operation))
+    return [(tag, by_tag[tag["name"]]) for tag in document["tags"] if tag["name"] in by_tag]
 
 
 def _navigation(groups: Groups) -> str:
@@ -86,8 +86,8 @@ def _navigation(groups: Groups) -> str:
 
 
 def _group(document: Json, tag: Json, operations: Iterable[Operation]) -> str:
-    shown = "".join(_article(document, *operation) for operation in operations)
-    return f"<h2>{escape(tag['name'])}</h2><p>{escape(tag['description'])}</p>{shown}"
+    rendered = "".join(_article(document, *operation) for operation in operations)
+    return f"<h2>{escape(tag['name'])}</h2><p>{escape(tag['description'])}</p>{rendered}"
 
 
 def _article(document: Json, method: str, path: str, operation: Json) -> str:
@@ -129,7 +129,7 @@ def _folded(status: str, content: str) -> str:
 
 
 def _parameters(document: Json, parameters: Iterable[Json]) -> str:
-    shown = []
+    rendered = []
     for one in parameters:
         parameter = _resolved(document, one)
         if parameter["name"] == "store_id":
@@ -137,8 +137,8 @@ def _parameters(document: Json, parameters: Iterable[Json]) -> str:
         place = "" if parameter["in"] == "query" else f" in the {parameter['in']}"
         schema = {**parameter["schema"], "description": parameter["description"]}
         mark = "required" if parameter.get("required") else ""
-        shown.append(_field(document, parameter["name"], schema, mark=mark, place=place))
-    return "".join(shown)
+        rendered.append(_field(document, parameter["name"], schema, mark=mark, place=place))
+    return "".join(rendered)
 
 
 def _content(document: Json, content: Json, *, is_response: bool = False) -> str:
@@ -233,10 +233,10 @@ def _range(schema: Json) -> Iterator[str]:
 def _resolved(document: Json, schema: Json) -> Json:
     """The schema that a reference leads to."""
     while "$ref" in schema:
-        found: Any = document
+        target: Any = document
         for step in str(schema["$ref"]).removeprefix("#/").split("/"):
-            found = found[step]
-        schema = found
+            target = target[step]
+        schema = target
     return schema
 
 
@@ -323,6 +323,6 @@ def _prose(text: str) -> str:
 
 def inline(text: str) -> str:
     """Text with `code`, **weight** and [links](/to/pages/here) in it, as HTML."""
-    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
-    shown = re.sub(r"\[([^\]]+)\]\((/[^)\s]*)\)", r'<a href="\2">\1</a>', shown)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", shown)
+    rendered = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    rendered = re.sub(r"\[([^\]]+)\]\((/[^)\s]*)\)", r'<a href="\2">\1</a>', rendered)
+    return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", rendered)

@@ -84,6 +84,6 @@ def content_policy(page: str) -> str:
 
 
 def _digests(page: str, tag: str) -> str:
-    found = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    digests = (hashlib.sha256(content.encode()).digest() for content in found)
+    contents = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    digests = (hashlib.sha256(content.encode()).digest() for content in contents)
     return " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests) or "'none'"

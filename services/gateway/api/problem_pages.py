@@ -8,7 +8,7 @@ from typing import Any, Final
 from libs.web.problems import PROBLEMS
 from services.gateway.api import docs
 
-# Whether the same request may succeed when it is sent again.
+# The codes after which a retry of the same request can succeed.
 _CAN_SUCCEED_LATER: Final = frozenset(
     {"request_timeout", "idempotency_in_flight", "rate_limited", "unavailable", "internal_error"}
 )
@@ -57,8 +57,8 @@ def problem_page(code: str, examples: Mapping[str, Any]) -> str:
         f"<h2>Retries</h2><p>The same request {retry}</p>",
     ]
     if code in examples:
-        shown = json.dumps(examples[code], indent=2, ensure_ascii=False)
-        sections.append(f"<h2>Example</h2><pre><code>{escape(shown, quote=False)}</code></pre>")
+        example = json.dumps(examples[code], indent=2, ensure_ascii=False)
+        sections.append(f"<h2>Example</h2><pre><code>{escape(example, quote=False)}</code></pre>")
     return _PAGE.format(title=escape(f"{problem.title} · {code}"), body="\n".join(sections))
 
 

@@ -75,11 +75,11 @@ def _route(operation: Operation) -> Route:
 
 
 def _by_path() -> dict[tuple[str, ...], Methods]:
-    found: dict[tuple[str, ...], Methods] = {}
+    paths: dict[tuple[str, ...], Methods] = {}
     for operation in OPERATIONS:
-        methods = found.setdefault(tuple(operation.path.split("/")), {})
+        methods = paths.setdefault(tuple(operation.path.split("/")), {})
         methods[operation.method] = _route(operation)
-    return found
+    return paths
 
 
 _PATHS: Final = _by_path()

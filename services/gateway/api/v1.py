@@ -190,13 +190,15 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
 
 
 def _problem(error: Exception, request_id: str) -> ServiceResponse:
-    shown = _as_whale_error(error)
+    refusal = _as_whale_error(error)
     headers = [(b"content-type", problems.MEDIA_TYPE.encode())]
     headers += [
         (name.lower().encode(), value.encode())
-        for name, value in problems.headers_of(shown).items()
+        for name, value in problems.headers_of(refusal).items()
     ]
-    return ServiceResponse(problems.status_of(shown), headers, problems.body_of(shown, request_id))
+    return ServiceResponse(
+        problems.status_of(refusal), headers, problems.body_of(refusal, request_id)
+    )
 
 
 def _as_whale_error(error: Exception) -> WhaleError:

@@ -74,10 +74,10 @@ class Authenticator:
             return known[1]
         if known is None:
             await self._unauthenticated.wait()
-        found = await self._look_up(key, self._attempts if known is None else self._renewals)
-        if found is None:
+        api_key = await self._look_up(key, self._attempts if known is None else self._renewals)
+        if api_key is None:
             raise Unauthenticated(_UNKNOWN)
-        return found
+        return api_key
 
     def _usable_key(self, header: bytes | None) -> str:
         key = sent_key(header)
@@ -91,10 +91,10 @@ class Authenticator:
             return None
         # The time starts before the look-up: a key revoked during it is not cached longer.
         until = now + _CACHED_SECONDS
-        found = await lookups.submit(digest_of(key, self._secret))
-        if found is not None:
-            self._valid[key] = until, found
-            return found
+        api_key = await lookups.submit(digest_of(key, self._secret))
+        if api_key is not None:
+            self._valid[key] = until, api_key
+            return api_key
         self._valid.pop(key, None)
         self._unknown.pop(key, None)
         self._unknown[key] = until
@@ -106,7 +106,7 @@ class Authenticator:
         """Look-ups that share queries: one query runs at a time, for all keys that wait by then."""
 
         async def find(digests: Sequence[bytes]) -> Sequence[ApiKey | None]:
-            found = await store.find_keys(self._engine, digests)
-            return [found.get(digest) for digest in digests]
+            keys = await store.find_keys(self._engine, digests)
+            return [keys.get(digest) for digest in digests]
 
         return GroupCommit(find)

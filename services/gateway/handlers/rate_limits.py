@@ -107,14 +107,14 @@ class RateLimiter:
         """Take a new lease and spend one of its tokens, or record until when there is none."""
         # A lease that was used up may be larger next time; one that expired was too large.
         used_up = lease.tokens == 0 and now < lease.expires
-        wanted = min(lease.size * 2, _LARGEST_LEASE) if used_up else max(lease.size // 2, 1)
-        granted = await self._request(key, lease, max(wanted, 1), whole=False)
+        requested = min(lease.size * 2, _LARGEST_LEASE) if used_up else max(lease.size // 2, 1)
+        granted = await self._request(key, lease, max(requested, 1), whole=False)
         if granted:
             lease.size = granted
             lease.tokens = granted - 1
             lease.expires = now + LEASE_SECONDS
 
-    async def _request(self, key: str, lease: _Lease, wanted: int, *, whole: bool) -> int:
+    async def _request(self, key: str, lease: _Lease, requested: int, *, whole: bool) -> int:
         """The tokens granted: 0 where there is none, which `lease` then records, and while Redis is
         unavailable."""
         if self._circuit_open_until > time.monotonic():
@@ -123,7 +123,7 @@ class RateLimiter:
         try:
             granted, wait = await self._script(
                 keys=[f"rate:{{{key}}}"],
-                args=[self._rate, self._capacity, wanted, int(whole)],
+                args=[self._rate, self._capacity, requested, int(whole)],
             )
         except (RedisError, OSError, TimeoutError) as error:
             self._open_circuit(error)

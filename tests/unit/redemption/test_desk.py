@@ -158,13 +158,13 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "request", "code", "reason"), REFUSALS)
+@pytest.mark.parametrize(("state", "action", "code", "reason"), REFUSALS)
 def test_a_refusal_says_why_and_reserves_nothing(
-    state: dict[str, Any], request: dict[str, Any], code: str, reason: str | None
+    state: dict[str, Any], action: dict[str, Any], code: str, reason: str | None
 ) -> None:
     counter = desk(**state)
     with pytest.raises(WhaleError) as refused:
-        counter.apply(reserve(**request))
+        counter.apply(reserve(**action))
     assert (refused.value.code, refused.value.extra.get("reason")) == (code, reason)
     assert (counter.inserts, counter.usage_updates) == ({}, {})
 
