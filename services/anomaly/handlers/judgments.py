@@ -56,7 +56,7 @@ async def judge_customers(
         ).items():
             baselines[customer] |= additional
         pending = missing
-        if not pending and exclude_flagged and exclusions_left:
+        if not pending and exclude_flagged and exclusions_left and any(baselines.values()):
             exclusions_left -= 1
             flagged = _flagged(judgments, settings)
             if flagged != excluded:
@@ -67,7 +67,7 @@ async def judge_customers(
                 baselines |= current
     compared = _judged_by_store(histories, baselines)
     return {
-        customer: CustomerJudgment(judgment.findings, compared[customer])
+        customer: CustomerJudgment(judgment.findings, compared.get(customer, []))
         for customer, judgment in judgments.items()
     }
 
@@ -90,6 +90,7 @@ def _judged_by_store(
     baselines: Mapping[Customer, Mapping[str, Baseline]],
 ) -> dict[Customer, list[Earning]]:
     return {
-        customer: [earning for earning in history if earning.id in baselines[customer]]
-        for customer, history in histories.items()
+        customer: [earning for earning in histories[customer] if earning.id in known]
+        for customer, known in baselines.items()
+        if known
     }
