@@ -34,7 +34,7 @@ def points_posted(
         return _earning(event) if event.type == "earn" else None
 
     async def handle(events: Sequence[EarningEvent | None]) -> Sequence[RecordOutcome]:
-        if await detect(engine, windows, [one for one in events if one is not None]):
+        if await detect(engine, windows, [event for event in events if event is not None]):
             wake_relay()
         return [None] * len(events)
 

@@ -37,58 +37,58 @@ BURST = 10
 
 
 async def detection(stack: Stack) -> list[Outcome]:
-    """P1 with detection alongside it against P1 without, and from earned to flagged."""
+    """P1 with detection running, against P1 without it; and the time from earned to flagged."""
     await create_program(stack)
-    behind: list[float] = []
+    delays: list[float] = []
 
     async def ours() -> float:
         await catch_up(stack)
         async with process(stack, "anomaly"):
-            return await backlog_rate(stack, behind)
+            return await backlog_rate(stack, delays)
 
     async def limit() -> float:
         return await backlog_rate(stack, None)
 
-    # The first round of each makes the accounts; it is not counted.
+    # The first round of each creates the accounts, and does not count.
     await limit()
     await ours()
-    behind.clear()
+    delays.clear()
     figures = await alternate("detection", ours, limit, rounds=ROUNDS)
     await catch_up(stack)
     return [
         at_least("detection", figures, unit="orders/s", goal=0.75),
-        at_most("detection delay", ours=max(behind), limit=5, unit="s", goal=1.0),
+        at_most("detection delay", ours=max(delays), limit=5, unit="s", goal=1.0),
         at_most("flagged", ours=await earned_to_flagged(stack), limit=1_000, unit="ms", goal=1.0),
     ]
 
 
 async def catch_up(stack: Stack) -> None:
-    """Let anomaly process what was earned without it."""
-    async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as remaining:
-        if await remaining():
+    """Let anomaly process the earnings that were published without it."""
+    async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as lag:
+        if await lag():
             async with process(stack, "anomaly"):
-                while await remaining():
+                while await lag():
                     await asyncio.sleep(0.2)
 
 
-async def backlog_rate(stack: Stack, behind: list[float] | None) -> float:
-    """Orders a second from a backlog in Kafka to committed entries, with the relay on; prints
-    `behind` how many seconds after the last earning was published anomaly had processed it."""
+async def backlog_rate(stack: Stack, delays: list[float] | None) -> float:
+    """Orders a second from a backlog in Kafka to committed entries, with the relay on. Adds to
+    `delays` the seconds from the publication of the last earning until anomaly has processed it."""
     await publish_orders(stack)
     await tidy(stack.database("earning", owner=True))
-    async with AsyncExitStack() as running, Lag(stack) as remaining:
+    async with AsyncExitStack() as running, Lag(stack) as lag:
         for _ in range(2):
             await running.enter_async_context(
                 process(stack, "earning", WHALE_ROLES="consumers,relay")
             )
-        rate = await steady_rate(remaining, ORDERS)
+        rate = await steady_rate(lag, ORDERS)
         await eventually(lambda: all_is_published(stack), within_seconds=120)
-    if behind is not None:
-        published = time.perf_counter()
-        async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as not_judged:
-            while await not_judged():
+    if delays is not None:
+        published_at = time.perf_counter()
+        async with Lag(stack, topic=POINTS_EARNED, group=GROUP) as lag:
+            while await lag():
                 await asyncio.sleep(0.05)
-        behind.append(time.perf_counter() - published)
+        delays.append(time.perf_counter() - published_at)
     return rate
 
 
@@ -101,8 +101,8 @@ async def all_is_published(stack: Stack) -> bool:
 
 
 async def publish_orders(stack: Stack) -> None:
-    """A backlog of orders nobody has seen, over many customers and the thirty days after those of
-    the backlog before: a shop's time goes on."""
+    """A backlog of new orders of many customers, over the thirty days that follow those of the
+    backlog before: a shop's time goes on."""
     run = next(_runs)
     start_ = BEGIN + run * timedelta(days=DAYS)
     async with AIOKafkaProducer(
@@ -151,7 +151,7 @@ async def earned_to_flagged(stack: Stack) -> float:
             if in_burst and nth == BURST - 1:
                 watching.append(asyncio.create_task(watch(customer, due)))
 
-        # Before the clock starts, its consumer has its partitions.
+        # The clock starts once the consumer has its partitions.
         first = f"{run}-first"
         for _ in range(BURST):
             await sending.send(POINTS_EARNED, key=record_key(STORE, first), value=earned(first))

@@ -138,3 +138,16 @@ async def test_a_batch_of_many_stores_and_customers_takes_as_many_statements_as_
         marked = await connection.fetchval("SELECT count(*) FROM earnings WHERE by_store")
         excluded = await connection.fetchval("SELECT count(*) FROM earnings WHERE NOT normal")
     assert (flagged, marked, excluded) == (17, 17, 170)
+
+
+async def test_large_first_earnings_in_one_batch_do_not_make_each_other_normal(
+    engine: AsyncEngine, windows: Windows, unique: str
+) -> None:
+    """Each is compared with the store's baseline, without the flagged ones before it."""
+    normal = [event((unique, f"cust_{n}"), 200, NOON + n) for n in range(5)]
+    await detect(engine, windows, normal)
+    large = [event((unique, f"new_{n}"), 50_000, NOON + 1_000 + n) for n in range(20)]
+    await detect(engine, windows, large)
+    async with transaction(engine) as connection:
+        flagged = await connection.fetchval("SELECT count(*) FROM anomalies")
+    assert flagged == len(large)

@@ -141,13 +141,15 @@ def with_anomalies(
                 exempt.setdefault(id_, set()).update(types)
     return [
         Earning(
-            one.id,
-            one.points,
-            one.at,
-            one.id in excluded,
-            frozenset(kind for kind in exempt.get(one.id, ()) if (one.id, kind) not in changeable),
+            earning.id,
+            earning.points,
+            earning.at,
+            earning.id in excluded,
+            frozenset(
+                kind for kind in exempt.get(earning.id, ()) if (earning.id, kind) not in changeable
+            ),
         )
-        for one in earnings
+        for earning in earnings
     ]
 
 
@@ -159,7 +161,9 @@ def reconcile(
     new_id: Callable[[], UUID],
 ) -> list[Anomaly]:
     """The anomalies that the findings create or change, without those that stay as they are."""
-    candidates = sorted((one for one in anomalies if context.can_change(one)), key=_precedence)
+    candidates = sorted(
+        (anomaly for anomaly in anomalies if context.can_change(anomaly)), key=_precedence
+    )
     changes: list[Anomaly] = []
     confirmed: set[UUID] = set()
     for finding in findings:
@@ -168,11 +172,11 @@ def reconcile(
         ids = {earning.id for earning in finding.earnings}
         is_new = finding.earnings[-1].position >= context.earliest
         matching = [
-            one
-            for one in candidates
-            if one.type == finding.type and not ids.isdisjoint(one.transaction_ids)
+            anomaly
+            for anomaly in candidates
+            if anomaly.type == finding.type and not ids.isdisjoint(anomaly.transaction_ids)
         ]
-        confirmed.update(one.id for one in matching)
+        confirmed.update(anomaly.id for anomaly in matching)
         if not matching:
             if is_new and not ids.isdisjoint(context.current):
                 changes.append(_create(new_id(), finding, context))
@@ -183,17 +187,17 @@ def reconcile(
         if has_new_evidence or ids - set(survivor.transaction_ids):
             changes.append(survivor.next_version(**_content(finding)))
         changes += [
-            one.next_version(status="withdrawn", merged_into=survivor.id)
-            for one in merged
-            if one.status == "pending_review"
+            anomaly.next_version(status="withdrawn", merged_into=survivor.id)
+            for anomaly in merged
+            if anomaly.status == "pending_review"
         ]
     # Only an earning before it can have made it normal.
     changes += [
-        one.next_version(status="withdrawn")
-        for one in candidates
-        if one.id not in confirmed
-        and one.status == "pending_review"
-        and one.last_at >= context.earliest[0]
+        anomaly.next_version(status="withdrawn")
+        for anomaly in candidates
+        if anomaly.id not in confirmed
+        and anomaly.status == "pending_review"
+        and anomaly.last_at >= context.earliest[0]
     ]
     return changes
 
@@ -239,9 +243,9 @@ def baseline_changes(
         id_ for anomaly in anomalies if anomaly.excludes_earnings for id_ in anomaly.transaction_ids
     }
     return {
-        one.earning: one.earning.id not in excluded
-        for one in history
-        if one.in_baselines == (one.earning.id in excluded)
+        recorded.earning: recorded.earning.id not in excluded
+        for recorded in history
+        if recorded.in_baselines == (recorded.earning.id in excluded)
     }
 
 

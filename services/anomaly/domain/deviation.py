@@ -98,7 +98,7 @@ def day_limit(settings: Deviation, days: Mapping[int, int], day: int) -> int | N
     `days` holds the points in the baselines by UTC day."""
     if settings.mode == "off":
         return None
-    before = sorted(points for one, points in days.items() if one < day)
+    before = sorted(points for earlier, points in days.items() if earlier < day)
     if len(before) < settings.min_days:
         return None
     spread = spread_of(before)

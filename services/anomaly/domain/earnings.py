@@ -54,4 +54,6 @@ class RecordedEarning(Struct, frozen=True):
 
 def in_order(earnings: Iterable[Earning]) -> list[Earning]:
     """The earnings by position, without duplicates."""
-    return sorted({one.id: one for one in earnings}.values(), key=lambda one: one.position)
+    return sorted(
+        {earning.id: earning for earning in earnings}.values(), key=lambda earning: earning.position
+    )

@@ -35,7 +35,7 @@ class Detector:
         if last is None or last < window[0].position:
             self._bursts.append(list(window))
             return tuple(window)
-        joining = list(takewhile(lambda one: one.position > last, reversed(window)))[::-1]
+        joining = list(takewhile(lambda earlier: earlier.position > last, reversed(window)))[::-1]
         self._bursts[-1] += joining
         return joining
 

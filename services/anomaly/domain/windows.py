@@ -73,20 +73,22 @@ def window_contents(
     settings: AnomalySettings, history: Sequence[RecordedEarning], new: Sequence[Earning]
 ) -> WindowContents:
     """The window of a customer's `history`, ready to take the `new` earnings."""
-    day = max(one.day for one in new)
+    day = max(earning.day for earning in new)
     if history:
         day = max(day, history[-1].earning.day)
     size = max(_COUNTS_KEPT * settings.rapid_earning.count, _LEAST_KEPT)
     latest = history[-size:]
     is_complete = len(latest) == len(history) < HISTORY_LIMIT
     days: dict[int, int] = {}
-    for one in history:
-        if one.in_baselines:
-            days[one.earning.day] = days.get(one.earning.day, 0) + one.earning.points
+    for recorded in history:
+        if recorded.in_baselines:
+            days[recorded.earning.day] = days.get(recorded.earning.day, 0) + recorded.earning.points
     return WindowContents(
         floor=0 if is_complete else latest[0].earning.at + 1,
         day=day,
-        day_points=sum(one.earning.points for one in history if one.earning.day == day),
+        day_points=sum(
+            recorded.earning.points for recorded in history if recorded.earning.day == day
+        ),
         day_limit=day_limit(settings.deviation, days, day),
-        earnings=[one.earning.position for one in latest],
+        earnings=[recorded.earning.position for recorded in latest],
     )

@@ -62,15 +62,19 @@ async def backtest(
     had always been in force and nobody had reviewed anything."""
     flagged = {kind: _Flagged() for kind in DETECTORS}
     resolved = await anomalies.resolved_between(connection, store_id, first=first, last=last)
-    resolved_ids = frozenset[str]().union(*(one.transaction_ids for one in resolved))
+    resolved_ids = frozenset[str]().union(*(anomaly.transaction_ids for anomaly in resolved))
     customers = await earnings.customers_between(connection, store_id, first=first, last=last)
     for start in range(0, len(customers), _JUDGED_TOGETHER):
-        some = customers[start : start + _JUDGED_TOGETHER]
-        histories = await earnings.histories(connection, some)
+        chunk = customers[start : start + _JUDGED_TOGETHER]
+        histories = await earnings.histories(connection, chunk)
         judgments = await judge_customers(
             connection,
-            {customer: [one.earning for one in history] for customer, history in histories.items()},
-            dict.fromkeys(some, settings),
+            {
+                customer: [recorded.earning for recorded in history]
+                for customer, history in histories.items()
+            },
+            dict.fromkeys(chunk, settings),
+            exclude_flagged=False,
         )
         for (_, customer_id), judgment in judgments.items():
             for finding in judgment.findings:
@@ -80,7 +84,7 @@ async def backtest(
         from_=first.isoformat(),
         to=last.isoformat(),
         earnings=count,
-        detectors=[_detector(kind, one, resolved) for kind, one in flagged.items()],
+        detectors=[_detector(kind, counts, resolved) for kind, counts in flagged.items()],
     )
 
 
@@ -92,8 +96,14 @@ def _detector(
     kind: AnomalyType, flagged: _Flagged, resolved: Sequence[ResolvedAnomaly]
 ) -> BacktestDetector:
     def recall(resolution: Resolution) -> Recall:
-        same = [one for one in resolved if one.type == kind and one.resolution == resolution]
-        again = [one for one in same if not flagged.resolved.isdisjoint(one.transaction_ids)]
+        same = [
+            anomaly
+            for anomaly in resolved
+            if anomaly.type == kind and anomaly.resolution == resolution
+        ]
+        again = [
+            anomaly for anomaly in same if not flagged.resolved.isdisjoint(anomaly.transaction_ids)
+        ]
         return Recall(total=len(same), flagged=len(again))
 
     return BacktestDetector(

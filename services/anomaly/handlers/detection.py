@@ -178,16 +178,18 @@ async def _judge(connection: Connection, suspects: Suspects, batch: _Batch) -> l
     now = utc_now()
     changed: list[Anomaly] = []
     for start in range(0, len(customers), _JUDGED_TOGETHER):
-        some = customers[start : start + _JUDGED_TOGETHER]
-        part = {customer: suspects[customer] for customer in some}
-        changed += await _judge_some(connection, part, batch, now)
-    events = [encode_version(one, ANOMALY_FLAGGED, now) for one in changed if one.is_shown]
+        chunk = customers[start : start + _JUDGED_TOGETHER]
+        part = {customer: suspects[customer] for customer in chunk}
+        changed += await _judge_chunk(connection, part, batch, now)
+    events = [
+        encode_version(anomaly, ANOMALY_FLAGGED, now) for anomaly in changed if anomaly.is_shown
+    ]
     await anomalies.put(connection, changed)
     await outbox.append(connection, events)
     return changed
 
 
-async def _judge_some(
+async def _judge_chunk(
     connection: Connection, suspects: Suspects, batch: _Batch, now: datetime
 ) -> list[Anomaly]:
     histories = await earnings.histories(connection, list(suspects))
@@ -201,14 +203,15 @@ async def _judge_some(
         connection,
         {
             customer: with_anomalies(
-                [one.earning for one in history], existing[customer], contexts[customer]
+                [recorded.earning for recorded in history], existing[customer], contexts[customer]
             )
             for customer, history in histories.items()
         },
         {customer: batch.settings(customer) for customer in histories},
+        exclude_flagged=True,
     )
     await earnings.mark_judged_by_store(
-        connection, {customer: one.judged_by_store for customer, one in judgments.items()}
+        connection, {customer: judgment.judged_by_store for customer, judgment in judgments.items()}
     )
     changes = {
         customer: reconcile(existing[customer], judgment.findings, contexts[customer], new_id=uuid7)
@@ -217,12 +220,12 @@ async def _judge_some(
     await earnings.update_baselines(
         connection,
         {
-            customer: baseline_changes(histories[customer], _latest(existing[customer], some))
-            for customer, some in changes.items()
-            if some
+            customer: baseline_changes(histories[customer], _latest(existing[customer], changed))
+            for customer, changed in changes.items()
+            if changed
         },
     )
-    return [one for some in changes.values() for one in some]
+    return [anomaly for changed in changes.values() for anomaly in changed]
 
 
 def _context(
@@ -239,14 +242,16 @@ def _context(
         mode={kind: mode_of(store.settings, kind) for kind in DETECTORS},
         since=complete_since(history),
         earliest=earliest,
-        current=frozenset(one.earning.id for one in history if one.revision == store.revision),
+        current=frozenset(
+            recorded.earning.id for recorded in history if recorded.revision == store.revision
+        ),
         now=now,
     )
 
 
 def _latest(existing: Sequence[Anomaly], changes: Sequence[Anomaly]) -> list[Anomaly]:
     """The anomalies of a customer after the changes."""
-    return list({one.id: one for one in (*existing, *changes)}.values())
+    return list({anomaly.id: anomaly for anomaly in (*existing, *changes)}.values())
 
 
 # -- outdated windows
@@ -257,7 +262,7 @@ async def _delete_outdated(
 ) -> bool:
     """Delete windows before the commit that makes them outdated: the suspects' baselines may have
     changed, by what was flagged or by earnings of an earlier day. Returns whether Redis did it."""
-    flagged = {(one.store_id, one.customer_id) for one in changed}
+    flagged = {(anomaly.store_id, anomaly.customer_id) for anomaly in changed}
     today = int(utc_now().timestamp()) * MS_A_SECOND // MS_A_DAY
     outdated = [
         (customer, batch.store(customer).epoch)

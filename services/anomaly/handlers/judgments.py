@@ -1,13 +1,13 @@
 """Judging customers' histories, with the store baselines that the judgment needs looked up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
 from libs.contracts.anomalies import AnomalySettings
 from libs.persistence.engine import Connection
 from services.anomaly.domain.baselines import Baseline
-from services.anomaly.domain.detectors import Judgment, judge
+from services.anomaly.domain.detectors import Judgment, judge, mode_of
 from services.anomaly.domain.earnings import Earning
 from services.anomaly.domain.findings import Finding
 from services.anomaly.store import earnings
@@ -25,28 +25,72 @@ async def judge_customers(
     connection: Connection,
     histories: Mapping[Customer, Sequence[Earning]],
     settings: Mapping[Customer, AnomalySettings],
+    *,
+    exclude_flagged: bool,
 ) -> dict[Customer, CustomerJudgment]:
-    """Judge each customer's history by the store's settings. A judgment that needs the store's
-    baselines is repeated with them; each round looks up those of all customers together."""
+    """Judge each customer's history by the store's settings.
+
+    The store baselines that the judgments need are looked up for all customers together, and the
+    judgments repeated with them. With `exclude_flagged`, earnings that are flagged leave the store's
+    baselines, and judgments by a baseline that changes are repeated: the result is that of customers
+    who are judged one after the other.
+    """
     judgments: dict[Customer, Judgment] = {}
     baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in histories}
-    missing: dict[Customer, Sequence[Earning]] = dict.fromkeys(histories, ())
-    while missing:
-        for customer, additional in (await earnings.store_baselines(connection, missing)).items():
-            baselines[customer] |= additional
-        for customer in missing:
+    excluded: set[str] = set()
+    # Each exclusion flags another customer, or is the last one unless flags alternate.
+    exclusions_left = len(histories)
+    pending: Collection[Customer] = histories
+    while pending:
+        for customer in pending:
             judgments[customer] = judge(
                 histories[customer], settings[customer], baselines[customer]
             )
         missing = {
             customer: judgments[customer].missing
-            for customer in missing
+            for customer in pending
             if judgments[customer].missing
         }
+        for customer, additional in (
+            await earnings.store_baselines(connection, missing, excluded)
+        ).items():
+            baselines[customer] |= additional
+        pending = missing
+        if not pending and exclude_flagged and exclusions_left and any(baselines.values()):
+            exclusions_left -= 1
+            flagged = _flagged(judgments, settings)
+            if flagged != excluded:
+                excluded = flagged
+                compared = _judged_by_store(histories, baselines)
+                current = await earnings.store_baselines(connection, compared, excluded)
+                pending = [one for one in current if current[one] != baselines[one]]
+                baselines |= current
+    compared = _judged_by_store(histories, baselines)
     return {
-        customer: CustomerJudgment(
-            judgment.findings,
-            [one for one in histories[customer] if one.id in baselines[customer]],
-        )
+        customer: CustomerJudgment(judgment.findings, compared.get(customer, []))
         for customer, judgment in judgments.items()
+    }
+
+
+def _flagged(
+    judgments: Mapping[Customer, Judgment], settings: Mapping[Customer, AnomalySettings]
+) -> set[str]:
+    """The ids of the earnings that detectors in review flag."""
+    return {
+        earning.id
+        for customer, judgment in judgments.items()
+        for finding in judgment.findings
+        if mode_of(settings[customer], finding.type) == "review"
+        for earning in finding.earnings
+    }
+
+
+def _judged_by_store(
+    histories: Mapping[Customer, Sequence[Earning]],
+    baselines: Mapping[Customer, Mapping[str, Baseline]],
+) -> dict[Customer, list[Earning]]:
+    return {
+        customer: [earning for earning in histories[customer] if earning.id in known]
+        for customer, known in baselines.items()
+        if known
     }

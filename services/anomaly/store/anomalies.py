@@ -82,8 +82,8 @@ async def find_by_customer(
     by_customer: dict[Customer, list[Anomaly]] = {customer: [] for customer in customers}
     rows = await connection.fetch(
         _FIND_BY_CUSTOMER,
-        [one[0] for one in customers],
-        [one[1] for one in customers],
+        [store_id for store_id, _ in customers],
+        [customer_id for _, customer_id in customers],
         [moment(at) for at in since],
     )
     for row in rows:
@@ -173,7 +173,7 @@ def _conditions(filters: AnomalyFilter) -> list[ColumnElement[bool]]:
 
 
 def _transaction_ids(ids: Iterable[UUID]) -> tuple[str, ...]:
-    return tuple(f"{ID_PREFIX}{one}" for one in ids)
+    return tuple(f"{ID_PREFIX}{id_}" for id_ in ids)
 
 
 def _row(anomaly: Anomaly) -> tuple[object, ...]:

@@ -1,6 +1,6 @@
 """The recorded earnings: windows are rebuilt, baselines computed and backtests run from them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -80,6 +80,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT points FROM earnings e
         WHERE e.store_id = a.store_id AND e.occurred_at < a.before AND e.normal
+          AND e.id <> ALL ($4::uuid[])
         ORDER BY e.occurred_at DESC LIMIT $3
     ) latest
 ) b
@@ -148,20 +149,24 @@ async def add(
     as they are."""
     rows = await connection.fetch(
         _ADD,
-        texts(one.store_id for one in events),
-        texts(one.customer_id for one in events),
-        numbers(one.occurred_at for one in events),
-        numbers(one.transaction_id.removeprefix(ID_PREFIX) for one in events),
-        numbers(one.points for one in events),
+        texts(event.store_id for event in events),
+        texts(event.customer_id for event in events),
+        numbers(event.occurred_at for event in events),
+        numbers(event.transaction_id.removeprefix(ID_PREFIX) for event in events),
+        numbers(event.points for event in events),
         numbers(revisions),
     )
     new = {(row["store_id"], f"{ID_PREFIX}{row['id']}") for row in rows}
-    return [one for one in events if (one.store_id, one.transaction_id) in new]
+    return [event for event in events if (event.store_id, event.transaction_id) in new]
 
 
 async def lock(connection: Connection, customers: Sequence[Customer]) -> None:
     """Until this transaction ends, no other one judges or reviews these customers."""
-    await connection.execute(_LOCK, [one[0] for one in customers], [one[1] for one in customers])
+    await connection.execute(
+        _LOCK,
+        [store_id for store_id, _ in customers],
+        [customer_id for _, customer_id in customers],
+    )
 
 
 async def histories(
@@ -172,8 +177,8 @@ async def histories(
     if customers:
         rows = await connection.fetch(
             _HISTORIES,
-            texts(one[0] for one in customers),
-            texts(one[1] for one in customers),
+            texts(store_id for store_id, _ in customers),
+            texts(customer_id for _, customer_id in customers),
             limit,
         )
         for row in rows:
@@ -185,25 +190,29 @@ async def digests(connection: Connection, customers: Sequence[Customer]) -> dict
     """The digests of the customers' histories."""
     rows = await connection.fetch(
         _DIGESTS,
-        texts(one[0] for one in customers),
-        texts(one[1] for one in customers),
+        texts(store_id for store_id, _ in customers),
+        texts(customer_id for _, customer_id in customers),
         HISTORY_LIMIT,
     )
     return {customers[row["nth"] - 1]: _digest(row) for row in rows}
 
 
 async def store_baselines(
-    connection: Connection, earnings: Mapping[Customer, Sequence[Earning]]
+    connection: Connection,
+    earnings: Mapping[Customer, Sequence[Earning]],
+    excluded: Collection[str] = (),
 ) -> dict[Customer, dict[str, Baseline]]:
-    """The store's baseline before each of the customers' earnings, by the earning's id."""
+    """The store's baseline before each of the customers' earnings, by the earning's id. The baselines
+    contain no earning whose id is `excluded`."""
     baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
     flat = _flat(earnings)
     if flat:
         rows = await connection.fetch(
             _STORE_BASELINES,
             [customer[0] for customer, _ in flat],
-            [moment(one.at) for _, one in flat],
+            [moment(earning.at) for _, earning in flat],
             _STORE_HISTORY,
+            [id_.removeprefix(ID_PREFIX) for id_ in excluded],
         )
         for row in rows:
             customer, earning = flat[row["nth"] - 1]
@@ -220,7 +229,9 @@ async def update_baselines(
     flat = _flat(changes)
     if flat:
         await connection.execute(
-            _UPDATE_BASELINES, *_keys(flat), [changes[customer][one] for customer, one in flat]
+            _UPDATE_BASELINES,
+            *_keys(flat),
+            [changes[customer][earning] for customer, earning in flat],
         )
 
 
@@ -240,6 +251,8 @@ async def affected_by_store(
     """The customers with earnings that were judged by the store's baseline before new ones entered
     it, each with the position of the earliest such earning. `new` holds the event times of each
     store's first and last new earning."""
+    if not new:
+        return {}
     rows = await connection.fetch(
         _AFFECTED_BY_STORE,
         list(new),
@@ -291,7 +304,7 @@ def span(first: date, last: date) -> tuple[datetime, datetime]:
 
 
 def _flat(earnings: Mapping[Customer, Iterable[Earning]]) -> list[tuple[Customer, Earning]]:
-    return [(customer, one) for customer, some in earnings.items() for one in some]
+    return [(customer, earning) for customer in earnings for earning in earnings[customer]]
 
 
 def _keys(flat: Sequence[tuple[Customer, Earning]]) -> tuple[list[Any], ...]:
@@ -299,8 +312,8 @@ def _keys(flat: Sequence[tuple[Customer, Earning]]) -> tuple[list[Any], ...]:
     return (
         [customer[0] for customer, _ in flat],
         [customer[1] for customer, _ in flat],
-        [moment(one.at) for _, one in flat],
-        [one.id.removeprefix(ID_PREFIX) for _, one in flat],
+        [moment(earning.at) for _, earning in flat],
+        [earning.id.removeprefix(ID_PREFIX) for _, earning in flat],
     )
 
 

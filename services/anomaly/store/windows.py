@@ -77,8 +77,8 @@ class Windows:
             if self._run_id is None:
                 self._run_id = (await self._redis.info("server"))["run_id"][:8]
             packed: bytes = await self._script(
-                keys=[self._key(one.customer, one.epoch) for one in updates],
-                args=[_EXPIRY_MS, _encode([_pack(one) for one in updates])],
+                keys=[self._key(update.customer, update.epoch) for update in updates],
+                args=[_EXPIRY_MS, _encode([_pack(update) for update in updates])],
             )
         except (RedisError, OSError, TimeoutError) as error:
             self._open_circuit(error)
@@ -114,7 +114,7 @@ class Windows:
 
 def _pack(update: WindowUpdate) -> list[Any]:
     contents = update.contents
-    earnings = [(one.at, _member(one.transaction_id), one.points) for one in update.events]
+    earnings = [(event.at, _member(event.transaction_id), event.points) for event in update.events]
     if contents is None:
         return [update.count, update.window_ms, earnings]
     members = [part for at, id_ in contents.earnings for part in (at, _member(id_))]
