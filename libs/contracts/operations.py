@@ -4,7 +4,7 @@ The gateway routes by this table, and the reference is generated from it. A new 
 entry here and one function in its owner's `api`.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -12,7 +12,9 @@ from libs.contracts import anomalies, api, intake, rewards
 from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_PREFIX, OTHER_ID, Schema
 
 Scope = Literal["read", "earn", "redeem", "manage", "admin"]
+# The services behind the gateway.
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
+OWNERS: Final[tuple[Owner, ...]] = get_args(Owner)
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 # Where a batch is in the body: its member `items`, or the body itself if it is an array of events.
 Batch = Literal["items", "events"]

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from libs.contracts.operations import OWNERS
 from libs.kernel.settings import Secret
 
 
@@ -33,12 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def services(self) -> dict[str, tuple[str, ...]]:
         """The addresses of each service's processes, by its name."""
-        return {
-            "earning": self.earning_url,
-            "catalog": self.catalog_url,
-            "redemption": self.redemption_url,
-            "anomaly": self.anomaly_url,
-        }
+        return {owner: getattr(self, f"{owner}_url") for owner in OWNERS}
 
 
 class KeySettings(Struct, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ def _is_impure(module: str) -> bool:
 
 def test_every_service_with_rules_is_examined() -> None:
     services = {path.relative_to(ROOT / "services").parts[0] for path in DOMAINS}
-    assert services == {"anomaly", "catalog", "earning", "gateway", "redemption"}
+    assert {"anomaly", "catalog", "earning", "gateway", "redemption"} <= services
 
 
 @pytest.mark.parametrize("path", DOMAINS, ids=lambda path: str(path.relative_to(ROOT)))

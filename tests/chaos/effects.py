@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
+from libs.contracts.groups import GROUPS
 from libs.contracts.topics import (
     ANOMALY_RESOLVED,
     CATALOG_REWARD,
@@ -30,15 +31,23 @@ _AT: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 class ConsumedTopic(Struct, frozen=True, kw_only=True):
-    """A topic, the consumer groups that read it and their services, `event(store_id, n)`, and the
-    query that counts how many events of a store the service `owner` has applied."""
+    """A topic, `event(store_id, n)`, and the query that counts how many events of a store the service
+    `owner` has applied."""
 
     name: str
-    groups: tuple[str, ...]
-    services: frozenset[str]
     event: Callable[[str, int], Event]
     owner: str
     applied: str
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The consumer groups that read the topic."""
+        return frozenset(group.name for group in GROUPS if self.name in group.topics)
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services of these groups."""
+        return frozenset(group.service for group in GROUPS if self.name in group.topics)
 
 
 def _order(store_id: str, number: int) -> Event:
@@ -144,32 +153,24 @@ def _uuid(number: int, store_id: str = "") -> UUID:
 TOPICS: Final = (
     ConsumedTopic(
         name=ORDER_COMPLETED,
-        groups=("earning",),
-        services=frozenset({"earning"}),
         event=_order,
         owner="earning",
         applied="SELECT count(*) FROM orders WHERE store_id = $1 AND state = 'counted'",
     ),
     ConsumedTopic(
         name=ORDER_REFUNDED,
-        groups=("earning.refunds",),
-        services=frozenset({"earning"}),
         event=_refund,
         owner="earning",
         applied="SELECT count(*) FROM refunds WHERE store_id = $1 AND state = 'counted'",
     ),
     ConsumedTopic(
         name=POINTS_EARNED,
-        groups=("anomaly",),
-        services=frozenset({"anomaly"}),
         event=_points,
         owner="anomaly",
         applied="SELECT count(*) FROM earnings WHERE store_id = $1",
     ),
     ConsumedTopic(
         name=POINTS_REDEEMED,
-        groups=("anomaly", "catalog.points", "redemption.points"),
-        services=frozenset({"anomaly", "catalog", "redemption"}),
         event=_redeemed,
         owner="catalog",
         applied="SELECT count(*) FROM counted_transactions WHERE store_id = $1"
@@ -177,8 +178,6 @@ TOPICS: Final = (
     ),
     ConsumedTopic(
         name=POINTS_ADJUSTED,
-        groups=("anomaly", "catalog.points", "redemption.points"),
-        services=frozenset({"anomaly", "catalog", "redemption"}),
         event=_adjusted,
         owner="catalog",
         applied="SELECT count(*) FROM counted_transactions WHERE store_id = $1"
@@ -186,16 +185,12 @@ TOPICS: Final = (
     ),
     ConsumedTopic(
         name=CATALOG_REWARD,
-        groups=("redemption.rewards",),
-        services=frozenset({"redemption"}),
         event=_reward,
         owner="redemption",
         applied="SELECT count(*) FROM rewards WHERE store_id = $1",
     ),
     ConsumedTopic(
         name=ANOMALY_RESOLVED,
-        groups=("earning.resolutions",),
-        services=frozenset({"earning"}),
         event=_resolved,
         owner="earning",
         applied="SELECT count(*) FROM resolutions WHERE store_id = $1",
@@ -232,7 +227,7 @@ async def lag(stack: Stack) -> dict[str, int]:
     return {group: offsets for group, offsets in behind.items() if offsets}
 
 
-def _groups_of(topic: str) -> tuple[str, ...]:
+def _groups_of(topic: str) -> frozenset[str]:
     return next(consumed.groups for consumed in TOPICS if consumed.name == topic)
 
 

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from msgspec import Struct
 
+from libs.contracts.operations import OWNERS
 from libs.contracts.topics import CATALOG_REWARD, record_key
 from libs.testing.eventually import eventually
 from tests.chaos import letters
@@ -25,7 +26,7 @@ from tests.support import Shop, Stack
 _LARGE_BYTES: Final = 20_000
 _BATCH: Final = 40
 _TIMES: Final = (0, -1, -(10**13), -(2**62))
-_SERVICES: Final = ("gateway", "earning", "catalog", "redemption", "anomaly")
+_SERVICES: Final = ("gateway", *OWNERS)
 
 
 class Sent(Struct):

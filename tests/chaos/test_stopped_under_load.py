@@ -13,6 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
+from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
 from tests.chaos.alone import end, new_store, start
 from tests.chaos.test_killed_redemption import ledger_is_exact
@@ -20,7 +21,7 @@ from tests.redeeming import books_are_exact
 from tests.support import Stack
 from tools.stack.config import free_ports
 
-SERVICES = ("earning", "catalog", "redemption", "anomaly")
+SERVICES = OWNERS
 WORKERS = 8
 EXIT_SECONDS = 15
 # Load enough to meet every moment of a stop, and not so much that nothing else can start.

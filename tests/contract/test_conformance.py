@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
 from tests.conftest import is_ready
 from tests.support import ROOT, Shop, Stack
@@ -20,7 +21,7 @@ from tools.docs import files
 from tools.stack import config, services
 
 # The services whose operations are generated for; a new one joins once it responds to all of them.
-UNDER_TEST = frozenset({"earning", "catalog", "redemption", "anomaly"})
+UNDER_TEST = frozenset(OWNERS)
 
 OPENAPI = json.loads((files.FOLDER / "openapi.json").read_text())
 SEED = 20260310

@@ -21,6 +21,7 @@ from libs.contracts.bounds import BOUNDS
 from libs.contracts.operations import OPERATIONS, Operation
 from libs.contracts.topics import CONSUMED, OPERATED, TOPICS
 from libs.messaging.cloudevents import EventReader, Poison
+from services.anomaly.api import routes as anomaly_routes
 from services.catalog.api import routes as catalog_routes
 from services.earning.api import routes as earning_routes
 from services.gateway.api import docs
@@ -53,6 +54,7 @@ ROUTES = {
     "earning": earning_routes.PUBLIC,
     "catalog": catalog_routes.ROUTES,
     "redemption": redemption_routes.ROUTES,
+    "anomaly": anomaly_routes.ROUTES,
 }
 
 by_topic = pytest.mark.parametrize("event", EVENTS, ids=[event.topic for event in EVENTS])

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
 from tests.support import Shop
 from tests.unit.gateway.api_keys import random_key
@@ -257,7 +258,7 @@ async def test_head_has_the_headers_of_get_without_the_body(shop: Shop, path: st
 # -- the services' own ports
 
 
-@pytest.mark.parametrize("service", ["earning", "catalog", "redemption", "anomaly"])
+@pytest.mark.parametrize("service", OWNERS)
 async def test_a_services_port_reveals_nothing_without_the_token(shop: Shop, service: str) -> None:
     address = f"http://{shop.stack.process(service).address}"
     token = config.stack_secrets(shop.stack.home).internal_token

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from libs.contracts.groups import GROUPS
 from libs.contracts.topics import (
     ANOMALY_RESOLVED,
     CATALOG_REWARD,
@@ -342,45 +343,44 @@ def resolved(shop: Shop, **changes: object) -> dict[str, object]:
 
 REWARDED = {"id": "rwd_1", "name": "Coffee"}
 FORGED: list[Any] = [
-    (POINTS_EARNED, {"anomaly"}, posted, {"customer_id": "a\x00b"}),
-    (POINTS_EARNED, {"anomaly"}, posted, {"points": 2**62}),
-    (POINTS_EARNED, {"anomaly"}, posted, {"points": -1}),
-    (POINTS_EARNED, {"anomaly"}, posted, {"occurred_at": "yesterday"}),
-    (POINTS_EARNED, {"anomaly"}, posted, {"transaction_id": "txn_1"}),
+    (POINTS_EARNED, posted, {"customer_id": "a\x00b"}),
+    (POINTS_EARNED, posted, {"points": 2**62}),
+    (POINTS_EARNED, posted, {"points": -1}),
+    (POINTS_EARNED, posted, {"occurred_at": "yesterday"}),
+    (POINTS_EARNED, posted, {"transaction_id": "txn_1"}),
     (
         POINTS_REDEEMED,
-        {"anomaly", "catalog", "redemption"},
         posted,
         {"type": "redeem", "reward": {"id": "a\x00b", "name": "x"}},
     ),
     (
         POINTS_ADJUSTED,
-        {"anomaly", "catalog", "redemption"},
         posted,
         {"type": "cancel", "reward": REWARDED, "transaction_id": "t\x1f"},
     ),
-    (CATALOG_REWARD, {"redemption"}, reward, {"created_at": "x"}),
-    (CATALOG_REWARD, {"redemption"}, reward, {"name": "a\x00b"}),
-    (CATALOG_REWARD, {"redemption"}, reward, {"version": 2**63}),
-    (CATALOG_REWARD, {"redemption"}, reward, {"starts_at": "2026-02-30T00:00:00Z"}),
-    (ANOMALY_RESOLVED, {"earning"}, resolved, {"id": "a\x00b"}),
-    (ANOMALY_RESOLVED, {"earning"}, resolved, {"note": "a\x00b"}),
+    (CATALOG_REWARD, reward, {"created_at": "x"}),
+    (CATALOG_REWARD, reward, {"name": "a\x00b"}),
+    (CATALOG_REWARD, reward, {"version": 2**63}),
+    (CATALOG_REWARD, reward, {"starts_at": "2026-02-30T00:00:00Z"}),
+    (ANOMALY_RESOLVED, resolved, {"id": "a\x00b"}),
+    (ANOMALY_RESOLVED, resolved, {"note": "a\x00b"}),
     (
         ANOMALY_RESOLVED,
-        {"earning"},
         resolved,
         {"transaction_ids": ["a\x00b"], "resolution": "voided"},
     ),
 ]
 
 
-@pytest.mark.parametrize(("topic", "readers", "make", "changes"), FORGED)
+@pytest.mark.parametrize(("topic", "make", "changes"), FORGED)
 async def test_an_event_of_ours_that_breaks_a_bound_is_a_dead_letter_and_stops_nobody(
-    shop: Shop, topic: str, readers: set[str], make: Any, changes: dict[str, object]
+    shop: Shop, topic: str, make: Any, changes: dict[str, object]
 ) -> None:
     place = await shop.publish(make(shop, **changes), topic=topic)
-    for reader in readers:
-        letter = await shop.dead_letter(place, service=reader)
+    for group in GROUPS:
+        if topic not in group.topics:
+            continue
+        letter = await shop.dead_letter(place, service=group.service)
         assert letter.headers["dlq-code"] == b"invalid"
 
 

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
+from libs.contracts.operations import OWNERS
 from libs.messaging.producer import producing
 from libs.messaging.relay import Relay
 from libs.persistence.engine import create_batch_engine, statement
@@ -40,7 +41,7 @@ ORDER = {
     "currency": "USD",
     "completed_at": "2026-03-10T12:00:00Z",
 }
-SERVICES = ("earning", "catalog", "redemption", "anomaly")
+SERVICES = OWNERS
 EVERY_TOPIC = sorted(
     {topic.name for topic in topics.TOPICS} | {topic.dead_letters for topic in topics.CONSUMED}
 )

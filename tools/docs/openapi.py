@@ -182,7 +182,10 @@ def _operation(operation: Operation, schemas: SchemaCollector, examples: Example
 
 
 def _tag(path: str) -> str:
-    return next(TAGS[word] for word in path.split("/") if word in TAGS)
+    tag = next((TAGS[word] for word in path.split("/") if word in TAGS), None)
+    if tag is None:
+        raise ValueError(f"No word of {path} is in TAGS of tools/docs/openapi_parts.py: add one.")
+    return tag
 
 
 def _request(operation: Operation, schemas: SchemaCollector, example: Example) -> Json:

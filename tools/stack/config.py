@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, field
 
+from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.kernel.settings import load
 from tools.stack.errors import StackError
@@ -24,7 +25,8 @@ DEMO_STORE: Final = "store_demo"
 _FREE_FROM, _FREE_COUNT = 20_000, 12_000
 
 # The services in the order they start, each with a database of its own.
-SERVICES: Final = ("earning", "catalog", "redemption", "anomaly", "gateway")
+# The gateway comes last: it serves requests once the services behind it do.
+SERVICES: Final = (*OWNERS, "gateway")
 
 
 class Settings(KafkaSecurity, frozen=True, kw_only=True):
