@@ -293,16 +293,16 @@ class Shop:
         self, topic: str, *, count: int, seconds: float = 15
     ) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
-        event: list[tuple[Any, dict[str, str]]] = []
+        events: list[tuple[Any, dict[str, str]]] = []
         async with aclosing(follow(self.stack.kafka, topic, seconds=seconds)) as records:
             async for record in records:
                 event = _event_in(record)
                 if event.get("store_id") == self.store_id:
                     headers = {name: value.decode() for name, value in record.headers}
-                    event.append((event, headers))
-                if len(event) == count:
-                    return event
-        raise AssertionError(f"{len(event)} of {count} events came on {topic}: {event}")
+                    events.append((event, headers))
+                if len(events) == count:
+                    return events
+        raise AssertionError(f"{len(events)} of {count} events came on {topic}: {events}")
 
     async def status(self, customer_id: str = "cust_1") -> Any:
         """The customer's status, or None while there is no such customer."""

@@ -121,15 +121,15 @@ def test_a_value_is_taken_just_where_the_documentation_says(
     documented = jsonschema_rs.Draft202012Validator(
         schema, validate_formats=True, formats={"date-time": _is_time, "uri": catalog.is_url}
     )
-    accepted = refused = 0
+    accepted_count = refused_count = 0
     for value in VALUES:
         body = _with(right, where, value)
         accepted = _is_accepted(kind, check, body)
         assert documented.is_valid(body) == accepted, (where, value)
-        accepted += accepted
-        refused += not accepted
-    assert accepted
-    assert refused
+        accepted_count += accepted
+        refused_count += not accepted
+    assert accepted_count
+    assert refused_count
 
 
 def _batch() -> dict[str, Any]:
