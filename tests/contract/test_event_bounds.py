@@ -16,8 +16,8 @@ from services.earning.domain.shop_events import OutOfBounds, build_order, build_
 from tools.docs import events, files
 from tools.docs.events import EVENTS, EventDoc
 
-OURS = [described for described in EVENTS if described.is_ours]
-SHOPS = [described for described in EVENTS if not described.is_ours]
+OURS = [doc for doc in EVENTS if doc.is_ours]
+SHOPS = [doc for doc in EVENTS if not doc.is_ours]
 # Values at the edges of bounds, and of every other kind. None of them is a time, nor a whole number
 # written with a fraction, which JSON Schema takes for an integer and the reader does not.
 VALUES: list[Any] = [
@@ -62,11 +62,11 @@ class Record(Struct):
     headers: None = None
 
 
-def _fields(open_enums: list[EventDoc]) -> list[Any]:
+def _fields(docs: list[EventDoc]) -> list[Any]:
     return [
-        pytest.param(described, name, id=f"{described.topic}.{name}")
-        for described in open_enums
-        for name, schema in events.schema_of(described)["properties"].items()
+        pytest.param(doc, name, id=f"{doc.topic}.{name}")
+        for doc in docs
+        for name, schema in events.schema_of(doc)["properties"].items()
         if schema and name != "items"
     ]
 
@@ -79,18 +79,16 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def _validator(described: EventDoc) -> jsonschema_rs.Draft202012Validator:
+def _validator(doc: EventDoc) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
-        events.schema_of(described), validate_formats=True, formats={"date-time": _is_time}
+        events.schema_of(doc), validate_formats=True, formats={"date-time": _is_time}
     )
 
 
-def _is_read(described: EventDoc, value: dict[str, Any]) -> bool:
+def _is_read(doc: EventDoc, value: dict[str, Any]) -> bool:
     """Whether a consumer takes the event, as an effect or as a guest's."""
     try:
-        event = EventReader(described.topic, kind=described.kind).read(
-            Record(json.dumps(value).encode())
-        )
+        event = EventReader(doc.topic, kind=doc.kind).read(Record(json.dumps(value).encode()))
         if isinstance(event, OrderCompleted | OrderRefunded) and not is_guest(event):
             posting_of = build_order if isinstance(event, OrderCompleted) else build_refund
             posting_of(event, now=utc_now())  # type: ignore[arg-type]
@@ -99,17 +97,17 @@ def _is_read(described: EventDoc, value: dict[str, Any]) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("told", "name"), _fields([*SHOPS, *OURS]))
-def test_an_event_is_read_just_where_its_schema_says(described: EventDoc, name: str) -> None:
-    right = events.read_sample(files.SAMPLES, described).value
-    documented = _validator(described)
+@pytest.mark.parametrize(("doc", "name"), _fields([*SHOPS, *OURS]))
+def test_an_event_is_read_just_where_its_schema_says(doc: EventDoc, name: str) -> None:
+    right = events.read_sample(files.SAMPLES, doc).value
+    documented = _validator(doc)
     is_moment = name.endswith("_at")
     accepted = refused = 0
     for value in MOMENTS if is_moment else VALUES:
         event = {**deepcopy(right), name: value}
-        is_read = _is_read(described, event)
-        # The events of ours leave out what has no value; read, a null stands for the same.
-        if not (described.is_ours and value is None):
+        is_read = _is_read(doc, event)
+        # Our own events omit a field without a value; the reader takes a null for the same.
+        if not (doc.is_ours and value is None):
             assert documented.is_valid(event) == is_read, value
         accepted += is_read
         refused += not is_read
@@ -117,32 +115,32 @@ def test_an_event_is_read_just_where_its_schema_says(described: EventDoc, name: 
     assert refused
 
 
-@pytest.mark.parametrize("told", OURS, ids=lambda described: described.topic)
+@pytest.mark.parametrize("doc", OURS, ids=lambda doc: doc.topic)
 def test_every_field_of_our_own_events_that_can_break_a_store_has_a_bound(
-    described: EventDoc,
+    doc: EventDoc,
 ) -> None:
     without = {
         name
-        for name, schema in events.schema_of(described)["properties"].items()
+        for name, schema in events.schema_of(doc)["properties"].items()
         if schema and schema.get("type") != "boolean"
-    } - {"from" if name == "from_" else name for name in EVENT_BOUNDS[described.kind]}
+    } - {"from" if name == "from_" else name for name in EVENT_BOUNDS[doc.kind]}
     assert without == set()
 
 
 def test_a_kind_that_comes_later_is_read() -> None:
-    for described, changes in (
+    for topic, changes in (
         ("points.adjusted", {"type": "transfer"}),
         ("catalog.reward", {"type": "gift"}),
         ("anomaly.resolved", {"type": "night_owl", "status": "archived", "resolution": "warned"}),
     ):
-        one = next(one for one in EVENTS if one.topic == described)
-        assert _is_read(one, {**events.read_sample(files.SAMPLES, one).value, **changes})
+        doc = next(doc for doc in EVENTS if doc.topic == topic)
+        assert _is_read(doc, {**events.read_sample(files.SAMPLES, doc).value, **changes})
 
 
 def test_a_bound_that_is_broken_is_invalid_and_named() -> None:
-    described = next(one for one in EVENTS if one.kind is PointsPosted)
-    value = {**events.read_sample(files.SAMPLES, described).value, "reason": "a\x00b"}
+    doc = next(doc for doc in EVENTS if doc.kind is PointsPosted)
+    value = {**events.read_sample(files.SAMPLES, doc).value, "reason": "a\x00b"}
     with pytest.raises(Poison) as raised:
-        EventReader(described.topic, kind=described.kind).read(Record(json.dumps(value).encode()))
+        EventReader(doc.topic, kind=doc.kind).read(Record(json.dumps(value).encode()))
     assert raised.value.code == "invalid"
     assert raised.value.detail.startswith("reason: must be 1-255 characters")
