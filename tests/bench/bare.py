@@ -15,7 +15,7 @@ from litestar import Litestar, Response, get, post
 
 from libs.kernel.ids import uuid7_text
 from libs.testing.eventually import eventually
-from libs.web.app import health_routes
+from libs.web.health import InternalToken, health_routes
 from libs.web.serve import serve
 from services.redemption.domain.codes import RANDOM_BITS, make_code
 from tests.bench.servers import STORE, responds
@@ -77,7 +77,7 @@ class Earn(msgspec.Struct):
 
 
 def create(url: str, fixed_response: str) -> Litestar:
-    """The app over the database at `url`; the file `fixed_answer` holds the response of its list."""
+    """The app over the database at `url`; the file `fixed_response` holds the body of its list."""
     pools: list[asyncpg.Pool] = []
     listed = Path(fixed_response).read_bytes() if fixed_response else b""
 
@@ -130,9 +130,8 @@ def create(url: str, fixed_response: str) -> Litestar:
         yield
         await pools[0].close()
 
-    return Litestar(
-        [earn, redeem, fixed, *health_routes({})], lifespan=[running], openapi_config=None
-    )
+    health = health_routes({}, InternalToken(secrets.token_hex()))
+    return Litestar([earn, redeem, fixed, *health], lifespan=[running], openapi_config=None)
 
 
 @contextlib.asynccontextmanager
