@@ -140,8 +140,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGenerator[Any, None]:
-    """Every record of a topic from its beginning, and those that arrive within `seconds`. A caller that may
-    stop before the end closes it. Other tests' hostile records are among them."""
+    """Every record of a topic from its beginning, and those that arrive within `seconds`. A caller
+    that may stop before the end closes it. Other tests' hostile records are among them."""
     fetching.install()
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False

@@ -207,8 +207,8 @@ def _record_of(item: Record | Hostile) -> Record:
 
 async def _all_applied(shop: Shop, topic: ConsumedTopic, size: Size) -> None:
     async def look() -> None:
-        published = await applied(shop.stack, topic, _good_store(shop, topic))
-        assert published == size.each, f"{topic.name}: {published} of {size.each} are applied"
+        number = await applied(shop.stack, topic, _good_store(shop, topic))
+        assert number == size.each, f"{topic.name}: {number} of {size.each} are applied"
 
     await eventually(look, within_seconds=size.seconds, every=0.5)
 

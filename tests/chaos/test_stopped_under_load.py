@@ -193,8 +193,8 @@ async def test_a_process_of_each_service_stops_and_nobody_notices(bare_stack: St
 
 @pytest.mark.timeout(600)
 async def test_a_gateway_that_stops_cuts_no_response_off(bare_stack: Stack) -> None:
-    """From the signal on it takes no connections; a client on an open connection gets a last response
-    that says so. Until it has started again there is no other process."""
+    """From the signal on it takes no connections; the next response on an open connection says
+    that it is the last. Until it has started again, no process accepts connections."""
     store_id = await new_store(bare_stack)
     key = await bare_stack.key(store_id)
     async with running(bare_stack, both=()) as fleet, aiohttp.ClientSession() as session:

@@ -1,4 +1,5 @@
-"""The stack's logs stay within a bound, no matter which process writes them and however full the disk is."""
+"""The stack's logs stay within a bound, no matter which process writes them and how full the disk
+is."""
 
 import subprocess
 import sys
