@@ -214,7 +214,7 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE entries IN SHARE MODE")  # inserting waits, reading not
         both = [asyncio.create_task(post(engine, award())) for _ in range(2)]
-        await eventually(functools.partial(_two_writers_wait, blocker))
+        await eventually(functools.partial(_two_writers_wait, earning_database))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     await blocker.close()
     lost = [one for one in outcomes if isinstance(one, ConcurrentWrite)]
@@ -222,11 +222,12 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     assert await query(earning_database, "SELECT balance FROM accounts") == 3 - len(lost)
 
 
-async def _two_writers_wait(connection: asyncpg.Connection) -> None:
-    """Both transactions have read the account and wait to write, one behind the other."""
+async def _two_writers_wait(database: Database) -> None:
+    """Both transactions have read the account and wait to write, one behind the other. On a connection
+    without a transaction: inside one, the list of sessions does not change."""
     waiting = """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE datname = current_database() AND NOT granted"""
-    assert await connection.fetchval(waiting) == 2
+    assert await query(database, waiting) == 2
 
 
 async def test_one_key_posts_once_in_many_concurrent_batches(
