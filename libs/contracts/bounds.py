@@ -142,7 +142,10 @@ def _long_integer(digits: int) -> Schema:
 # Ids as shops send them: many shops use numbers.
 _SHOP_ID: Final = any_of(OTHER_ID, _long_integer(128))
 _OPTIONAL_SHOP_ID: Final = any_of(OTHER_ID, _long_integer(128), NULL)
-_GUEST: Final[Schema] = {"enum": ["", 0, None], "description": "A guest order; it is ignored."}
+_GUEST: Final[Schema] = {
+    "enum": ["", 0, None],
+    "description": "No customer: an event of a guest, which is ignored.",
+}
 _SHOP_EVENT: Final[dict[str, Schema]] = {
     "store_id": any_of(STORE_ID, _long_integer(64)),
     "customer_id": any_of(CUSTOMER_ID, _long_integer(128), _GUEST),

@@ -62,7 +62,8 @@ def _lines(longest: int) -> Bound:
         return len(value) <= longest and not _FORBIDDEN_IN_LINES.search(value)
 
     rule = (
-        f"must be at most {longest:,} characters without control characters other than line breaks"
+        f"must be at most {longest:,} characters, with no control characters except tabs and line "
+        "breaks"
     )
     return Bound(rule, is_valid, bounds.lines(longest))
 
@@ -110,7 +111,9 @@ def _are_transactions(transaction_ids: list[str]) -> bool:
 
 def _nested(name: str) -> Bound:
     """A struct that has bounds of its own."""
-    return Bound(f"must be {name} within its bounds", lambda value: breach(value) is None, {})
+    return Bound(
+        f"must be {name}, and each part must be valid", lambda value: breach(value) is None, {}
+    )
 
 
 _STORE: Final = Bound(
@@ -140,7 +143,7 @@ _POINTS: Final = _integer(-api.MAX_BALANCE, api.MAX_BALANCE)
 _FROM_0: Final = _integer(0, api.MAX_BALANCE)
 _SEQUENCE: Final = _integer(1, _LARGEST_BIGINT)
 _AMOUNT: Final = Bound(
-    "must be digits with at most six decimal places",
+    "must be a number without a sign, with at most six decimal places",
     _is_amount,
     {"pattern": r"^[0-9]{1,13}(\.[0-9]{1,6})?$"},
 )
@@ -200,7 +203,7 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "type": _open_enum("discount", "shipping", "credit", "perk"),
         "created_at": _TIME_FROM_1970,
         "description": _lines(rewards.MAX_DESCRIPTION),
-        "value": _nested("an amount and its currency, or a percentage,"),
+        "value": _nested("an amount and its currency, or a percentage"),
         "stock": _integer(0, rewards.MAX_STOCK),
         "per_customer_limit": _integer(1, rewards.MAX_PER_CUSTOMER),
         "starts_at": _TIME,
@@ -208,7 +211,8 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "min_tier": _NAME,
         "image_url": _text(rewards.MAX_URL),
         "metadata": Bound(
-            f"must be at most {rewards.MAX_METADATA} texts with short names",
+            f"must have at most {rewards.MAX_METADATA} keys of up to {rewards.MAX_METADATA_KEY} characters, "
+            "with valid values",
             _are_texts,
             {
                 "maxProperties": rewards.MAX_METADATA,

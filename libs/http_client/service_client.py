@@ -145,8 +145,8 @@ class ServiceClient:
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(
-            f"The {self._name} service is unavailable. Send the request again after the seconds in "
-            "`Retry-After`, a write with the same Idempotency-Key."
+            f"The {self._name} service is unavailable. Wait for as long as `Retry-After` says, then send "
+            "the request again; send a write with the same Idempotency-Key."
         )
 
 

@@ -2,9 +2,9 @@
 
 The outbox of a service is divided into lanes, and each lane has one active relay, whatever the
 number of processes: the relay that holds the lane's advisory lock. Rows are read in the order of
-their ids, never from a saved offset: ids commit out of order, and a row that commits late must not
-be skipped. Within a partition, a batch is sent only after the broker has acknowledged the previous
-batch, so that a failure cannot reorder a customer's events.
+their ids, never from a saved offset: transactions do not commit in the order of their ids, and a row
+that commits late must not be skipped. Within a partition, a batch is sent only after the broker has
+acknowledged the previous batch, so that a failure cannot reorder a customer's events.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ _LOCK_SPACE: Final = 2
 
 # A row holds up to a thousand events; a few rows keep the broker busy without filling memory.
 _MAX_ROWS: Final = 20
-# The longest delay of an event that another process wrote. Events written by this process wake the
-# relay.
+# How often the relay looks for new rows unprompted: events that another process wrote wait up to this
+# long. Events written by this process wake the relay.
 _POLL_SECONDS: Final = 0.5
 # Events written within this time are published together: a round trip costs the database and the
 # broker more than the events in it.

@@ -16,7 +16,7 @@ from libs.kernel.errors import Unavailable
 from libs.persistence.errors import is_transient
 
 _RECENT_SECONDS: Final = 1.0
-# A steady stream of requests must not starve background tasks.
+# How long a background task yields at most: a steady stream of requests must not starve it.
 _YIELD_SECONDS: Final = 0.05
 
 Request = TypeVar("Request")
@@ -85,7 +85,7 @@ class GroupCommit(Generic[Request, Result]):
             await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
 
     async def start(self) -> None:
-        """Nothing: the first request starts the worker."""
+        """Do nothing: the first request starts the worker."""
 
     async def stop(self) -> None:
         """Wait until every submitted request has its result."""
@@ -94,7 +94,7 @@ class GroupCommit(Generic[Request, Result]):
 
     async def _run(self) -> None:
         while self._queue:
-            # Requests that became ready in this iteration of the event loop join the batch.
+            # Requests submitted in this iteration of the event loop join the batch.
             await asyncio.sleep(0)
             batch = self._next_batch()
             self._observe(len(batch))
@@ -131,7 +131,7 @@ def _resolve(future: asyncio.Future[Result], result: Result | Exception) -> None
         return
     if isinstance(result, Exception):
         future.set_exception(result)
-        # Mark the exception as retrieved: asyncio logs an error if the caller was cancelled.
+        # Mark the exception as retrieved: otherwise asyncio would log it if the caller was cancelled.
         future.exception()
     else:
         future.set_result(result)

@@ -14,7 +14,8 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import ConcurrentWrite, is_transient
 from libs.persistence.retry import retry_lost_race
 
-# The API promises 24 hours. Twice as long, so that a retry that starts at the end still succeeds.
+# The API promises 24 hours. Responses are kept for longer, so that a retry that starts in the last
+# minute still gets its response.
 RETENTION_HOURS: Final = 48
 _PURGE_SECONDS: Final = 600.0
 
@@ -139,8 +140,8 @@ async def store(connection: Connection, responses: Sequence[tuple[Claim, StoredR
 
 
 async def release(connection: Connection, pending_claims: Sequence[tuple[str, str, bytes]]) -> None:
-    """Delete the claims of writes in progress, each given as (store, key, operation): because the
-    write was refused, or to store its response instead."""
+    """Delete the claims of writes in progress, each given as (store, key, operation). A claim is
+    deleted if the write was refused, or just before its response is stored in the claim's place."""
     if pending_claims:
         columns = [[claim[column] for claim in pending_claims] for column in range(3)]
         await connection.execute(_RELEASE, *columns)

@@ -15,7 +15,7 @@ from libs.web.wording import MAX_SUGGESTIONS, must_be_one_of, not_json, unknown_
 
 T = TypeVar("T")
 
-# So many faults stand in the detail; all of them are in `errors`.
+# The detail shows at most this many faults; `errors` has all of them.
 _SUMMARIZED: Final = 3
 
 
@@ -26,7 +26,7 @@ class Faults:
         self.all: list[Fault] = []
 
     def at(self, pointer: str, detail: str) -> None:
-        """A value of the body, by its JSON pointer: `#/tiers/1/min_points`."""
+        """Add a fault in the value at a JSON pointer into the body, such as `#/tiers/1/min_points`."""
         self.all.append(Fault(detail=detail, pointer=pointer))
 
     def parameter(self, name: str, detail: str) -> None:
@@ -60,8 +60,8 @@ def _sentence(fault: Fault) -> str:
 
 
 def decode(body: bytes, kind: type[T], *, at: str = "#") -> T:
-    """Read JSON as `kind`; raises InvalidRequest with every fault. `at` is the JSON pointer of this
-    JSON in the request's body."""
+    """Read JSON as `kind`; raises InvalidRequest with every fault. `at` is where this JSON is in the
+    request's body, as a JSON pointer."""
     faults = Faults()
     value = read(body, kind, faults, at=at)
     faults.raise_if_any()
@@ -77,9 +77,9 @@ def read(
     check: Callable[[T, Faults], None] = lambda _value, _faults: None,
     at: str = "#",
 ) -> T | None:
-    """Read JSON as `kind`, and check its bounds with `check`, which names pointers from the body's
-    root. Every missing or unknown field, wrong type and broken bound is added to `faults`. Returns
-    None where the body is not JSON, or not a value of this kind at all."""
+    """Read JSON as `kind`, and check its bounds with `check`, whose faults have pointers from the root
+    of the request's body. Every missing or unknown field, wrong type and broken bound is added to
+    `faults`. Returns None if the body is not JSON, or not a value of this kind at all."""
     try:
         value = decoder(kind).decode(body)
     except msgspec.ValidationError:
@@ -101,12 +101,13 @@ def _inspect(
     inspection = Inspection()
     try:
         value: T = inspection.read(body, kind, at)
-    # The decoder may have stopped before it reached what is not JSON.
+    # The decoder may have stopped before it reached the malformed part.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
     if not inspection.faults:
-        # The inspection reads the last of fields with the same name, and an earlier one is faulty.
+        # No fault was found, so a field occurs twice: the inspection reads only the last occurrence, and
+        # an earlier one has the fault.
         faults.at(at, "must not have the same field twice")
         return None
     bounds = Faults()
@@ -166,7 +167,7 @@ class Query:
         try:
             return None if value is None else datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007
         except ValueError:
-            self._faults.parameter(name, "must be a day, as in 2026-03-10")
+            self._faults.parameter(name, "must be a date, as in 2026-03-10")
             return None
 
     def number(self, name: str, *, default: int, lowest: int, highest: int) -> int:

@@ -24,11 +24,11 @@ def check(body: bytes, faults: Faults) -> None:
     if sum(body.count(bracket) for bracket in _OPENING) > MAX_DEPTH and _is_too_deep(
         _without_strings(body)
     ):
-        faults.at("#", f"must not be nested over {MAX_DEPTH} levels")
+        faults.at("#", f"must not be nested more than {MAX_DEPTH} levels deep")
     if _LARGE_EXPONENT.search(body) and _LARGE_EXPONENT.search(_without_strings(body)):
         faults.at(
             "#",
-            f"must not have a number with an exponent outside -{MAX_EXPONENT} to {MAX_EXPONENT}",
+            f"must have only numbers with exponents from -{MAX_EXPONENT} to {MAX_EXPONENT}",
         )
 
 

@@ -74,7 +74,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
         405,
         "Method not allowed",
         "The path exists, but not with this HTTP method. The `Allow` header lists the methods that "
-        "it takes.",
+        "the path supports.",
         "Use one of those methods. The [API reference](/docs) lists every operation.",
     ),
     "conflict": Problem(
@@ -82,8 +82,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
         "Conflict with the current state",
         "The request contradicts the recorded state: the state is final, the price has changed, the id "
         "is taken, or a balance would exceed its limit. Nothing was changed.",
-        "Read the object again and decide with its current state. The same request will be refused "
-        "again.",
+        "Read the object again, and base the next request on its current state.",
     ),
     "reward_unavailable": Problem(
         409,
@@ -112,8 +111,8 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "insufficient_points": Problem(
         409,
         "Not enough points",
-        "The customer's balance is below the price. The fields `balance`, `required` and `missing` "
-        "are in points. Nothing was changed.",
+        "The customer's balance is less than the points required. The fields `balance`, `required` and "
+        "`missing` are in points. Nothing was changed.",
         "Offer a reward that costs no more than `balance`, or show how many points are `missing`.",
     ),
     "idempotency_in_flight": Problem(
@@ -132,7 +131,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "unsupported_media_type": Problem(
         415,
         "Unsupported media type",
-        "The `Content-Type` of the body is missing, or is not one that this operation takes.",
+        "The `Content-Type` of the body is missing, or is not one that this operation accepts.",
         "Send JSON with `Content-Type: application/json`.",
     ),
     "invalid_request": Problem(
@@ -154,22 +153,21 @@ PROBLEMS: Final[dict[str, Problem]] = {
         429,
         "Too many requests",
         "The API key has used up its requests for now. The `Retry-After` header says how many seconds "
-        "to wait, and the `RateLimit-Policy` header what the key may do.",
-        "Wait for as long as `Retry-After` says, then send the request again. Batches need fewer "
-        "requests.",
+        "to wait, and the `RateLimit-Policy` header says what the limit is.",
+        "Wait for as long as `Retry-After` says, then send the request again.",
     ),
     "unavailable": Problem(
         503,
         "Temporarily unavailable",
         "A part of the service cannot be reached. A write either did not happen, or its outcome "
         "will be known within 10 seconds.",
-        "Send the request again after the seconds in `Retry-After`. Send a write with the same "
-        "Idempotency-Key: it gets the outcome of the first attempt. Without a key it may take effect twice.",
+        "Wait for as long as `Retry-After` says, then send the request again. Send a write with the "
+        "same Idempotency-Key: it gets the outcome of the first attempt. Without a key it may take effect twice.",
     ),
     "internal_error": Problem(
         500,
         "Internal error",
-        "The service failed in a way that it should not. The error has been logged under the request "
+        "The service failed unexpectedly. The error has been logged under the request "
         "id in `instance`.",
         "Send the id in `instance` to the people who operate this service.",
     ),

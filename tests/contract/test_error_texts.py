@@ -57,7 +57,7 @@ async def test_a_wrong_path_is_refused_with_the_nearest_one(shop: Shop) -> None:
 
 
 async def test_a_wrong_method_is_refused_with_the_right_one(shop: Shop) -> None:
-    assert await detail(shop, "PUT", "loyalty/earn", EARN) == "This path takes POST."
+    assert await detail(shop, "PUT", "loyalty/earn", EARN) == "This path supports only POST."
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.anomalies import AnomalySettings, Deviation, RapidEarning
 from libs.kernel.clock import format_time
 from libs.persistence.engine import create_batch_engine, transaction
-from services.anomaly.domain.earnings import MS_A_DAY, MS_A_SECOND, RecordedEarning, in_order
+from services.anomaly.domain.earnings import MS_PER_DAY, MS_PER_SECOND, RecordedEarning, in_order
 from services.anomaly.domain.windows import window_contents
 from services.anomaly.handlers import detection
 from services.anomaly.handlers.detection import detect
@@ -59,7 +59,7 @@ def update(
         customer=customer,
         epoch=0,
         count=SETTINGS.rapid_earning.count,
-        window_ms=SETTINGS.rapid_earning.window_seconds * MS_A_SECOND,
+        window_ms=SETTINGS.rapid_earning.window_seconds * MS_PER_SECOND,
         events=events,
         contents=None
         if history is None
@@ -83,7 +83,7 @@ async def test_windows_report_the_screenings_of_the_definition(
         for customer, history in histories.items():
             events = []
             for _ in range(choose.choice([1, 1, 2, 3])):
-                step = choose.choice([0, 1, 59_999, 60_000, 60_001, 3_600_000, MS_A_DAY, -5_000])
+                step = choose.choice([0, 1, 59_999, 60_000, 60_001, 3_600_000, MS_PER_DAY, -5_000])
                 clocks[customer] += step
                 events.append(event(customer, choose.randint(1, 9), clocks[customer]))
             (screening,) = await windows.add([update(customer, events)])
@@ -117,7 +117,7 @@ async def test_a_batch_of_many_stores_and_customers_takes_as_many_statements_as_
     def suspicious(customer: Customer) -> list[EarningEvent]:
         """A burst, and an earning that is compared with the store's baseline."""
         burst = [event(customer, 100, NOON + number) for number in range(10)]
-        return [*burst, event(customer, 100_000, NOON - MS_A_DAY)]
+        return [*burst, event(customer, 100_000, NOON - MS_PER_DAY)]
 
     async def take(customers: Sequence[Customer]) -> list[str]:
         statements.clear()

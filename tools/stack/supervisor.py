@@ -79,17 +79,17 @@ class Supervisor:
         return 0 if failure is None else 1
 
     def start_now(self) -> None:
-        """Start the processes that wait for their next start."""
+        """Restart now all processes that are waiting out a restart delay."""
         self._children.start_now()
 
     async def _start_until(self, stop: asyncio.Event) -> BaseException | None:
-        """Start the stack, or as much as is started when `stop` is set; returns the error, if any."""
-        starting = asyncio.create_task(self._startup.run())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        starting.cancel()
-        stopping.cancel()
-        return await _failure_of(starting)
+        """Start the stack, or give up halfway once `stop` is set; returns the error, if any."""
+        startup_task = asyncio.create_task(self._startup.run())
+        stop_task = asyncio.create_task(stop.wait())
+        await asyncio.wait({startup_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
+        startup_task.cancel()
+        stop_task.cancel()
+        return await _failure_of(startup_task)
 
     def _maintenance(self) -> list[Periodic]:
         return [
@@ -127,8 +127,8 @@ class Supervisor:
         self._publish()
 
     def _publish(self) -> None:
-        """Write the state. A failure, as on a full disk, is retried every second: it must not end
-        the supervisor or the watch of a process."""
+        """Write the state. If that fails, for example because the disk is full, it is retried every
+        second: a failure must not end the supervisor or the monitoring of a process."""
         try:
             state.write(self._settings.folder, self._state())
         except OSError:
@@ -153,7 +153,7 @@ def _periodic(name: str, work: Callable[[], Awaitable[None]], every_seconds: flo
 
 
 async def _failure_of(task: "asyncio.Task[None]") -> BaseException | None:
-    """The error of the start, the first where there are several; None where it had none or was
+    """The error with which the task failed, or the first of several. None if the task succeeded or was
     cancelled."""
     try:
         await task

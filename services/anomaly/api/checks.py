@@ -19,17 +19,18 @@ from libs.web import checks as shared
 from libs.web.body import Faults
 
 _LONGEST_BACKTEST_DAYS: Final = 366
-_DAY_RULE: Final = "must be a day, as in 2026-03-10"
+_DAY_RULE: Final = "must be a date, as in 2026-03-10"
 
 
 def patch(request: AnomalyPatch, faults: Faults) -> None:
     """A review of an anomaly."""
     if request.status == "resolved" and request.resolution is None:
         faults.at(
-            "#/resolution", "is required with the status resolved: approved, voided or suspended"
+            "#/resolution",
+            "is required with status `resolved`: `approved`, `voided` or `suspended`",
         )
     if request.status == "in_review" and request.resolution is not None:
-        faults.at("#/resolution", "must only be sent with the status resolved")
+        faults.at("#/resolution", "must not be sent unless `status` is `resolved`")
     if request.note is not None:
         shared.text(request.note, faults, at="#/note", longest=api.MAX_REASON)
 
@@ -67,7 +68,7 @@ def backtest(request: BacktestRequest, faults: Faults) -> None:
         if first > last:
             faults.at("#/to", "must not be before `from`")
         elif (last - first).days >= _LONGEST_BACKTEST_DAYS:
-            faults.at("#/to", f"must be within {_LONGEST_BACKTEST_DAYS} days of `from`")
+            faults.at("#/to", f"must be at most {_LONGEST_BACKTEST_DAYS - 1} days after `from`")
 
 
 def day(text: str) -> date:
@@ -82,6 +83,6 @@ def _day(text: str, faults: Faults, *, at: str) -> date | None:
         faults.at(at, _DAY_RULE)
         return None
     if not 1970 <= parsed.year < 9999:
-        faults.at(at, "must be from 1970 to 9998")
+        faults.at(at, "must be in the years 1970 to 9998")
         return None
     return parsed

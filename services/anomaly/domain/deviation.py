@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from libs.contracts.anomalies import AnomalyType, Deviation
 from services.anomaly.domain.baselines import CustomerBaseline, median
-from services.anomaly.domain.earnings import MS_A_DAY, MS_A_SECOND, Earning
+from services.anomaly.domain.earnings import MS_PER_DAY, MS_PER_SECOND, Earning
 from services.anomaly.domain.findings import Finding, as_number
 from services.anomaly.domain.screening import Screening
 
@@ -107,7 +107,7 @@ def day_limit(settings: Deviation, days: Mapping[int, int], day: int) -> int | N
 
 def _finding(settings: Deviation, earnings: Sequence[Earning], spread: Spread) -> Finding:
     points = sum(earning.points for earning in earnings)
-    day = datetime.fromtimestamp(earnings[0].day * MS_A_DAY / MS_A_SECOND, UTC).date()
+    day = datetime.fromtimestamp(earnings[0].day * MS_PER_DAY / MS_PER_SECOND, UTC).date()
     return Finding(
         type=TYPE,
         earnings=tuple(earnings),

@@ -11,9 +11,9 @@ from libs.contracts.anomalies import AnomalyType
 # a busy customer must not cost more with every earning.
 HISTORY_LIMIT: Final = 4_000
 
-MS_A_SECOND: Final = 1_000
-MS_A_MINUTE: Final = 60_000
-MS_A_DAY: Final = 86_400_000
+MS_PER_SECOND: Final = 1_000
+MS_PER_MINUTE: Final = 60_000
+MS_PER_DAY: Final = 86_400_000
 
 # Where an earning stands among a customer's: by event time, and for equal times by id, so that the
 # order of arrival makes no difference.
@@ -40,7 +40,7 @@ class Earning(Struct, frozen=True):
     @property
     def day(self) -> int:
         """The UTC day, counted from 1970."""
-        return self.at // MS_A_DAY
+        return self.at // MS_PER_DAY
 
 
 class RecordedEarning(Struct, frozen=True):

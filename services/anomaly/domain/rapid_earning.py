@@ -7,7 +7,7 @@ from typing import Final
 
 from libs.contracts.anomalies import AnomalyType, RapidEarning
 from services.anomaly.domain.baselines import CustomerBaseline
-from services.anomaly.domain.earnings import MS_A_MINUTE, MS_A_SECOND, Earning
+from services.anomaly.domain.earnings import MS_PER_MINUTE, MS_PER_SECOND, Earning
 from services.anomaly.domain.findings import Finding
 from services.anomaly.domain.screening import Screening
 
@@ -27,7 +27,7 @@ class Detector:
         del baseline
         window = self._window
         window.append(earning)
-        while earning.at - window[0].at > self._settings.window_seconds * MS_A_SECOND:
+        while earning.at - window[0].at > self._settings.window_seconds * MS_PER_SECOND:
             window.popleft()
         if len(window) < self._settings.count:
             return ()
@@ -48,7 +48,7 @@ class Detector:
 
 
 def _finding(settings: RapidEarning, burst: Sequence[Earning]) -> Finding:
-    minutes = max(1, -((burst[0].at - burst[-1].at) // MS_A_MINUTE))
+    minutes = max(1, -((burst[0].at - burst[-1].at) // MS_PER_MINUTE))
     unit = "minute" if minutes == 1 else "minutes"
     return Finding(
         type=TYPE,
@@ -56,7 +56,7 @@ def _finding(settings: RapidEarning, burst: Sequence[Earning]) -> Finding:
         description=f"{len(burst)} point transactions in {minutes} {unit}",
         evidence={
             "transactions": len(burst),
-            "seconds": (burst[-1].at - burst[0].at) / MS_A_SECOND,
+            "seconds": (burst[-1].at - burst[0].at) / MS_PER_SECOND,
             "count": settings.count,
             "window_seconds": settings.window_seconds,
         },

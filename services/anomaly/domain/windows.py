@@ -9,8 +9,8 @@ from libs.contracts.anomalies import AnomalySettings
 from services.anomaly.domain.deviation import day_limit
 from services.anomaly.domain.earnings import (
     HISTORY_LIMIT,
-    MS_A_DAY,
-    MS_A_SECOND,
+    MS_PER_DAY,
+    MS_PER_SECOND,
     Earning,
     RecordedEarning,
 )
@@ -57,8 +57,8 @@ def screen_by_digest(
         return None
     (earning,) = new
     if digest.latest is not None:
-        window_ms = settings.rapid_earning.window_seconds * MS_A_SECOND
-        if digest.latest // MS_A_DAY == earning.day or earning.at <= digest.latest + window_ms:
+        window_ms = settings.rapid_earning.window_seconds * MS_PER_SECOND
+        if digest.latest // MS_PER_DAY == earning.day or earning.at <= digest.latest + window_ms:
             return None
     return Screening(
         is_late=False,

@@ -18,7 +18,7 @@ from libs.contracts.anomalies import (
 )
 from libs.persistence.engine import Connection
 from services.anomaly.domain.detectors import DETECTORS
-from services.anomaly.domain.earnings import MS_A_SECOND
+from services.anomaly.domain.earnings import MS_PER_SECOND
 from services.anomaly.domain.findings import Finding
 from services.anomaly.handlers.judgments import judge_customers
 from services.anomaly.store import anomalies, earnings
@@ -89,7 +89,7 @@ async def backtest(
 
 
 def _day(finding: Finding) -> date:
-    return datetime.fromtimestamp(finding.earnings[-1].at / MS_A_SECOND, UTC).date()
+    return datetime.fromtimestamp(finding.earnings[-1].at / MS_PER_SECOND, UTC).date()
 
 
 def _detector(

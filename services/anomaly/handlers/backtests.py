@@ -26,7 +26,7 @@ _RETRY_AFTER_SECONDS: Final = 3
 _TOTAL_SLOTS: Final = 2
 
 _TOO_MANY: Final = (
-    f"These days have more than {MAX_EARNINGS:,} earnings, the most that one backtest judges: "
+    f"must not include days with more than {MAX_EARNINGS:,} earnings in all, the limit of a backtest: "
     "choose fewer days"
 )
 

@@ -1,4 +1,4 @@
-"""Detection: each batch of earnings is recorded, screened and judged, and what is suspicious flagged."""
+"""Detection: records, screens and judges each batch of earnings, and flags what is suspicious."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,8 +23,8 @@ from services.anomaly.domain.anomalies import (
 )
 from services.anomaly.domain.detectors import DETECTORS, mode_of, must_judge
 from services.anomaly.domain.earnings import (
-    MS_A_DAY,
-    MS_A_SECOND,
+    MS_PER_DAY,
+    MS_PER_SECOND,
     Earning,
     Position,
     RecordedEarning,
@@ -41,7 +41,7 @@ from services.anomaly.store.windows import Windows, WindowsUnavailable, WindowUp
 # Histories of this many customers are in memory at a time.
 _JUDGED_TOGETHER = 100
 
-# The customers to judge, each with the position from which on findings count.
+# The customers to judge, each with the position of the first earning whose findings count.
 Suspects = dict[Customer, Position]
 
 
@@ -60,7 +60,7 @@ class _Batch(Struct, frozen=True):
 
 async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[EarningEvent]) -> bool:
     """Record the earnings and flag what is suspicious, in one transaction; returns whether anything
-    was flagged. Earnings that were recorded before change nothing."""
+    was flagged. Earnings that are already recorded change nothing."""
     if not events:
         return False
     distinct = list({(event.store_id, event.transaction_id): event for event in events}.values())
@@ -69,16 +69,16 @@ async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[Earning
         batch = _Batch(_by_customer(distinct), settings)
         try:
             suspicious = await _screen(connection, windows, batch)
-            in_windows = True
+            windows_are_valid = True
         except WindowsUnavailable:
-            suspicious, in_windows = set(batch.events), False
+            suspicious, windows_are_valid = set(batch.events), False
         revisions = [settings[event.store_id].revision for event in distinct]
         new = await earnings.add(connection, distinct, revisions)
         suspects = await _find_suspects(connection, new, suspicious)
         changed = await _judge(connection, suspects, batch)
-        if in_windows:
-            in_windows = await _delete_outdated(windows, batch, suspects, changed)
-        if not in_windows:
+        if windows_are_valid:
+            windows_are_valid = await _delete_outdated(windows, batch, suspects, changed)
+        if not windows_are_valid:
             await stores.next_epoch(connection, settings)
     for anomaly in changed:
         if anomaly.version == 1:
@@ -113,25 +113,26 @@ async def _screen(connection: Connection, windows: Windows, batch: _Batch) -> se
 async def _screen_without_windows(
     connection: Connection, windows: Windows, batch: _Batch, customers: Sequence[Customer]
 ) -> Mapping[Customer, Screening | None]:
-    """Screen by digests; the customers for whom a digest is not enough get a window."""
+    """Screen by digests, which are short summaries of the recorded histories. Customers for whom a digest
+    does not suffice get a window."""
     screenings = {
-        customer: screen_by_digest(batch.settings(customer), digest, _new(batch, customer))
+        customer: screen_by_digest(batch.settings(customer), digest, _new_earnings(batch, customer))
         for customer, digest in (await earnings.digests(connection, customers)).items()
     }
-    active = [customer for customer, screening in screenings.items() if screening is None]
-    histories = await earnings.histories(connection, active)
+    undecided = [customer for customer, screening in screenings.items() if screening is None]
+    histories = await earnings.histories(connection, undecided)
     updates = [
         _window_update(
             batch,
             customer,
-            window_contents(batch.settings(customer), history, _new(batch, customer)),
+            window_contents(batch.settings(customer), history, _new_earnings(batch, customer)),
         )
         for customer, history in histories.items()
     ]
     return screenings | dict(zip(histories, await windows.add(updates), strict=True))
 
 
-def _new(batch: _Batch, customer: Customer) -> list[Earning]:
+def _new_earnings(batch: _Batch, customer: Customer) -> list[Earning]:
     return [event.earning for event in batch.events[customer]]
 
 
@@ -144,7 +145,7 @@ def _window_update(
         customer=customer,
         epoch=store.epoch,
         count=rapid.count,
-        window_ms=rapid.window_seconds * MS_A_SECOND,
+        window_ms=rapid.window_seconds * MS_PER_SECOND,
         events=batch.events[customer],
         contents=contents,
     )
@@ -153,8 +154,8 @@ def _window_update(
 async def _find_suspects(
     connection: Connection, new: Sequence[EarningEvent], suspicious: set[Customer]
 ) -> Suspects:
-    """The suspicious customers who have new earnings, and those who were judged by a baseline of
-    the store that lacked a new earning."""
+    """The suspicious customers who have new earnings, and those who were judged by the store's baseline
+    before one of the new earnings entered it."""
     suspects: Suspects = {}
     times: dict[str, tuple[int, int]] = {}
     for event in new:
@@ -163,7 +164,9 @@ async def _find_suspects(
         if event.customer in suspicious:
             position = (event.at, event.transaction_id)
             suspects[event.customer] = min(position, suspects.get(event.customer, position))
-    for customer, position in (await earnings.affected_by_store(connection, times)).items():
+    for customer, position in (
+        await earnings.affected_by_store_baseline(connection, times)
+    ).items():
         suspects[customer] = min(position, suspects.get(customer, position))
     return suspects
 
@@ -210,8 +213,9 @@ async def _judge_chunk(
         {customer: batch.settings(customer) for customer in histories},
         exclude_flagged=True,
     )
-    await earnings.mark_judged_by_store(
-        connection, {customer: judgment.judged_by_store for customer, judgment in judgments.items()}
+    await earnings.mark_judged_by_store_baseline(
+        connection,
+        {customer: judgment.judged_by_store_baseline for customer, judgment in judgments.items()},
     )
     changes = {
         customer: reconcile(existing[customer], judgment.findings, contexts[customer], new_id=uuid7)
@@ -261,14 +265,14 @@ async def _delete_outdated(
     windows: Windows, batch: _Batch, suspects: Suspects, changed: Sequence[Anomaly]
 ) -> bool:
     """Delete windows before the commit that makes them outdated: the suspects' baselines may have
-    changed, by what was flagged or by earnings of an earlier day. Returns whether Redis did it."""
+    changed, by what was flagged or by earnings of an earlier day. Returns whether Redis deleted them."""
     flagged = {(anomaly.store_id, anomaly.customer_id) for anomaly in changed}
-    today = int(utc_now().timestamp()) * MS_A_SECOND // MS_A_DAY
+    today = int(utc_now().timestamp()) * MS_PER_SECOND // MS_PER_DAY
     outdated = [
         (customer, batch.store(customer).epoch)
         for customer in suspects
         if customer in flagged
-        or any(event.at // MS_A_DAY < today for event in batch.events.get(customer, ()))
+        or any(event.at // MS_PER_DAY < today for event in batch.events.get(customer, ()))
     ]
     try:
         await windows.delete(outdated)

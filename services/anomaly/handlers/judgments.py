@@ -18,7 +18,7 @@ class CustomerJudgment(Struct, frozen=True):
     """A customer's findings, and the earnings that were compared with the store's baseline."""
 
     findings: Sequence[Finding]
-    judged_by_store: Sequence[Earning]
+    judged_by_store_baseline: Sequence[Earning]
 
 
 async def judge_customers(

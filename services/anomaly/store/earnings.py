@@ -235,7 +235,7 @@ async def update_baselines(
         )
 
 
-async def mark_judged_by_store(
+async def mark_judged_by_store_baseline(
     connection: Connection, earnings: Mapping[Customer, Sequence[Earning]]
 ) -> None:
     """Record which of the customers' earnings were judged by the store's baseline, so that a late
@@ -245,7 +245,7 @@ async def mark_judged_by_store(
         await connection.execute(_MARK_JUDGED_BY_STORE, *_keys(flat))
 
 
-async def affected_by_store(
+async def affected_by_store_baseline(
     connection: Connection, new: Mapping[str, tuple[int, int]]
 ) -> dict[Customer, Position]:
     """The customers with earnings that were judged by the store's baseline before new ones entered

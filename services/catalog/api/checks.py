@@ -39,7 +39,7 @@ _REWARD_ID_RULE: Final = (
 _URL_RULE: Final = f"must be an http or https URL with up to {MAX_URL:,} characters"
 _VALUE_RULE: Final = "must have either `amount` and `currency`, or `percent`"
 _MAX_PERCENT: Final = 100
-_POSITIVE: Final = "must be over 0, with up to six decimals, and"
+_POSITIVE: Final = "must be greater than 0, have up to six decimal places, and be at most"
 
 # Line breaks and tabs may stand in text of several lines, other control characters may not.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -101,7 +101,7 @@ def _value(value: RewardValueInput, faults: Faults) -> None:
         faults.at("#/value", _VALUE_RULE)
     elif value.percent is not None:
         if not fits(value.percent, low=0, high=_MAX_PERCENT) or value.percent == 0:
-            faults.at("#/value/percent", f"{_POSITIVE} not over {_MAX_PERCENT}")
+            faults.at("#/value/percent", f"{_POSITIVE} {_MAX_PERCENT}")
     elif value.amount is None and value.currency is None:
         faults.at("#/value", _VALUE_RULE)
     else:
@@ -112,7 +112,7 @@ def _money(amount: Decimal | None, currency: str | None, faults: Faults) -> None
     if amount is None:
         faults.at("#/value/amount", "is required with `currency`")
     elif not fits(amount, low=0, high=MAX_TOTAL) or amount == 0:
-        faults.at("#/value/amount", f"{_POSITIVE} not over {MAX_TOTAL:,}")
+        faults.at("#/value/amount", f"{_POSITIVE} {MAX_TOTAL:,}")
     if currency is None:
         faults.at("#/value/currency", "is required with `amount`")
     else:

@@ -1,7 +1,8 @@
 """Pages of rewards: rendered once per revision of a store, and served from memory until it changes.
 
-Every change raises the store's revision in its own transaction. Each request reads the revision after
-it arrived, so a caller who wrote a reward reads that write from any process.
+Every change raises the store's revision in its own transaction. Each request reads the revision
+only after it has arrived, so a caller who changed a reward sees the change in the response of any
+process.
 """
 
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from services.catalog.domain import REWARD_ID, Reward
 
 # The largest page, a hundred rewards with the longest texts, takes 5 MiB. Most take 20 KiB.
 _MAX_BYTES: Final = 64 * 1024 * 1024
-# The approximate memory of an entry without its body: bounds many small pages too.
+# The approximate memory of a cached page without its body: with it, many small pages are bounded too.
 _ENTRY_BYTES: Final = 1_024
 
 
@@ -35,8 +36,8 @@ class PageRequest(Struct, frozen=True):
 
 
 class RenderedPage(Struct, frozen=True):
-    """The body of a page, the revision it shows, and the time from which it is wrong even without a
-    change, or None."""
+    """The body of a page, the revision it shows, and when it expires although no reward is changed,
+    because a reward starts or ends then; None if it does not expire."""
 
     revision: int
     until: datetime | None
@@ -111,7 +112,7 @@ class PageCache:
         self._pages: OrderedDict[PageRequest, RenderedPage] = OrderedDict()
 
     def find(self, request: PageRequest, *, revision: int, now: datetime) -> RenderedPage | None:
-        """The page of this revision, if it is still right `now`."""
+        """The page of this revision, if it is still valid at `now`."""
         rendered = self._pages.get(request)
         if rendered is None or rendered.revision != revision:
             return None

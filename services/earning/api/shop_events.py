@@ -45,7 +45,7 @@ from services.earning.handlers import shop_events
 from services.earning.handlers.shop_events import Guest, SubmittedEvent
 
 _MAX_SOURCE: Final = 255
-_ID_RULE: Final = "must have 1 to 128 characters without control characters"
+_ID_RULE: Final = "must have 1 to 128 characters, none of them control characters"
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 # By type: the event's shape, and the function that checks its bounds.

@@ -25,7 +25,7 @@ def change_status(books: Books, change: StatusChange) -> StatusChangeOutcome:
         held = books.known.held_orders.pop(account.key, [])
         is_complete = len(held) <= MAX_HELD_ORDERS
         for record in held[:MAX_HELD_ORDERS]:
-            orders.post_held(books, record, account)
+            orders.post_held_order(books, record, account)
     changed = account.suspended != change.suspended and is_complete
     if changed:
         account.suspended = change.suspended

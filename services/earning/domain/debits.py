@@ -27,7 +27,9 @@ def find_refusal(
     if not account.exists:
         return NotFound("There is no such customer in this store.")
     if programs.default is None:
-        return ProgramInactive("The store has no active loyalty program, so nothing is redeemed.")
+        return ProgramInactive(
+            "The store has no active loyalty program, so nothing can be redeemed."
+        )
     if account.suspended:
         return AccountSuspended(f"The account of {account.customer_id} is suspended.")
     if min_tier is not None and not holds_tier(programs.default, account.lifetime, min_tier):

@@ -30,10 +30,10 @@ def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
 
 
 def _count_or_skip(books: Books, order: Order, account: Account) -> OrderRecord:
-    program = books.programs(order.store_id).select(order.program_id, order.currency)
-    if not isinstance(program, Program):
-        return _record(books, order, account, "skipped", skip_reason=program)
-    entry = _enter(books, order, account, program)
+    choice = books.programs(order.store_id).select(order.program_id, order.currency)
+    if not isinstance(choice, Program):
+        return _record(books, order, account, "skipped", skip_reason=choice)
+    entry = _enter(books, order, account, choice)
     record = _record(books, order, account, "counted", entry=entry)
     for refund in books.known.waiting_refunds.pop(order.key, []):
         refunds.count_waiting(books, refund, record, account)
@@ -44,7 +44,9 @@ def _enter(books: Books, order: Order, account: Account, program: Program) -> En
     tier = tier_of(program, account.lifetime)
     points = program.price(order.total, tier)
     if points > MAX_ORDER_POINTS:
-        detail = f"The order is worth {points:,} points; one order may earn {MAX_ORDER_POINTS:,}."
+        detail = (
+            f"The order is worth {points:,} points; an order may earn at most {MAX_ORDER_POINTS:,}."
+        )
         raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
     if points == 0:
         return None
@@ -92,8 +94,8 @@ def _record(
     return record
 
 
-def post_held(books: Books, record: OrderRecord, account: Account) -> None:
-    """Post a held order, at the tier and by the program in force now."""
+def post_held_order(books: Books, record: OrderRecord, account: Account) -> None:
+    """Post a held order, with the program and the tier that apply now."""
     order = Order(
         store_id=record.store_id,
         customer_id=account.customer_id,
@@ -107,5 +109,5 @@ def post_held(books: Books, record: OrderRecord, account: Account) -> None:
     try:
         _count_or_skip(books, order, account)
     except (Conflict, InvalidRequest):
-        # No retry could post it. Recorded as skipped, it is not lost.
+        # A retry would fail as well; recorded as skipped, the order is not lost.
         _record(books, order, account, "skipped", skip_reason="not_postable")

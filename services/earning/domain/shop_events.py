@@ -21,10 +21,10 @@ _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 _MAX_AHEAD: Final = timedelta(hours=24)
 
 _MONEY_RULE: Final = (
-    "must be from 0 to 1,000,000,000,000 with up to six decimals, without a sign, and as a number "
-    "without an exponent beyond 30"
+    "must be from 0 to 1,000,000,000,000, without a sign, and with up to six decimal places; the "
+    "exponent of a JSON number must be from -30 to 30"
 )
-_ID_RULE: Final = "must have 1 to 128 characters without control characters"
+_ID_RULE: Final = "must have 1 to 128 characters, none of them control characters"
 
 
 class OutOfBounds(ValueError):
@@ -95,7 +95,7 @@ def _read_id(shop_id: ShopId, field: str) -> str:
 
 def _read_time(time: datetime, field: str, *, now: datetime) -> datetime:
     _check(time >= _EARLIEST, f"{field}: must not be before 1970-01-02")
-    _check(time <= now + _MAX_AHEAD, f"{field}: must not be more than 24 hours ahead")
+    _check(time <= now + _MAX_AHEAD, f"{field}: must not be more than 24 hours in the future")
     return truncate(time)
 
 

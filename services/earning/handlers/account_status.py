@@ -23,7 +23,7 @@ async def change_status(
     transactions as they need. Raises NotFound or IdempotencyKeyReused."""
     change = _status_change(write, customer_id)
 
-    async def render_written(
+    async def render_after_write(
         connection: Connection, results: Sequence[Result]
     ) -> StoredResponse | None:
         (result,) = results
@@ -35,7 +35,7 @@ async def change_status(
         return render(await read_status(connection, *result.account.key))
 
     while True:
-        request = PostingRequest([change], write.claim, render_written=render_written)
+        request = PostingRequest([change], write.claim, render_after_write=render_after_write)
         # Alone in its transaction: the response reads what was written, and must not show what a
         # later request of the same batch wrote.
         result = await group_commit.submit(request, weight=group_commit.max_weight)

@@ -37,23 +37,23 @@ Result = Outcome | WhaleError
 NewResponses = dict[Claim, StoredResponse]
 
 Render = Callable[[Sequence[Result]], StoredResponse]
-RenderWritten = Callable[[Connection, Sequence[Result]], Awaitable[StoredResponse | None]]
+RenderAfterWrite = Callable[[Connection, Sequence[Result]], Awaitable[StoredResponse | None]]
 
 
 class PostingRequest(Struct, frozen=True):
     """Postings that share one response.
 
-    `render` makes the response from the results alone. `render_written` is for a response that also
-    reads what the transaction wrote; it returns None if more transactions have to follow. Either may
-    raise a WhaleError, and the request is refused with it. With a `claim`, the response is stored
-    under its key in the same transaction; a request that has no response yet claims the key with
-    its first transaction. `traceparent` is that of the HTTP request.
+    `render` makes the response from the results alone. `render_after_write` may also read what the
+    transaction wrote; it returns None if more transactions have to follow. Either may raise
+    a WhaleError, and the request is refused with it. With a `claim`, the response is stored under its
+    key in the same transaction; a request that has no response yet claims the key with its first
+    transaction. `traceparent` is that of the HTTP request.
     """
 
     postings: Sequence[Posting]
     claim: Claim | None = None
     render: Render | None = None
-    render_written: RenderWritten | None = None
+    render_after_write: RenderAfterWrite | None = None
     traceparent: str = field(default_factory=tracing.current)
 
 
@@ -95,30 +95,30 @@ async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> l
         stored = await idempotency.find(
             connection, [request.claim for request in requests if request.claim is not None]
         )
-        claimed_before = frozenset(stored.responses)
+        stored_keys = frozenset(stored.responses)
         outcomes, new_responses, events = _fold(books, requests, stored)
         await ledger.write(connection, books, events)
-        for place, request in enumerate(requests):
-            if request.render_written is not None:
-                outcomes[place] = await _render_written(
-                    connection, request, outcomes[place], stored, new_responses
+        for index, request in enumerate(requests):
+            if request.render_after_write is not None:
+                outcomes[index] = await _render_after_write(
+                    connection, request, outcomes[index], stored, new_responses
                 )
-        await _store_responses(connection, new_responses, claimed_before)
+        await _store_responses(connection, new_responses, stored_keys)
     return outcomes
 
 
-async def _render_written(
+async def _render_after_write(
     connection: Connection,
     request: PostingRequest,
     outcome: RequestOutcome,
     stored: StoredResponses,
     new_responses: NewResponses,
 ) -> RequestOutcome:
-    """Complete the result of a request whose response reads what was written."""
+    """Render the response of a request that has `render_after_write`; others are unchanged."""
     if (
         isinstance(outcome, WhaleError)
         or outcome.response is not None
-        or request.render_written is None
+        or request.render_after_write is None
     ):
         return outcome
     # A duplicate earlier in this batch may have its response by now.
@@ -126,7 +126,7 @@ async def _render_written(
     if response is not None and not response.is_in_progress:
         return PostingResult(response=response)
     try:
-        response = await request.render_written(connection, outcome.results)
+        response = await request.render_after_write(connection, outcome.results)
     except WhaleError as refusal:
         return refusal
     if request.claim is not None:
@@ -136,10 +136,10 @@ async def _render_written(
 
 
 async def _store_responses(
-    connection: Connection, responses: NewResponses, claimed_before: frozenset[tuple[str, str]]
+    connection: Connection, responses: NewResponses, stored_keys: frozenset[tuple[str, str]]
 ) -> None:
-    """Store the responses; for a key claimed by an earlier transaction, in place of its claim."""
-    claimed = {claim for claim in responses if (claim.store_id, claim.key) in claimed_before}
+    """Store the responses. If an earlier transaction claimed the key, the response replaces that claim."""
+    claimed = {claim for claim in responses if (claim.store_id, claim.key) in stored_keys}
     completed = [claim for claim in claimed if not responses[claim].is_in_progress]
     await idempotency.release(connection, [(claim.store_id, claim.key, b"") for claim in completed])
     await idempotency.store(
@@ -158,7 +158,7 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     in_force = await programs.lock_and_read(connection, {posting.store_id for posting in postings})
     account_keys = {(posting.store_id, posting.customer_id) for posting in postings}
     accounts = await ledger.lock_accounts(connection, account_keys)
-    # Most postings are orders, so the other kinds are searched among the rest only.
+    # Most postings are orders: the other kinds are looked for in the rest, not in all postings.
     orders_to_post = {posting.key for posting in postings if isinstance(posting, Order)}
     rest = [posting for posting in postings if not isinstance(posting, Order)]
     reactivated = [
@@ -184,7 +184,7 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
         ],
     )
     refunds = [posting for posting in rest if isinstance(posting, Refund)]
-    # Refunds and voids depend on their orders; orders that post now depend on their waiting refunds.
+    # Refunds and voids need their orders; orders that are posted now need the refunds waiting for them.
     order_keys = orders_to_post.union(
         ((refund.store_id, refund.order_id) for refund in refunds),
         (award.order for award in awards.values() if award.order is not None),
@@ -206,7 +206,7 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     new = account_keys - accounts.keys()
     if new and await ledger.lock_accounts(connection, new):
         # An account that does not exist cannot be locked. If one exists by now, the transaction that
-        # created it may have written orders that were read above as another customer's.
+        # created it may have written orders: read above, they would seem to belong to another customer.
         raise ConcurrentWrite
     return known
 

@@ -140,7 +140,7 @@ class V1(Struct, frozen=True):
         await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)
         if route is None:
             raise MethodNotAllowed(
-                f"This path takes {' and '.join(methods)}.", allow=tuple(methods)
+                f"This path supports only {' and '.join(methods)}.", allow=tuple(methods)
             )
         return route
 

@@ -117,7 +117,7 @@ def check_redeem(request: RedeemRequest, faults: Faults) -> None:
     """The bounds of a redemption."""
     checks.customer_id(request.customer_id, faults, at="#/customer_id")
     if not OTHER_ID.fullmatch(request.reward_id):
-        faults.at("#/reward_id", "must have 1 to 128 characters without control characters")
+        faults.at("#/reward_id", "must have 1 to 128 characters, none of them control characters")
     if request.points_cost is not None:
         checks.whole(request.points_cost, faults, at="#/points_cost", low=1, high=MAX_COST)
 

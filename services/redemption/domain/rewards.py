@@ -63,7 +63,7 @@ def find_refusal(
     limit = reward.per_customer_limit
     if limit is not None and usage.by_customer >= limit:
         return RewardUnavailable(
-            f"The customer has already redeemed this reward as often as its limit of {limit:,} allows.",
+            f"The customer has reached this reward's limit of {limit:,} per customer.",
             reason="limit_reached",
         )
     if reward.stock is not None and usage.in_use >= reward.stock:

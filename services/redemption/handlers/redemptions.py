@@ -41,8 +41,8 @@ from services.redemption.handlers.resources import Resources
 from services.redemption.store import redemptions
 from services.redemption.store.redemptions import RedemptionFilter
 
-# A reservation that the sweeper released while its debit was on the way is made again. That takes a
-# delay of seconds, so several in a row mean a ledger in trouble.
+# If the sweeper releases a reservation while its debit is in flight, the reward is reserved again. That
+# can only happen after seconds of delay: several times in a row, the ledger is in trouble.
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such redemption in this store."
 
@@ -72,7 +72,7 @@ async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) ->
 async def redeem(
     resources: Resources, write: Write[RedeemRequest], render: Render
 ) -> StoredResponse:
-    """Redeem a reward; returns the response with the transaction.
+    """Redeem a reward; returns the response, which shows the ledger transaction.
 
     Raises the refusals of the API, each of which changed nothing, and Unavailable where the outcome is
     not known yet: it is settled soon, and a retry with the same key gets it.
@@ -80,7 +80,7 @@ async def redeem(
     for _ in range(_ATTEMPTS):
         result = await _reserve(resources, write)
         redemption = result.redemption
-        # The key may stand for another kind of write, whose response is stored.
+        # None if the key belongs to another kind of write, whose response was stored with it.
         if redemption is None:
             assert result.response is not None
             return result.response
@@ -117,18 +117,19 @@ async def _complete(
 ) -> Redemption | None:
     """Debit and confirm a reservation; None where it was released in the meantime. Raises the ledger's
     refusal after releasing the reservation."""
-    debited = await resources.ledger.debit(redemption, caller)
-    if isinstance(debited, WhaleError):
+    debit_state = await resources.ledger.debit(redemption, caller)
+    if isinstance(debit_state, WhaleError):
         await _release(resources, redemption)
-        raise debited
-    return await conclude(resources, redemption, debited)
+        raise debit_state
+    return await conclude(resources, redemption, debit_state)
 
 
 async def conclude(
-    resources: Resources, redemption: Redemption, debited: DebitState
+    resources: Resources, redemption: Redemption, debit_state: DebitState
 ) -> Redemption | None:
-    """Confirm a reservation that the ledger debited. Release one that it never will; returns None."""
-    entry = debited.transaction
+    """Confirm the reservation if the ledger debited it. If it never will, release the reservation and
+    return None."""
+    entry = debit_state.transaction
     if entry is None:
         await _release(resources, redemption)
         return None
@@ -160,32 +161,32 @@ async def cancel(
     begin = BeginCancel(
         id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
     )
-    # The first effect carries the claim: from now on the reward cannot be used, and no other request
-    # can use the key.
+    # The first transaction writes the claim: from then on the reward cannot be used, and no other
+    # request can use the key.
     result = await resources.group_commit.submit(ActionRequest(begin, write.claim))
     redemption = _redemption_in(result)
     if redemption.status == "cancelling":
-        debited = await resources.ledger.cancel(redemption, write.caller)
-        step = end_cancel(redemption, debited)
+        debit_state = await resources.ledger.cancel(redemption, write.caller)
+        step = end_cancel(redemption, debit_state)
         redemption = _redemption_in(await resources.group_commit.submit(ActionRequest(step)))
-        if isinstance(debited, WhaleError):
-            raise debited
+        if isinstance(debit_state, WhaleError):
+            raise debit_state
     return replace(render(redemption), replayed=result.replayed)
 
 
 def end_cancel(
-    redemption: Redemption, debited: DebitState | WhaleError
+    redemption: Redemption, debit_state: DebitState | WhaleError
 ) -> FinishCancel | AbandonCancel:
     """The last step of a cancellation: the ledger has returned the points, or refuses to."""
-    kind = AbandonCancel if isinstance(debited, WhaleError) else FinishCancel
+    kind = AbandonCancel if isinstance(debit_state, WhaleError) else FinishCancel
     return kind(id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id)
 
 
 async def use(
     resources: Resources, write: Write[bytes], redemption_id: str, render: Render
 ) -> StoredResponse:
-    """Record that the shop fulfilled the redemption. Raises NotFound, or Conflict where its state
-    forbids it."""
+    """Record that the shop fulfilled the redemption. Raises NotFound, or Conflict if its state
+    does not allow it."""
     stored = await _find_response(resources, write.claim)
     if stored is not None:
         return stored
@@ -197,8 +198,8 @@ async def use(
 
 
 async def _find_response(resources: Resources, claim: Claim | None) -> StoredResponse | None:
-    """The response to an earlier request with the key. None without one, and while that request is in
-    progress: this one then continues it."""
+    """The response to an earlier request with the key. None if there was no such request, or if it is
+    still in progress: the caller then continues it."""
     if claim is None:
         return None
     async with transaction(resources.batches) as connection:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.anomaly.domain.earnings import MS_A_DAY, MS_A_SECOND, Earning
+from services.anomaly.domain.earnings import MS_PER_DAY, MS_PER_SECOND, Earning
 
 # 2026-03-10T12:00:00Z
 NOON = 1_773_144_000_000
@@ -10,7 +10,7 @@ NOON = 1_773_144_000_000
 
 def earning(points: int = 500, *, second: float = 0, day: int = 0, **changes: object) -> Earning:
     """An earning `second` seconds after noon, `day` days later; its id is its time and points."""
-    at = NOON + int(second * MS_A_SECOND) + day * MS_A_DAY
+    at = NOON + int(second * MS_PER_SECOND) + day * MS_PER_DAY
     plain: dict[str, object] = {"id": f"{at}-{points}", "points": points, "at": at}
     return Earning(**(plain | changes))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from libs.contracts.anomalies import AnomalySettings
 from services.anomaly.domain.deviation import day_limit
-from services.anomaly.domain.earnings import MS_A_SECOND, Earning, RecordedEarning
+from services.anomaly.domain.earnings import MS_PER_SECOND, Earning, RecordedEarning
 from services.anomaly.domain.screening import Screening
 
 
@@ -12,7 +12,7 @@ def screening_of(
     settings: AnomalySettings, history: Sequence[RecordedEarning], new: Sequence[Earning]
 ) -> Screening:
     """The screening of the `new` earnings, in their order of arrival, after `history`."""
-    window_ms = settings.rapid_earning.window_seconds * MS_A_SECOND
+    window_ms = settings.rapid_earning.window_seconds * MS_PER_SECOND
     recorded = [one.earning for one in history]
     everything = [*recorded, *new]
     day = max(one.day for one in everything)

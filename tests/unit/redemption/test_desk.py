@@ -186,7 +186,7 @@ def test_the_last_one_and_the_first_moment_are_available(state: dict[str, Any]) 
 def test_a_batch_sees_what_it_reserved_itself() -> None:
     counter = desk(stock=2, per_customer_limit=1)
     counter.apply(reserve())
-    with pytest.raises(WhaleError, match="as often as its limit"):
+    with pytest.raises(WhaleError, match="reached this reward's limit"):
         counter.apply(reserve())
     counter.apply(reserve(customer_id="cust_2"))
     with pytest.raises(WhaleError, match="out of stock"):
