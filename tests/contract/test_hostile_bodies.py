@@ -174,7 +174,7 @@ async def test_no_corrupted_body_causes_an_internal_error(shop: Shop, keys: list
 @pytest.mark.parametrize(
     ("value", "detail"),
     [
-        ("[" * 64 + "]" * 64, "nested over 64 levels"),
+        ("[" * 64 + "]" * 64, "nested more than 64 levels deep"),
         ("1e31", "exponent"),
         ("1e-31", "exponent"),
         ("1E+1000000", "exponent"),
