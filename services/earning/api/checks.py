@@ -120,4 +120,6 @@ def _perks(perks: Sequence[str], faults: Faults, *, at: str) -> None:
 
 def _positive(value: Decimal, faults: Faults, *, at: str, highest: int) -> None:
     if not fits(value, low=0, high=highest) or value == 0:
-        faults.at(at, f"must be greater than 0, have up to six decimal places, and be at most {highest:,}")
+        faults.at(
+            at, f"must be greater than 0, have up to six decimal places, and be at most {highest:,}"
+        )
