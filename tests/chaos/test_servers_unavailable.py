@@ -21,11 +21,20 @@ async def test_awards_go_on_while_kafka_is_unavailable_and_are_published_later_i
         assert response.status == 201
         await asyncio.sleep(0.05)
     await eventually(lambda: kafka.is_available(shop.stack.kafka), within_seconds=60, every=0.5)
-    events = await shop.read_events("points.earned", count=31, seconds=60)
-    new = list(dict.fromkeys(event["sequence"] for event, _ in events))
-    assert new == list(range(1, 32))
+    assert await distinct_sequences(shop, 31) == list(range(1, 32))
     await shop.publish(shop.order("o1"))
     await shop.balance_becomes(31 + 500)
+
+
+async def distinct_sequences(shop: Shop, count: int) -> list[int]:
+    """The first `count` different sequences, in the order in which they were published. A batch that
+    was in flight when Kafka died may be published twice."""
+    for published in range(count, 2 * count):
+        events = await shop.read_events("points.earned", count=published, seconds=60)
+        sequences = list(dict.fromkeys(event["sequence"] for event, _ in events))
+        if len(sequences) == count:
+            break
+    return sequences
 
 
 async def test_postgres_killed_under_load_loses_and_doubles_nothing(shop: Shop) -> None:
