@@ -79,7 +79,7 @@ async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     write = write_of_bytes(request, store_id, body)
     resources = resources_of(request)
     response = await shop_events.publish_events(
-        resources.batches,
+        resources.write_engine,
         resources.publish,
         write,
         events,

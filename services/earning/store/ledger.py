@@ -281,9 +281,11 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 
 async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
     """Write the entries and records of a batch; raises ConcurrentWrite if a concurrent transaction was first."""
-    touched = books.touched.values()
-    await _create_accounts(connection, [account for account in touched if account.id is None])
-    await _update_accounts(connection, [account for account in touched if account.ctid is not None])
+    accounts = books.accounts_to_write.values()
+    await _create_accounts(connection, [account for account in accounts if account.id is None])
+    await _update_accounts(
+        connection, [account for account in accounts if account.ctid is not None]
+    )
     await _insert_entries(connection, books.entries)
     await _record_orders(connection, books)
     await _record_refunds(connection, books.refunds)
