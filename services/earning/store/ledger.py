@@ -1,6 +1,6 @@
 """One batch of the ledger in PostgreSQL: locks and reads its accounts, writes its entries and records.
 
-Every statement is set-based, whatever the size of the batch. Locks are taken in one order: the
+The number of statements is the same whatever the size of the batch. Locks are taken in one order: the
 stores' programs, the accounts by id, and then, by writing them, the natural keys in sorted order. So
 batches wait for each other and never deadlock. If a concurrent transaction wrote a natural key
 first, too few rows are written or the key exists already; the batch starts over and finds the key.
