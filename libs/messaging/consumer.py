@@ -43,7 +43,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_records: int = 2_000
     # How long the broker holds an empty fetch open. It responds immediately once there is a record,
     # so a long wait costs no latency and saves an idle system most of its fetches.
-    fetch_max_wait_ms: int = 2_000
+    fetch_max_wait_ms: int = 5_000
     # A background consumer lets records collect for this long after each batch, since every batch
     # costs a transaction, however small it is. Below the 100 ms for which aiokafka holds back
     # further fetches of a partition that is not drained.
@@ -118,7 +118,7 @@ class BatchConsumer(Generic[E]):
             batch_timeout_ms=_SLEEP_MS,
             max_poll_interval_ms=self._policy.max_poll_interval_ms,
             session_timeout_ms=self._policy.session_timeout_ms,
-            heartbeat_interval_ms=self._policy.session_timeout_ms // 4,
+            heartbeat_interval_ms=self._policy.session_timeout_ms // 3,
             fetch_max_wait_ms=self._policy.fetch_max_wait_ms,
             parser=_parse,
             decoder=_decode,
