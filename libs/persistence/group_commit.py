@@ -79,10 +79,13 @@ class GroupCommit(Generic[Request, Result]):
         """Whether a request was submitted within the last second."""
         return time.monotonic() - self._submitted_at < _RECENT_SECONDS
 
-    async def yield_to_requests(self) -> None:
-        """Let queued requests run first; a background task calls this between its steps."""
-        if self._worker is not None and not self._worker.done():
-            await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
+    async def yield_to_requests(self) -> bool:
+        """Let queued requests run first; a background task calls this between its steps. Returns
+        whether there were any."""
+        if self._worker is None or self._worker.done():
+            return False
+        await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
+        return True
 
     async def start(self) -> None:
         """Do nothing: the first request starts the worker."""

@@ -29,7 +29,7 @@ from tools.stack.state import State
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXTERNAL_SERVERS_SECONDS: Final = 5.0
 # A deleted topic is recreated within this time.
-_TOPICS_SECONDS: Final = 2.0
+_TOPICS_SECONDS: Final = 5.0
 
 
 class Supervisor:

@@ -1,5 +1,6 @@
 """The only path that changes balances: a batch of postings in one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -96,7 +97,7 @@ async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> l
             connection, [request.claim for request in requests if request.claim is not None]
         )
         stored_keys = frozenset(stored.responses)
-        outcomes, new_responses, events = _fold(books, requests, stored)
+        outcomes, new_responses, events = await _fold(books, requests, stored)
         await ledger.write(connection, books, events)
         for index, request in enumerate(requests):
             if request.render_after_write is not None:
@@ -213,10 +214,11 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     return known
 
 
-def _fold(
+async def _fold(
     books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
 ) -> tuple[list[RequestOutcome], NewResponses, list[EncodedEvent]]:
-    """A result for each request, the responses to store, and the events to publish."""
+    """A result for each request, the responses to store, and the events to publish. The event loop
+    serves HTTP requests between requests of several postings."""
     outcomes: list[RequestOutcome] = []
     new_responses: NewResponses = {}
     events: list[EncodedEvent] = []
@@ -224,6 +226,8 @@ def _fold(
         first_entry = len(books.entries)
         outcomes.append(_fold_request(books, request, stored, new_responses))
         events += build_events(books.entries[first_entry:], traceparent=request.traceparent)
+        if len(request.postings) > 1:
+            await asyncio.sleep(0)
     return outcomes, new_responses, events
 
 
