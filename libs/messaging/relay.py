@@ -1,7 +1,7 @@
 """The relay: publishes the outbox in order, at least once, and removes the published rows.
 
-The outbox of a service is divided into lanes, and each lane has one active relay, whatever the
-number of processes: the relay that holds the lane's advisory lock. Rows are read in the order of
+The outbox of a service is divided into lanes. Each lane has exactly one active relay, no matter how
+many processes run: the one that holds the lane's advisory lock. Rows are read in the order of
 their ids, never from a saved offset: transactions do not commit in the order of their ids, and a row
 that commits late must not be skipped. Within a partition, a batch is sent only after the broker has
 acknowledged the previous batch, so that a failure cannot reorder a customer's events.

@@ -1,4 +1,4 @@
-"""Group commit: concurrent requests share one transaction, and a single request is not delayed.
+"""Group commit: concurrent requests share one transaction, and a request that arrives alone is not delayed.
 
 While a batch runs, requests queue up; they become the next batch as soon as it ends. Each caller
 gets its own result. A batch that fails with an error that is not transient is split in halves until
