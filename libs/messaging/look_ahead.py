@@ -166,8 +166,7 @@ class _FairShare:
         self._closed[partition].clear()
 
     def closed_everywhere(self) -> AbstractSet[bytes]:
-        """The stores that are closed in every partition: their records need not be read, whichever
-        partition they are in."""
+        """The stores that are closed in every partition: none of their records need be read."""
         return set.intersection(*self._closed.values()) if self._closed else set()
 
     def closed_stores(self, partition: TopicPartition) -> AbstractSet[bytes]:
