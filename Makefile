@@ -13,6 +13,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS := $(PY) -m tools
 TEST_PROCESSES ?= 3
+SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 
 # The JavaScript client is built and tested only where Node.js is installed.
 JS := libs/whale-js
@@ -92,12 +93,15 @@ format: $(VENV)/dev ## format the code
 docs: $(VENV)/dev ## write the generated reference: [RECORD=1] records its examples from the running stack
 	@$(TOOLS) docs $(if $(RECORD),--record)
 
+# The tools need everything that any service needs, so their versions are everybody's. Images have
+# nothing that is in unused.txt.
 requirements: $(VENV)/dev ## pin the newest compatible versions of all packages
-	@for set in "services" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality"; do set -- $$set; \
+	@for set in "tools --group tools --excludes requirements/services/unused.txt" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
+	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes requirements/services/unused.txt"); do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
-	$$([ $$1 = services ] || echo -c requirements/services.txt); done
+	$$([ $$1 = tools ] || echo -c requirements/tools.txt); done
 
 clean: ## remove the installed packages; the stack's data stays
 	@rm -rf $(VENV)
