@@ -107,7 +107,7 @@ def _compare(console: Console, purchases: Sequence[Purchase], ledger: LedgerSnap
     if len(ledger.balances) > len(balances):
         console.print(
             f"The store holds {len(ledger.balances):,} customers: an earlier run posted more. "
-            "`make reset` deletes them."
+            "`make reset` deletes them, or with containers `make compose-down DATA=delete`."
         )
     return 0 if exact else 1
 

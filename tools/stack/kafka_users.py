@@ -43,6 +43,11 @@ async def create_users(
 ) -> None:
     """Create a user per entry of `passwords`, or set the password of an existing one, for the
     mechanism of `security`. Raises StackError."""
+    if security.kafka_sasl_mechanism not in _MECHANISMS:
+        raise StackError(
+            f"Users cannot be created for the mechanism {security.kafka_sasl_mechanism}: use SCRAM, or "
+            "create them yourself and pass --no-kafka-users."
+        )
     number, digest = _MECHANISMS[security.kafka_sasl_mechanism]
     credentials: list[Any] = []
     for name, password in passwords.items():
