@@ -38,8 +38,8 @@ status: $(VENV)/stack ## each process: its state, pid, address; each consumer: i
 restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
 	@$(TOOLS) restart $(SERVICE)
 
-logs: $(VENV)/stack ## the last lines of every log
-	@$(TOOLS) logs
+logs: $(VENV)/stack ## the last lines of every log, or what is logged about a request: [REQUEST=req_…]
+	@$(TOOLS) logs $(if $(REQUEST),--request "$(REQUEST)")
 
 key: $(VENV)/stack ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
 	@test -n "$(STORE)" || { echo "STORE is missing: make key STORE=store_x"; exit 1; }

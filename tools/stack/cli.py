@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from tools.stack import config, control, lag, report, seed, services, state
+from tools.stack import logs as stack_logs
 from tools.stack.config import DEMO_KEY, ROOT, Settings
 from tools.stack.errors import StackError, explain
 from tools.stack.health import RESPONSE_SECONDS, Probe
@@ -37,9 +38,11 @@ def register(commands: Any) -> None:
         ("down", down, "stop the local stack; its data stays"),
         ("reset", reset, "stop the local stack and delete its data"),
         ("status", status, "each process: its state, pid, address; each consumer: its lag"),
-        ("logs", logs, "the last lines of every log"),
     ):
         commands.add_parser(name, help=description).set_defaults(run=run)
+    logging = commands.add_parser("logs", help="the last lines of every log")
+    logging.add_argument("--request", help="only the lines of the request with this id")
+    logging.set_defaults(run=logs)
     restarting = commands.add_parser("restart", help="restart the services, or one process")
     restarting.add_argument("service", nargs="?", help="a service, or postgres, redis or kafka")
     restarting.set_defaults(run=restart)
@@ -243,15 +246,20 @@ def restart(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def logs(_arguments: argparse.Namespace) -> int:
-    """Print the last lines of every log, the newest file last."""
+def logs(arguments: argparse.Namespace) -> int:
+    """Print the last lines of every log, or with `--request` the lines of that request."""
     folder = config.settings().folder / "logs"
-    files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        print("There are no logs yet.")
-    for path in files:
-        print(f"── {path}")
-        print("\n".join(path.read_text(errors="replace").splitlines()[-20:]))
+    if arguments.request is None:
+        print("\n".join(stack_logs.last_lines(folder)) or "There are no logs yet.")
+        return 0
+    lines = stack_logs.lines_of_request(folder, arguments.request)
+    if not lines:
+        raise StackError(
+            f"No line in {folder} is about the request {arguments.request}. Requests that succeeded "
+            "are not logged, old lines are deleted, and of requests without a valid key only 10 a "
+            "second are logged."
+        )
+    print("\n".join(lines))
     return 0
 
 
