@@ -197,6 +197,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "reward_id": OTHER_ID,
         "points_cost": _COST,
     },
+    rewards.UseRequest: {"code": text(rewards.MAX_CODE)},
     anomalies.AnomalyPatch: {"note": _REASON},
     **{
         detector: {name: _parameter(bound) for name, bound in bounds.items()}

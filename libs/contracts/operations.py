@@ -109,6 +109,7 @@ PAGE: Final = (
 
 _CUSTOMER: Final = _subject("The customer's id in the shop.", CUSTOMER_ID)
 _CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)
+_ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)
 _PROGRAM: Final = _subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = _subject("The id of a transaction, `txn_…`.")
 _REWARD: Final = _subject("The id of a reward, `rwd_…`.")
@@ -276,6 +277,7 @@ OPERATIONS: Final = (
             ),
             _moment("created_after", "Posted at this time or later."),
             _moment("created_before", "Posted at this time or earlier."),
+            _ORDER_FILTER,
         ),
         response=api.Transaction,
         listed=True,
@@ -388,6 +390,11 @@ OPERATIONS: Final = (
                 "without this filter they are not listed.",
                 *("reserved", "confirmed", "used", "cancelling", "cancelled", "released"),
             ),
+            Parameter(
+                "code",
+                "Only the redemption with this code, in any case, with or without hyphens.",
+                {"type": "string"},
+            ),
         ),
         response=rewards.Redemption,
         listed=True,
@@ -421,6 +428,17 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Mark a redemption as used: the customer has received the reward.",
         subject=_REDEMPTION,
+        response=rewards.Redemption,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="useRedemptionByCode",
+        method="POST",
+        path="loyalty/redemptions/use",
+        owner="redemption",
+        scope="redeem",
+        summary="Mark the redemption with a code as used: the customer has received the reward.",
+        request=rewards.UseRequest,
         response=rewards.Redemption,
         errors=("conflict",),
     ),

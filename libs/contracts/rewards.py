@@ -12,6 +12,8 @@ from libs.contracts.numbers import Exact, Money
 RewardType = Literal["discount", "shipping", "credit", "perk"]
 RedemptionStatus = Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"]
 
+# Room for blanks and hyphens: a code has 16 symbols.
+MAX_CODE: Final = 64
 MAX_COST: Final = 10**12
 MAX_STOCK: Final = 10**9
 MAX_PER_CUSTOMER: Final = 10**6
@@ -111,6 +113,12 @@ class RedeemRequest(Request, frozen=True, kw_only=True):
     customer_id: str
     reward_id: str
     points_cost: int | None = None
+
+
+class UseRequest(Request, frozen=True, kw_only=True):
+    """Use the redemption with this code, as a customer shows it or a person types it."""
+
+    code: str
 
 
 class RedeemAnswer(Response, frozen=True, kw_only=True):

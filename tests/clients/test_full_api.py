@@ -76,6 +76,9 @@ async def test_a_used_redemption_cannot_be_cancelled(whale: Caller) -> None:
     used = await whale("loyalty.redemptions.use", redemption_id)
     assert used["status"] == "used"
     assert await whale("loyalty.redemptions.use", redemption_id) == used
+    assert await whale("loyalty.redemptions.use_code", redeemed["code"]) == used
+    by_code = await whale("loyalty.redemptions.list", code=redeemed["code"])
+    assert by_code["data"] == [used]
     assert (await whale.error("loyalty.redemptions.cancel", redemption_id)).kinds[0] == "Conflict"
     listed = await whale("loyalty.redemptions.list", customer_id="cust_1", status="used")
     assert listed["data"] == [used]

@@ -193,6 +193,7 @@ async def _redemption(recorder: Recorder) -> None:
     await recorder.call("getRedemption", subject=first["redemption_id"])
     await recorder.call("listRedemptions", query=f"?customer_id={CUSTOMER}")
     await recorder.call("useRedemption", subject=first["redemption_id"])
+    await recorder.call("useRedemptionByCode", {"code": first["code"]})
     await recorder.call("cancelRedemption", subject=second["redemption_id"])
     future = {**reward, "name": "Early Access", "starts_at": "2100-01-01T00:00:00Z"}
     not_started = await recorder.call("createReward", future)

@@ -187,6 +187,14 @@ export class Redemptions extends Resource {
     const path = `loyalty/redemptions/${segment(redemptionId)}/use`;
     return this.transport.send(write("POST", path, undefined, options));
   }
+
+  /**
+   * Mark the redemption with this code as used. Throws NotFound for a code of no redemption; its message says
+   * whether the code is mistyped.
+   */
+  async useCode(code: string, options?: RequestOptions): Promise<Redemption> {
+    return this.transport.send(write("POST", "loyalty/redemptions/use", { code }, options));
+  }
 }
 
 export class Loyalty extends Resource {

@@ -173,6 +173,7 @@ export interface TransactionQuery extends PageQuery {
   type?: TransactionType;
   created_after?: Moment;
   created_before?: Moment;
+  order_id?: string;
 }
 
 /** UTC days, inclusive: `2026-03-10`. */
@@ -269,6 +270,8 @@ export interface Redemption {
 export interface RedemptionQuery extends PageQuery {
   customer_id?: string;
   status?: RedemptionStatus;
+  /** The code that a customer shows, in any case, with or without hyphens. */
+  code?: string;
 }
 
 /** Suspicious earnings; `evidence` holds the numbers that the detector compared. */

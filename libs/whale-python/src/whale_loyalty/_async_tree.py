@@ -53,6 +53,7 @@ class AsyncRedemptions(AsyncResource):
     retrieve = async_call(rewards.retrieve_redemption)
     cancel = async_call(rewards.cancel)
     use = async_call(rewards.use)
+    use_code = async_call(rewards.use_code)
 
 
 class AsyncLoyalty(AsyncResource):

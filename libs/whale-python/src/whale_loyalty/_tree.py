@@ -53,6 +53,7 @@ class Redemptions(Resource):
     retrieve = call(rewards.retrieve_redemption)
     cancel = call(rewards.cancel)
     use = call(rewards.use)
+    use_code = call(rewards.use_code)
 
 
 class Loyalty(Resource):
