@@ -110,6 +110,7 @@ PAGE: Final = (
 _CUSTOMER: Final = _subject("The customer's id in the shop.", CUSTOMER_ID)
 _CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)
 _ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)
+_LETTER: Final = _subject("The id of a dead letter, `dl_…`.")
 _PROGRAM: Final = _subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = _subject("The id of a transaction, `txn_…`.")
 _REWARD: Final = _subject("The id of a reward, `rwd_…`.")
@@ -209,6 +210,47 @@ OPERATIONS: Final = (
         batch="events",
         response=intake.EventsAnswer,
         status=202,
+    ),
+    Operation(
+        id="listOrders",
+        method="GET",
+        path="loyalty/orders",
+        owner="earning",
+        scope="read",
+        summary="List orders and what became of each, newest first; also those that earned nothing, and why.",
+        query=(
+            *PAGE,
+            _CUSTOMER_FILTER,
+            _ORDER_FILTER,
+            _choice("state", "Only orders in this state.", *get_args(api.OrderState)),
+        ),
+        response=api.Order,
+        listed=True,
+    ),
+    Operation(
+        id="listDeadLetters",
+        method="GET",
+        path="loyalty/dead-letters",
+        owner="earning",
+        scope="read",
+        summary="List orders and refunds of the store that could not be processed, newest first.",
+        query=(
+            *PAGE,
+            _choice("topic", "Only records of this topic.", *get_args(api.LetterTopic)),
+            _choice("code", "Only letters with this code.", *get_args(api.LetterCode)),
+        ),
+        response=api.DeadLetter,
+        listed=True,
+    ),
+    Operation(
+        id="getDeadLetter",
+        method="GET",
+        path="loyalty/dead-letters/{id}",
+        owner="earning",
+        scope="read",
+        summary="Get a dead letter; with the scope manage, also the record itself.",
+        subject=_LETTER,
+        response=api.DeadLetter,
     ),
     Operation(
         id="listCustomers",

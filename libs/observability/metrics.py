@@ -48,6 +48,12 @@ DEAD_LETTERS: Final = Counter(
     "Records that can never be processed, by the topic they came from and the reason.",
     ["topic", "code"],
 )
+ORDERS: Final = Counter(
+    "whale_orders_total",
+    "Orders consumed, by outcome: counted, held, skipped, duplicate, or refused (a dead letter); and by "
+    "the reason why they earned nothing: that of the list of orders, or the dead letter's code.",
+    ["outcome", "reason"],
+)
 GUEST_EVENTS: Final = Counter(
     "whale_guest_events_total",
     "Orders and refunds without a customer, which were ignored, by topic.",

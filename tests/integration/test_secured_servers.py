@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
+from libs.contracts.groups import EARNING_DEAD_LETTERS
 from libs.contracts.operations import OWNERS
 from libs.messaging.producer import producing
 from libs.messaging.relay import Relay
@@ -179,7 +180,8 @@ def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_i
     services = [one for one in ACCESS if one.principal in SERVICES]
     assert {topic for one in ACCESS for topic in one.writes} == set(EVERY_TOPIC)
     assert {topic for one in services for topic in one.reads} == {
-        topic.name for topic in topics.CONSUMED
+        *(topic.name for topic in topics.CONSUMED),
+        *EARNING_DEAD_LETTERS.topics,
     }
 
 

@@ -14,6 +14,15 @@ export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
 export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
+export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
+export type SkipReason = Open<
+  "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
+>;
+export type ZeroReason = Open<"total_is_zero" | "below_one_point">;
+export type LetterCode = Open<
+  "malformed" | "invalid" | "conflict" | "unsupported_version" | "defect"
+>;
+export type LetterTopic = Open<"order.completed" | "order.refunded">;
 export type AnomalyType = Open<"rapid_earning" | "unusual_amount" | "deviation">;
 export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
 export type Resolution = Open<"approved" | "voided" | "suspended">;
@@ -174,6 +183,59 @@ export interface TransactionQuery extends PageQuery {
   created_after?: Moment;
   created_before?: Moment;
   order_id?: string;
+}
+
+/**
+ * An order, and what became of it. `award` is the whole award, `clawed_back` the points that refunds and voids took,
+ * `refunded` money. If there are no points, `skip_reason` (skipped) or `zero_reason` (counted) says why. A `refused`
+ * order is known only by its dead letters.
+ */
+export interface Order {
+  order_id: string;
+  order_number?: string;
+  customer_id?: string;
+  state: OrderState;
+  skip_reason?: SkipReason;
+  zero_reason?: ZeroReason;
+  dead_letters?: { id: string; code: LetterCode; detail: string; dead_at: string }[];
+  total?: string;
+  currency?: string;
+  program_id?: string;
+  tier?: string;
+  multiplier?: number;
+  award: number;
+  clawed_back: number;
+  refunded: string;
+  transaction_id?: string;
+  completed_at?: string;
+  recorded_at: string;
+}
+
+export interface OrderQuery extends PageQuery {
+  customer_id?: string;
+  order_id?: string;
+  state?: OrderState;
+}
+
+/** A record that could not be processed. `headers` and `value` are shown to keys with the scope manage. */
+export interface DeadLetter {
+  id: string;
+  topic: LetterTopic;
+  code: LetterCode;
+  detail: string;
+  service: string;
+  customer_id?: string;
+  order_id?: string;
+  truncated: boolean;
+  dead_at: string;
+  headers?: Record<string, string>;
+  value?: string;
+  value_encoding?: Open<"text" | "base64">;
+}
+
+export interface DeadLetterQuery extends PageQuery {
+  topic?: LetterTopic;
+  code?: LetterCode;
 }
 
 /** UTC days, inclusive: `2026-03-10`. */

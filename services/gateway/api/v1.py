@@ -17,7 +17,7 @@ import structlog
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, REQUEST_ID
+from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, KEY_SCOPES, REQUEST_ID
 from libs.http_client.service_client import ServiceClient, ServiceResponse
 from libs.kernel.errors import (
     InsufficientScope,
@@ -199,6 +199,7 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
     passed = {
         REQUEST_ID: request_id,
         KEY_ID: key.id,
+        KEY_SCOPES: ",".join(sorted(key.scopes)),
         KEY_NAME: key.name.encode("ascii", "replace").decode(),
         tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }

@@ -101,6 +101,65 @@ class BatchAnswer(Model, frozen=True, kw_only=True):
     data: list[Verdict]
 
 
+class OrderLetter(Model, frozen=True, kw_only=True):
+    """A dead letter of an order: `code` and `detail` say why a record could not be processed."""
+
+    id: str
+    code: str
+    detail: str
+    dead_at: datetime
+
+
+class Order(Model, frozen=True, kw_only=True):
+    """An order, and what became of it.
+
+    `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
+    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
+    account.
+    """
+
+    order_id: str
+    state: str
+    award: int
+    clawed_back: int
+    refunded: Decimal
+    recorded_at: datetime
+    order_number: str | None = None
+    customer_id: str | None = None
+    skip_reason: str | None = None
+    zero_reason: str | None = None
+    dead_letters: list[OrderLetter] = []
+    total: Decimal | None = None
+    currency: str | None = None
+    program_id: str | None = None
+    tier: str | None = None
+    multiplier: Decimal | None = None
+    transaction_id: str | None = None
+    completed_at: datetime | None = None
+
+
+class DeadLetter(Model, frozen=True, kw_only=True):
+    """A record of `topic` that could not be processed; `code` and `detail` say why.
+
+    `headers` and `value` are those of the record, for keys with the scope manage; a value whose
+    `value_encoding` is base64 is not text.
+    """
+
+    id: str
+    topic: str
+    code: str
+    detail: str
+    service: str
+    truncated: bool
+    dead_at: datetime
+    customer_id: str | None = None
+    order_id: str | None = None
+    headers: dict[str, str] | None = None
+    value: str | None = None
+    value_encoding: str | None = None
+
+
 class NextTier(Model, frozen=True, kw_only=True):
     """The next higher tier; `points_needed` is in lifetime points."""
 
