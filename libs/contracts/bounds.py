@@ -198,7 +198,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "points_cost": _COST,
     },
     rewards.UseRequest: {"code": text(rewards.MAX_CODE)},
-    anomalies.AnomalyPatch: {"note": _REASON},
+    anomalies.AnomalyPatch: {"note": _REASON, "reviewer": _NAME},
     **{
         detector: {name: _parameter(bound) for name, bound in bounds.items()}
         for detector, bounds in anomalies.PARAMETER_BOUNDS.items()

@@ -349,7 +349,10 @@ export interface Anomaly {
   evidence: Record<string, unknown>;
   resolution?: Resolution;
   note?: string;
+  /** The name of the key of the last review. */
   reviewed_by?: string;
+  /** The person who decided, as the caller named them. */
+  reviewer?: string;
   resolved_at?: string;
 }
 
@@ -358,6 +361,8 @@ export interface AnomalyChanges {
   status: AnomalyStatus;
   resolution?: Resolution;
   note?: string;
+  /** The name of the person who decides, if many use one key. */
+  reviewer?: string;
 }
 
 export interface AnomalyQuery extends PageQuery {

@@ -284,6 +284,7 @@ class Anomaly(Model, frozen=True, kw_only=True):
     """Suspicious earnings; `evidence` holds the numbers that the detector compared.
 
     `status` is pending_review, in_review or resolved; `resolution` approved, voided or suspended.
+    `reviewed_by` is the name of the key of the last review, `reviewer` that of the person.
     """
 
     id: str
@@ -298,6 +299,7 @@ class Anomaly(Model, frozen=True, kw_only=True):
     resolution: str | None = None
     note: str | None = None
     reviewed_by: str | None = None
+    reviewer: str | None = None
     resolved_at: datetime | None = None
 
 
