@@ -1,4 +1,5 @@
-"""The stack's commands: `up`, `down`, `reset`, `status`, `restart`, `logs`, `key`, `key-revoke`."""
+"""The stack's commands: `up`, `down`, `reset`, `status`, `restart`, `logs`, `key`, `keys`,
+`key-revoke`."""
 
 import argparse
 import asyncio
@@ -23,7 +24,7 @@ from tools.stack.health import RESPONSE_SECONDS, Probe
 from tools.stack.report import Line
 from tools.stack.state import State
 
-COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "key-revoke")
+COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "keys", "key-revoke")
 _POLL_SECONDS: Final = 0.1
 _DOWN_SECONDS: Final = 60.0
 _ORPHANS_SECONDS: Final = 10.0
@@ -51,6 +52,9 @@ def register(commands: Any) -> None:
     key.add_argument("--scopes")
     key.add_argument("--name")
     key.set_defaults(run=create_key)
+    keys = commands.add_parser("keys", help="the API keys of a store, and when each was last used")
+    keys.add_argument("--store", required=True)
+    keys.set_defaults(run=list_keys)
     revoke = commands.add_parser("key-revoke", help="revoke an API key")
     revoke.add_argument("--key", required=True, help="its first 12 characters or more")
     revoke.set_defaults(run=revoke_key)
@@ -269,6 +273,11 @@ def create_key(arguments: argparse.Namespace) -> int:
     command += ["--scopes", arguments.scopes] if arguments.scopes else []
     command += ["--name", arguments.name] if arguments.name else []
     return _run_key_command(command)
+
+
+def list_keys(arguments: argparse.Namespace) -> int:
+    """Print the store's keys, without the keys themselves."""
+    return _run_key_command(["list", "--store", arguments.store])
 
 
 def revoke_key(arguments: argparse.Namespace) -> int:
