@@ -45,6 +45,14 @@ class Response(Struct, frozen=True, kw_only=True):
     """The base class of response bodies."""
 
 
+class SettingWarning(Response, frozen=True, kw_only=True):
+    """What the bounds allow and was probably not meant, at a place in the body of the request; it was
+    carried out all the same."""
+
+    pointer: str
+    detail: str
+
+
 class Tier(Response, frozen=True, kw_only=True):
     """A tier of a program, held from `min_points` lifetime points; `multiplier` scales awards."""
 
@@ -55,7 +63,9 @@ class Tier(Response, frozen=True, kw_only=True):
 
 
 class Program(Response, frozen=True, kw_only=True):
-    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
+    oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
+    in the response to a change only."""
 
     id: str
     name: str
@@ -64,6 +74,8 @@ class Program(Response, frozen=True, kw_only=True):
     is_active: bool
     created_at: str
     currency: str
+    is_default: bool
+    warnings: list[SettingWarning] | UnsetType = UNSET
 
 
 class TierInput(Request, frozen=True, kw_only=True):

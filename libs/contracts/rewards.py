@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts.api import Request, Response
+from libs.contracts.api import Request, Response, SettingWarning
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import Exact, Money
 
@@ -33,7 +33,8 @@ class RewardValue(Response, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reward(Response, frozen=True, kw_only=True):
-    """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`."""
+    """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`.
+    `warnings` are in the response to a change only."""
 
     id: str
     name: str
@@ -51,6 +52,7 @@ class Reward(Response, frozen=True, kw_only=True):
     metadata: dict[str, str] | UnsetType = UNSET
     is_active: bool
     created_at: str
+    warnings: list[SettingWarning] | UnsetType = UNSET
 
 
 class RewardForCustomer(Reward, frozen=True, kw_only=True):

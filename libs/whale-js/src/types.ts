@@ -61,7 +61,16 @@ export interface TierInput extends Omit<Tier, "multiplier" | "perks"> {
   perks?: string[] | null;
 }
 
-/** `points_per_dollar` is points per unit of `currency`. */
+/** What was probably not meant, at a place in the body of the request; it was carried out all the same. */
+export interface SettingWarning {
+  pointer: string;
+  detail: string;
+}
+
+/**
+ * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
+ * gives the tiers. `warnings` come with the response to a change.
+ */
 export interface Program {
   id: string;
   name: string;
@@ -70,6 +79,8 @@ export interface Program {
   is_active: boolean;
   created_at: string;
   currency: string;
+  is_default: boolean;
+  warnings?: SettingWarning[];
 }
 
 export interface ProgramInput {
@@ -266,7 +277,7 @@ export interface RewardValue {
   percent?: number;
 }
 
-/** `available`, `reason` and `missing` are present in a list for a customer. */
+/** `available`, `reason` and `missing` are present in a list for a customer, `warnings` in the response to a change. */
 export interface Reward {
   id: string;
   name: string;
@@ -287,6 +298,7 @@ export interface Reward {
   available?: boolean;
   reason?: string;
   missing?: number;
+  warnings?: SettingWarning[];
 }
 
 export interface RewardInput {

@@ -35,8 +35,19 @@ class Tier(Model, frozen=True, kw_only=True):
     perks: list[str] | None = None
 
 
+class SettingWarning(Model, frozen=True, kw_only=True):
+    """What was probably not meant, at a place in the body of the request; it was carried out."""
+
+    pointer: str
+    detail: str
+
+
 class Program(Model, frozen=True, kw_only=True):
-    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`.
+
+    The default program prices orders that name no program, and gives the tiers. `warnings` come with the
+    response to a change.
+    """
 
     id: str
     name: str
@@ -45,6 +56,8 @@ class Program(Model, frozen=True, kw_only=True):
     is_active: bool
     created_at: datetime
     currency: str = "USD"
+    is_default: bool | None = None
+    warnings: list[SettingWarning] = []
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
@@ -262,6 +275,7 @@ class Reward(Model, frozen=True, kw_only=True):
     available: bool | None = None
     reason: str | None = None
     missing: int | None = None
+    warnings: list[SettingWarning] = []
 
 
 class Redemption(Model, frozen=True, kw_only=True):
