@@ -10,11 +10,11 @@ from services.catalog.handlers.reward_pages import RewardPages
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes rewards, `reads` runs queries; `wake_relay` is called after a commit; `tiers`
-    knows the tiers of a store."""
+    """`write_engine` changes rewards, `read_engine` runs queries; `wake_relay` is called after a commit;
+    `tiers` finds the tiers of a store."""
 
-    writes: AsyncEngine
-    reads: AsyncEngine
+    write_engine: AsyncEngine
+    read_engine: AsyncEngine
     pages: RewardPages
     wake_relay: Callable[[], None]
     tiers: Tiers

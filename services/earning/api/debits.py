@@ -67,7 +67,7 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """For each price, whether the customer could pay it now, and if not, why."""
     body = decode(await request.body(), internal.PriceCheck)
     refusals = await debits.find_refusals(
-        resources_of(request).reads, store_id, body.customer_id, body.prices
+        resources_of(request).read_engine, store_id, body.customer_id, body.prices
     )
     return json_body(
         internal.PriceCheckResult(refusals=[_refusal(refusal) for refusal in refusals])
@@ -77,7 +77,7 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
 @get(f"{_STORE}/tiers")
 async def read_tiers(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The tiers that a reward may require."""
-    default = await programs.find_default(resources_of(request).reads, store_id)
+    default = await programs.find_default(resources_of(request).read_engine, store_id)
     names = None if default is None else [tier.name for tier in default.tiers]
     return json_body(internal.StoreTiers(names=names))
 

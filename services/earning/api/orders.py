@@ -59,7 +59,7 @@ async def get_dead_letter(
 ) -> Body:
     """A record may hold anything that a shop knows of a buyer: a key that only reads does not see it."""
     no_query(request)
-    row = await dead_letters.get_letter(resources_of(request).reads, store_id, letter_id)
+    row = await dead_letters.get_letter(resources_of(request).read_engine, store_id, letter_id)
     if has_scope(request, "manage"):
         return json_body(responses.dead_letter_with_record(row))
     return json_body(responses.dead_letter(row))

@@ -18,7 +18,7 @@ from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.writes import Write
 from services.earning.domain.program_warnings import find_warnings
 from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
-from services.earning.store import programs as store
+from services.earning.store import programs as programs_db
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
 
@@ -78,8 +78,8 @@ async def create_program(
     )
 
     async def insert(connection: Connection) -> StoredResponse:
-        before = await store.lock_for_change(connection, write.store_id)
-        await store.create(connection, write.store_id, program)
+        before = await programs_db.lock_for_change(connection, write.store_id)
+        await programs_db.create(connection, write.store_id, program)
         return render(_changed(StorePrograms((*before.all, program)), program, write.body))
 
     return await write_once(engine, write.claim, insert)
@@ -92,10 +92,10 @@ async def change_program(
     IdempotencyKeyReused."""
 
     async def update(connection: Connection) -> StoredResponse:
-        before = await store.lock_for_change(connection, write.store_id)
+        before = await programs_db.lock_for_change(connection, write.store_id)
         current = _find(before, program_id)
         program = _patched(current, write.body)
-        await store.add_version(connection, program)
+        await programs_db.add_version(connection, program)
         programs = tuple(program if other is current else other for other in before.all)
         return render(_changed(StorePrograms(programs), program, write.body))
 
@@ -142,7 +142,7 @@ def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:
 
 async def _read(engine: AsyncEngine, store_id: str) -> StorePrograms:
     async with transaction(engine) as connection:
-        programs = await store.read(connection, [store_id])
+        programs = await programs_db.read(connection, [store_id])
     return programs.get(store_id, StorePrograms())
 
 

@@ -45,16 +45,16 @@ def problem_page(code: str, examples: Mapping[str, Any]) -> str:
     """What the code means, what to do, and how the response looks, where there is an example."""
     problem = PROBLEMS[code]
     retry = (
-        "can succeed later."
+        "The same request can succeed later."
         if code in _CAN_SUCCEED_LATER
-        else "fails again until the request or what it is about changes."
+        else "The same request will keep failing. Change the request, or the resource that it refers to."
     )
     sections = [
         f'<p class="code">HTTP {problem.status} · <code>{escape(code)}</code></p>',
         f"<h1>{escape(problem.title)}</h1>",
         f"<p>{docs.inline(problem.explanation)}</p>",
         f"<h2>What to do</h2><p>{docs.inline(problem.action)}</p>",
-        f"<h2>Retries</h2><p>The same request {retry}</p>",
+        f"<h2>Retries</h2><p>{retry}</p>",
     ]
     if code in examples:
         example = json.dumps(examples[code], indent=2, ensure_ascii=False)
@@ -72,8 +72,8 @@ def problems_page() -> str:
     )
     body = (
         "<h1>Error codes</h1>"
-        "<p>Every response from 400 on is a problem document "
-        '(<a href="https://www.rfc-editor.org/rfc/rfc9457">RFC 9457</a>). Decide by its '
+        "<p>Every response with status 400 or higher is a problem document "
+        '(<a href="https://www.rfc-editor.org/rfc/rfc9457">RFC 9457</a>). Branch on its '
         "<code>code</code>, which never changes. <code>detail</code> is for people. "
         "<code>instance</code> is the request id: quote it when you ask for help.</p>"
         "<table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead>"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import Unauthenticated
 from libs.observability import logging
 from libs.persistence.group_commit import GroupCommit
-from services.gateway import store
+from services.gateway import store as keys_db
 from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
 from services.gateway.handlers.pacer import Pacer
 
@@ -119,7 +119,7 @@ class Authenticator:
             return
         self._recorded.update(dict.fromkeys(due, now + _RECORDED_SECONDS))
         try:
-            await store.record_use(self._engine, due)
+            await keys_db.record_use(self._engine, due)
         except (SQLAlchemyError, OSError) as error:
             log.warning("key_use_not_recorded", error=repr(error))
 
@@ -127,7 +127,7 @@ class Authenticator:
         """Look-ups that share queries: one query runs at a time, for all keys that wait by then."""
 
         async def find(digests: Sequence[bytes]) -> Sequence[ApiKey | None]:
-            keys = await store.find_keys(self._engine, digests)
+            keys = await keys_db.find_keys(self._engine, digests)
             await self._record_use(list(keys))
             return [keys.get(digest) for digest in digests]
 
