@@ -165,6 +165,9 @@ class Order(Response, frozen=True, kw_only=True):
     nothing, a suspended account if it is held. A `refused` order is known only by its dead letters, which
     may not name its customer; its total, currency and time are not known. `program_id`, `tier` and
     `multiplier` priced the award.
+
+    `recorded_at` is when the order got its state; of a refused one, the time of the newest letter. An
+    order without points that was recorded before orders were listed shows `completed_at`.
     """
 
     order_id: str
