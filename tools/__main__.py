@@ -21,6 +21,7 @@ _OTHER_MODULES: Final = (
     "tools.dead_letters.cli",
     "tools.ledger.cli",
     "tools.rebuild",
+    "tools.restore.cli",
     "tools.docs.cli",
     "tools.quality.cli",
 )

@@ -59,9 +59,15 @@ def execute(*scripts: str) -> None:
 def create_index(name: str, definition: str) -> None:
     """Create the index `name` while the table is written; `definition` begins with `ON`.
 
-    It runs outside of a transaction, so the migration may contain nothing else. An index that an
+    It runs outside of a transaction, so a migration with it contains only indexes. An index that an
     earlier attempt left behind, incomplete, is replaced.
     """
+    drop_index(name)
+    with op.get_context().autocommit_block():
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} {definition}")
+
+
+def drop_index(name: str) -> None:
+    """Drop the index `name` while the table is written, if it exists; like `create_index`."""
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        op.execute(f"CREATE INDEX CONCURRENTLY {name} {definition}")
