@@ -104,16 +104,21 @@ class Caller:
         self._numbers = itertools.count()
 
     async def work(self, until: asyncio.Event) -> None:
+        """Use every service until `until` is set."""
         while not until.is_set():
-            await self.earn()
-            await self.call("GET", f"loyalty/customers/{self.customer}")
-            await self.call("POST", "loyalty/redeem", {**self._who, "reward_id": "rwd_1"})
-            await self.call("GET", "loyalty/rewards")
-            await self.call("GET", "loyalty/anomalies")
-            # Without a key: what did not provably fail to arrive is not repeated for the caller.
-            body = {**self._who, "points": 1, "reason": "no key"}
-            await self.call("POST", "loyalty/earn", body, keyed=False)
+            await self.use_every_service()
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def use_every_service(self) -> None:
+        """Send one request of each kind."""
+        await self.earn()
+        await self.call("GET", f"loyalty/customers/{self.customer}")
+        await self.call("POST", "loyalty/redeem", {**self._who, "reward_id": "rwd_1"})
+        await self.call("GET", "loyalty/rewards")
+        await self.call("GET", "loyalty/anomalies")
+        # Without a key: what did not provably fail to arrive is not repeated for the caller.
+        body = {**self._who, "points": 1, "reason": "no key"}
+        await self.call("POST", "loyalty/earn", body, keyed=False)
 
     async def earn(self) -> Any:
         """Award ten points; returns the transaction."""

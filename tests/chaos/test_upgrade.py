@@ -13,7 +13,8 @@ from tests.chaos.fleet import Caller, earned_with_keys, give_reward, running, to
 from tests.chaos.previous import check_out, find_previous_version
 from tests.chaos.test_killed_redemption import ledger_is_exact
 from tests.redeeming import books_are_exact
-from tests.support import Stack
+from tests.support import ROOT, Stack
+from tools.stack.config import SERVICES
 
 WORKERS = 4
 ORDERS = 500
@@ -33,9 +34,9 @@ def previous_version(tmp_path: Path) -> Path:
 async def test_the_previous_version_runs_on_this_schema_until_it_is_replaced(
     bare_stack: Stack, previous_version: Path
 ) -> None:
-    """Orders, awards, redemptions and reviews, first with the previous version alone, then while its
-    processes are replaced one by one."""
-    store_id, of_orders = await new_store(bare_stack), await new_store(bare_stack)
+    """Awards, redemptions and orders, first with the previous version alone under load, then while
+    its services are replaced one by one."""
+    store_id, orders_id = await new_store(bare_stack), await new_store(bare_stack)
     key = await bare_stack.key(store_id)
     async with (
         running(bare_stack, root=previous_version) as fleet,
@@ -47,9 +48,13 @@ async def test_the_previous_version_runs_on_this_schema_until_it_is_replaced(
         async with asyncio.TaskGroup() as load:
             for one in callers:
                 load.create_task(one.work(done))
-            await publish_orders(bare_stack, of_orders, ORDERS, customers=20)
-            await assert_consumed_exactly(bare_stack, of_orders, ORDERS)
+            await publish_orders(bare_stack, orders_id, ORDERS, customers=20)
+            await assert_consumed_exactly(bare_stack, orders_id, ORDERS)
             done.set()
+        for name in SERVICES:
+            await fleet.stop(name)
+            await fleet.launch(name, root=ROOT)
+            await asyncio.gather(*(one.use_every_service() for one in callers))
         print("in all:", dict(total(callers)))
         assert await earned_with_keys(bare_stack, store_id) == {
             one.customer: one.earned for one in callers
