@@ -1,6 +1,8 @@
 """Migrations on a database that is in use: nobody waits long for them."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -8,7 +10,7 @@ import pytest
 
 from libs.persistence.migrate import upgrade
 from tests.integration.conftest import Database, create_empty_database
-from tests.support import Stack
+from tests.support import ROOT, Stack
 
 # Longer than a migration waits for a lock, much shorter than the transaction that holds the lock.
 _PATIENCE_SECONDS = 6.0
@@ -31,6 +33,7 @@ class Service:
     """A package with migrations of the test's own, and its database."""
 
     def __init__(self, folder: Path, name: str, database: Database, statement: str) -> None:
+        self._folder = folder
         self.name = name
         self.database = database
         migrations = folder / name / "migrations"
@@ -39,8 +42,21 @@ class Service:
         (migrations / "0001_first.py").write_text(FIRST)
         (migrations / "0002_second.py").write_text(SECOND.format(statement=statement))
 
-    async def migrate(self, revision: str) -> None:
-        await asyncio.to_thread(upgrade, self.name, self.database.owner_url, revision=revision)
+    async def migrate_first(self) -> None:
+        await asyncio.to_thread(upgrade, self.name, self.database.owner_url, revision="0001")
+
+    async def migrate(self) -> None:
+        """In a process of its own: Alembic's state is global."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "libs.persistence.migrate", self.name),
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{self._folder}:{ROOT}",
+                "WHALE_DATABASE_URL": self.database.owner_url,
+            },
+        )
+        assert await process.wait() == 0
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(self.database.owner_url)
@@ -57,7 +73,7 @@ async def service(
     monkeypatch.syspath_prepend(tmp_path)
     database = await create_empty_database(stack, "catalog", unique)
     service = Service(tmp_path, f"migrated_{unique}", database, request.param)
-    await service.migrate("0001")
+    await service.migrate_first()
     return service
 
 
@@ -86,7 +102,7 @@ async def test_writers_do_not_wait_behind_a_migration_that_waits_for_a_lock(
     reading = reader.transaction()
     await reading.start()
     await reader.fetch("SELECT * FROM notes")
-    migrating = asyncio.create_task(service.migrate("0002"))
+    migrating = asyncio.create_task(service.migrate())
     await is_waiting(writer)
     await insert(writer)
     await reading.rollback()
@@ -107,7 +123,7 @@ async def test_an_index_is_built_while_the_table_is_written(service: Service) ->
     writing = first.transaction()
     await writing.start()
     await insert(first)
-    migrating = [asyncio.create_task(service.migrate("0002")) for _ in range(2)]
+    migrating = [asyncio.create_task(service.migrate()) for _ in range(2)]
     await is_waiting(second)
     await insert(second)
     await writing.rollback()
