@@ -273,7 +273,7 @@ class Shop:
         """Wait for the dead letter of the record that lies at `place`, from any of its consumers or
         from that of one `service`."""
         topic = dead_letter_topic(place.topic)
-        async with aclosing(follow(self.stack.kafka, topic)) as records:
+        async with aclosing(follow(self.stack.kafka, topic, seconds=30)) as records:
             async for record in records:
                 headers = dict(record.headers)
                 origin = (int(headers["dlq-partition"]), int(headers["dlq-offset"]))
@@ -290,7 +290,7 @@ class Shop:
         raise AssertionError(f"no dead letter came for {place}")
 
     async def read_events(
-        self, topic: str, *, count: int, seconds: float = 15
+        self, topic: str, *, count: int, seconds: float = 30
     ) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
         events: list[tuple[Any, dict[str, str]]] = []

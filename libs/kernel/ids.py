@@ -24,8 +24,8 @@ _LONGEST_UNNORMALIZED: Final = 4 * _LONGEST_CUSTOMER_ID
 _NOT_ADDRESSABLE: Final = frozenset({".", ".."})
 
 CUSTOMER_ID_RULE: Final = (
-    "must have 1 to 128 characters: letters and digits of any script, and _ . : @ + | = ~ - ' ! $ & * "
-    "(but not . or .. alone)"
+    "must have 1 to 128 characters, each a letter or digit of any script or one of "
+    "`_.:@+|=~-'!$&*`; the ids `.` and `..` are not allowed"
 )
 STORE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Ids of orders, refunds and other objects of a shop: any readable text on one line.

@@ -19,7 +19,7 @@ _logger = logging.getLogger("libs.messaging.faststream")
 _logger.setLevel(logging.ERROR)
 
 # How long a poll of a quiet topic waits; it returns immediately once there is a record.
-_POLL_MS = 1_000
+_POLL_MS = 2_500
 
 
 class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types

@@ -176,7 +176,7 @@ def data_in(data: Raw | UnsetType, data_base64: str | UnsetType) -> bytes | Raw:
     try:
         return base64.b64decode(data_base64, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"`data_base64` is not base64: {error}") from error
+        raise ValueError(f"`data_base64` is not valid base64: {error}") from error
 
 
 def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:

@@ -7,6 +7,7 @@ stopped one is retried later, from its first uncommitted record.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, TypeVar
 
@@ -42,7 +43,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     max_records: int = 2_000
     # How long the broker holds an empty fetch open. It responds immediately once there is a record,
     # so a long wait costs no latency and saves an idle system most of its fetches.
-    fetch_max_wait_ms: int = 2_000
+    fetch_max_wait_ms: int = 5_000
     # A background consumer lets records collect for this long after each batch, since every batch
     # costs a transaction, however small it is. Below the 100 ms for which aiokafka holds back
     # further fetches of a partition that is not drained.
@@ -98,7 +99,6 @@ class BatchConsumer(Generic[E]):
         self._subscriber: Any = None
         self._not_ready_reason: str | None = None
         self._watchdog = Watchdog()
-        self._next_offsets: dict[TopicPartition, int] = {}
         self._stopped = StoppedPartitions(
             first_seconds=self._policy.stopped_first_seconds,
             longest_seconds=self._policy.stopped_longest_seconds,
@@ -118,7 +118,7 @@ class BatchConsumer(Generic[E]):
             batch_timeout_ms=_SLEEP_MS,
             max_poll_interval_ms=self._policy.max_poll_interval_ms,
             session_timeout_ms=self._policy.session_timeout_ms,
-            heartbeat_interval_ms=self._policy.session_timeout_ms // 4,
+            heartbeat_interval_ms=self._policy.session_timeout_ms // 3,
             fetch_max_wait_ms=self._policy.fetch_max_wait_ms,
             parser=_parse,
             decoder=_decode,
@@ -175,6 +175,7 @@ class BatchConsumer(Generic[E]):
         await self._commit(delivered)
         self._stop(result.stopped, records)
         self._release({partition_of(record) for record in delivered})
+        await self._report_progress()
 
     async def _publish_dead_letters(self, batch: Sequence[DeadLetter]) -> None:
         """Publish the dead letters of a batch, with retries until Kafka has stored them."""
@@ -276,17 +277,16 @@ class BatchConsumer(Generic[E]):
                 await consumer.commit(next_offsets)
         except (KafkaError, ValueError) as error:
             log.warning("offsets_not_committed", group=self._group, error=repr(error))
-        self._next_offsets |= next_offsets
-        self._report_progress(consumer)
 
-    def _report_progress(self, consumer: Any) -> None:
-        """Measure the lag, and pass the progress on to the look-ahead."""
-        assignment = consumer.assignment()
-        next_offsets = {
-            partition: offset
-            for partition, offset in self._next_offsets.items()
-            if partition in assignment
-        }
+    async def _report_progress(self) -> None:
+        """Measure the lag, and pass the progress on to the look-ahead. Between batches, the client's
+        position in a partition is the next offset to handle."""
+        consumer = self._consumer
+        next_offsets: dict[TopicPartition, int] = {}
+        for partition in self._assignment():
+            with contextlib.suppress(TimeoutError, KafkaError):
+                async with asyncio.timeout(0):
+                    next_offsets[partition] = await consumer.position(partition)
         end_offsets = {partition: consumer.highwater(partition) or 0 for partition in next_offsets}
         lag = dict.fromkeys(self._topics, 0)
         for partition, offset in next_offsets.items():

@@ -13,8 +13,7 @@ the partition is handled ahead until the consumer has reached the skipped one.
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Generic, TypeVar
 
@@ -31,8 +30,10 @@ E = TypeVar("E")
 BACKLOG_RECORDS: Final = 4_000
 # How many records of one store are handled ahead per second; a store with more is a backlog itself.
 STORE_RECORDS_PER_SECOND: Final = 200
-# How many keys are read in a poll; between polls the event loop serves requests.
-_POLL_RECORDS: Final = 1_000
+# How many records a poll returns, and how many bytes of keys it reads; between polls the event loop
+# serves requests.
+_POLL_RECORDS: Final = 200
+_FETCH_BYTES: Final = 256 * 1024
 _POLL_MS: Final = 50
 
 Offsets = Mapping[TopicPartition, int]
@@ -67,6 +68,7 @@ class LookAhead(Generic[E]):
         self._backlog_records = backlog_records
         self._next_offsets: dict[TopicPartition, int] = {}
         self._fair = _FairShare(store_records_per_second)
+        self._closed_stores: AbstractSet[bytes] = set()
         self._task: asyncio.Task[None] | None = None
         self._has_backlog = False
 
@@ -88,37 +90,38 @@ class LookAhead(Generic[E]):
 
     async def _run(self) -> None:
         fetching.install()
+        fetching.skip_keys(lambda key: _store_in(key) in self._closed_stores)
         try:
             async with _consuming(self._bootstrap, self._security) as consumer:
                 while self._has_backlog:
-                    self._follow(consumer)
+                    await self._follow(consumer)
                     polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
                     for partition, records in polled.items():
                         await self._handle_ahead(self._select(partition, records))
         except Exception as error:  # noqa: BLE001  the consumer handles the same records later
             log.warning("look_ahead_failed", group=self._group, error=repr(error))
         finally:
-            self._fair.clear()
+            self._fair.assign(())
 
-    def _follow(self, consumer: AIOKafkaConsumer) -> None:
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         """Read the consumer's partitions, each from the consumer's own offset or a later one."""
         next_offsets = self._next_offsets
         assignment = set(consumer.assignment())
         if assignment != set(next_offsets):
             consumer.assign(list(next_offsets))
-            self._fair.clear()
+            self._fair.assign(next_offsets)
             assignment = set()
         for partition, offset in next_offsets.items():
-            if partition not in assignment or self._fair.next_offset(partition) < offset:
+            if partition not in assignment or await consumer.position(partition) < offset:
                 consumer.seek(partition, offset)
-                self._fair.reopen(partition, offset)
+                self._fair.reopen(partition)
+        self._closed_stores = self._fair.closed_everywhere()
 
     def _select(self, partition: TopicPartition, records: Sequence[Any]) -> list[E]:
         selected: list[E] = []
-        self._fair.advance(partition, records[-1].offset + 1)
         closed_stores = self._fair.closed_stores(partition)
         for record in records:
-            store = (record.key or b"").partition(b":")[0]
+            store = _store_in(record.key)
             if store in closed_stores:
                 continue
             try:
@@ -136,6 +139,11 @@ class LookAhead(Generic[E]):
             metrics.LOOKED_AHEAD.labels(self._group).inc(len(events))
 
 
+def _store_in(key: bytes | None) -> bytes:
+    """The store that a record's key names; the shop chose the key, so it may be any other."""
+    return (key or b"").partition(b":")[0]
+
+
 class _FairShare:
     """Decides which stores may have records of a partition handled ahead.
 
@@ -145,27 +153,21 @@ class _FairShare:
 
     def __init__(self, per_second: int) -> None:
         self._per_second = per_second
-        self._next_offsets: dict[TopicPartition, int] = {}
-        self._closed: defaultdict[TopicPartition, set[bytes]] = defaultdict(set)
+        self._closed: dict[TopicPartition, set[bytes]] = {}
         self._shares: dict[bytes, tuple[float, float]] = {}
 
-    def clear(self) -> None:
-        self._next_offsets.clear()
-        self._closed.clear()
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+        """Start with these partitions, all stores open and with their whole share."""
+        self._closed = {partition: set() for partition in partitions}
         self._shares.clear()
 
-    def next_offset(self, partition: TopicPartition) -> int:
-        """The offset at which reading continues."""
-        return self._next_offsets.get(partition, 0)
-
-    def advance(self, partition: TopicPartition, offset: int) -> None:
-        self._next_offsets[partition] = offset
-
-    def reopen(self, partition: TopicPartition, offset: int) -> None:
-        """Open all stores again: the consumer has reached `offset`, so it handled what was skipped
-        before."""
-        self._next_offsets[partition] = offset
+    def reopen(self, partition: TopicPartition) -> None:
+        """Open all stores again: the consumer has handled what was skipped in the partition."""
         self._closed[partition].clear()
+
+    def closed_everywhere(self) -> AbstractSet[bytes]:
+        """The stores that are closed in every partition: none of their records need be read."""
+        return set.intersection(*self._closed.values()) if self._closed else set()
 
     def closed_stores(self, partition: TopicPartition) -> AbstractSet[bytes]:
         """The stores whose records of the partition are left to the consumer; `take` adds to it."""
@@ -195,6 +197,8 @@ async def _consuming(bootstrap: str, security: KafkaSecurity) -> Any:
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_max_wait_ms=_POLL_MS,
         **client_options(security),
     )
     try:

@@ -1,7 +1,7 @@
 """The relay: publishes the outbox in order, at least once, and removes the published rows.
 
-The outbox of a service is divided into lanes, and each lane has one active relay, whatever the
-number of processes: the relay that holds the lane's advisory lock. Rows are read in the order of
+The outbox of a service is divided into lanes. Each lane has exactly one active relay, no matter how
+many processes run: the one that holds the lane's advisory lock. Rows are read in the order of
 their ids, never from a saved offset: transactions do not commit in the order of their ids, and a row
 that commits late must not be skipped. Within a partition, a batch is sent only after the broker has
 acknowledged the previous batch, so that a failure cannot reorder a customer's events.
@@ -30,6 +30,9 @@ _LOCK_SPACE: Final = 2
 
 # A row holds up to a thousand events; a few rows keep the broker busy without filling memory.
 _MAX_ROWS: Final = 20
+# This many events take about 1 ms to process. After each group of them, the event loop can serve
+# requests.
+_EVENTS_BETWEEN_REQUESTS: Final = 100
 # How often the relay looks for new rows unprompted: events that another process wrote wait up to this
 # long. Events written by this process wake the relay.
 _POLL_SECONDS: Final = 0.5
@@ -125,8 +128,7 @@ class Relay:
             metrics.OUTBOX_ROWS.set(len(rows))
             metrics.OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0)
             if rows:
-                events = [event for row in rows for event in unpack(row["payload"])]
-                await _publish(producer, events)
+                await _publish(producer, await _unpack_all(rows))
                 await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])
             self._not_ready_reason = None
             if len(rows) < _MAX_ROWS:
@@ -137,10 +139,19 @@ class Relay:
                         await self._wake.wait()
 
 
+async def _unpack_all(rows: Sequence["asyncpg.Record"]) -> list[EncodedEvent]:
+    events: list[EncodedEvent] = []
+    for row in rows:
+        events += unpack(row["payload"])
+        await asyncio.sleep(0)
+    return events
+
+
 async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -> None:
     queues: dict[TopicPartition, list[EncodedEvent]] = {}
-    for event in events:
+    for number, event in enumerate(events):
         queues.setdefault(await _partition_of(producer, event), []).append(event)
+        await _serve_requests(number)
     # Wait for every send, even after one has failed: no event may be in flight when the rows are
     # read again.
     outcomes = await asyncio.gather(
@@ -166,12 +177,19 @@ async def _publish_to(
 ) -> None:
     topic, partition = topic_partition
     batch = producer.create_batch()
-    for event in events:
+    for number, event in enumerate(events):
+        await _serve_requests(number)
         if not _append(batch, event):
             await (await producer.send_batch(batch, topic, partition=partition))
             batch = producer.create_batch()
             assert _append(batch, event), f"{event.id} is larger than a whole batch"
     await (await producer.send_batch(batch, topic, partition=partition))
+
+
+async def _serve_requests(number: int) -> None:
+    """Let the event loop serve requests now and then, given the number of the current event."""
+    if number % _EVENTS_BETWEEN_REQUESTS == 0:
+        await asyncio.sleep(0)
 
 
 def _append(batch: Any, event: EncodedEvent) -> bool:

@@ -62,7 +62,7 @@ def create_engine(url: str, *, name: str, connections: int = 5) -> AsyncEngine:
 
 
 def create_batch_engine(url: str, *, name: str, connections: int = 4) -> AsyncEngine:
-    """An engine whose sessions plan for set-based batches of keys."""
+    """An engine whose sessions plan for statements that look up a whole batch of keys."""
     return _engine(url, name, connections, _SESSION_SETTINGS | _BATCH_SETTINGS)
 
 

@@ -1,4 +1,4 @@
-"""Group commit: concurrent requests share one transaction, and a single request is not delayed.
+"""Group commit: concurrent requests share one transaction, and a request that arrives alone is not delayed.
 
 While a batch runs, requests queue up; they become the next batch as soon as it ends. Each caller
 gets its own result. A batch that fails with an error that is not transient is split in halves until
@@ -79,10 +79,13 @@ class GroupCommit(Generic[Request, Result]):
         """Whether a request was submitted within the last second."""
         return time.monotonic() - self._submitted_at < _RECENT_SECONDS
 
-    async def yield_to_requests(self) -> None:
-        """Let queued requests run first; a background task calls this between its steps."""
-        if self._worker is not None and not self._worker.done():
-            await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
+    async def yield_to_requests(self) -> bool:
+        """Let queued requests run first; a background task calls this between its steps. Returns
+        whether there were any."""
+        if self._worker is None or self._worker.done():
+            return False
+        await asyncio.wait({self._worker}, timeout=_YIELD_SECONDS)
+        return True
 
     async def start(self) -> None:
         """Do nothing: the first request starts the worker."""

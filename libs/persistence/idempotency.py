@@ -19,7 +19,7 @@ from libs.persistence.retry import retry_lost_race
 RETENTION_HOURS: Final = 48
 _PURGE_SECONDS: Final = 600.0
 
-# In place of an HTTP status: the key is claimed, and the write has no response yet.
+# Stored in place of an HTTP status while the key is claimed and the write has no response yet.
 IN_PROGRESS: Final = 0
 
 _FIND: Final = r"""
@@ -51,11 +51,11 @@ class Claim(Struct, frozen=True):
 
 
 class StoredResponse(Struct, frozen=True):
-    """The response to a write as it was sent: the HTTP status and the body's bytes.
+    """The response to a write, exactly as it was sent: the HTTP status and the bytes of the body.
 
     A write that spans several transactions claims its key in the first one, before it has a
-    response: the status is then IN_PROGRESS, and `body` identifies the operation in progress. A retry
-    of the same request continues that operation; a different request with the key is refused.
+    response: the status is then IN_PROGRESS, and `body` identifies the write. A retry of the same
+    request continues that write; a different request with the key is refused.
     `replayed` is true if an earlier request with the key caused the response.
     """
 
@@ -68,9 +68,9 @@ class StoredResponse(Struct, frozen=True):
         return self.status == IN_PROGRESS
 
 
-def in_progress(operation: bytes = b"") -> StoredResponse:
-    """The marker stored for a key whose write has no response yet; `operation` identifies it."""
-    return StoredResponse(IN_PROGRESS, operation)
+def in_progress(write_id: bytes = b"") -> StoredResponse:
+    """The marker stored for a key whose write has no response yet; `write_id` identifies the write."""
+    return StoredResponse(IN_PROGRESS, write_id)
 
 
 class StoredResponses(Struct, frozen=True):
@@ -139,11 +139,13 @@ async def store(connection: Connection, responses: Sequence[tuple[Claim, StoredR
         raise ConcurrentWrite
 
 
-async def release(connection: Connection, pending_claims: Sequence[tuple[str, str, bytes]]) -> None:
-    """Delete the claims of writes in progress, each given as (store, key, operation). A claim is
-    deleted if the write was refused, or just before its response is stored in the claim's place."""
-    if pending_claims:
-        columns = [[claim[column] for claim in pending_claims] for column in range(3)]
+async def release(
+    connection: Connection, in_progress_keys: Sequence[tuple[str, str, bytes]]
+) -> None:
+    """Delete the markers of writes in progress, each given as (store id, key, write id). A marker is
+    deleted if the write was refused, or just before the response is stored in the marker's place."""
+    if in_progress_keys:
+        columns = [[marker[column] for marker in in_progress_keys] for column in range(3)]
         await connection.execute(_RELEASE, *columns)
 
 

@@ -25,20 +25,22 @@ _STATEMENT_LIMIT: Final = "SET LOCAL statement_timeout = 5000"
 class ReadSlots:
     """At most `total` requests hold a slot at the same time, at most `per_store` of one store.
 
-    `name` is the plural noun for these requests in error texts and rate limit headers. A refused
-    caller may retry after `retry_after_seconds`.
+    `name` is the name of the limit in rate limit headers, and `requests` names the limited requests in
+    error texts. A refused caller may retry after `retry_after_seconds`.
     """
 
     def __init__(
         self,
         name: str,
         *,
+        requests: str,
         total: int,
         per_store: int,
         wait_seconds: float,
         retry_after_seconds: int = 1,
     ) -> None:
         self._name = name
+        self._requests = requests
         self._per_store = per_store
         self._wait_seconds = wait_seconds
         self._retry_after_seconds = retry_after_seconds
@@ -73,15 +75,15 @@ class ReadSlots:
                 await self._total_slots.acquire()
         except TimeoutError:
             raise Unavailable(
-                f"Too many requests for {self._name} are in progress. Try again in a moment.",
+                f"Too many {self._requests} are in progress. Try again in a moment.",
                 retry_after_seconds=self._retry_after_seconds,
             ) from None
 
     def rate_limited(self) -> RateLimited:
         """The error for a request of a store whose slots are all held."""
         return RateLimited(
-            f"Too many requests for {self._name} of this store are in progress: the limit is "
-            f"{self._per_store} at a time. Try again in a moment.",
+            f"Too many {self._requests} of this store are in progress: at most {self._per_store} may run "
+            "at the same time. Try again in a moment.",
             retry_after_seconds=self._retry_after_seconds,
             rate_limit=f'"{self._name}";r=0;t={self._retry_after_seconds}',
             rate_limit_policy=f'"{self._name}";q={self._per_store};qu="concurrent-requests"',
@@ -96,6 +98,7 @@ class SlowReads:
         self._reads = reads
         self._slots = ReadSlots(
             "lists",
+            requests="list and summary requests",
             total=_TOTAL_READS,
             per_store=_READS_PER_STORE,
             wait_seconds=_WAIT_SECONDS,

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    check: Callable[[], Awaitable[T] | T], *, within_seconds: float = 10.0, every: float = 0.05
+    check: Callable[[], Awaitable[T] | T], *, within_seconds: float = 30.0, every: float = 0.05
 ) -> T:
     """Call `check` until it neither raises nor returns False; returns its result.
 

@@ -160,7 +160,10 @@ def _map_framework_error(error: HTTPException) -> WhaleError | None:
     match error.status_code:
         case 400:
             # An invalid Host header; the routes check everything else.
-            return InvalidRequest(error.detail, errors=[Fault(detail=error.detail)])
+            return InvalidRequest(
+                "The Host header is not valid.",
+                errors=[Fault(detail="is not valid", header="Host")],
+            )
         case 404:
             return NotFound(
                 "There is nothing at this path. The API reference at /docs lists every path."

@@ -77,9 +77,13 @@ def read(
     check: Callable[[T, Faults], None] = lambda _value, _faults: None,
     at: str = "#",
 ) -> T | None:
-    """Read JSON as `kind`, and check its bounds with `check`, whose faults have pointers from the root
-    of the request's body. Every missing or unknown field, wrong type and broken bound is added to
-    `faults`. Returns None if the body is not JSON, or not a value of this kind at all."""
+    """Read JSON as `kind`, and check its bounds with `check`. Every missing or unknown field, wrong
+    type and broken bound is added to `faults`. The pointers of the faults that `check` adds must start
+    at the root of the request's body: `at` is not put in front of them.
+
+    Returns None if the body is not JSON, or if a field occurs twice and its first value is invalid.
+    Otherwise, if faults were found, the returned value may contain stand-ins: use it only after
+    `faults.raise_if_any()`."""
     try:
         value = decoder(kind).decode(body)
     except msgspec.ValidationError:
@@ -101,7 +105,8 @@ def _inspect(
     inspection = Inspection()
     try:
         value: T = inspection.read(body, kind, at)
-    # The decoder may have stopped before it reached the malformed part.
+    # The decoder in `read` stops at the first invalid value: malformed JSON after it is found only
+    # here.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None
@@ -127,12 +132,12 @@ class Query:
     """A request's query parameters, read one by one; unknown and repeated ones are faults."""
 
     def __init__(
-        self, multi: Mapping[str, list[str]], faults: Faults, *, known: frozenset[str]
+        self, values_by_name: Mapping[str, list[str]], faults: Faults, *, known: frozenset[str]
     ) -> None:
         self._values: dict[str, str] = {}
         self._faults = faults
         suggestions_left = MAX_SUGGESTIONS
-        for name, values in multi.items():
+        for name, values in values_by_name.items():
             if name not in known:
                 candidates = known if suggestions_left > 0 else ()
                 suggestions_left -= 1

@@ -28,7 +28,7 @@ def check(body: bytes, faults: Faults) -> None:
     if _LARGE_EXPONENT.search(body) and _LARGE_EXPONENT.search(_without_strings(body)):
         faults.at(
             "#",
-            f"must have only numbers with exponents from -{MAX_EXPONENT} to {MAX_EXPONENT}",
+            f"must not have a number with an exponent below -{MAX_EXPONENT} or above {MAX_EXPONENT}",
         )
 
 

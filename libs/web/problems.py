@@ -60,14 +60,14 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "request_timeout": Problem(
         408,
         "The request arrived too slowly",
-        "Headers must be complete within 10 seconds. After 10 seconds, a body must arrive at 32 KiB "
-        "per second or more. Nothing was changed.",
+        "All headers must arrive within 10 seconds. The body must then arrive within 10 seconds, plus one "
+        "second for every 32 KiB received. Nothing was changed.",
         "Send the request again over a better connection, and split large batches.",
     ),
     "headers_too_large": Problem(
         431,
         "The request headers are too large",
-        "A request may have up to 100 headers. Headers and path together may have up to 32 KiB.",
+        "A request may have up to 100 headers. The headers and the path together may have up to 32 KiB.",
         "Remove headers that the API does not use, such as cookies.",
     ),
     "method_not_allowed": Problem(
@@ -138,8 +138,9 @@ PROBLEMS: Final[dict[str, Problem]] = {
         400,
         "Invalid request",
         "The request breaks the rules of the API. The field `errors` lists everything that is wrong. "
-        "In each entry, `pointer` is the place in the body, `parameter` a query parameter or `header` a "
-        "header, and `detail` says what is wrong there. Nothing was changed.",
+        "Each entry has a `detail` that says what is wrong. Its `pointer` (a place in the body), "
+        "`parameter` (a query parameter) or `header` (the name of a header) says where. Nothing was "
+        "changed.",
         "Correct every entry of `errors` and send the request again.",
     ),
     "idempotency_key_reused": Problem(

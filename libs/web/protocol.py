@@ -33,7 +33,8 @@ _PER_HEADER_BYTES: Final = 4
 # and the peer might lose the response.
 _LINGER_SECONDS: Final = 2.0
 _NOT_HTTP: Final = InvalidRequest(
-    "This is not HTTP/1.1.", errors=[Fault(detail="The request is not valid HTTP/1.1.")]
+    "The request is not valid HTTP/1.1.",
+    errors=[Fault(detail="The request is not valid HTTP/1.1.")],
 )
 
 
@@ -202,8 +203,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def _headers_too_large(self) -> HeadersTooLarge:
         kib = self._limits.header_bytes // 1024
         return HeadersTooLarge(
-            f"A request may have at most {self._limits.headers} headers, and {kib} KiB of headers "
-            "and path."
+            f"A request may have at most {self._limits.headers} headers. The headers and the path "
+            f"together may have at most {kib} KiB."
         )
 
     def _stop_parser(self, error: WhaleError) -> None:

@@ -29,8 +29,8 @@ _REDIS_SECONDS = 1.0
 
 def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
-    batches = create_batch_engine(settings.database_url, name="anomaly batches")
-    reads = create_engine(settings.database_url, name="anomaly reads")
+    write_engine = create_batch_engine(settings.database_url, name="anomaly batches")
+    read_engine = create_engine(settings.database_url, name="anomaly reads")
     redis = Redis.from_url(
         settings.redis_url,
         socket_timeout=_REDIS_SECONDS,
@@ -41,7 +41,7 @@ def build(settings: Settings) -> ASGIApp:
     windows = Windows(redis)
 
     def points_posted(producer: AIOKafkaProducer) -> BatchConsumer[EarningEvent | None]:
-        return consumers.points_posted(batches, windows, messaging.wake_relay, producer)
+        return consumers.points_posted(write_engine, windows, messaging.wake_relay, producer)
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,
@@ -54,19 +54,19 @@ def build(settings: Settings) -> ASGIApp:
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, reads), "messaging": messaging.ready},
+        checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
         background=[
-            OnStop(batches.dispose),
-            OnStop(reads.dispose),
+            OnStop(write_engine.dispose),
+            OnStop(read_engine.dispose),
             OnStop(redis.aclose),
             messaging,
-            idempotency_key_purger(batches),
+            idempotency_key_purger(write_engine),
         ],
         state={
             "resources": Resources(
-                writes=batches,
-                reads=reads,
-                slow_reads=SlowReads(reads),
+                write_engine=write_engine,
+                read_engine=read_engine,
+                slow_reads=SlowReads(read_engine),
                 backtests=Backtests(),
                 database_url=settings.database_url,
                 wake_relay=messaging.wake_relay,

@@ -18,29 +18,29 @@ from services.catalog.settings import Settings
 
 def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
-    writes = create_engine(settings.database_url, name="catalog writes")
-    reads = create_engine(settings.database_url, name="catalog reads")
+    write_engine = create_engine(settings.database_url, name="catalog writes")
+    read_engine = create_engine(settings.database_url, name="catalog reads")
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
-        consumers=(partial(consumers.consume_points, writes),)
+        consumers=(partial(consumers.consume_points, write_engine),)
         if "consumers" in settings.roles
         else (),
         relay="relay" in settings.roles,
     )
-    pages = RewardPages(reads, encode_page=responses.encode_page)
-    resources = Resources(writes, reads, pages, messaging.wake_relay)
+    pages = RewardPages(read_engine, encode_page=responses.encode_page)
+    resources = Resources(write_engine, read_engine, pages, messaging.wake_relay)
 
     return create_app(
         routes=(*routes.ROUTES, *internal_routes.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, reads), "messaging": messaging.ready},
+        checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
         background=[
-            OnStop(writes.dispose),
-            OnStop(reads.dispose),
+            OnStop(write_engine.dispose),
+            OnStop(read_engine.dispose),
             messaging,
-            idempotency_key_purger(writes),
+            idempotency_key_purger(write_engine),
         ],
         state={"resources": resources},
     )

@@ -23,12 +23,12 @@ from services.earning.settings import Settings
 
 def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; it connects when it starts."""
-    batches = create_batch_engine(settings.database_url, name="earning batches")
-    reads = create_engine(settings.database_url, name="earning reads")
-    slow_reads = SlowReads(reads)
+    write_engine = create_batch_engine(settings.database_url, name="earning batches")
+    read_engine = create_engine(settings.database_url, name="earning reads")
+    slow_reads = SlowReads(read_engine)
 
     async def post(requests: Sequence[PostingRequest]) -> Sequence[RequestOutcome]:
-        outcomes = await post_batch(batches, requests)
+        outcomes = await post_batch(write_engine, requests)
         messaging.wake_relay()
         return outcomes
 
@@ -41,13 +41,13 @@ def build(settings: Settings) -> ASGIApp:
         consumers=(
             partial(
                 consumers.consume_orders,
-                batches,
+                write_engine,
                 settings.kafka_url,
                 group_commit,
                 security=settings,
             ),
-            partial(consumers.consume_refunds, batches),
-            partial(consumers.consume_resolutions, batches),
+            partial(consumers.consume_refunds, write_engine),
+            partial(consumers.consume_resolutions, write_engine),
         )
         if "consumers" in settings.roles
         else (),
@@ -58,19 +58,19 @@ def build(settings: Settings) -> ASGIApp:
     return create_app(
         routes=(*routes.PUBLIC, *routes.INTERNAL) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, reads), "messaging": messaging.ready},
+        checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
         background=[
-            OnStop(batches.dispose),
-            OnStop(reads.dispose),
+            OnStop(write_engine.dispose),
+            OnStop(read_engine.dispose),
             messaging,
             group_commit,
-            folding(batches),
-            idempotency_key_purger(batches),
+            folding(write_engine),
+            idempotency_key_purger(write_engine),
         ],
         state={
             "resources": Resources(
-                batches=batches,
-                reads=reads,
+                write_engine=write_engine,
+                read_engine=read_engine,
                 slow_reads=slow_reads,
                 group_commit=group_commit,
                 summaries=Summaries(slow_reads),

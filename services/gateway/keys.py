@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.ids import STORE_ID
 from libs.kernel.settings import SettingsError, load
 from libs.persistence.engine import create_engine
-from services.gateway import store
+from services.gateway import store as keys_db
 from services.gateway.domain import (
     DEFAULT_SCOPES,
     DEMO_KEY,
@@ -48,7 +48,7 @@ async def create(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
     if key == DEMO_KEY and settings.mode != "local":
         raise Refusal("The demo key works only in local mode.")
     digest = digest_of(key, settings.key_secret.encode())
-    await store.add_key(
+    await keys_db.add_key(
         engine, ApiKey(digest, call.store, call.name, scopes), prefix=key[:PREFIX_LENGTH]
     )
     return key
@@ -59,7 +59,7 @@ async def revoke(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
     prefix: str = call.prefix
     if len(prefix) < MIN_PREFIX_LENGTH:
         raise Refusal(f"Give at least the first {MIN_PREFIX_LENGTH} characters of the key.")
-    rows = await store.find_keys_by_prefix(engine, prefix[:PREFIX_LENGTH])
+    rows = await keys_db.find_keys_by_prefix(engine, prefix[:PREFIX_LENGTH])
     if len(rows) > 1:
         digest = digest_of(prefix, settings.key_secret.encode())
         rows = [row for row in rows if row.digest == digest]
@@ -68,7 +68,7 @@ async def revoke(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
     if not rows:
         raise Refusal("No key in use starts with these characters.")
     (row,) = rows
-    await store.revoke(engine, row.digest)
+    await keys_db.revoke(engine, row.digest)
     return f"Revoked the key {row.name} of {row.store_id}. It is refused within 5 seconds."
 
 

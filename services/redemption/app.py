@@ -24,8 +24,8 @@ from services.redemption.settings import Settings
 
 def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
-    batches = create_batch_engine(settings.database_url, name="redemption batches")
-    reads = create_engine(settings.database_url, name="redemption reads")
+    write_engine = create_batch_engine(settings.database_url, name="redemption batches")
+    read_engine = create_engine(settings.database_url, name="redemption reads")
     client = partial(
         ServiceClient,
         internal_token=settings.internal_token,
@@ -33,17 +33,24 @@ def build(settings: Settings) -> ASGIApp:
     )
     earning = client("earning", settings.earning_url)
     catalog = client("catalog", settings.catalog_url)
-    group_commit = GroupCommit(partial(apply, batches), observe=metrics.GROUP_COMMIT_SIZE.observe)
+    group_commit = GroupCommit(
+        partial(apply, write_engine), observe=metrics.GROUP_COMMIT_SIZE.observe
+    )
     resources = Resources(
-        batches, reads, SlowReads(reads), group_commit, Ledger(earning), Catalog(catalog)
+        write_engine,
+        read_engine,
+        SlowReads(read_engine),
+        group_commit,
+        Ledger(earning),
+        Catalog(catalog),
     )
     messaging = Messaging(
         bootstrap=settings.kafka_url,
         security=settings,
         database_url=settings.database_url,
         consumers=(
-            partial(consumers.consume_rewards, batches),
-            partial(consumers.consume_points, batches),
+            partial(consumers.consume_rewards, write_engine),
+            partial(consumers.consume_points, write_engine),
         )
         if "consumers" in settings.roles
         else (),
@@ -53,15 +60,15 @@ def build(settings: Settings) -> ASGIApp:
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
-        checks={"database": partial(ping, reads), "messaging": messaging.ready},
+        checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
         background=[
-            OnStop(batches.dispose),
-            OnStop(reads.dispose),
+            OnStop(write_engine.dispose),
+            OnStop(read_engine.dispose),
             earning,
             catalog,
             messaging,
             group_commit,
-            idempotency_key_purger(batches),
+            idempotency_key_purger(write_engine),
             *([sweeper(resources)] if "sweeper" in settings.roles else []),
         ],
         state={"resources": resources},

@@ -225,6 +225,8 @@ async def test_data_in_base64_is_an_event_over_rest_too(shop: Shop) -> None:
     neither = await send(shop, event)
     assert_problem(neither, 400, "invalid_request")
     assert pointers(neither) == ["#/data"]
+    broken = await send(shop, {**event, "data_base64": "e30"})
+    assert pointers(broken) == ["#/data_base64"]
     faulty = base64.b64encode(json.dumps(shop.order("o3", total="1_000")).encode()).decode()
     assert pointers(await send(shop, {**event, "data_base64": faulty})) == ["#/data_base64/total"]
 

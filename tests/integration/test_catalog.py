@@ -24,7 +24,7 @@ from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.pages import Page
 from libs.persistence.writes import Write
 from libs.testing.eventually import eventually
-from services.catalog import store
+from services.catalog import store as rewards_db
 from services.catalog.api import responses
 from services.catalog.api.responses import encode_page
 from services.catalog.handlers import reward_changes, usage
@@ -130,7 +130,7 @@ async def test_without_the_stores_lock_versions_are_lost(
     """The race that the lock is there for: two have read before either writes."""
     await carry_out(resources, new("rwd_1"))
     both_have_read = asyncio.Barrier(2)
-    find = store.find
+    find = rewards_db.find
 
     async def no_lock(_connection: object, _store_id: str) -> None:
         await asyncio.sleep(0)
@@ -140,8 +140,8 @@ async def test_without_the_stores_lock_versions_are_lost(
         await both_have_read.wait()
         return reward
 
-    monkeypatch.setattr(store, "lock", no_lock)
-    monkeypatch.setattr(store, "find", find_together)
+    monkeypatch.setattr(rewards_db, "lock", no_lock)
+    monkeypatch.setattr(rewards_db, "find", find_together)
     await asyncio.gather(*(carry_out(resources, renamed("rwd_1", name)) for name in ("A", "B")))
     assert [event.version for event in await published(database)] == [1, 2, 2]
 
@@ -212,7 +212,7 @@ async def revision(engine: AsyncEngine) -> int:
     async with engine.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
-        return (await store.read_revisions(raw, [STORE])).get(STORE, 0)
+        return (await rewards_db.read_revisions(raw, [STORE])).get(STORE, 0)
 
 
 FIRST_PAGE = PageRequest(STORE, include_all=False, page=Page(limit=100, starting_after=None))
@@ -222,13 +222,13 @@ async def test_a_page_is_rendered_once_until_something_changes(
     resources: Resources, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = itertools.count()
-    page = store.read_page
+    page = rewards_db.read_page
 
     async def counting(*words: Any, **named: Any) -> Any:
         next(rendered)
         return await page(*words, **named)
 
-    monkeypatch.setattr(store, "read_page", counting)
+    monkeypatch.setattr(rewards_db, "read_page", counting)
     await carry_out(resources, new("rwd_1"))
     pages = RewardPages(engine, encode_page=encode_page)
     for _ in range(5):

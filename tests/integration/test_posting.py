@@ -22,7 +22,7 @@ from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
 from services.earning.domain.postings import Award, Duplicate, Order, OrderRecord, Refund
 from services.earning.domain.programs import Program
-from services.earning.handlers.posting import PostingRequest, PostingResult, post_batch
+from services.earning.handlers.posting import PostingRequest, RequestResult, post_batch
 from services.earning.store import ledger, programs
 from tests.integration.conftest import Database
 
@@ -77,9 +77,9 @@ def award(points: int = 1, customer: str = "cust_1") -> Award:
     return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
 
 
-async def post(engine: AsyncEngine, *postings: Order | Award) -> PostingResult:
+async def post(engine: AsyncEngine, *postings: Order | Award) -> RequestResult:
     (done,) = await post_batch(engine, [PostingRequest(postings)])
-    assert isinstance(done, PostingResult)
+    assert isinstance(done, RequestResult)
     return done
 
 
@@ -141,7 +141,7 @@ async def test_an_order_that_creates_its_account_during_another_batch_belongs_to
 
     monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
     (done,) = await post_batch(engine, [PostingRequest([second()])])
-    assert isinstance(done, PostingResult)
+    assert isinstance(done, RequestResult)
     (result,) = done.results
     assert not isinstance(result, Conflict), result
 
@@ -238,9 +238,9 @@ async def test_one_key_posts_once_in_many_concurrent_batches(
     def render(results: object) -> StoredResponse:
         return StoredResponse(201, uuid7().bytes)
 
-    async def try_once() -> PostingResult:
+    async def try_once() -> RequestResult:
         (done,) = await post_batch(engine, [PostingRequest([award()], claim, render)])
-        assert isinstance(done, PostingResult)
+        assert isinstance(done, RequestResult)
         return done
 
     done = await asyncio.gather(*(try_once() for _ in range(16)))

@@ -26,7 +26,7 @@ from services.redemption.domain.redemptions import (
     Use,
 )
 from services.redemption.handlers.desk import ActionRequest, ActionResult, apply
-from services.redemption.store import desk as store
+from services.redemption.store import desk as redemptions_db
 from services.redemption.store import rewards
 from tests.integration.conftest import empty_database
 from tests.support import Stack
@@ -68,19 +68,19 @@ async def offer(engine: AsyncEngine, **changes: Any) -> None:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch waits between reading and writing, so that concurrent batches read in the meantime."""
-    write = store.write
+    write = redemptions_db.write
 
     async def later(*args: Any) -> None:
         await asyncio.sleep(0.2)
         await write(*args)
 
-    monkeypatch.setattr(store, "write", later)
+    monkeypatch.setattr(redemptions_db, "write", later)
 
 
 def without_lock(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
-    text = getattr(store, statement)
+    text = getattr(redemptions_db, statement)
     assert "FOR NO KEY UPDATE" in text
-    monkeypatch.setattr(store, statement, text.partition("FOR NO KEY UPDATE")[0])
+    monkeypatch.setattr(redemptions_db, statement, text.partition("FOR NO KEY UPDATE")[0])
 
 
 def reserve(customer: str = "cust_1") -> Reserve:

@@ -1,8 +1,8 @@
-"""Baseline detectors for comparison: fixed thresholds, a plain z-score, and two learned models.
+"""Baseline detectors for comparison: fixed limits, a plain z-score, and two learned models.
 
 Each returns a score for every earning, the higher the more suspicious. The service's detectors flag a
 whole burst or day once it becomes suspicious; so that the comparison is fair, the counts and totals here
-are those of the whole burst or day too. Thresholds are chosen and models are trained on other seeds than
+are those of the whole burst or day too. Limits are chosen and models are trained on other seeds than
 those of the evaluation.
 """
 
@@ -19,22 +19,22 @@ _MINUTES_MS: Final = 120_000
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 _MIN_HISTORY: Final = 5
-# The share of awards above a threshold: where no abuse is known, and the candidates where it is.
+# The share of awards above a limit: where no abuse is known, and the candidates where it is.
 _RARE_SHARE: Final = 0.005
 _CANDIDATE_SHARES: Final = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
 Histories = Sequence[Sequence[Earning]]
 
 
-def rare_thresholds(histories: Histories) -> tuple[float, float]:
+def rare_limits(histories: Histories) -> tuple[float, float]:
     """The points of an award, and a customer's awards on a day, that one award in two hundred exceeds:
     the choice of a shop that knows of no abuse."""
     points, counts = _values([row for history in histories for row in features(history)])
     return _quantile(points, _RARE_SHARE), _quantile(counts, _RARE_SHARE)
 
 
-def tune_thresholds(histories: Histories) -> tuple[float, float]:
-    """The pair of candidate thresholds with the best average precision on labeled histories."""
+def tune_limits(histories: Histories) -> tuple[float, float]:
+    """The pair of candidate limits with the best average precision on labeled histories."""
     rows = [row for history in histories for row in features(history)]
     earnings = [earning for history in histories for earning in history]
     points, counts = _values(rows)
@@ -49,10 +49,10 @@ def tune_thresholds(histories: Histories) -> tuple[float, float]:
     )
 
 
-def fixed_thresholds(thresholds: tuple[float, float], earnings: Sequence[Earning]) -> list[float]:
+def fixed_limits(limits: tuple[float, float], earnings: Sequence[Earning]) -> list[float]:
     """The larger of two ratios: an award's points and the customer's awards of the day, each to its
-    threshold."""
-    return _score(features(earnings), *thresholds)
+    limit."""
+    return _score(features(earnings), *limits)
 
 
 def _score(rows: Sequence[Mapping[str, float]], points: float, count: float) -> list[float]:

@@ -19,7 +19,7 @@ from tools.quality.evaluation import Evaluation, evaluate
 from tools.quality.simulator import CUSTOMERS, KINDS, SHOPS, Earning, Shop, simulate
 from tools.stack.errors import StackError
 
-# Thresholds are chosen and models are trained on the tuning seeds, and evaluated on the others. After a
+# Limits are chosen and models are trained on the tuning seeds, and evaluated on the others. After a
 # change of the simulator or of a detector, look at the tuning seeds only, and evaluate on new seeds.
 TUNING_SEEDS: Final = (1, 2, 3)
 EVALUATION_SEEDS: Final = (201, 202, 203, 204, 205)
@@ -32,10 +32,10 @@ Scorer = Callable[[Sequence[Earning]], list[float]]
 
 
 class _Tuning(Struct, frozen=True):
-    """Settings and thresholds chosen with the labels of the tuning seeds, all shops together."""
+    """Settings and limits chosen with the labels of the tuning seeds, all shops together."""
 
     settings: AnomalySettings
-    thresholds: tuple[float, float]
+    limits: tuple[float, float]
 
 
 class _Run(Struct, frozen=True):
@@ -99,7 +99,7 @@ def _evaluate_all(console: Console) -> str:
     tuning = _Tuning(
         # Each candidate takes long: one seed of each shop must suffice.
         replay.tune_settings([of_shop[0] for of_shop in histories.values()]),
-        baseline_detectors.tune_thresholds(
+        baseline_detectors.tune_limits(
             [earnings for of_shop in histories.values() for earnings in of_shop]
         ),
     )
@@ -115,20 +115,20 @@ def _evaluate_all(console: Console) -> str:
 
 
 def _scorers(histories: baseline_detectors.Histories, tuning: _Tuning) -> dict[str, Scorer]:
-    by_shop = baseline_detectors.tune_thresholds(histories)
-    untuned = baseline_detectors.rare_thresholds(histories)
+    by_shop = baseline_detectors.tune_limits(histories)
+    untuned = baseline_detectors.rare_limits(histories)
     return {
         "the detectors, default settings": lambda earnings: replay.score(
             earnings, AnomalySettings()
         ),
         "the detectors, tuned": lambda earnings: replay.score(earnings, tuning.settings),
-        "thresholds, abuse not known": lambda earnings: baseline_detectors.fixed_thresholds(
+        "fixed limits, abuse not known": lambda earnings: baseline_detectors.fixed_limits(
             untuned, earnings
         ),
-        "thresholds, tuned": lambda earnings: baseline_detectors.fixed_thresholds(
-            tuning.thresholds, earnings
+        "fixed limits, tuned": lambda earnings: baseline_detectors.fixed_limits(
+            tuning.limits, earnings
         ),
-        "thresholds, tuned to the shop": lambda earnings: baseline_detectors.fixed_thresholds(
+        "fixed limits, tuned to the shop": lambda earnings: baseline_detectors.fixed_limits(
             by_shop, earnings
         ),
         "a plain z-score": baseline_detectors.z_score,
@@ -162,21 +162,22 @@ def _evaluate(earnings: Sequence[Earning], scorers: Mapping[str, Scorer]) -> _Ru
 
 
 def _format(runs: Mapping[str, Sequence[_Run]], tuning: _Tuning) -> str:
-    points, count = tuning.thresholds
+    points, count = tuning.limits
     parts = [_format_shop(shop, runs[shop.name]) for shop in SHOPS]
     parts.append(_format_detectors(runs))
     parts.append(
         f"Evaluated on seeds {EVALUATION_SEEDS[0]}-{EVALUATION_SEEDS[-1]}, tuned and trained on "
-        f"{TUNING_SEEDS[0]}-{TUNING_SEEDS[-1]}; mean ± deviation over the seeds; {CUSTOMERS} customers a "
-        f'shop. "Tuned" is a `deviation.score` of {tuning.settings.deviation.score}; tuned thresholds, '
-        f"{points:,.0f} points an award and {count:.0f} awards a day. {datetime.now(UTC):%Y-%m-%d}; "
-        "`make quality` runs it again."
+        f"{TUNING_SEEDS[0]}-{TUNING_SEEDS[-1]}. Each figure is the mean ± standard deviation over the "
+        f'seeds, with {CUSTOMERS} customers per shop. "The detectors, tuned" have a `deviation.score` of '
+        f'{tuning.settings.deviation.score}; "fixed limits, tuned" are {points:,.0f} points per award and '
+        f"{count:.0f} awards per day. Measured on {datetime.now(UTC):%Y-%m-%d}; repeat with `make quality`."
     )
     return "\n\n".join(parts)
 
 
 def _format_shop(shop: Shop, runs: Sequence[_Run]) -> str:
-    heads = ["", "average precision", *KINDS, "precision", "recall", *(f"{k} found" for k in KINDS)]
+    average_precisions = [f"AP, {kind}" for kind in ("all", *KINDS)]
+    heads = ["", *average_precisions, "precision", "recall", *(f"{kind} found" for kind in KINDS)]
     flags_per_day = fmean(run.flags for run in runs) / shop.days
     lines = [
         f"**A shop {shop.name}**, {shop.days} days; {flags_per_day:.1f} awards flagged a day:",
@@ -198,8 +199,13 @@ def _format_shop(shop: Shop, runs: Sequence[_Run]) -> str:
 
 
 def _format_detectors(runs: Mapping[str, Sequence[_Run]]) -> str:
-    heads = ["default settings, of the flagged awards", *(f"{shop}: abuse" for shop in runs)]
-    lines = [_row(heads), "|" + "---|" * len(heads)]
+    heads = ["detector", *runs]
+    lines = [
+        "**Flagged awards that are abuse**, with the default settings:",
+        "",
+        _row(heads),
+        "|" + "---|" * len(heads),
+    ]
     for kind in runs[SHOPS[0].name][0].by_detector:
         cells = []
         for of_shop in runs.values():

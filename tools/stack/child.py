@@ -89,7 +89,7 @@ class Child:
         """Start the process and watch it."""
         self._watcher = asyncio.create_task(self._keep_running(), name=self.spec.name)
 
-    def start_now(self) -> None:
+    def skip_restart_delay(self) -> None:
         """Skip the rest of the delay before the next start."""
         self._skip_delay.set()
 

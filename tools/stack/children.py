@@ -66,10 +66,10 @@ class Children:
                 )
             await asyncio.sleep(_POLL_SECONDS)
 
-    def start_now(self) -> None:
-        """Start the children that wait for their next start."""
+    def skip_restart_delays(self) -> None:
+        """Immediately restart every child that is waiting for its restart delay to end."""
         for child in self._children.values():
-            child.start_now()
+            child.skip_restart_delay()
 
     async def stop(self) -> None:
         """Stop all children: the gateway, then the services, then the servers."""

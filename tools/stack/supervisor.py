@@ -1,8 +1,7 @@
 """The supervisor: starts the stack, keeps it running, stops it. Runs in the background.
 
-`python -m tools.stack.supervisor` takes its settings from the environment and publishes what it does
-in the state file, which `make up` and `make status` read. On SIGUSR1 it skips the delays before
-restarts.
+`python -m tools.stack.supervisor` takes its settings from the environment. It writes its progress to
+the state file, which `make up` and `make status` read. On SIGUSR1 it skips the delays before restarts.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ from tools.stack.state import State
 _HOUSEKEEPING_SECONDS: Final = 1.0
 _EXTERNAL_SERVERS_SECONDS: Final = 5.0
 # A deleted topic is recreated within this time.
-_TOPICS_SECONDS: Final = 2.0
+_TOPICS_SECONDS: Final = 5.0
 
 
 class Supervisor:
@@ -78,9 +77,9 @@ class Supervisor:
         self._set_phase("stopped" if failure is None else "failed")
         return 0 if failure is None else 1
 
-    def start_now(self) -> None:
-        """Restart now all processes that are waiting out a restart delay."""
-        self._children.start_now()
+    def skip_restart_delays(self) -> None:
+        """Immediately restart every process that is waiting for its restart delay to end."""
+        self._children.skip_restart_delays()
 
     async def _start_until(self, stop: asyncio.Event) -> BaseException | None:
         """Start the stack, or give up halfway once `stop` is set; returns the error, if any."""
@@ -175,7 +174,7 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     supervisor = Supervisor(settings)
-    loop.add_signal_handler(signal.SIGUSR1, supervisor.start_now)
+    loop.add_signal_handler(signal.SIGUSR1, supervisor.skip_restart_delays)
     return await supervisor.run(stop)
 
 

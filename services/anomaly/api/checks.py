@@ -27,7 +27,7 @@ def patch(request: AnomalyPatch, faults: Faults) -> None:
     if request.status == "resolved" and request.resolution is None:
         faults.at(
             "#/resolution",
-            "is required with status `resolved`: `approved`, `voided` or `suspended`",
+            "is required when `status` is `resolved`, and must be `approved`, `voided` or `suspended`",
         )
     if request.status == "in_review" and request.resolution is not None:
         faults.at("#/resolution", "must not be sent unless `status` is `resolved`")

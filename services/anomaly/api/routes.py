@@ -63,7 +63,7 @@ async def get_anomaly(
 ) -> Body:
     """One anomaly."""
     no_query(request)
-    anomaly = await anomalies.get(resources_of(request).reads, store_id, anomaly_id)
+    anomaly = await anomalies.get(resources_of(request).read_engine, store_id, anomaly_id)
     return json_body(responses.anomaly(anomaly))
 
 
@@ -82,7 +82,7 @@ async def update_anomaly(
 async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The detectors' modes and parameters."""
     no_query(request)
-    return json_body(await detector_settings.get(resources_of(request).reads, store_id))
+    return json_body(await detector_settings.get(resources_of(request).read_engine, store_id))
 
 
 @put(_SETTINGS, operation_id="updateAnomalySettings")

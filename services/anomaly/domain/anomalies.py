@@ -31,14 +31,14 @@ _ALL_TYPES: Final = frozenset(ANOMALY_TYPES)
 
 class Anomaly(Struct, frozen=True, kw_only=True):
     """Suspicious earnings of one customer, from `first_at` to `last_at` in milliseconds since 1970.
-    `revision` is that of the settings which flagged them."""
+    `settings_revision` is the revision of the detector settings that flagged them."""
 
     id: UUID
     store_id: str
     customer_id: str
     type: AnomalyType
     mode: Mode
-    revision: int
+    settings_revision: int
     version: int
     description: str
     points: int
@@ -94,23 +94,26 @@ class EvaluationContext(Struct, frozen=True, kw_only=True):
     """What decides how a customer's findings change the anomalies.
 
     Findings before `since` are ignored, because not all that their judgment needs was read.
-    `earliest` is the position of the first earning that is judged now: what was flagged before it
-    stands. `current` are the ids of the earnings recorded under the settings in force.
+    `earliest` is the position of the earliest earning to judge now: anomalies whose earnings are all
+    earlier stay as they are. `under_current_settings` holds the ids of the earnings recorded under the
+    settings in force.
     """
 
     store_id: str
     customer_id: str
-    revision: int
+    settings_revision: int
     mode: dict[AnomalyType, Mode]
     since: int
     earliest: Position
-    current: frozenset[str]
+    under_current_settings: frozenset[str]
     now: datetime
 
     def can_change(self, anomaly: Anomaly) -> bool:
         """Whether findings may still change the anomaly."""
         return (
-            anomaly.is_open and anomaly.revision == self.revision and anomaly.first_at >= self.since
+            anomaly.is_open
+            and anomaly.settings_revision == self.settings_revision
+            and anomaly.first_at >= self.since
         )
 
 
@@ -178,7 +181,7 @@ def reconcile(
         ]
         confirmed.update(anomaly.id for anomaly in matching)
         if not matching:
-            if is_new and not ids.isdisjoint(context.current):
+            if is_new and not ids.isdisjoint(context.under_current_settings):
                 changes.append(_create(new_id(), finding, context))
             continue
         survivor, *merged = matching
@@ -214,7 +217,7 @@ def _create(id_: UUID, finding: Finding, context: EvaluationContext) -> Anomaly:
         customer_id=context.customer_id,
         type=finding.type,
         mode=context.mode[finding.type],
-        revision=context.revision,
+        settings_revision=context.settings_revision,
         version=1,
         status="pending_review",
         flagged_at=context.now,

@@ -48,7 +48,7 @@ class RecordedEarning(Struct, frozen=True):
     it belongs to the baselines now."""
 
     earning: Earning
-    revision: int
+    settings_revision: int
     in_baselines: bool
 
 

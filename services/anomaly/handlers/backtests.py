@@ -26,8 +26,8 @@ _RETRY_AFTER_SECONDS: Final = 3
 _TOTAL_SLOTS: Final = 2
 
 _TOO_MANY: Final = (
-    f"must not include days with more than {MAX_EARNINGS:,} earnings in all, the limit of a backtest: "
-    "choose fewer days"
+    f"The days from `from` to `to` have more than {MAX_EARNINGS:,} earnings in total, the most that a "
+    "backtest can read. Choose fewer days."
 )
 
 log = logging.get(__name__)
@@ -39,6 +39,7 @@ class Backtests:
     def __init__(self) -> None:
         self._slots = ReadSlots(
             "backtests",
+            requests="backtests",
             total=_TOTAL_SLOTS,
             per_store=1,
             wait_seconds=_WAIT_SECONDS,

@@ -41,7 +41,8 @@ from services.anomaly.store.windows import Windows, WindowsUnavailable, WindowUp
 # Histories of this many customers are in memory at a time.
 _JUDGED_TOGETHER = 100
 
-# The customers to judge, each with the position of the first earning whose findings count.
+# The customers to judge, each with the position of the earliest earning to judge now. Anomalies whose
+# earnings are all earlier stay as they are.
 Suspects = dict[Customer, Position]
 
 
@@ -59,27 +60,27 @@ class _Batch(Struct, frozen=True):
 
 
 async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[EarningEvent]) -> bool:
-    """Record the earnings and flag what is suspicious, in one transaction; returns whether anything
-    was flagged. Earnings that are already recorded change nothing."""
+    """Record the earnings and flag what is suspicious, in one transaction; returns whether any anomaly
+    was created or changed. Earnings that are already recorded change nothing."""
     if not events:
         return False
     distinct = list({(event.store_id, event.transaction_id): event for event in events}.values())
     async with transaction(engine) as connection:
-        settings = await stores.read(connection, {event.store_id for event in distinct})
-        batch = _Batch(_by_customer(distinct), settings)
+        settings_by_store = await stores.read(connection, {event.store_id for event in distinct})
+        batch = _Batch(_by_customer(distinct), settings_by_store)
         try:
             suspicious = await _screen(connection, windows, batch)
             windows_are_valid = True
         except WindowsUnavailable:
             suspicious, windows_are_valid = set(batch.events), False
-        revisions = [settings[event.store_id].revision for event in distinct]
-        new = await earnings.add(connection, distinct, revisions)
+        revisions = [settings_by_store[event.store_id].revision for event in distinct]
+        new = await earnings.add(connection, distinct, settings_revisions=revisions)
         suspects = await _find_suspects(connection, new, suspicious)
         changed = await _judge(connection, suspects, batch)
         if windows_are_valid:
             windows_are_valid = await _delete_outdated(windows, batch, suspects, changed)
         if not windows_are_valid:
-            await stores.next_epoch(connection, settings)
+            await stores.next_epoch(connection, settings_by_store.keys())
     for anomaly in changed:
         if anomaly.version == 1:
             metrics.ANOMALIES_FLAGGED.labels(anomaly.type, anomaly.mode).inc()
@@ -154,8 +155,8 @@ def _window_update(
 async def _find_suspects(
     connection: Connection, new: Sequence[EarningEvent], suspicious: set[Customer]
 ) -> Suspects:
-    """The suspicious customers who have new earnings, and those who were judged by the store's baseline
-    before one of the new earnings entered it."""
+    """The suspicious customers who have new earnings, and the customers whose earlier judgment used
+    the store's baseline, which a new earning now changes."""
     suspects: Suspects = {}
     times: dict[str, tuple[int, int]] = {}
     for event in new:
@@ -242,12 +243,14 @@ def _context(
     return EvaluationContext(
         store_id=customer[0],
         customer_id=customer[1],
-        revision=store.revision,
+        settings_revision=store.revision,
         mode={kind: mode_of(store.settings, kind) for kind in DETECTORS},
         since=complete_since(history),
         earliest=earliest,
-        current=frozenset(
-            recorded.earning.id for recorded in history if recorded.revision == store.revision
+        under_current_settings=frozenset(
+            recorded.earning.id
+            for recorded in history
+            if recorded.settings_revision == store.revision
         ),
         now=now,
     )

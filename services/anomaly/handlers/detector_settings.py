@@ -29,4 +29,4 @@ async def replace(
         await stores.put(connection, write.store_id, write.body)
         return render(write.body)
 
-    return await write_once(resources.writes, write.claim, carry_out)
+    return await write_once(resources.write_engine, write.claim, carry_out)

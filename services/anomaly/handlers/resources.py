@@ -10,12 +10,12 @@ from services.anomaly.handlers.backtests import Backtests
 
 
 class Resources(Struct, frozen=True):
-    """`writes` is for changes of anomalies, `reads` for queries, and `slow_reads` for queries that
-    grow with a store's history. `backtests` run at `database_url`. `wake_relay` is called after a
-    commit."""
+    """`write_engine` is for changes of anomalies, `read_engine` for queries, and `slow_reads` for
+    queries whose cost grows with a store's history. `backtests` run at `database_url`. `wake_relay` is
+    called after a commit."""
 
-    writes: AsyncEngine
-    reads: AsyncEngine
+    write_engine: AsyncEngine
+    read_engine: AsyncEngine
     slow_reads: SlowReads
     backtests: Backtests
     database_url: str

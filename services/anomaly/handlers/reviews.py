@@ -33,7 +33,7 @@ async def review(
     async def carry_out(connection: Connection) -> StoredResponse:
         return render(await _review(connection, write.store_id, anomaly_id, decision))
 
-    response = await write_once(resources.writes, write.claim, carry_out)
+    response = await write_once(resources.write_engine, write.claim, carry_out)
     resources.wake_relay()
     return response
 

@@ -143,10 +143,10 @@ class EarningEvent(Struct, frozen=True):
 
 
 async def add(
-    connection: Connection, events: Sequence[EarningEvent], revisions: Sequence[int]
+    connection: Connection, events: Sequence[EarningEvent], *, settings_revisions: Sequence[int]
 ) -> list[EarningEvent]:
-    """Record earnings under their stores' `revisions`; returns those that are new. The others stay
-    as they are."""
+    """Record earnings, each with the revision of its store's settings, and return those that are new.
+    Earnings that are already recorded stay as they are."""
     rows = await connection.fetch(
         _ADD,
         texts(event.store_id for event in events),
@@ -154,7 +154,7 @@ async def add(
         numbers(event.occurred_at for event in events),
         numbers(event.transaction_id.removeprefix(ID_PREFIX) for event in events),
         numbers(event.points for event in events),
-        numbers(revisions),
+        numbers(settings_revisions),
     )
     new = {(row["store_id"], f"{ID_PREFIX}{row['id']}") for row in rows}
     return [event for event in events if (event.store_id, event.transaction_id) in new]
@@ -248,8 +248,8 @@ async def mark_judged_by_store_baseline(
 async def affected_by_store_baseline(
     connection: Connection, new: Mapping[str, tuple[int, int]]
 ) -> dict[Customer, Position]:
-    """The customers with earnings that were judged by the store's baseline before new ones entered
-    it, each with the position of the earliest such earning. `new` holds the event times of each
+    """The customers with earnings whose judgment used the store's baseline, which new earnings now
+    change, each with the position of the earliest such earning. `new` holds the event times of each
     store's first and last new earning."""
     if not new:
         return {}

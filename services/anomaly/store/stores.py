@@ -27,7 +27,7 @@ _settings_of: Final = decoder(AnomalySettings).decode
 
 
 class StoreSettings(Struct, frozen=True):
-    """A store's settings. `revision` counts their changes. Windows of an earlier `epoch` may be
+    """A store's detector settings. `revision` counts their changes. Windows of an earlier `epoch` may be
     incomplete and are not used any more."""
 
     settings: AnomalySettings = AnomalySettings()

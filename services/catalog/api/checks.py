@@ -148,11 +148,19 @@ def is_url(text: str) -> bool:
     return url.scheme in {"http", "https"} and bool(url.hostname) and port_is_one
 
 
+def _metadata_key(key: str, faults: Faults, *, at: str) -> None:
+    """Check a key. Its faults name it in their text, because their pointer is that of the value."""
+    key_faults = Faults()
+    shared.text(key, key_faults, at=at, longest=MAX_METADATA_KEY)
+    for fault in key_faults.all:
+        faults.at(at, f"the key {fault.detail}")
+
+
 def _metadata(metadata: dict[str, str], faults: Faults) -> None:
     if len(metadata) > MAX_METADATA:
         faults.at("#/metadata", f"must have up to {MAX_METADATA} keys")
         return
     for key, value in metadata.items():
         at = f"#/metadata/{pointer_step(key)}"
-        shared.text(key, faults, at=at, longest=MAX_METADATA_KEY)
+        _metadata_key(key, faults, at=at)
         _lines(value, faults, at=at, longest=MAX_METADATA_VALUE)

@@ -18,7 +18,9 @@ async def get_reward(
 ) -> Body:
     """The current version as its event has it, also that of a deleted reward."""
     check_id(reward_id)
-    return json_body(await rewards.get_version(resources_of(request).reads, store_id, reward_id))
+    return json_body(
+        await rewards.get_version(resources_of(request).read_engine, store_id, reward_id)
+    )
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (get_reward,)

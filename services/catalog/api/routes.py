@@ -62,7 +62,7 @@ async def get_reward(
     """One reward."""
     no_query(request)
     check_id(reward_id)
-    reward = await rewards.get(resources_of(request).reads, store_id, reward_id)
+    reward = await rewards.get(resources_of(request).read_engine, store_id, reward_id)
     return json_body(responses.reward(reward))
 
 

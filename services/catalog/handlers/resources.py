@@ -9,9 +9,9 @@ from services.catalog.handlers.reward_pages import RewardPages
 
 
 class Resources(Struct, frozen=True):
-    """`writes` changes rewards, `reads` runs queries; `wake_relay` is called after a commit."""
+    """`write_engine` changes rewards, `read_engine` runs queries; `wake_relay` is called after a commit."""
 
-    writes: AsyncEngine
-    reads: AsyncEngine
+    write_engine: AsyncEngine
+    read_engine: AsyncEngine
     pages: RewardPages
     wake_relay: Callable[[], None]

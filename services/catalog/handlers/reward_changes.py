@@ -15,7 +15,7 @@ from libs.messaging import outbox
 from libs.persistence.engine import Connection
 from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.writes import Write
-from services.catalog import store
+from services.catalog import store as rewards_db
 from services.catalog.domain import FIRST_VERSION, Reward, Value
 from services.catalog.handlers.resources import Resources
 from services.catalog.handlers.reward_events import encode_version
@@ -40,7 +40,7 @@ class Change(Struct, frozen=True, kw_only=True):
 async def carry_out(resources: Resources, change: Change, render: Render) -> StoredResponse:
     """Carry out a change once per idempotency key; returns the response, as `render` makes it."""
     response = await write_once(
-        resources.writes, change.write.claim, partial(_write, change, render)
+        resources.write_engine, change.write.claim, partial(_write, change, render)
     )
     resources.wake_relay()
     return response
@@ -48,11 +48,11 @@ async def carry_out(resources: Resources, change: Change, render: Render) -> Sto
 
 async def _write(change: Change, render: Render, connection: Connection) -> StoredResponse:
     store_id = change.write.store_id
-    await store.lock(connection, store_id)
+    await rewards_db.lock(connection, store_id)
     now = utc_now()
-    current = await store.find(connection, store_id, change.reward_id)
+    current = await rewards_db.find(connection, store_id, change.reward_id)
     reward = change.apply(current, now)
-    await store.put(connection, store_id, reward)
+    await rewards_db.put(connection, store_id, reward)
     await outbox.append(connection, [encode_version(store_id, reward, now)])
     return render(reward)
 

@@ -1,8 +1,8 @@
 """Pages of rewards: rendered once per revision of a store, and served from memory until it changes.
 
-Every change raises the store's revision in its own transaction. Each request reads the revision
-only after it has arrived, so a caller who changed a reward sees the change in the response of any
-process.
+Every change raises the store's revision in the same transaction as the change. A request reads the revision after
+the request has arrived, never earlier, so a caller who changed a reward sees the change in the
+response of any process.
 """
 
 from collections import OrderedDict
@@ -18,12 +18,13 @@ from libs.persistence.engine import Connection, statement
 from libs.persistence.group_commit import GroupCommit
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
-from services.catalog import store
+from services.catalog import store as rewards_db
 from services.catalog.domain import REWARD_ID, Reward
 
 # The largest page, a hundred rewards with the longest texts, takes 5 MiB. Most take 20 KiB.
 _MAX_BYTES: Final = 64 * 1024 * 1024
-# The approximate memory of a cached page without its body: with it, many small pages are bounded too.
+# The approximate memory of a cached page in addition to its body. Counting it also limits the number
+# of small pages.
 _ENTRY_BYTES: Final = 1_024
 
 
@@ -36,8 +37,8 @@ class PageRequest(Struct, frozen=True):
 
 
 class RenderedPage(Struct, frozen=True):
-    """The body of a page, the revision it shows, and when it expires although no reward is changed,
-    because a reward starts or ends then; None if it does not expire."""
+    """The body of a page, the revision it shows, and `until`: the time at which the page expires even
+    if no reward is changed, because a reward starts or ends. None if there is no such time."""
 
     revision: int
     until: datetime | None
@@ -75,19 +76,19 @@ class RewardPages:
 
     async def _read_revisions(self, store_ids: Sequence[str]) -> Sequence[int]:
         async with statement(self._engine) as connection:
-            revisions = await store.read_revisions(connection, list(set(store_ids)))
+            revisions = await rewards_db.read_revisions(connection, list(set(store_ids)))
         return [revisions.get(store_id, 0) for store_id in store_ids]
 
     async def _render(self, request: PageRequest, now: datetime) -> RenderedPage:
         store_id = request.store_id
         async with self._slow_reads.snapshot(store_id) as connection:
-            revision = (await store.read_revisions(connection, [store_id])).get(store_id, 0)
+            revision = (await rewards_db.read_revisions(connection, [store_id])).get(store_id, 0)
             after = await _find_position(connection, request)
             at = None if request.include_all else now
-            page = await store.read_page(
+            page = await rewards_db.read_page(
                 connection, store_id, at=at, after=after, limit=request.page.limit
             )
-            until = at and await store.find_next_change(connection, store_id, after=at)
+            until = at and await rewards_db.find_next_change(connection, store_id, after=at)
         return RenderedPage(revision, until, self._encode_page(page))
 
 
@@ -97,7 +98,7 @@ async def _find_position(connection: Connection, request: PageRequest) -> int | 
         return None
     position = None
     if REWARD_ID.fullmatch(cursor):
-        position = await store.find_position(connection, request.store_id, cursor)
+        position = await rewards_db.find_position(connection, request.store_id, cursor)
     if position is None:
         raise unknown_cursor("a reward")
     return position

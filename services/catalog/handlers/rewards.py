@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.events import RewardChanged
 from libs.kernel.errors import NotFound
 from libs.persistence.engine import statement
-from services.catalog import store
+from services.catalog import store as rewards_db
 from services.catalog.domain import Reward
 from services.catalog.handlers.reward_events import version_event
 
@@ -29,7 +29,7 @@ async def get_version(engine: AsyncEngine, store_id: str, reward_id: str) -> Rew
 
 async def _find(engine: AsyncEngine, store_id: str, reward_id: str) -> Reward:
     async with statement(engine) as connection:
-        reward = await store.find(connection, store_id, reward_id)
+        reward = await rewards_db.find(connection, store_id, reward_id)
     if reward is None:
         raise NotFound(NOT_FOUND)
     return reward

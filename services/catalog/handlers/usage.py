@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import PointsPosted
 from libs.persistence.engine import transaction
-from services.catalog import store
+from services.catalog import store as rewards_db
 from services.catalog.store import UsageChange
 
 _CHANGES: Final = {"redeem": 1, "cancel": -1}
@@ -28,4 +28,4 @@ async def count(engine: AsyncEngine, changes: Sequence[UsageChange | None]) -> N
     }
     if unique:
         async with transaction(engine) as connection:
-            await store.count(connection, list(unique.values()))
+            await rewards_db.count(connection, list(unique.values()))

@@ -57,7 +57,7 @@ async def get_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
 ) -> Body:
     no_query(request)
-    status = await customers.get_status(resources_of(request).reads, store_id, customer_id)
+    status = await customers.get_status(resources_of(request).read_engine, store_id, customer_id)
     return json_body(responses.customer_status(status))
 
 

@@ -66,7 +66,7 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """For each price, whether the customer could pay it now, and if not, why."""
     body = decode(await request.body(), internal.PriceCheck)
     refusals = await debits.find_refusals(
-        resources_of(request).reads, store_id, body.customer_id, body.prices
+        resources_of(request).read_engine, store_id, body.customer_id, body.prices
     )
     return json_body(
         internal.PriceCheckResult(refusals=[_refusal(refusal) for refusal in refusals])

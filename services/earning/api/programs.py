@@ -35,7 +35,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
     query = query_of(request, faults, known=pages.PARAMETERS)
     page = pages.page_of(query)
     faults.raise_if_any()
-    listed = await programs.list_programs(resources_of(request).reads, store_id, page)
+    listed = await programs.list_programs(resources_of(request).read_engine, store_id, page)
     data = [responses.program(program) for program in listed.items]
     return json_body(pages.page_body(listed, data))
 
@@ -44,7 +44,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
     write = await read_write(request, store_id, api.ProgramCreate, checks.program_create)
     return stored_body(
-        await programs.create_program(resources_of(request).batches, write, _created)
+        await programs.create_program(resources_of(request).write_engine, write, _created)
     )
 
 
@@ -53,7 +53,7 @@ async def get_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
     no_query(request)
-    program = await programs.get_program(resources_of(request).reads, store_id, program_id)
+    program = await programs.get_program(resources_of(request).read_engine, store_id, program_id)
     return json_body(responses.program(program))
 
 
@@ -63,7 +63,9 @@ async def update_program(
 ) -> Body:
     write = await read_write(request, store_id, api.ProgramPatch, checks.program_patch)
     return stored_body(
-        await programs.change_program(resources_of(request).batches, write, program_id, _changed)
+        await programs.change_program(
+            resources_of(request).write_engine, write, program_id, _changed
+        )
     )
 
 

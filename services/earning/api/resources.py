@@ -11,12 +11,12 @@ from services.earning.handlers.summary import Summaries
 
 
 class Resources(Struct, frozen=True):
-    """`batches` writes the ledger, `reads` is for reads by key, `slow_reads` for reads that grow
-    with a store's history. `group_commit` lets concurrent requests share a transaction of the
+    """`write_engine` writes the ledger, `read_engine` is for reads by key, and `slow_reads` for reads
+    whose cost grows with a store's history. `group_commit` lets concurrent requests share a transaction of the
     ledger."""
 
-    batches: AsyncEngine
-    reads: AsyncEngine
+    write_engine: AsyncEngine
+    read_engine: AsyncEngine
     slow_reads: SlowReads
     group_commit: PostingGroup
     summaries: Summaries

@@ -79,7 +79,7 @@ async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     write = write_of_bytes(request, store_id, body)
     resources = resources_of(request)
     response = await shop_events.publish_events(
-        resources.batches,
+        resources.write_engine,
         resources.publish,
         write,
         events,
@@ -191,7 +191,10 @@ def _read_data(envelope: EventEnvelope, faults: Faults, *, at: str) -> tuple[byt
     try:
         data = bytes(data_in(envelope.data, envelope.data_base64))
     except ValueError as error:
-        faults.at(f"{at}/data", str(error))
+        if envelope.data is UNSET and envelope.data_base64 is not UNSET:
+            faults.at(f"{at}/data_base64", "must be valid base64")
+        else:
+            faults.at(f"{at}/data", str(error))
         faults.raise_if_any()
         raise
     return data, f"{at}/data" if envelope.data_base64 is UNSET else f"{at}/data_base64"

@@ -49,7 +49,9 @@ async def get_transaction(
     request: AnyRequest, store_id: FromPath[str], transaction_id: FromPath[str]
 ) -> Body:
     no_query(request)
-    row = await transactions.get_transaction(resources_of(request).reads, store_id, transaction_id)
+    row = await transactions.get_transaction(
+        resources_of(request).read_engine, store_id, transaction_id
+    )
     return json_body(responses.stored_transaction(row))
 
 

@@ -31,5 +31,5 @@ def change_status(books: Books, change: StatusChange) -> StatusChangeOutcome:
         account.suspended = change.suspended
     if changed or change.note is not None:
         books.status_changes.append((account, change))
-    books.touch(account)
+    books.mark_for_write(account)
     return StatusChangeOutcome(account, is_complete)

@@ -2,7 +2,7 @@
 
 A `Books` holds the accounts that the batch locked, the programs in force, and what is already
 recorded. After the rules have run, `entries`, `orders`, `refunds`, `status_changes`, `debits`,
-`resolutions`, `voids` and `touched` hold what the store has to write.
+`resolutions`, `voids` and `accounts_to_write` hold what has to be written to the database.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,23 +65,24 @@ class Books:
         self.debits: dict[str, DebitRecord] = {}
         self.resolutions: dict[str, ResolutionRecord] = {}
         self.voids: list[tuple[AwardRecord, str]] = []
-        self.touched: dict[AccountKey, Account] = {}
+        self.accounts_to_write: dict[AccountKey, Account] = {}
 
     def programs(self, store_id: str) -> StorePrograms:
         """The store's programs in force."""
         return self.known.programs.get(store_id, NO_PROGRAMS)
 
     def account(self, store_id: str, customer_id: str) -> Account:
-        """The customer's account, or an empty one, which is written only if a rule touches it."""
+        """The customer's account, or an empty one, which is written only if a rule marks it."""
         account = self.known.accounts.get((store_id, customer_id))
         return account or Account(store_id=store_id, customer_id=customer_id)
 
-    def touch(self, account: Account, occurred_at: datetime | None = None) -> None:
-        """Mark the account as to be written, and record activity at `occurred_at`."""
+    def mark_for_write(self, account: Account, active_at: datetime | None = None) -> None:
+        """Mark the account to be written with the batch. `active_at` is the time of the customer's
+        activity, None if the posting is no activity of the customer."""
         key = account.key
-        self.known.accounts[key] = self.touched[key] = account
-        if occurred_at is not None:
-            account.record_activity(occurred_at)
+        self.known.accounts[key] = self.accounts_to_write[key] = account
+        if active_at is not None:
+            account.record_activity(active_at)
 
     def enter(
         self,
@@ -132,5 +133,5 @@ class Books:
         account.sequence = entry.sequence
         account.tier = tier_after
         self.entries.append(entry)
-        self.touch(account, occurred_at)
+        self.mark_for_write(account, occurred_at)
         return entry

@@ -36,7 +36,7 @@ def _count_or_skip(books: Books, order: Order, account: Account) -> OrderRecord:
     entry = _enter(books, order, account, choice)
     record = _record(books, order, account, "counted", entry=entry)
     for refund in books.known.waiting_refunds.pop(order.key, []):
-        refunds.count_waiting(books, refund, record, account)
+        refunds.post_waiting_refund(books, refund, record, account)
     return record
 
 
@@ -90,7 +90,7 @@ def _record(
     key = order.key
     books.known.orders[key] = books.orders[key] = record
     if entry is None:
-        books.touch(account, order.occurred_at)
+        books.mark_for_write(account, order.occurred_at)
     return record
 
 

@@ -46,11 +46,13 @@ def post_refund(books: Books, refund: Refund) -> RefundRecord | Duplicate:
     books.known.refunds[refund.key] = books.refunds[refund.key] = record
     # A waiting refund locks and writes the account too, so that a concurrent batch with the order
     # cannot miss it.
-    books.touch(account)
+    books.mark_for_write(account)
     return record
 
 
-def count_waiting(books: Books, refund: RefundRecord, order: OrderRecord, account: Account) -> None:
+def post_waiting_refund(
+    books: Books, refund: RefundRecord, order: OrderRecord, account: Account
+) -> None:
     """Count a refund that waited for `order`; if it contradicts the order, record the conflict."""
     if not refund.belongs_to(account):
         refund.state = "conflict"

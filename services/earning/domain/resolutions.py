@@ -88,4 +88,4 @@ def _suspend(books: Books, resolution: Resolution, account: Account) -> None:
         changed_by=resolution.resolved_by,
     )
     books.status_changes.append((account, change))
-    books.touch(account)
+    books.mark_for_write(account)

@@ -1,5 +1,6 @@
 """The only path that changes balances: a batch of postings in one transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -57,16 +58,16 @@ class PostingRequest(Struct, frozen=True):
     traceparent: str = field(default_factory=tracing.current)
 
 
-class PostingResult(Struct, frozen=True):
-    """The outcome of a posting request: a result for each posting and the response, or the replayed
-    response to an earlier request with the same key."""
+class RequestResult(Struct, frozen=True):
+    """What became of a request that was not refused: a `Result` for each posting and the response, or
+    only the stored response to an earlier request with the same key."""
 
     results: Sequence[Result] = ()
     response: StoredResponse | None = None
 
 
-RequestOutcome = PostingResult | WhaleError
-PostingGroup = GroupCommit[PostingRequest, PostingResult]
+RequestOutcome = RequestResult | WhaleError
+PostingGroup = GroupCommit[PostingRequest, RequestResult]
 
 
 async def submit(
@@ -96,7 +97,7 @@ async def _attempt(engine: AsyncEngine, requests: Sequence[PostingRequest]) -> l
             connection, [request.claim for request in requests if request.claim is not None]
         )
         stored_keys = frozenset(stored.responses)
-        outcomes, new_responses, events = _fold(books, requests, stored)
+        outcomes, new_responses, events = await _fold(books, requests, stored)
         await ledger.write(connection, books, events)
         for index, request in enumerate(requests):
             if request.render_after_write is not None:
@@ -114,17 +115,18 @@ async def _render_after_write(
     stored: StoredResponses,
     new_responses: NewResponses,
 ) -> RequestOutcome:
-    """Render the response of a request that has `render_after_write`; others are unchanged."""
+    """The outcome with its response rendered by `render_after_write`. An outcome that is refused, or
+    already has its response, is returned as it is."""
     if (
         isinstance(outcome, WhaleError)
         or outcome.response is not None
         or request.render_after_write is None
     ):
         return outcome
-    # A duplicate earlier in this batch may have its response by now.
+    # An earlier request of this batch with the same key may have its response by now.
     response = None if request.claim is None else stored.response_to(request.claim)
     if response is not None and not response.is_in_progress:
-        return PostingResult(response=response)
+        return RequestResult(response=response)
     try:
         response = await request.render_after_write(connection, outcome.results)
     except WhaleError as refusal:
@@ -132,7 +134,7 @@ async def _render_after_write(
     if request.claim is not None:
         new_responses[request.claim] = response or idempotency.in_progress()
         stored.remember(request.claim, new_responses[request.claim])
-    return PostingResult(results=outcome.results, response=response)
+    return RequestResult(results=outcome.results, response=response)
 
 
 async def _store_responses(
@@ -205,16 +207,18 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     )
     new = account_keys - accounts.keys()
     if new and await ledger.lock_accounts(connection, new):
-        # An account that does not exist cannot be locked. If one exists by now, the transaction that
-        # created it may have written orders: read above, they would seem to belong to another customer.
+        # An account that does not exist cannot be locked. If this second query finds it, a concurrent
+        # transaction created it and may have recorded orders for it. `known` could then contain such an
+        # order without its account, and the order would look like another customer's.
         raise ConcurrentWrite
     return known
 
 
-def _fold(
+async def _fold(
     books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
 ) -> tuple[list[RequestOutcome], NewResponses, list[EncodedEvent]]:
-    """A result for each request, the responses to store, and the events to publish."""
+    """A result for each request, the responses to store, and the events to publish. After
+    each posting request with more than one posting, the event loop can serve HTTP requests."""
     outcomes: list[RequestOutcome] = []
     new_responses: NewResponses = {}
     events: list[EncodedEvent] = []
@@ -222,6 +226,8 @@ def _fold(
         first_entry = len(books.entries)
         outcomes.append(_fold_request(books, request, stored, new_responses))
         events += build_events(books.entries[first_entry:], traceparent=request.traceparent)
+        if len(request.postings) > 1:
+            await asyncio.sleep(0)
     return outcomes, new_responses, events
 
 
@@ -231,7 +237,7 @@ def _fold_request(
     try:
         response = None if request.claim is None else stored.response_to(request.claim)
         if response is not None and not response.is_in_progress:
-            return PostingResult(response=response)
+            return RequestResult(response=response)
         results = [_post(books, posting) for posting in request.postings]
         response = None if request.render is None else request.render(results)
     except WhaleError as refusal:
@@ -240,7 +246,7 @@ def _fold_request(
         if response is not None:
             new_responses[request.claim] = response
         stored.remember(request.claim, response or idempotency.in_progress())
-    return PostingResult(results=results, response=response)
+    return RequestResult(results=results, response=response)
 
 
 def _post(books: Books, posting: Posting) -> Result:

@@ -17,7 +17,7 @@ from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.writes import Write
 from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
-from services.earning.store import programs as store
+from services.earning.store import programs as programs_db
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
 
@@ -61,8 +61,8 @@ async def create_program(
     )
 
     async def insert(connection: Connection) -> StoredResponse:
-        await store.lock_for_change(connection, write.store_id)
-        await store.create(connection, write.store_id, program)
+        await programs_db.lock_for_change(connection, write.store_id)
+        await programs_db.create(connection, write.store_id, program)
         return render(program)
 
     return await write_once(engine, write.claim, insert)
@@ -75,9 +75,9 @@ async def change_program(
     IdempotencyKeyReused."""
 
     async def update(connection: Connection) -> StoredResponse:
-        current = _find(await store.lock_for_change(connection, write.store_id), program_id)
+        current = _find(await programs_db.lock_for_change(connection, write.store_id), program_id)
         program = _patched(current, write.body)
-        await store.add_version(connection, program)
+        await programs_db.add_version(connection, program)
         return render(program)
 
     return await write_once(engine, write.claim, update)
@@ -111,7 +111,7 @@ def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:
 
 async def _read(engine: AsyncEngine, store_id: str) -> StorePrograms:
     async with transaction(engine) as connection:
-        programs = await store.read(connection, [store_id])
+        programs = await programs_db.read(connection, [store_id])
     return programs.get(store_id, StorePrograms())
 
 

@@ -1,6 +1,6 @@
 """One batch of the ledger in PostgreSQL: locks and reads its accounts, writes its entries and records.
 
-Every statement is set-based, whatever the size of the batch. Locks are taken in one order: the
+The number of statements is the same whatever the size of the batch. Locks are taken in one order: the
 stores' programs, the accounts by id, and then, by writing them, the natural keys in sorted order. So
 batches wait for each other and never deadlock. If a concurrent transaction wrote a natural key
 first, too few rows are written or the key exists already; the batch starts over and finds the key.
@@ -281,9 +281,11 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 
 async def write(connection: Connection, books: Books, events: Sequence[EncodedEvent]) -> None:
     """Write the entries and records of a batch; raises ConcurrentWrite if a concurrent transaction was first."""
-    touched = books.touched.values()
-    await _create_accounts(connection, [account for account in touched if account.id is None])
-    await _update_accounts(connection, [account for account in touched if account.ctid is not None])
+    accounts = books.accounts_to_write.values()
+    await _create_accounts(connection, [account for account in accounts if account.id is None])
+    await _update_accounts(
+        connection, [account for account in accounts if account.ctid is not None]
+    )
     await _insert_entries(connection, books.entries)
     await _record_orders(connection, books)
     await _record_refunds(connection, books.refunds)

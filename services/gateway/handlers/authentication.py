@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Unauthenticated
 from libs.persistence.group_commit import GroupCommit
-from services.gateway import store
+from services.gateway import store as keys_db
 from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
 from services.gateway.handlers.pacer import Pacer
 
@@ -106,7 +106,7 @@ class Authenticator:
         """Look-ups that share queries: one query runs at a time, for all keys that wait by then."""
 
         async def find(digests: Sequence[bytes]) -> Sequence[ApiKey | None]:
-            keys = await store.find_keys(self._engine, digests)
+            keys = await keys_db.find_keys(self._engine, digests)
             return [keys.get(digest) for digest in digests]
 
         return GroupCommit(find)

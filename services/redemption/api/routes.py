@@ -87,7 +87,7 @@ async def get_redemption(
 ) -> Body:
     """One redemption."""
     no_query(request)
-    result = await redemptions.get(resources_of(request).reads, store_id, redemption_id)
+    result = await redemptions.get(resources_of(request).read_engine, store_id, redemption_id)
     return json_body(responses.redemption(result))
 
 

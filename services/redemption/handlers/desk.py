@@ -23,7 +23,7 @@ from services.redemption.domain.redemptions import (
     Release,
     Reserve,
 )
-from services.redemption.store import desk as store
+from services.redemption.store import desk as redemptions_db
 
 Render = Callable[[Redemption], StoredResponse]
 
@@ -73,7 +73,7 @@ async def _attempt(
         stored = await idempotency.find(
             connection, [request.claim for request in requests if request.claim is not None]
         )
-        known = await store.read(
+        known = await redemptions_db.read(
             connection,
             reserves=[action for action in actions if isinstance(action, Reserve)],
             steps=[action for action in actions if not isinstance(action, Reserve)],
@@ -86,7 +86,7 @@ async def _attempt(
         desk = Desk(known)
         new: NewResponses = {}
         results = [_apply(desk, request, stored, known.redemptions, new) for request in requests]
-        await store.write(connection, desk)
+        await redemptions_db.write(connection, desk)
         await idempotency.store(connection, list(new.values()))
     return results
 

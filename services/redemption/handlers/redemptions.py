@@ -41,8 +41,9 @@ from services.redemption.handlers.resources import Resources
 from services.redemption.store import redemptions
 from services.redemption.store.redemptions import RedemptionFilter
 
-# If the sweeper releases a reservation while its debit is in flight, the reward is reserved again. That
-# can only happen after seconds of delay: several times in a row, the ledger is in trouble.
+# If the sweeper releases a reservation while its debit is in flight, the reward is reserved again. This
+# can happen only if the debit is delayed by several seconds; if it happens repeatedly, the ledger is in
+# trouble.
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such redemption in this store."
 
@@ -79,11 +80,7 @@ async def redeem(
     """
     for _ in range(_ATTEMPTS):
         result = await _reserve(resources, write)
-        redemption = result.redemption
-        # None if the key belongs to another kind of write, whose response was stored with it.
-        if redemption is None:
-            assert result.response is not None
-            return result.response
+        redemption = _redemption_in(result)
         if redemption.status == "reserved":
             completed = await _complete(resources, redemption, write.caller)
             if completed is None:
@@ -161,7 +158,7 @@ async def cancel(
     begin = BeginCancel(
         id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
     )
-    # The first transaction writes the claim: from then on the reward cannot be used, and no other
+    # The first transaction writes the claim: from then on this redemption cannot be used, and no other
     # request can use the key.
     result = await resources.group_commit.submit(ActionRequest(begin, write.claim))
     redemption = _redemption_in(result)
@@ -198,17 +195,17 @@ async def use(
 
 
 async def _find_response(resources: Resources, claim: Claim | None) -> StoredResponse | None:
-    """The response to an earlier request with the key. None if there was no such request, or if it is
-    still in progress: the caller then continues it."""
+    """The response to an earlier request with the key. None if there was no such request, or if its
+    write is still in progress; the calling function then starts or continues the write."""
     if claim is None:
         return None
-    async with transaction(resources.batches) as connection:
+    async with transaction(resources.write_engine) as connection:
         stored = (await idempotency.find(connection, [claim])).response_to(claim)
     return None if stored is None or stored.is_in_progress else stored
 
 
 async def _find(resources: Resources, store_id: str, redemption_id: str) -> Redemption:
-    async with transaction(resources.batches) as connection:
+    async with transaction(resources.write_engine) as connection:
         redemption = await redemptions.find(connection, store_id, parse_id("rdm", redemption_id))
     if redemption is None:
         raise NotFound(_NOT_FOUND)

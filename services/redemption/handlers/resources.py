@@ -10,12 +10,12 @@ from services.redemption.handlers.desk import ActionRequest, ActionResult
 
 
 class Resources(Struct, frozen=True):
-    """`batches` changes redemptions, `reads` runs queries, `slow_reads` runs queries that grow with a
-    store's history. All requests change redemptions through `group_commit`, which lets concurrent
-    requests share a transaction."""
+    """`write_engine` changes redemptions, `read_engine` runs queries, and `slow_reads` runs queries
+    whose cost grows with a store's history. All requests change redemptions through `group_commit`,
+    which lets concurrent requests share a transaction."""
 
-    batches: AsyncEngine
-    reads: AsyncEngine
+    write_engine: AsyncEngine
+    read_engine: AsyncEngine
     slow_reads: SlowReads
     group_commit: GroupCommit[ActionRequest, ActionResult]
     ledger: Ledger

@@ -81,5 +81,5 @@ async def fetch(resources: Resources, store_id: str, reward_id: str) -> None:
     event = await resources.catalog.find_reward(store_id, reward_id)
     if event is None:
         raise NotFound(_NOT_FOUND)
-    async with transaction(resources.batches) as connection:
+    async with transaction(resources.write_engine) as connection:
         await rewards.write(connection, [event])

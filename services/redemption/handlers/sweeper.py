@@ -43,7 +43,7 @@ def sweeper(resources: Resources) -> Periodic:
 async def settle_due(resources: Resources) -> bool:
     """Settle what is due now; returns whether there may be more. Raises the first failure after all
     others have been settled."""
-    async with transaction(resources.reads) as connection:
+    async with transaction(resources.read_engine) as connection:
         due = await redemptions.find_unsettled(
             connection, older_than=_MIN_AGE, limit=_MAX_CONCURRENT
         )

@@ -40,11 +40,11 @@ def open_after(batches: Batches) -> list[tuple[object, ...]]:
         context = EvaluationContext(
             store_id="store_1",
             customer_id="cust_1",
-            revision=0,
+            settings_revision=0,
             mode={kind: mode_of(DEFAULTS, kind) for kind in DETECTORS},
             since=0,
             earliest=min(earning.position for earning in new),
-            current=frozenset(recorded),
+            under_current_settings=frozenset(recorded),
             now=datetime.now(UTC),
         )
         existing = list(anomalies.values())

@@ -111,7 +111,7 @@ def test_settling_for_an_unknown_customer_refuses_and_creates_no_customer() -> N
     ledger = ledger_with()
     refused = record(ledger, settlement("rdm_2", "unknown"))
     assert (refused.state, refused.account) == ("refused", None)
-    assert (STORE, "unknown") not in ledger.touched
+    assert (STORE, "unknown") not in ledger.accounts_to_write
 
 
 def test_a_cancellation_returns_the_points_once() -> None:

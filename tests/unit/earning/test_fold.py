@@ -71,7 +71,7 @@ def test_a_conflict_creates_no_customer() -> None:
     ledger.post(order("1042"))
     with pytest.raises(Conflict):
         ledger.post(order("1042", customer_id="cust_2"))
-    assert set(ledger.touched) == {(STORE, "cust_1")}
+    assert set(ledger.accounts_to_write) == {(STORE, "cust_1")}
 
 
 def test_an_order_without_points_is_recorded_without_an_entry() -> None:
@@ -79,7 +79,7 @@ def test_an_order_without_points_is_recorded_without_an_entry() -> None:
     record = ledger.post(order("1042", "0.00"))
     assert isinstance(record, OrderRecord)
     assert (record.state, record.award, ledger.entries) == ("counted", 0, [])
-    assert (STORE, "cust_1") in ledger.touched
+    assert (STORE, "cust_1") in ledger.accounts_to_write
 
 
 def test_a_skipped_order_counts_when_it_is_redelivered_and_a_program_is_active() -> None:
@@ -96,7 +96,7 @@ def test_a_skipped_order_counts_when_it_is_redelivered_and_a_program_is_active()
 def test_an_order_of_a_suspended_account_is_held() -> None:
     ledger = books()
     ledger.post(order("1"))
-    ledger.touched[STORE, "cust_1"].suspended = True
+    ledger.accounts_to_write[STORE, "cust_1"].suspended = True
     record = ledger.post(order("2"))
     assert isinstance(record, OrderRecord)
     assert record.state == "held"
@@ -107,7 +107,7 @@ def test_an_order_of_a_suspended_account_is_held() -> None:
 def test_an_award_of_a_suspended_account_is_refused() -> None:
     ledger = books()
     ledger.post(order("1"))
-    ledger.touched[STORE, "cust_1"].suspended = True
+    ledger.accounts_to_write[STORE, "cust_1"].suspended = True
     with pytest.raises(AccountSuspended):
         ledger.post(award(500))
 
@@ -116,20 +116,20 @@ def test_an_award_without_an_active_program_is_refused_and_creates_no_customer()
     ledger = books(program(is_active=False))
     with pytest.raises(ProgramInactive):
         ledger.post(award(500))
-    assert not ledger.touched
+    assert not ledger.accounts_to_write
 
 
 def test_an_order_worth_more_points_than_an_award_may_have_is_invalid() -> None:
     ledger = books(program(rate="1000000"))
     with pytest.raises(InvalidRequest):
         ledger.post(order("1", "1000000.01"))
-    assert not ledger.touched
+    assert not ledger.accounts_to_write
 
 
 def test_a_balance_never_exceeds_its_limit() -> None:
     ledger = books()
     ledger.post(award(1))
-    ledger.touched[STORE, "cust_1"].balance = 9 * 10**15
+    ledger.accounts_to_write[STORE, "cust_1"].balance = 9 * 10**15
     with pytest.raises(Conflict):
         ledger.post(award(1))
 
@@ -139,7 +139,7 @@ def test_a_customer_is_a_member_since_the_earliest_event() -> None:
     ledger.post(order("1"))
     ledger.post(order("2", occurred_at=NOON - timedelta(days=9)))
     ledger.post(order("3", occurred_at=NOON + timedelta(days=9)))
-    assert ledger.touched[STORE, "cust_1"].member_since == NOON - timedelta(days=9)
+    assert ledger.accounts_to_write[STORE, "cust_1"].member_since == NOON - timedelta(days=9)
 
 
 def test_an_entry_shows_the_tiers_before_and_after_it() -> None:

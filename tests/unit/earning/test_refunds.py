@@ -95,7 +95,7 @@ def test_a_refund_lowers_the_lifetime_and_the_tier_falls() -> None:
 def test_a_refund_may_take_the_balance_below_zero_but_not_the_lifetime() -> None:
     ledger = books()
     ledger.post(order("o1", "50.00"))
-    account = ledger.touched[STORE, "cust_1"]
+    account = ledger.accounts_to_write[STORE, "cust_1"]
     account.balance, account.lifetime = 100, 100
     ledger.post(refund("r1"))
     assert (account.balance, account.lifetime) == (-400, 0)
@@ -106,7 +106,7 @@ def test_a_refund_that_overtakes_its_order_counts_right_after_it() -> None:
     waiting = ledger.post(refund("r1", "25.00"))
     assert isinstance(waiting, RefundRecord)
     assert waiting.state == "waiting"
-    assert not ledger.touched[STORE, "cust_1"].exists
+    assert not ledger.accounts_to_write[STORE, "cust_1"].exists
     ledger.post(order("o1"))
     assert [entry.points for entry in ledger.entries] == [500, -250]
     assert waiting.state == "counted"
@@ -126,7 +126,7 @@ def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:
 def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:
     ledger = books()
     ledger.post(award(1))
-    ledger.touched[STORE, "cust_1"].suspended = True
+    ledger.accounts_to_write[STORE, "cust_1"].suspended = True
     ledger.post(order("o1"))
     record = ledger.post(refund("r1"))
     assert isinstance(record, RefundRecord)
@@ -136,7 +136,7 @@ def test_a_refund_of_a_held_order_waits_until_it_counts() -> None:
 def test_a_refund_of_a_suspended_account_counts() -> None:
     ledger = books()
     ledger.post(order("o1"))
-    ledger.touched[STORE, "cust_1"].suspended = True
+    ledger.accounts_to_write[STORE, "cust_1"].suspended = True
     ledger.post(refund("r1"))
     assert clawed_back(ledger) == [500]
 

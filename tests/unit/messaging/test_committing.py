@@ -14,7 +14,7 @@ GROUP = "test.committing"
 
 
 class FakeKafka:
-    """A member with the partition ASSIGNED, whose end offset is 10."""
+    """A member with the partition ASSIGNED, which has polled the offset 3; its end offset is 10."""
 
     def __init__(self, subscriber: SimpleNamespace, *, stops: bool = False) -> None:
         self.committed: dict[TopicPartition, int] = {}
@@ -33,6 +33,9 @@ class FakeKafka:
 
     def highwater(self, _partition: TopicPartition) -> int:
         return 10
+
+    async def position(self, _partition: TopicPartition) -> int:
+        return 4
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         self.committed |= offsets

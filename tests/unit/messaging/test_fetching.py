@@ -1,5 +1,6 @@
 """Every record of a fetch is returned, whatever its bytes: read, or unreadable at its offset."""
 
+import contextvars
 import random
 import struct
 from collections.abc import Callable
@@ -56,6 +57,19 @@ def test_complete_batches_are_read_and_a_truncated_batch_is_not(codec: int) -> N
         (2, b"k", None),
     ]
     assert list(records[0].headers) == [("name", b"x")]
+
+
+@CODECS
+def test_skipped_keys_are_not_returned_to_the_task_that_skips_them(codec: int) -> None:
+    data = batch((b"large", b"1"), (b"small", b"2"), (None, b"3"), codec=codec)
+
+    def read_small() -> list[Any]:
+        fetching.skip_keys(lambda key: key == b"large")
+        return read(data)
+
+    offsets = [record.offset for record in contextvars.copy_context().run(read_small)]
+    assert offsets == [1, 2]
+    assert len(read(data)) == 3
 
 
 def test_a_header_name_that_is_not_utf_8_makes_only_its_own_record_unreadable() -> None:

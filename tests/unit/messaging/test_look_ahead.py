@@ -33,7 +33,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def shares(clock: Clock) -> _FairShare:
-    return _FairShare(PER_SECOND)
+    shares = _FairShare(PER_SECOND)
+    shares.assign([FIRST, SECOND])
+    return shares
 
 
 def take(
@@ -108,18 +110,30 @@ def test_a_store_opens_again_when_the_consumer_reaches_the_partition(
     clock.now += 60
     exhaust(shares, SECOND)
     clock.now += 60
-    shares.reopen(FIRST, 100)
-    assert shares.next_offset(FIRST) == 100
+    shares.reopen(FIRST)
     assert take(shares, FIRST)
     assert not take(shares, SECOND)
 
 
+def test_a_store_that_is_closed_in_all_partitions_need_not_be_read(
+    shares: _FairShare, clock: Clock
+) -> None:
+    exhaust(shares, FIRST)
+    clock.now += 60
+    assert shares.closed_everywhere() == set()
+    exhaust(shares, SECOND)
+    assert shares.closed_everywhere() == {STORE}
+    shares.reopen(SECOND)
+    assert shares.closed_everywhere() == set()
+
+
 class FakeConsumer:
-    """The look-ahead's own consumer: its assignment, and the offset of the last seek."""
+    """The look-ahead's own consumer: its assignment, its positions, and the last seeks."""
 
     def __init__(self) -> None:
         self.partitions: list[TopicPartition] = []
-        self.offsets: dict[TopicPartition, int] = {}
+        self.positions: dict[TopicPartition, int] = {}
+        self.seeks: dict[TopicPartition, int] = {}
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.partitions)
@@ -128,7 +142,10 @@ class FakeConsumer:
         self.partitions = partitions
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self.offsets[partition] = offset
+        self.positions[partition] = self.seeks[partition] = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
 
 
 class Ahead:
@@ -151,15 +168,16 @@ class Ahead:
         self.events_read += 1
         return str(record.key.decode())
 
-    def follow(self, **next_offsets: int) -> None:
+    async def follow(self, **next_offsets: int) -> None:
         """The group's consumer is at these offsets of the partitions p0 and p1."""
         partitions = {"p0": FIRST, "p1": SECOND}
         offsets = {partitions[name]: offset for name, offset in next_offsets.items()}
         self._look_ahead.update(offsets, offsets)
-        self._look_ahead._follow(self.consumer)
+        await self._look_ahead._follow(self.consumer)
 
     def read(self, first: int, count: int) -> int:
         """Read records of the store from the first partition; returns how many are handled ahead."""
+        self.consumer.positions[FIRST] = first + count
         records = [SimpleNamespace(key=STORE, offset=first + number) for number in range(count)]
         return len(self._look_ahead._select(FIRST, records))
 
@@ -169,41 +187,41 @@ def ahead(clock: Clock) -> Ahead:
     return Ahead()
 
 
-def test_reading_starts_at_the_offset_of_the_group(ahead: Ahead) -> None:
-    ahead.follow(p0=100, p1=7)
-    assert ahead.consumer.offsets == {FIRST: 100, SECOND: 7}
+async def test_reading_starts_at_the_offset_of_the_group(ahead: Ahead) -> None:
+    await ahead.follow(p0=100, p1=7)
+    assert ahead.consumer.seeks == {FIRST: 100, SECOND: 7}
 
 
-def test_reading_continues_ahead_of_the_group(ahead: Ahead) -> None:
-    ahead.follow(p0=100)
+async def test_reading_continues_ahead_of_the_group(ahead: Ahead) -> None:
+    await ahead.follow(p0=100)
     ahead.read(100, 2)
-    ahead.consumer.offsets.clear()
-    ahead.follow(p0=101)
-    assert ahead.consumer.offsets == {}
+    ahead.consumer.seeks.clear()
+    await ahead.follow(p0=101)
+    assert ahead.consumer.seeks == {}
 
 
-def test_reading_skips_what_the_group_has_handled_and_opens_the_stores(
+async def test_reading_skips_what_the_group_has_handled_and_opens_the_stores(
     ahead: Ahead, clock: Clock
 ) -> None:
-    ahead.follow(p0=0)
+    await ahead.follow(p0=0)
     assert ahead.read(0, PER_SECOND + 1) == PER_SECOND
     clock.now += 60
     assert ahead.read(PER_SECOND + 1, 1) == 0
-    ahead.follow(p0=500)
-    assert ahead.consumer.offsets == {FIRST: 500}
+    await ahead.follow(p0=500)
+    assert ahead.consumer.seeks == {FIRST: 500}
     assert ahead.read(500, 1) == 1
 
 
-def test_reading_follows_a_new_assignment_of_the_group(ahead: Ahead) -> None:
-    ahead.follow(p0=0)
+async def test_reading_follows_a_new_assignment_of_the_group(ahead: Ahead) -> None:
+    await ahead.follow(p0=0)
     ahead.read(0, 50)
-    ahead.follow(p1=9)
+    await ahead.follow(p1=9)
     assert ahead.consumer.partitions == [SECOND]
-    ahead.follow(p0=10, p1=9)
-    assert ahead.consumer.offsets[FIRST] == 10
+    await ahead.follow(p0=10, p1=9)
+    assert ahead.consumer.seeks[FIRST] == 10
 
 
-def test_records_of_a_closed_store_are_not_even_decoded(ahead: Ahead) -> None:
-    ahead.follow(p0=0)
+async def test_records_of_a_closed_store_are_not_even_decoded(ahead: Ahead) -> None:
+    await ahead.follow(p0=0)
     ahead.read(0, 1_000)
     assert ahead.events_read == PER_SECOND + 1

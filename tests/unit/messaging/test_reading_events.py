@@ -85,9 +85,9 @@ def test_data_in_base64_is_decoded() -> None:
     [
         ({}, "neither `data` nor `data_base64`"),
         ({"data": ORDER, "data_base64": "e30="}, "both `data` and `data_base64`"),
-        ({"data_base64": "%%"}, "`data_base64` is not base64"),
-        ({"data_base64": "e30"}, "`data_base64` is not base64"),
-        ({"data_base64": "é"}, "`data_base64` is not base64"),
+        ({"data_base64": "%%"}, "`data_base64` is not valid base64"),
+        ({"data_base64": "e30"}, "`data_base64` is not valid base64"),
+        ({"data_base64": "é"}, "`data_base64` is not valid base64"),
     ],
 )
 def test_a_structured_event_needs_exactly_one_readable_value(

@@ -10,7 +10,9 @@ from libs.persistence.slow_reads import ReadSlots
 
 
 def read_slots(*, total: int = 3, per_store: int = 2, wait_seconds: float = 0.01) -> ReadSlots:
-    return ReadSlots("lists", total=total, per_store=per_store, wait_seconds=wait_seconds)
+    return ReadSlots(
+        "lists", requests="lists", total=total, per_store=per_store, wait_seconds=wait_seconds
+    )
 
 
 async def acquire_together(slots: ReadSlots, store_ids: Sequence[str]) -> list[str]:

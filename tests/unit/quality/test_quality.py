@@ -92,18 +92,18 @@ def test_the_ratio_is_to_earlier_awards_only() -> None:
     assert [round(row["ratio"], 3) for row in rows] == [0.0, 1.386, -1.386]
 
 
-def test_tuned_thresholds_separate_abuse_best() -> None:
+def test_tuned_limits_separate_abuse_best() -> None:
     """Large awards are honest here and many on a day are not, so the count must decide."""
     honest = [earning(9_000 + day, day=day) for day in range(400)]
     abuse = [earning(50 + part, day=401 + part / 24, label="farming") for part in range(6)]
     history = [*honest, *abuse]
-    thresholds = baseline_detectors.tune_thresholds([history])
-    scores = baseline_detectors.fixed_thresholds(thresholds, history)
+    limits = baseline_detectors.tune_limits([history])
+    scores = baseline_detectors.fixed_limits(limits, history)
     assert evaluate(history, scores, flags=0).average_precision == 1.0
 
 
-def test_without_known_abuse_a_threshold_is_what_one_award_in_two_hundred_exceeds() -> None:
-    points, count = baseline_detectors.rare_thresholds(
+def test_without_known_abuse_a_limit_is_what_one_award_in_two_hundred_exceeds() -> None:
+    points, count = baseline_detectors.rare_limits(
         [[earning(1 + day, day=day) for day in range(1_000)]]
     )
     assert points == pytest.approx(996)
