@@ -11,8 +11,8 @@ from rich.console import Console
 from libs.kernel.clock import format_time, parse_time
 from tools.progress import progress_bars
 from tools.restore.rewind import Rewind
-from tools.stack import config, services
 from tools.stack.errors import StackError
+from tools.stack.record import find_servers
 
 _MARGIN_MINUTES: Final = 60
 
@@ -42,12 +42,12 @@ def register(commands: Any) -> None:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    settings = config.settings()
+    addresses = find_servers().addresses
     try:
         moment = parse_time(arguments.to) - timedelta(minutes=arguments.margin)
     except ValueError as error:
         raise StackError(f"--to: {error}. Write 2026-03-10T12:00:00Z, for example.") from error
-    rewind = Rewind(services.kafka_address(settings), settings.kafka_security, moment)
+    rewind = Rewind(addresses.kafka, addresses.kafka_security, moment)
     await rewind.check_stopped()
     console = Console(highlight=False)
     console.print(f"Reading what was published since {format_time(moment)} …")
