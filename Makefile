@@ -24,6 +24,8 @@ help:
 	@echo "Whale Loyalty"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@echo
+	@echo "Operators' commands (orders, dead letters, why, verify, rebuild): $(TOOLS) --help"
 
 up: $(VENV)/stack ## start the local stack (Kafka, PostgreSQL, Redis, the services, a demo store), or repair it
 	@$(TOOLS) up
