@@ -1,4 +1,5 @@
-"""The programs of docs/quickstart.md, run with only the addresses and the store replaced."""
+"""The programs of docs/quickstart.md and the first ones of the clients' READMEs, run with only the addresses,
+the store and the key replaced."""
 
 import asyncio
 import re
@@ -15,15 +16,24 @@ from tests.support import ROOT, Shop
 PAGE = ROOT / "docs/quickstart.md"
 # A program's name, followed by its source.
 _PROGRAM = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The program that a client's README begins with.
+_FIRST_PROGRAM = re.compile(r"^```(?:js|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_READMES = {"first.py": "libs/whale-python/README.md", "first.mjs": "libs/whale-js/README.md"}
+_DEMO_KEY = "wk_test_demo_key_for_local_use_only"
 _PYTHON_CLIENT = ROOT / "libs/whale-python/src"
 
 
+def source_of(name: str) -> str:
+    """A program as it is printed."""
+    if name in _READMES:
+        return _FIRST_PROGRAM.findall((ROOT / _READMES[name]).read_text(encoding="utf-8"))[0]
+    return dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8")))[name]
+
+
 async def start(name: str, shop: Shop, project: Path) -> asyncio.subprocess.Process:
-    """Start one of the page's programs."""
-    source = dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8")))[name]
-    source = source.replace("store_mine", shop.store_id).replace(
-        "127.0.0.1:19092", shop.stack.kafka
-    )
+    """Start one of the programs."""
+    source = source_of(name).replace(_DEMO_KEY, shop.key).replace("store_mine", shop.store_id)
+    source = source.replace("127.0.0.1:19092", shop.stack.kafka)
     (project / name).write_text(source, encoding="utf-8")
     node = str(shutil.which("node"))
     return await asyncio.create_subprocess_exec(
@@ -40,7 +50,7 @@ async def start(name: str, shop: Shop, project: Path) -> asyncio.subprocess.Proc
 
 
 async def run(name: str, shop: Shop, project: Path) -> str:
-    """Run one of the page's programs; returns what it printed."""
+    """Run one of the programs; returns what it printed."""
     process = await start(name, shop, project)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
@@ -84,6 +94,11 @@ async def test_javascript(demo_shop: Shop, js_project: Path) -> None:
 
     await eventually(lists_the_reward)
     await demo_shop.balance_becomes(1_000, "cust_2")
+
+
+@pytest.mark.parametrize("name", _READMES)
+async def test_the_first_program_of_a_readme(name: str, demo_shop: Shop, js_project: Path) -> None:
+    assert await run(name, demo_shop, js_project) == "500\n"
 
 
 async def test_kafka(demo_shop: Shop, tmp_path: Path) -> None:
