@@ -9,9 +9,7 @@ from libs.persistence import ddl
 revision = "0004"
 down_revision = "0003"
 
-_ORDERS = """
-ALTER TABLE orders ADD COLUMN recorded_at timestamptz(3);
-"""
+_ORDERS = "ALTER TABLE orders ADD COLUMN recorded_at timestamptz(3);\n"
 
 # A projection of the dead-letter topics of shop events, of the letters that belong to a store.
 _DEAD_LETTERS = """

@@ -1,4 +1,4 @@
-"""The index for the keys of a store."""
+"""The index of the keys of a store."""
 
 from libs.persistence import ddl
 
