@@ -120,12 +120,22 @@ class Stack:
         async with asyncio.timeout(60):
             await wait_until_consumed(self.kafka, lambda _remaining: None)
 
-    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a process of the stack a signal; returns its pid."""
+    def kill(self, name: str) -> None:
+        """End a server or a service as a crash would. It is started again immediately."""
+        self._send(name, signal.SIGKILL)
+
+    def freeze(self, name: str) -> None:
+        """Stop a server or a service from running; its connections stay open."""
+        self._send(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let what is frozen run again."""
+        self._send(name, signal.SIGCONT)
+
+    def _send(self, name: str, number: int) -> None:
         pid = self.process(name).pid
         assert pid is not None
         os.kill(pid, number)
-        return pid
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
