@@ -1,7 +1,7 @@
 # Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help compose-up compose-down up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
 # preferred, since Debian packages the venv module separately.
@@ -11,8 +11,16 @@ PYTHON ?= $(shell for check in 'import ensurepip, venv; $(SUITABLE)' '$(SUITABLE
 	$$p -c "$$check" 2>/dev/null && echo $$p && exit; done; done)
 VENV := .venv
 PY := $(VENV)/bin/python
-TOOLS := $(PY) -m tools
+# `make compose-up` leaves a mark: commands for the running stack then run inside the tools' image, and need
+# no Python here.
+COMPOSE ?= docker compose
+MARK := .local/containers
+CONTAINERS := $(wildcard $(MARK))
+LOCAL_TOOLS := $(PY) -m tools
+TOOLS := $(if $(CONTAINERS),$(COMPOSE) run --rm --no-deps tools,$(LOCAL_TOOLS))
+INSTALLED = $(if $(CONTAINERS),,$(VENV)/stack)
 TEST_PROCESSES ?= 3
+SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 
 # The JavaScript client is built and tested only where Node.js is installed.
 JS := libs/whale-js
@@ -24,37 +32,51 @@ help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 up: $(VENV)/stack ## start the local stack (Kafka, PostgreSQL, Redis, the services, a demo store), or repair it
-	@$(TOOLS) up
+	@$(LOCAL_TOOLS) up
+	@rm -f $(MARK)
 
-down: $(VENV)/stack ## stop the stack; the data stays
-	@$(TOOLS) down
+down: $(VENV)/stack ## stop the local stack; the data stays
+	@$(LOCAL_TOOLS) down
 
-reset: $(VENV)/stack ## stop the stack and delete the data
-	@$(TOOLS) reset
+reset: $(VENV)/stack ## stop the local stack and delete its data
+	@$(LOCAL_TOOLS) reset
 
-status: $(VENV)/stack ## each process: its state, pid, address; each consumer: its lag, its dead letters
+compose-up: ## run the same in containers; needs Docker and nothing else
+	@$(COMPOSE) --profile demo build
+	@$(COMPOSE) --profile demo up --detach --wait
+	@docker wait $$($(COMPOSE) --profile demo ps --all --quiet demo-store) >/dev/null
+	@mkdir -p $(dir $(MARK)) && touch $(MARK)
+	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down)"
+
+# `rm` deletes the volumes that have no name, too, which `down` would leave behind.
+compose-down: ## stop the containers; the data stays: [DATA=delete]
+	@$(COMPOSE) --profile demo --profile tools rm --stop --force --volumes >/dev/null
+	@$(COMPOSE) --profile demo --profile tools down $(if $(filter delete,$(DATA)),--volumes)
+	@rm -f $(MARK)
+
+status: $(INSTALLED) ## each process: its state, pid, address; each consumer: its lag, its dead letters
 	@$(TOOLS) status
 
 restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
-	@$(TOOLS) restart $(SERVICE)
+	@$(LOCAL_TOOLS) restart $(SERVICE)
 
 logs: $(VENV)/stack ## the last lines of every log
-	@$(TOOLS) logs
+	@$(LOCAL_TOOLS) logs
 
-key: $(VENV)/stack ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
+key: $(INSTALLED) ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
 	@test -n "$(STORE)" || { echo "STORE is missing: make key STORE=store_x"; exit 1; }
 	@$(TOOLS) key --store "$(STORE)" $(if $(SCOPES),--scopes "$(SCOPES)") $(if $(NAME),--name "$(NAME)")
 
-key-revoke: $(VENV)/stack ## revoke an API key: KEY=<its first 12 characters or more>
+key-revoke: $(INSTALLED) ## revoke an API key: KEY=<its first 12 characters or more>
 	@test -n "$(KEY)" || { echo "KEY is missing: make key-revoke KEY=wk_live_abcd"; exit 1; }
 	@$(TOOLS) key-revoke --key "$(KEY)"
 
-order: $(VENV)/stack ## publish an order, as a shop would: CUSTOMER=cust_1 TOTAL=50.00 [NUMBER=1042] [STORE=…]
+order: $(INSTALLED) ## publish an order, as a shop would: CUSTOMER=cust_1 TOTAL=50.00 [NUMBER=1042] [STORE=…]
 	@test -n "$(CUSTOMER)" -a -n "$(TOTAL)" || { echo "CUSTOMER or TOTAL is missing: make order CUSTOMER=cust_1 TOTAL=50.00"; exit 1; }
 	@$(TOOLS) order --customer "$(CUSTOMER)" --total "$(TOTAL)" $(if $(NUMBER),--number "$(NUMBER)") $(if $(STORE),--store "$(STORE)")
 
-demo: $(VENV)/demo ## 69,659 orders of a real shop, posted and checked to the point: [N=5000]
-	@$(TOOLS) up
+demo: $(if $(CONTAINERS),,$(VENV)/demo) ## 69,659 orders of a real shop, posted and checked to the point: [N=5000]
+	@$(if $(CONTAINERS),,$(LOCAL_TOOLS) up)
 	@$(TOOLS) demo $(if $(N),-n $(N))
 
 clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to install in your shop
@@ -74,10 +96,10 @@ bench: $(VENV)/dev ## benchmarks, as ratios against limits measured in the same 
 	@$(PY) -m tests.bench $(B)
 
 quality: $(VENV)/quality ## precision and recall of the anomaly detectors, compared with baseline detectors
-	@$(TOOLS) anomaly-quality
+	@$(LOCAL_TOOLS) anomaly-quality
 
 quality-fit: $(VENV)/demo ## fit the simulated shopping to the order history, and print the figures
-	@$(TOOLS) anomaly-quality --fit
+	@$(LOCAL_TOOLS) anomaly-quality --fit
 
 lint: $(VENV)/dev ## style, types and import rules
 	@$(VENV)/bin/ruff check .
@@ -90,14 +112,17 @@ format: $(VENV)/dev ## format the code
 	@$(VENV)/bin/ruff format .
 
 docs: $(VENV)/dev ## write the generated reference: [RECORD=1] records its examples from the running stack
-	@$(TOOLS) docs $(if $(RECORD),--record)
+	@$(LOCAL_TOOLS) docs $(if $(RECORD),--record)
 
+# The tools need everything that any service needs, so their versions are everybody's. Images have
+# nothing that is in unused.txt.
 requirements: $(VENV)/dev ## pin the newest compatible versions of all packages
-	@for set in "services" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality"; do set -- $$set; \
+	@for set in "tools --group tools --excludes requirements/services/unused.txt" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
+	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes requirements/services/unused.txt"); do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
-	$$([ $$1 = services ] || echo -c requirements/services.txt); done
+	$$([ $$1 = tools ] || echo -c requirements/tools.txt); done
 
 clean: ## remove the installed packages; the stack's data stays
 	@rm -rf $(VENV)

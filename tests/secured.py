@@ -10,21 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest
-
 from libs.contracts.access import ACCESS
 from libs.kernel.kafka import KafkaSecurity
-from libs.messaging.security import client_options
 from libs.testing.eventually import eventually
-from tools.stack import config, kafka
+from tools.stack import config, kafka, kafka_users
 
 ADMIN: Final = "admin"
-# Kafka's own numbers.
-_TOPIC, _GROUP = 2, 3
-_LITERAL, _PREFIXED = 3, 4
-_READ, _WRITE = 3, 4
-_ALLOW: Final = 3
 
 # Later lines win over those of the local stack's broker.
 _PROPERTIES: Final = """
@@ -86,7 +77,7 @@ class Broker:
             kafka_security_protocol="SASL_SSL",
             kafka_sasl_mechanism="SCRAM-SHA-512",
             kafka_sasl_username=principal,
-            kafka_sasl_password=f"password of {principal}",
+            kafka_sasl_password=_password_of(principal),
             kafka_ca_file=str(self._certificate.ca),
         )
 
@@ -118,24 +109,19 @@ class Broker:
                 _PROPERTIES.format(
                     host=config.LOOPBACK,
                     admin=ADMIN,
-                    password=self.security(ADMIN).kafka_sasl_password,
+                    password=_password_of(ADMIN),
                     pem=self._certificate.key_and_certificate,
                     ca=self._certificate.ca,
                     **ports,
                 )
             )
-        people = [ADMIN, *(one.principal for one in ACCESS)]
         subprocess.run(
             [
                 *kafka._java_command(
                     self._folder, "kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1"
                 ),
                 *("format", "--cluster-id=4L6g3nShT-eMCtK--X86sw", f"--config={self._properties}"),
-                *(
-                    f"--add-scram=SCRAM-SHA-512=[name={one},"
-                    f"password={self.security(one).kafka_sasl_password}]"
-                    for one in people
-                ),
+                f"--add-scram=SCRAM-SHA-512=[name={ADMIN},password={_password_of(ADMIN)}]",
             ],
             check=True,
             capture_output=True,
@@ -146,22 +132,15 @@ class Broker:
         return self._folder / "server.properties"
 
     async def let_in(self) -> None:
-        """Write the access lists."""
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=self.address, **client_options(self.security(ADMIN))
-        )
-        await admin.start()
-        for one in ACCESS:
-            rules = [(_TOPIC, name, _LITERAL, _READ) for name in one.reads]
-            rules += [(_TOPIC, name, _LITERAL, _WRITE) for name in one.writes]
-            rules += [(_GROUP, name, _PREFIXED, _READ) for name in one.groups]
-            for kind, name, pattern, operation in rules:
-                request = CreateAclsRequest(
-                    kind, name, pattern, f"User:{one.principal}", "*", operation, _ALLOW
-                )
-                response = await admin._send_request(request)
-                assert not any(code for code, *_ in response.creation_responses), response
-        await admin.close()
+        """Create the principals' users and access lists."""
+        passwords = {one.principal: _password_of(one.principal) for one in ACCESS}
+        security = self.security(ADMIN)
+        await kafka_users.create_users(self.address, passwords, security=security)
+        await kafka_users.allow_access(self.address, security=security)
+
+
+def _password_of(principal: str) -> str:
+    return f"password of {principal}"
 
 
 @contextlib.asynccontextmanager

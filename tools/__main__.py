@@ -11,6 +11,7 @@ from typing import Final
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
 
 from libs.kernel.settings import SettingsError
+from tools import provision
 from tools.stack import cli as stack
 from tools.stack.errors import StackError, unavailable
 
@@ -51,9 +52,10 @@ def main(command_line: list[str] | None = None) -> int:
 def _modules(command: Sequence[str]) -> list[ModuleType]:
     """The modules to register: for a command of the stack only its own, since the others import most
     of the services, which takes as long as `make status` does."""
-    if set(command) & set(stack.COMMANDS):
-        return [stack]
-    return [stack, *(importlib.import_module(name) for name in _OTHER_MODULES)]
+    for module in (stack, provision):
+        if set(command) & set(module.COMMANDS):
+            return [module]
+    return [stack, provision, *(importlib.import_module(name) for name in _OTHER_MODULES)]
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
 from libs.messaging.producer import producing
-from tools.stack import config, services, state
+from tools.stack import record
 from tools.stack.config import DEMO_STORE
 from tools.stack.errors import StackError
+from tools.stack.services import Addresses
 
 
 def register(commands: Any) -> None:
@@ -28,8 +29,7 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish the order and print it."""
-    settings = config.settings()
-    state.check_running(settings.folder)
+    addresses = record.find_running().addresses
     try:
         Decimal(arguments.total)
     except InvalidOperation as error:
@@ -46,13 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
         "completed_at": format_time(utc_now()),
     }
     value = msgspec.json.encode({name: field for name, field in order.items() if field is not None})
-    asyncio.run(_publish(settings, record_key(arguments.store, arguments.customer), value))
+    asyncio.run(_publish(addresses, record_key(arguments.store, arguments.customer), value))
     print(f"{ORDER_COMPLETED} ← {value.decode()}")
     return 0
 
 
-async def _publish(settings: config.Settings, key: bytes, value: bytes) -> None:
-    async with producing(
-        services.kafka_address(settings), security=settings.kafka_security
-    ) as producer:
+async def _publish(addresses: Addresses, key: bytes, value: bytes) -> None:
+    async with producing(addresses.kafka, security=addresses.kafka_security) as producer:
         await producer.send_and_wait(ORDER_COMPLETED, value, key=key)

@@ -14,8 +14,9 @@ from libs.persistence.engine import create_engine, transaction
 from services.redemption.store import rewards
 from tools.ledger.cli import rebuild_days
 from tools.progress import progress_bars
-from tools.stack import config, kafka, services
+from tools.stack import kafka
 from tools.stack.databases import database_url, reporting_unavailable
+from tools.stack.record import find_servers
 
 
 def register(commands: Any) -> None:
@@ -58,12 +59,11 @@ async def _rebuild_rewards() -> int:
 
 async def _read_newest_versions() -> list[RewardChanged]:
     """The last version of every reward in the topic, up to its present end."""
-    settings = config.settings()
-    bootstrap = services.kafka_address(settings)
+    addresses = find_servers().addresses
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
     newest: dict[tuple[str, str], RewardChanged] = {}
     async with kafka.open_consumer(
-        bootstrap, CATALOG_REWARD, security=settings.kafka_security
+        addresses.kafka, CATALOG_REWARD, security=addresses.kafka_security
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         with progress_bars(Console(highlight=False)) as progress:

@@ -30,7 +30,7 @@ _LOCK_SPACE: Final = 2
 
 # A row holds up to a thousand events; a few rows keep the broker busy without filling memory.
 _MAX_ROWS: Final = 20
-# So many events take about 1 ms; between them the event loop serves requests.
+# This many events take about 1 ms to process; after that many, the event loop can serve requests.
 _EVENTS_BETWEEN_REQUESTS: Final = 100
 # How often the relay looks for new rows unprompted: events that another process wrote wait up to this
 # long. Events written by this process wake the relay.

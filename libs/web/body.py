@@ -105,7 +105,8 @@ def _inspect(
     inspection = Inspection()
     try:
         value: T = inspection.read(body, kind, at)
-    # The decoder may have stopped before it reached the malformed part.
+    # Before this inspection, the decoder stopped at the first invalid value: malformed JSON beyond that
+    # value is found only here.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         faults.at(at, _unreadable(body, error))
         return None

@@ -12,7 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page.relative_to(ROOT)
-    for pattern in ("*.md", "docs/**/*.md", "services/*/README.md", "libs/whale-*/README.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "deploy/*.md",
+        "services/*/README.md",
+        "libs/whale-*/README.md",
+    )
     for page in ROOT.glob(pattern)
 )
 TEST_FILES = list(ROOT.glob("tests/**/test_*.py"))

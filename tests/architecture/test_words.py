@@ -30,7 +30,7 @@ def tracked(*patterns: str) -> list[str]:
     return [name for name in listed.stdout.split("\n") if name and (ROOT / name).exists()]
 
 
-DOCUMENTS = tracked("*.md", "Makefile", "docker-compose.yml")
+DOCUMENTS = tracked("*.md", "*.yml", "*.yaml", "Makefile", "*Dockerfile")
 SCRIPTS = tracked("*.mjs", "*.js", "*.ts", "*.cjs")
 MODULES = [name for name in tracked("*.py") if name not in _EXEMPT]
 

@@ -28,8 +28,13 @@ SELECT id, program_id FROM v
 
 async def new_store(stack: Stack) -> str:
     """A store with a program of ten points a dollar."""
+    return await new_store_at(stack.database("earning", owner=True))
+
+
+async def new_store_at(url: str) -> str:
+    """The same in the database of earning at `url`."""
     store_id = f"store_{secrets.token_hex(5)}"
-    connection = await asyncpg.connect(stack.database("earning", owner=True))
+    connection = await asyncpg.connect(url)
     version, program = await connection.fetchrow(PROGRAM, store_id)
     await connection.execute("UPDATE programs SET version_id = $1 WHERE id = $2", version, program)
     await connection.close()

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,16 +19,19 @@ from redis.asyncio import Redis
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
 from libs.contracts.operations import OWNERS
+from libs.kernel.kafka import KafkaSecurity
+from libs.kernel.settings import load
 from libs.messaging.producer import producing
 from libs.messaging.relay import Relay
 from libs.persistence.engine import create_batch_engine, statement
+from libs.persistence.migrate import Settings as MigrateSettings
 from libs.persistence.migrate import upgrade
 from libs.testing.eventually import eventually
 from tests.chaos import alone
 from tests.conftest import is_ready
 from tests.integration.conftest import empty_database
 from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
-from tests.support import Stack
+from tests.support import ROOT, Stack
 from tools.dead_letters.dlq import open_dead_letter_queue
 from tools.stack import config, kafka
 
@@ -165,7 +171,9 @@ async def _reads(broker: Broker, principal: str, topic: str) -> bool:
     return True
 
 
-async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(broker: Broker) -> None:
+async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(
+    secured: Stack, broker: Broker
+) -> None:
     own = broker.security("shop")
     wrong = msgspec.structs.replace(own, kafka_sasl_password="a guess")
     nameless = msgspec.structs.replace(own, kafka_security_protocol="SSL")
@@ -247,3 +255,116 @@ async def test_redis_is_reached_over_tls_by_its_address(
         )
         async with Redis.from_url(f"{url}?ssl_ca_certs={certificate.ca}") as client:
             assert await client.ping()
+
+
+# -- the whole system as an operator sets it up; last, since it changes every password of these servers
+
+
+async def test_provisioned_services_work_over_tls_with_their_settings_files_alone(
+    secured: Stack, broker: Broker, certificate: Certificate, tmp_path: Path
+) -> None:
+    async with contextlib.AsyncExitStack() as running:
+        administrator = await running.enter_async_context(
+            _settings_of_an_administrator(secured, broker, certificate, tmp_path)
+        )
+        for command in (("provision", "--no-redis-users"), ("migrate",)):
+            outcome = await asyncio.to_thread(_run_tools, administrator, *command)
+            assert outcome.returncode == 0, outcome.stderr
+        ports = config.free_ports(2)
+        for name, port in zip(("earning", "anomaly"), ports, strict=True):
+            await running.enter_async_context(_provisioned(tmp_path, name, port))
+        await eventually(lambda: is_ready(ports[0]), within_seconds=90)
+        await eventually(lambda: is_ready(ports[1]), within_seconds=90)
+        store_id = await _create_store(tmp_path)
+        shop = _kafka_security(tmp_path, "shop")
+        async with producing(broker.address, security=shop) as producer:
+            order = msgspec.json.encode({"store_id": store_id, **ORDER})
+            await producer.send_and_wait(topics.ORDER_COMPLETED, order, key=b"k")
+        async with (
+            asyncio.timeout(60),
+            kafka.open_consumer(
+                broker.address, topics.POINTS_EARNED, security=_kafka_security(tmp_path, "reader")
+            ) as reader,
+        ):
+            while msgspec.json.decode((await reader.getone()).value).get("store_id") != store_id:
+                pass
+
+
+@contextlib.asynccontextmanager
+async def _settings_of_an_administrator(
+    stack: Stack, broker: Broker, certificate: Certificate, home: Path
+) -> AsyncIterator[dict[str, str]]:
+    """The environment of `provision`: every server over TLS, secrets in files."""
+    security = broker.security(ADMIN)
+    async with (
+        tls_in_front_of(stack.settings.postgres_port, certificate, postgres=True) as postgres,
+        tls_in_front_of(stack.settings.redis_port, certificate) as redis,
+    ):
+        addresses = stack.addresses
+        postgres_url = addresses.postgres_admin.replace(
+            f":{stack.settings.postgres_port}/", f":{postgres}/"
+        )
+        redis_url = addresses.redis.replace("redis://", "rediss://").replace(
+            f":{stack.settings.redis_port}/", f":{redis}/"
+        )
+        secret_files = {
+            "WHALE_POSTGRES_URL": f"{postgres_url}?sslmode=verify-full&sslrootcert={certificate.ca}",
+            "WHALE_REDIS_URL": f"{redis_url}?ssl_ca_certs={certificate.ca}",
+            "WHALE_KAFKA_SASL_PASSWORD": security.kafka_sasl_password,
+        }
+        for name, value in secret_files.items():
+            (home / name).write_text(f"{value}\n")
+        yield {
+            "WHALE_HOME": str(home),
+            "WHALE_KAFKA_URL": broker.address,
+            "WHALE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "WHALE_KAFKA_SASL_USERNAME": ADMIN,
+            "WHALE_KAFKA_CA_FILE": str(certificate.ca),
+            **{f"{name}_FILE": str(home / name) for name in secret_files},
+        }
+
+
+def _run_tools(settings: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools", *words],
+        cwd=ROOT,
+        env=_without_settings() | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _provisioned(home: Path, service: str, port: int) -> AsyncIterator[None]:
+    """A process of a service that gets nothing but its settings file and a port."""
+    settings = {
+        "WHALE_ENV_FILE": str(home / "settings" / service / "settings.env"),
+        "WHALE_HTTP_PORT": str(port),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"services.{service}"),
+        cwd=ROOT,
+        env=_without_settings() | settings,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        await alone.end(process)
+
+
+def _without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("WHALE_")}
+
+
+def _kafka_security(home: Path, client: str) -> KafkaSecurity:
+    path = home / "settings" / client / "settings.env"
+    return load(KafkaSecurity, {"WHALE_ENV_FILE": str(path)})
+
+
+async def _create_store(home: Path) -> str:
+    """A store with a program of ten points a dollar."""
+    path = home / "settings" / "earning" / "settings.env"
+    url = load(MigrateSettings, {"WHALE_ENV_FILE": str(path)}).database_url
+    return await alone.new_store_at(url)

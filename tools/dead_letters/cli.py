@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.dead_letters.dlq import DeadLetter, DeadLetterQueue, open_dead_letter_queue
-from tools.stack import config, services
+from tools.stack import record
 from tools.stack.errors import StackError
+from tools.stack.services import Addresses
 
 _MAX_LISTED: Final = 50
 
@@ -51,12 +52,11 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(_run_action(config.settings(), arguments))
+    return asyncio.run(_run_action(record.find_servers().addresses, arguments))
 
 
-async def _run_action(settings: config.Settings, arguments: argparse.Namespace) -> int:
-    bootstrap = services.kafka_address(settings)
-    async with open_dead_letter_queue(bootstrap, security=settings.kafka_security) as queue:
+async def _run_action(addresses: Addresses, arguments: argparse.Namespace) -> int:
+    async with open_dead_letter_queue(addresses.kafka, security=addresses.kafka_security) as queue:
         await arguments.action(queue, arguments)
     return 0
 

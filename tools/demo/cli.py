@@ -18,7 +18,7 @@ from tools.demo.expected import TIERS
 from tools.demo.history import HistoryMissing, Purchase
 from tools.demo.publish import STORE, publish, wait_until_consumed
 from tools.progress import progress_bars
-from tools.stack import config, seed, services, state
+from tools.stack import config, record, seed, services
 from tools.stack.errors import StackError
 
 _TOP_CUSTOMERS: Final = 5
@@ -42,15 +42,12 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo on the running stack; exit code 1 unless every balance is exact."""
-    settings = config.settings()
-    state.check_running(settings.folder)
+    stack = record.find_running()
     try:
         purchases = history.read(history.find_file(), first=arguments.n)
     except HistoryMissing as error:
         raise StackError(str(error)) from error
-    secrets = config.stack_secrets(settings.folder)
-    addresses = services.addresses(settings, secrets)
-    return asyncio.run(_run(addresses, secrets, purchases))
+    return asyncio.run(_run(stack.addresses, stack.secrets, purchases))
 
 
 async def _run(
@@ -110,7 +107,7 @@ def _compare(console: Console, purchases: Sequence[Purchase], ledger: LedgerSnap
     if len(ledger.balances) > len(balances):
         console.print(
             f"The store holds {len(ledger.balances):,} customers: an earlier run posted more. "
-            "`make reset` deletes them."
+            "`make reset` deletes them, or with containers `make compose-down DATA=delete`."
         )
     return 0 if exact else 1
 

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from tools.docs import files, scenario
-from tools.stack import config, seed, services, state
+from tools.stack import config, record, seed
 
 _ALL_SCOPES: Final = "read,earn,redeem,manage"
 
@@ -36,15 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _record() -> Any:
-    settings = config.settings()
-    state.check_running(settings.folder)
-    stack_secrets = config.stack_secrets(settings.folder)
-    addresses = services.addresses(settings, stack_secrets)
+    stack = record.find_running()
     store = f"store_{secrets.token_hex(4)}"
 
     async def create_key(scopes: str) -> str:
         command = ("create", "--store", store, "--scopes", scopes)
-        output = await seed.run_key_command(addresses, stack_secrets, *command)
+        output = await seed.run_key_command(stack.addresses, stack.secrets, *command)
         return output.splitlines()[-1]
 
     keys = scenario.Keys(
@@ -53,6 +50,5 @@ async def _record() -> Any:
         rate_limited=await create_key("read"),
     )
     async with aiohttp.ClientSession() as session:
-        gateway = f"http://{config.LOOPBACK}:{settings.gateway_port}"
-        recorder = scenario.Recorder(session, gateway, keys)
+        recorder = scenario.Recorder(session, stack.addresses.urls["gateway"], keys)
         return msgspec.to_builtins(await scenario.run(recorder))

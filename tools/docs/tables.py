@@ -11,10 +11,11 @@ from msgspec import Struct
 from prometheus_client.metrics import MetricWrapperBase
 
 from libs.contracts.access import ACCESS
-from libs.kernel.settings import PREFIX
+from libs.kernel.settings import ENV_FILE, FILE_SUFFIX, PREFIX
 from libs.observability import metrics as declared
 from tools.stack.config import SERVICES
 from tools.stack.config import Settings as StackSettings
+from tools.stack.provision import Settings as ProvisionSettings
 
 # The meaning of settings that have no comment of their own, in most cases since all services have them.
 _MEANINGS: Final = {
@@ -62,16 +63,22 @@ def _metric_row(metric: MetricWrapperBase) -> tuple[str, ...]:
 
 
 def settings() -> str:
-    """Every setting of each service, and of the local stack."""
+    """Every setting of each service, of the local stack, and of `provision`."""
     about = (
         "A process reads its settings once, from the environment, when it starts; an error names every "
         "invalid setting. The values of a list are separated by commas."
     )
-    parts = [about]
+    files = (
+        f"`WHALE_DATABASE_URL{FILE_SUFFIX}` names a file with the value of `WHALE_DATABASE_URL`, and so on "
+        f"for every setting: for secrets that are mounted as files. `{ENV_FILE}` names a file with lines "
+        "`NAME=value`, such as `provision` writes; variables of the process have precedence over it."
+    )
+    parts = [about, files]
     for service in SERVICES:
         kind = importlib.import_module(f"services.{service}.settings").Settings
         parts += [f"## {service}", _settings_table(kind)]
     parts += ["## The local stack (`make up`)", _settings_table(StackSettings)]
+    parts += ["## `python -m tools provision`", _settings_table(ProvisionSettings)]
     return _page("Settings", *parts)
 
 

@@ -15,7 +15,7 @@ import psutil
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from tools.stack import config, control, lag, report, seed, services, state
+from tools.stack import config, control, lag, record, report, seed, state
 from tools.stack.config import DEMO_KEY, ROOT, Settings
 from tools.stack.errors import StackError, explain
 from tools.stack.health import RESPONSE_SECONDS, Probe
@@ -200,30 +200,36 @@ def status(_arguments: argparse.Namespace) -> int:
     """Print the present state of each process and the lag of each consumer; exit code 1 unless the
     whole stack is ready."""
     folder = config.settings().folder
-    stack = state.read(folder)
-    if stack is None or not state.is_running(folder):
-        print("The stack is not up. Start it with `make up`.")
+    try:
+        running = record.read_running(folder)
+    except StackError as error:
+        print(error)
         return 1
-    lines, consumers = asyncio.run(_check(stack))
+    stack = state.read(folder) if running.is_supervised else None
+    lines, consumers = asyncio.run(_check(stack, folder))
     print("\n".join([*report.format_table(lines), "", *consumers]))
-    if stack.phase != "ready":
+    if stack is not None and stack.phase != "ready":
         print(f"\nThe stack is {stack.phase}: {' · '.join(stack.steps) or 'please wait'}")
         return 1
     if all(line.is_ready for line in lines):
         return 0
-    print("\nSee docs/runbooks/status.md; `make up` repairs what is not ready.")
+    repair = "; `make up` repairs what is not ready" if stack is not None else ""
+    print(f"\nSee docs/runbooks/status.md{repair}.")
     return 1
 
 
-async def _check(stack: State) -> tuple[list[Line], list[str]]:
-    async with report.create_probe(stack) as probe:
-        return await asyncio.gather(report.check(stack, probe), _consumer_table(probe))
+async def _check(stack: State | None, folder: Path) -> tuple[list[Line], list[str]]:
+    async with report.create_probe(folder) as probe:
+        lines = report.check_all(probe) if stack is None else report.check(stack, probe)
+        return await asyncio.gather(lines, _consumer_table(probe))
 
 
 async def _consumer_table(probe: Probe) -> list[str]:
     try:
         async with asyncio.timeout(RESPONSE_SECONDS):
-            progress = await lag.read_progress(probe.kafka, security=probe.kafka_security)
+            progress = await lag.read_progress(
+                probe.addresses.kafka, security=probe.addresses.kafka_security
+            )
     except (KafkaError, OSError):
         return ["The consumers' lag is unknown: Kafka does not respond."]
     return lag.format_table(progress)
@@ -269,9 +275,6 @@ def revoke_key(arguments: argparse.Namespace) -> int:
 
 
 def _run_key_command(command: list[str]) -> int:
-    settings = config.settings()
-    state.check_running(settings.folder)
-    secrets = config.stack_secrets(settings.folder)
-    addresses = services.addresses(settings, secrets)
-    print(asyncio.run(seed.run_key_command(addresses, secrets, *command)))
+    stack = record.find_running()
+    print(asyncio.run(seed.run_key_command(stack.addresses, stack.secrets, *command)))
     return 0

@@ -104,6 +104,7 @@ def stack_secrets(folder: Path) -> Secrets:
     content = path.read_bytes() if path.exists() else b"{}"
     stored = msgspec.json.decode(content, type=Secrets)
     if msgspec.json.encode(stored) != content:
+        folder.mkdir(parents=True, exist_ok=True)
         write_private(path, msgspec.json.encode(stored))
     return stored
 

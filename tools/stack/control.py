@@ -54,7 +54,7 @@ async def repair(stack: State, console: Console) -> bool:
     """Restart the parts that are not ready; returns whether there were any. Raises StackError where
     they are not ready afterwards."""
     started = time.monotonic()
-    async with report.create_probe(stack) as probe:
+    async with report.create_probe(stack.settings.folder) as probe:
         await create_missing_topics(probe)
         unready = _select_unready(await report.check(stack, probe))
     if not unready:
@@ -142,7 +142,7 @@ async def _check_unready(stack: State, names: Container[str]) -> list[Line]:
     current = state.read(stack.settings.folder)
     if current is None or not state.is_running(stack.settings.folder):
         raise StackError("The supervisor has ended. Start the stack with `make up`.")
-    async with report.create_probe(current) as probe:
+    async with report.create_probe(current.settings.folder) as probe:
         return _select_unready(await report.check(current, probe, only=names))
 
 

@@ -6,16 +6,14 @@ from typing import Any
 
 import asyncpg
 
-from tools.stack import config, services
+from tools.stack import record, services
 from tools.stack.errors import unavailable
 
 
 def database_url(service: str) -> str:
     """The URL of a service's database in this stack, for the owner role."""
-    settings = config.settings()
-    secrets = config.stack_secrets(settings.folder)
-    addresses = services.addresses(settings, secrets)
-    return services.database_url(addresses, secrets, service, owner=True)
+    stack = record.find_servers()
+    return services.database_url(stack.addresses, stack.secrets, service, owner=True)
 
 
 @contextmanager

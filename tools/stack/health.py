@@ -10,10 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
 from libs.contracts.topics import CONSUMED, TOPICS
-from libs.kernel.kafka import KafkaSecurity
 from libs.messaging.security import client_options
 from tools.stack import postgres, redis
-from tools.stack.config import LOOPBACK
 from tools.stack.services import Addresses
 
 SERVERS: Final = ("postgres", "redis", "kafka")
@@ -40,7 +38,7 @@ class Probe:
     """Checks the stack's parts. An async context manager; its methods do not raise."""
 
     def __init__(self, addresses: Addresses, internal_token: str) -> None:
-        self._addresses = addresses
+        self.addresses = addresses
         self._headers = {"Authorization": f"Bearer {internal_token}"}
         self._session: aiohttp.ClientSession | None = None
         self._admin: AIOKafkaAdminClient | None = None
@@ -61,15 +59,6 @@ class Probe:
         if self._session is not None:
             await self._session.close()
         await self._close_kafka()
-
-    @property
-    def kafka(self) -> str:
-        """The bootstrap broker, `host:port`."""
-        return self._addresses.kafka
-
-    @property
-    def kafka_security(self) -> KafkaSecurity:
-        return self._addresses.kafka_security
 
     async def health(self, name: str) -> Health:
         """The present health of the server or service `name`."""
@@ -95,7 +84,7 @@ class Probe:
 
     async def _check_service(self, name: str) -> Health:
         assert self._session is not None
-        url = f"http://{LOOPBACK}:{self._addresses.http[name]}/health/ready"
+        url = f"{self.addresses.urls[name]}/health/ready"
         try:
             async with self._session.get(url) as response:
                 if response.status == 200:
@@ -115,9 +104,9 @@ class Probe:
             try:
                 if self._admin is None:
                     self._admin = AIOKafkaAdminClient(
-                        bootstrap_servers=self._addresses.kafka,
+                        bootstrap_servers=self.addresses.kafka,
                         request_timeout_ms=3_000,
-                        **client_options(self._addresses.kafka_security),
+                        **client_options(self.addresses.kafka_security),
                     )
                     await self._admin.start()
                 return frozenset(await self._admin.list_topics())

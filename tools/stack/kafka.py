@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -27,6 +28,8 @@ from tools.stack.process import ProcessSpec
 
 _ARTIFACT: Final = "org.apache.kafka:kafka_2.13:4.1.0"
 _OLDEST_JAVA: Final = 17
+# How long a broker may take to respond after its start.
+_START_SECONDS: Final = 30.0
 _HEAP: Final = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
 
 _PROPERTIES: Final = """\
@@ -212,6 +215,34 @@ async def open_consumer(
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def wait_until_available(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> None:
+    """Wait for a broker that starts; raises StackError, which says whether the address or the
+    credentials are wrong."""
+    until = time.monotonic() + _START_SECONDS
+    while not await is_available(bootstrap, security=security):
+        if time.monotonic() > until:
+            raise StackError(await _explain_refusal(bootstrap, security))
+        await asyncio.sleep(1)
+
+
+async def _explain_refusal(bootstrap: str, security: KafkaSecurity) -> str:
+    host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 5)
+    except (OSError, TimeoutError, ValueError) as error:
+        return (
+            f"Kafka at {bootstrap} does not respond: start it, or correct the address in "
+            f"WHALE_KAFKA_URL ({error})."
+        )
+    writer.close()
+    principal = f", the principal {security.kafka_sasl_username} and its password"
+    return (
+        f"Kafka at {bootstrap} accepts connections and refuses this client: check "
+        f"WHALE_KAFKA_SECURITY_PROTOCOL{principal if security.uses_sasl else ''}"
+        f"{', and WHALE_KAFKA_CA_FILE' if security.uses_tls else ''}."
+    )
 
 
 async def is_available(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> bool:

@@ -20,7 +20,8 @@ async def create_missing_topics(probe: Probe) -> None:
     missing = await probe.missing_topics()
     if missing:
         log.warning("creating_missing_topics", topics=sorted(missing))
-        await topics.create(probe.kafka, security=probe.kafka_security)
+        addresses = probe.addresses
+        await topics.create(addresses.kafka, security=addresses.kafka_security)
 
 
 def truncate_logs(folder: Path, *, max_bytes: int = MAX_LOG_BYTES) -> None:

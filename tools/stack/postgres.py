@@ -3,11 +3,15 @@
 import asyncio
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -25,6 +29,8 @@ _SETTINGS: Final = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
+
+_IS_SUPERUSER: Final = "SELECT rolsuper FROM pg_roles WHERE rolname = CURRENT_USER"
 
 
 def binaries_folder() -> Path:
@@ -132,25 +138,65 @@ async def is_available(url: str) -> bool:
     return True
 
 
+@asynccontextmanager
+async def connect(url: str, *, variable: str) -> AsyncIterator[Any]:
+    """A connection for commands of an administrator. Raises StackError, which says whether the
+    address, the role, its password or its rights are wrong; `variable` is the setting with the URL."""
+    try:
+        connection = await asyncpg.connect(url, timeout=10)
+    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        raise StackError(_explain_refusal(error, url, variable)) from error
+    try:
+        yield connection
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StackError(
+            f"PostgreSQL refuses the role {urlsplit(url).username}: {error.args[0]}. Name a superuser in "
+            f"{variable}, or a role with CREATEROLE and CREATEDB."
+        ) from error
+    finally:
+        await connection.close()
+
+
+def _explain_refusal(error: Exception, url: str, variable: str) -> str:
+    parts = urlsplit(url)
+    server, role = f"PostgreSQL at {parts.hostname}:{parts.port or 5432}", parts.username
+    match error:
+        case asyncpg.InvalidPasswordError():
+            return (
+                f"{server} refuses the password of the role {role}: correct it in {variable}. "
+                "A role that does not exist gets the same response."
+            )
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return f"{server} refuses the role {role}: {error.args[0]}. Correct the role in {variable}."
+        case asyncpg.InvalidCatalogNameError():
+            return f"{server} accepts the role {role}, but {error}: correct {variable}."
+        case socket.gaierror():
+            return f"There is no host {parts.hostname}: correct the address in {variable}."
+        case ssl.SSLError():
+            return f"{server} has no certificate that {variable} accepts: {error}."
+    return f"{server} does not respond: start it, or correct the address in {variable} ({error})."
+
+
 async def create_database(
     admin_url: str, service: str, password_of: Callable[[str], str], *, name: str
 ) -> None:
     """Create the database `name` of a service, its owner role for migrations and the role that the
     service uses, and set both passwords. An existing database stays. No other role may connect.
+    Raises StackError.
     """
-    connection = await asyncpg.connect(admin_url, timeout=10)
-    try:
+    async with connect(admin_url, variable="WHALE_POSTGRES_URL") as connection:
         owner = f"{service}_owner"
         for role in (owner, service):
             exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
             verb = "ALTER" if exists else "CREATE"
             await connection.execute(f"{verb} ROLE \"{role}\" LOGIN PASSWORD '{password_of(role)}'")
+        if not await connection.fetchval(_IS_SUPERUSER):
+            # Only a member of a role may create a database for it.
+            await connection.execute(f'GRANT "{owner}" TO CURRENT_USER')
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
             await connection.execute(f'CREATE DATABASE "{name}" OWNER "{owner}"')
         await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
         await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{service}"')
-    finally:
-        await connection.close()
 
 
 async def revoke_public_access(admin_url: str) -> None:
@@ -164,6 +210,7 @@ async def revoke_public_access(admin_url: str) -> None:
 
 
 def role_url(admin_url: str, role: str, password: str, *, name: str) -> str:
-    """The address of database `name` for `role`, on the server at `admin_url`."""
-    host = admin_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return f"postgresql://{role}:{password}@{host}/{name}"
+    """The address of database `name` for `role`, on the server at `admin_url`, with its options."""
+    parts = urlsplit(admin_url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(("postgresql", f"{role}:{password}@{host}", name, parts.query, ""))

@@ -1,22 +1,30 @@
 """Redis: Valkey from a package, which implements Redis' protocol, or a server on the PATH."""
 
+import hashlib
 import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from tools.stack import unprivileged
 from tools.stack.config import LOOPBACK
 from tools.stack.errors import StackError
 from tools.stack.process import ProcessSpec
 
+ADMIN: Final = "admin"
 _ON_PATH: Final = ("valkey-server", "redis-server")
 
-# Nothing is persisted: all data can be rebuilt. A client with the password may read and write keys;
-# commands that reach the server's files, settings or other clients are refused.
+# A service may read and write keys; commands that reach the server's files, settings or other clients
+# are refused.
+_RIGHTS: Final = "~* &* +@all -@admin -@dangerous +info"
+
+# Nothing is persisted: all data can be rebuilt.
 _CONFIGURATION: Final = """\
 bind {host}
 port {port}
@@ -24,7 +32,7 @@ dir "{folder}"
 save ""
 appendonly no
 daemonize no
-user default on sanitize-payload >{password} ~* &* +@all -@admin -@dangerous +info
+user default on sanitize-payload >{password} {rights}
 """
 
 
@@ -53,7 +61,9 @@ def define_process(folder: Path, port: int, password: str) -> ProcessSpec:
     server, settings = find_executable(), folder / "redis.conf"
     unprivileged.write_private(
         settings,
-        _CONFIGURATION.format(host=LOOPBACK, port=port, folder=folder, password=password),
+        _CONFIGURATION.format(
+            host=LOOPBACK, port=port, folder=folder, password=password, rights=_RIGHTS
+        ),
     )
     unprivileged.check_reachable(server, settings)
     return ProcessSpec(
@@ -62,6 +72,77 @@ def define_process(folder: Path, port: int, password: str) -> ProcessSpec:
         address=f"{LOOPBACK}:{port}",
         user=unprivileged.server_user(),
     )
+
+
+def access_list(admin_password: str, passwords: Mapping[str, str]) -> str:
+    """The content of an `aclfile`: an administrator, a user per entry of `passwords`, no other user.
+    It contains the hashes of the passwords only."""
+    users = [f"user {name} {_define_user(password)}" for name, password in passwords.items()]
+    admin = f"user {ADMIN} on {_hash(admin_password)} ~* &* +@all"
+    return "\n".join(("user default off", admin, *users)) + "\n"
+
+
+async def create_users(admin_url: str, passwords: Mapping[str, str]) -> str | None:
+    """Create a user per entry of `passwords`, except those that can sign in already. Returns why Redis
+    could not save them, so that it loses them when it restarts, or None. Raises StackError."""
+    missing = [
+        (name, password)
+        for name, password in passwords.items()
+        if not await is_available(user_url(admin_url, name, password))
+    ]
+    if not missing:
+        return None
+    async with _connect(admin_url) as client:
+        for name, password in missing:
+            await client.execute_command("ACL", "SETUSER", name, *_define_user(password).split())
+        try:
+            await client.execute_command("ACL", "SAVE")
+        except ResponseError as error:
+            return str(error)
+    return None
+
+
+def user_url(url: str, name: str, password: str) -> str:
+    """The address of the server at `url` for another user."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{name}:{password}@{host}"))
+
+
+def _define_user(password: str) -> str:
+    return f"reset on {_hash(password)} {_RIGHTS}"
+
+
+def _hash(password: str) -> str:
+    return f"#{hashlib.sha256(password.encode()).hexdigest()}"
+
+
+@asynccontextmanager
+async def _connect(url: str) -> AsyncIterator[Any]:
+    """A connection for commands of an administrator. Raises StackError, which says whether the
+    address, the password or the user's rights are wrong."""
+    parts = urlsplit(url)
+    server, user = f"Redis at {parts.hostname}:{parts.port or 6379}", parts.username or "default"
+    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        await client.ping()
+        yield client
+    except AuthenticationError as error:
+        raise StackError(
+            f"{server} refuses the user {user} or its password: correct them in WHALE_REDIS_URL."
+        ) from error
+    except NoPermissionError as error:
+        raise StackError(
+            f"{server} does not let the user {user} create users: name an administrator in "
+            "WHALE_REDIS_URL, or have all services use that address with --no-redis-users."
+        ) from error
+    except (RedisError, OSError) as error:
+        raise StackError(
+            f"{server} does not respond: start it, or correct the address in WHALE_REDIS_URL "
+            f"({error})."
+        ) from error
+    finally:
+        await client.aclose()
 
 
 async def is_available(url: str) -> bool:

@@ -7,11 +7,10 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import psutil
 from msgspec import Struct
 
-from tools.stack import config, services
+from tools.stack import config, record
 from tools.stack.config import SERVICES, Settings
 from tools.stack.health import SERVERS, Health, Probe
 from tools.stack.state import ProcessState, State
@@ -46,16 +45,11 @@ def format_table(lines: Sequence[Line]) -> list[str]:
     ]
 
 
-def create_probe(stack: State) -> Probe:
-    """A probe of a running stack, at the addresses it was started with."""
-    secrets = config.stack_secrets(stack.settings.folder)
-    ports = {
-        process.name: int(process.address.rpartition(":")[2])
-        for process in stack.processes
-        if process.name not in SERVERS
-    }
-    addresses = services.addresses(stack.settings, secrets)
-    return Probe(msgspec.structs.replace(addresses, http=ports), secrets.internal_token)
+def create_probe(folder: Path) -> Probe:
+    """A probe of the running stack in `folder`, at the addresses it was started with; raises
+    StackError."""
+    addresses = record.read_running(folder).addresses
+    return Probe(addresses, config.stack_secrets(folder).internal_token)
 
 
 async def check(stack: State, probe: Probe, *, only: Container[str] = _ALL) -> list[Line]:
@@ -70,6 +64,18 @@ async def check(stack: State, probe: Probe, *, only: Container[str] = _ALL) -> l
         *(_external_line(name, url, probe) for name, url in external if name in only),
     )
     return [_supervisor_line(stack), *lines, *_disk_line(stack.settings.folder)]
+
+
+async def check_all(probe: Probe) -> list[Line]:
+    """The present state of every server and service of a stack that has no supervisor."""
+    addresses = probe.addresses
+    urls = {
+        "postgres": addresses.postgres_admin,
+        "redis": addresses.redis,
+        "kafka": addresses.kafka,
+        **addresses.urls,
+    }
+    return await asyncio.gather(*(_external_line(name, url, probe) for name, url in urls.items()))
 
 
 async def _process_line(stack: State, process: ProcessState, probe: Probe) -> Line:
@@ -138,7 +144,7 @@ async def _external_line(name: str, url: str, probe: Probe) -> Line:
     health = await _check_health(name, probe)
     state = "running" if health.reason is None else f"not ready: {health.reason}"
     # Without the user and password that the address may contain.
-    address = url.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    address = url.rpartition("://")[2].rpartition("@")[2].partition("/")[0].partition("?")[0]
     return Line(name, state, None, address)
 
 

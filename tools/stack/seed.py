@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 
 from tools.stack import services
-from tools.stack.config import DEMO_KEY, DEMO_STORE, LOOPBACK, ROOT, Secrets
+from tools.stack.config import DEMO_KEY, DEMO_STORE, ROOT, Secrets
 from tools.stack.errors import StackError
 from tools.stack.services import Addresses
 
@@ -85,7 +85,7 @@ async def _raise_unless_conflict(response: aiohttp.ClientResponse) -> None:
 
 def _api_session(addresses: Addresses, key: str) -> aiohttp.ClientSession:
     """A session for the API of the key's store."""
-    base = f"http://{LOOPBACK}:{addresses.http['gateway']}/v1/stores/me/"
+    base = f"{addresses.urls['gateway']}/v1/stores/me/"
     headers = {"Authorization": f"Bearer {key}"}
     return aiohttp.ClientSession(base, headers=headers, raise_for_status=True)
 
@@ -95,7 +95,7 @@ async def run_key_command(addresses: Addresses, secrets: Secrets, *arguments: st
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.gateway.keys", *arguments),
         cwd=ROOT,
-        env={**os.environ, **services.environment("gateway", addresses, secrets)},
+        env={**os.environ, **services.connections("gateway", addresses, secrets)},
         stdout=asyncio.subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

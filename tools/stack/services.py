@@ -1,26 +1,40 @@
-"""The services of the local stack: their addresses, environment and processes."""
+"""The services of a stack: their addresses, environment, processes and migrations."""
 
+import asyncio
+import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from libs.kernel.kafka import KafkaSecurity
 from tools.stack import postgres
-from tools.stack.config import LOOPBACK, SERVICES, Secrets, Settings, free_ports
+from tools.stack.config import LOOPBACK, ROOT, SERVICES, Secrets, Settings, free_ports
+from tools.stack.errors import StackError
 from tools.stack.process import ProcessSpec
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
-    """The addresses of the stack's parts, as its services get them; `http` and `metrics` are ports."""
+    """The addresses of the stack's parts, as its services get them: `urls` by service, `metrics` the
+    ports of the processes of a local stack. In the mode `local` the demo key is valid."""
 
     postgres_admin: str
     kafka: str
     kafka_security: KafkaSecurity
     redis: str
-    http: Mapping[str, int]
-    metrics: Mapping[str, int]
+    urls: Mapping[str, str]
+    metrics: Mapping[str, int] = {}
+    mode: Literal["local", "production"] = "local"
+
+    def port_of(self, service: str) -> int:
+        """The port of a service's process."""
+        port = urlsplit(self.urls[service]).port
+        assert port is not None
+        return port
 
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
@@ -28,6 +42,7 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
     configured port."""
     drawn = free_ports(2 * len(SERVICES), apart_from=settings.ports)
     http, metrics = drawn[: len(SERVICES)], drawn[len(SERVICES) :]
+    ports = dict(zip(SERVICES, http, strict=True)) | {"gateway": settings.gateway_port}
     superuser, redis = secrets.superuser_password, secrets.redis_password
     return Addresses(
         postgres_admin=settings.postgres_url
@@ -35,7 +50,7 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
         kafka=kafka_address(settings),
         kafka_security=settings.kafka_security,
         redis=settings.redis_url or f"redis://:{redis}@{LOOPBACK}:{settings.redis_port}/0",
-        http=dict(zip(SERVICES, http, strict=True)) | {"gateway": settings.gateway_port},
+        urls={service: f"http://{LOOPBACK}:{port}" for service, port in ports.items()},
         metrics=dict(zip(SERVICES, metrics, strict=True)),
     )
 
@@ -56,29 +71,40 @@ def database_url(
 
 
 def environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
-    """The settings of one service."""
+    """The settings of one service's process in the local stack."""
     return {
-        "WHALE_MODE": "local",
         "WHALE_HTTP_HOST": LOOPBACK,
-        "WHALE_HTTP_PORT": str(addresses.http[service]),
+        "WHALE_HTTP_PORT": str(addresses.port_of(service)),
         "WHALE_METRICS_PORT": str(addresses.metrics[service]),
+        **connections(service, addresses, secrets),
+    }
+
+
+def connections(service: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
+    """The settings with which a service reaches its servers and the other services."""
+    return {
+        "WHALE_MODE": addresses.mode,
         "WHALE_DATABASE_URL": database_url(addresses, secrets, service),
-        "WHALE_KAFKA_URL": addresses.kafka,
-        **_security_environment(addresses.kafka_security),
+        **kafka_settings(addresses),
         "WHALE_REDIS_URL": addresses.redis,
         "WHALE_INTERNAL_TOKEN": secrets.internal_token,
         "WHALE_KEY_SECRET": secrets.key_secret,
         **{
-            f"WHALE_{name.upper()}_URL": f"http://{LOOPBACK}:{port}"
-            for name, port in addresses.http.items()
+            f"WHALE_{name.upper()}_URL": url
+            for name, url in addresses.urls.items()
             if name != "gateway"
         },
     }
 
 
-def _security_environment(security: KafkaSecurity) -> dict[str, str]:
+def kafka_settings(addresses: Addresses) -> dict[str, str]:
+    """The settings with which any client reaches Kafka."""
+    security = addresses.kafka_security
     values = {field: getattr(security, field) for field in KafkaSecurity.__struct_fields__}
-    return {f"WHALE_{field.upper()}": value for field, value in values.items() if value is not None}
+    named = {
+        f"WHALE_{field.upper()}": value for field, value in values.items() if value is not None
+    }
+    return {"WHALE_KAFKA_URL": addresses.kafka, **named}
 
 
 def define_process(service: str, addresses: Addresses, secrets: Secrets) -> ProcessSpec:
@@ -86,19 +112,26 @@ def define_process(service: str, addresses: Addresses, secrets: Secrets) -> Proc
     return ProcessSpec(
         name=service,
         argv=[sys.executable, "-m", f"services.{service}"],
-        address=f"{LOOPBACK}:{addresses.http[service]}",
+        address=f"{LOOPBACK}:{addresses.port_of(service)}",
         environment=environment(service, addresses, secrets),
     )
 
 
-def migrate_command(service: str) -> list[str]:
-    """The command that migrates the service's database; run it in `migrate_environment`."""
-    return [sys.executable, "-m", "libs.persistence.migrate", f"services.{service}"]
-
-
-def migrate_environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
-    """The database URL is no argument of the command: all users can read the process list."""
-    return {"WHALE_DATABASE_URL": database_url(addresses, secrets, service, owner=True)}
+async def migrate(service: str, addresses: Addresses, secrets: Secrets) -> None:
+    """Migrate the service's database in a process of its own; raises StackError."""
+    url = database_url(addresses, secrets, service, owner=True)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "libs.persistence.migrate", f"services.{service}"),
+        cwd=ROOT,
+        # The URL is no argument of the command: all users can read the process list.
+        env={**os.environ, "WHALE_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        last = output.decode(errors="replace").strip().splitlines()[-1:]
+        raise StackError(f"The database of {service} could not be migrated: {last}")
 
 
 def data_folder(settings: Settings, name: str) -> Path:

@@ -1,17 +1,16 @@
 """The start of the stack: the servers, then the services on them, then the demo store."""
 
 import asyncio
-import os
-import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from libs.messaging import topics
-from tools.stack import config, kafka, postgres, redis, seed, services
+from tools.stack import config, kafka, postgres, record, redis, seed, services
 from tools.stack.children import Children
 from tools.stack.config import SERVICES, Secrets, Settings
 from tools.stack.errors import StackError
 from tools.stack.health import Probe
+from tools.stack.record import Record
 from tools.stack.services import Addresses
 
 # Names a step of the start for as long as it takes.
@@ -41,6 +40,7 @@ class Startup:
     async def run(self) -> None:
         """Start everything; returns when all of it is ready, raises StackError."""
         self._check_ports()
+        record.write(self._settings.folder, Record(addresses=self._addresses, is_supervised=True))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_redis())
             group.create_task(self._start_kafka())
@@ -90,7 +90,8 @@ class Startup:
                 await kafka.download()
         folder = services.data_folder(self._settings, "kafka")
         port = self._settings.kafka_port
-        service_ports = {*self._addresses.http.values(), *self._addresses.metrics.values()}
+        ports = {self._addresses.port_of(service) for service in SERVICES}
+        service_ports = {*ports, *self._addresses.metrics.values()}
         controller = config.free_port(apart_from=self._settings.ports | service_ports)
         await kafka.prepare(folder, port=port, controller=controller)
         self._children.launch(
@@ -109,7 +110,9 @@ class Startup:
                 await postgres.create_database(
                     admin, service, self._secrets.password_of, name=service
                 )
-            await asyncio.gather(*(self._migrate(service) for service in SERVICES))
+            await asyncio.gather(
+                *(services.migrate(service, self._addresses, self._secrets) for service in SERVICES)
+            )
 
     async def _start_own_postgres(self) -> None:
         data = services.data_folder(self._settings, "postgres")
@@ -121,22 +124,6 @@ class Startup:
         self._children.launch(postgres.define_process(data, self._settings.postgres_port))
         await self._wait_until_ready("postgres")
         await postgres.revoke_public_access(self._addresses.postgres_admin)
-
-    async def _migrate(self, service: str) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *services.migrate_command(service),
-            cwd=config.ROOT,
-            env={
-                **os.environ,
-                **services.migrate_environment(service, self._addresses, self._secrets),
-            },
-            stdout=asyncio.subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        if process.returncode:
-            last = output.decode(errors="replace").strip().splitlines()[-1:]
-            raise StackError(f"The database of {service} could not be migrated: {last}")
 
     async def _wait_until_ready(self, name: str) -> None:
         with self._step(name):

@@ -1,6 +1,6 @@
 """Pages of rewards: rendered once per revision of a store, and served from memory until it changes.
 
-Every change raises the store's revision in its own transaction. A request reads the revision after
+Every change raises the store's revision in the same transaction as the change. A request reads the revision after
 the request has arrived, never earlier, so a caller who changed a reward sees the change in the
 response of any process.
 """

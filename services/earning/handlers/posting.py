@@ -207,9 +207,9 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
     )
     new = account_keys - accounts.keys()
     if new and await ledger.lock_accounts(connection, new):
-        # An account that does not exist cannot be locked. If it exists by now, the transaction that
-        # created it may also have written orders. Those orders were read before the account was found,
-        # so they would appear to belong to another customer.
+        # An account that does not exist cannot be locked. If this second query finds it, a concurrent
+        # transaction created it and may have recorded orders for it. `known` could then contain such an
+        # order without its account, and the order would look like another customer's.
         raise ConcurrentWrite
     return known
 
@@ -217,8 +217,8 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
 async def _fold(
     books: Books, requests: Sequence[PostingRequest], stored: StoredResponses
 ) -> tuple[list[RequestOutcome], NewResponses, list[EncodedEvent]]:
-    """A result for each request, the responses to store, and the events to publish. The event loop
-    serves HTTP requests between requests of several postings."""
+    """A result for each request, the responses to store, and the events to publish. After
+    each posting request with more than one posting, the event loop can serve HTTP requests."""
     outcomes: list[RequestOutcome] = []
     new_responses: NewResponses = {}
     events: list[EncodedEvent] = []

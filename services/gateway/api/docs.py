@@ -12,7 +12,7 @@ from typing import Any, Final
 
 Json = Mapping[str, Any]
 
-_STYLE: Final = Path(__file__).with_name("docs.css")
+STYLE: Final = Path(__file__).with_name("pages.css").read_text()
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 # Fields of fields are shown up to this depth; the document itself has all of them.
 _DEPTH: Final = 3
@@ -40,7 +40,7 @@ def render(document: Json) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title} API</title><style>{_STYLE.read_text()}</style></head><body>"
+        f"<title>{title} API</title><style>{STYLE}</style></head><body>"
         f"{_navigation(groups)}<main><h1>{title} API</h1>"
         f'<div class="about">{_prose(document["info"]["description"])}'
         '<p>The same as an OpenAPI document: <a href="/openapi.json">/openapi.json</a>. '

@@ -18,24 +18,14 @@ _PAGE: Final = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<style>
-  body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 8vh auto; padding: 0 1.25rem }}
-  h1 {{ font-size: 1.6rem; line-height: 1.25; margin: .25rem 0 1rem }}
-  h2 {{ font-size: 1.05rem; margin: 1.5rem 0 .25rem }}
-  p {{ margin: .25rem 0 }}
-  p.code {{ color: #777; margin: 0 }}
-  code {{ font-size: .95em }}
-  pre {{ overflow-x: auto; padding: .75rem 1rem; border: 1px solid #8885; border-radius: .4rem }}
-  table {{ border-collapse: collapse; width: 100% }}
-  th, td {{ text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-top: 1px solid #8885 }}
-  nav {{ margin-top: 2rem }}
-</style>
+<style>{style}</style>
 </head>
-<body>
+<body class="text">
+<main>
 {body}
-<nav><a href="/problems">All error codes</a> · <a href="/docs">API reference</a></nav>
+<p class="more"><a href="/problems">All error codes</a> · <a href="/docs">API reference</a></p>
+</main>
 </body>
 </html>
 """
@@ -58,15 +48,17 @@ def problem_page(code: str, examples: Mapping[str, Any]) -> str:
     ]
     if code in examples:
         example = json.dumps(examples[code], indent=2, ensure_ascii=False)
-        sections.append(f"<h2>Example</h2><pre><code>{escape(example, quote=False)}</code></pre>")
-    return _PAGE.format(title=escape(f"{problem.title} · {code}"), body="\n".join(sections))
+        sections.append(
+            f'<h2>Example</h2><pre tabindex="0"><code>{escape(example, quote=False)}</code></pre>'
+        )
+    return _page(escape(f"{problem.title} · {code}"), "\n".join(sections))
 
 
 def problems_page() -> str:
     """All error codes, by status."""
     rows = "".join(
         f"<tr><td>{problem.status}</td>"
-        f'<td><a href="/problems/{code}"><code>{code}</code></a></td>'
+        f'<td><a href="/problems/{code}"><code>{code.replace("_", "_<wbr>")}</code></a></td>'
         f"<td>{escape(problem.title)}</td></tr>"
         for code, problem in sorted(PROBLEMS.items(), key=lambda entry: entry[1].status)
     )
@@ -79,4 +71,8 @@ def problems_page() -> str:
         "<table><thead><tr><th>Status</th><th>Code</th><th>Meaning</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>"
     )
-    return _PAGE.format(title="Error codes", body=body)
+    return _page("Error codes", body)
+
+
+def _page(title: str, body: str) -> str:
+    return _PAGE.format(title=title, style=docs.STYLE, body=body)

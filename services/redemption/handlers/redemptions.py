@@ -42,7 +42,8 @@ from services.redemption.store import redemptions
 from services.redemption.store.redemptions import RedemptionFilter
 
 # If the sweeper releases a reservation while its debit is in flight, the reward is reserved again. This
-# needs a delay of several seconds; if it happens repeatedly, the ledger is in trouble.
+# can happen only if the debit is delayed by several seconds; if it happens repeatedly, the ledger is in
+# trouble.
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such redemption in this store."
 
