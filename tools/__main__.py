@@ -21,7 +21,9 @@ _OTHER_MODULES: Final = (
     "tools.demo.cli",
     "tools.dead_letters.cli",
     "tools.ledger.cli",
+    "tools.why",
     "tools.rebuild",
+    "tools.restore.cli",
     "tools.docs.cli",
     "tools.quality.cli",
 )

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from libs.contracts import topics
+from libs.contracts.groups import GROUPS
 
 _POINTS: Final = (topics.POINTS_EARNED, topics.POINTS_REDEEMED, topics.POINTS_ADJUSTED)
 _CONSUMED: Final = tuple(topic.name for topic in topics.CONSUMED)
@@ -25,11 +26,21 @@ class Access(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
 
 
-def _service(name: str, *, consumes: tuple[str, ...], publishes: tuple[str, ...]) -> Access:
-    """The rights of a service. It also publishes dead letters of the topics that it consumes."""
+def _service(
+    name: str,
+    *,
+    consumes: tuple[str, ...],
+    publishes: tuple[str, ...],
+    reads: tuple[str, ...] = (),
+) -> Access:
+    """The rights of a service. It also publishes dead letters of the topics that it consumes; topics
+    that it only `reads` have none."""
     dead_letters = tuple(topics.dead_letter_topic(topic) for topic in consumes)
     return Access(
-        principal=name, reads=consumes, writes=(*publishes, *dead_letters), groups=(name,)
+        principal=name,
+        reads=(*consumes, *reads),
+        writes=(*publishes, *dead_letters),
+        groups=(name,),
     )
 
 
@@ -43,6 +54,12 @@ ACCESS: Final = (
             topics.POINTS_TIER_CHANGED,
             topics.ORDER_COMPLETED,
             topics.ORDER_REFUNDED,
+        ),
+        # To show each store its dead letters that were not handled.
+        reads=(
+            topics.dead_letter_topic(topics.ORDER_COMPLETED),
+            topics.dead_letter_topic(topics.ORDER_REFUNDED),
+            topics.DEAD_LETTERS_HANDLED,
         ),
     ),
     _service(
@@ -74,11 +91,12 @@ ACCESS: Final = (
         ),
         groups=("reader",),
     ),
-    # Runs `python -m tools dead-letters` and `rebuild`: a replay reads the complete record from its
-    # topic, and writes it there again.
+    # Runs `python -m tools dead-letters`, `rebuild` and `rewind`: a replay reads the complete record
+    # from its topic, and writes it there again; `rewind` commits the offsets of every group.
     Access(
         principal="operator",
         reads=(*_CONSUMED, *_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED),
         writes=(*_CONSUMED, topics.DEAD_LETTERS_HANDLED),
+        groups=tuple(dict.fromkeys(group.service for group in GROUPS)),
     ),
 )

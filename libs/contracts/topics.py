@@ -14,13 +14,17 @@ CATALOG_REWARD: Final = "catalog.reward"
 ANOMALY_FLAGGED: Final = "anomaly.flagged"
 ANOMALY_RESOLVED: Final = "anomaly.resolved"
 
+DEAD_LETTER_SUFFIX: Final = ".dlq"
+
 # A topic accepts records up to 1 MiB; its dead letters have room for their additional headers.
 MAX_RECORD_BYTES: Final = 1_048_576
 MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 65_536
 
 
 def _up_to(largest: int) -> dict[str, str]:
-    return {"max.message.bytes": str(largest)}
+    """The broker sets the time of each record, since a shop's clock may be wrong: after a restore,
+    consumers are set back by time."""
+    return {"max.message.bytes": str(largest), "message.timestamp.type": "LogAppendTime"}
 
 
 class Topic(Struct, frozen=True):
@@ -43,7 +47,7 @@ class Topic(Struct, frozen=True):
 
 def dead_letter_topic(topic: str) -> str:
     """The name of the topic for records of `topic` that can never be processed."""
-    return f"{topic}.dlq"
+    return topic + DEAD_LETTER_SUFFIX
 
 
 def record_key(store_id: str, subject_id: str) -> bytes:

@@ -1,4 +1,4 @@
-/** The tree under `whale.loyalty`: one method per operation. */
+/** The trees under `whale.loyalty`, `whale.programs` and `whale.customers`: one method per operation. */
 
 import { encode, read, type RequestOptions, segment, write } from "./operation.js";
 import { Listing } from "./pages.js";
@@ -17,6 +17,10 @@ import type {
   CustomerQuery,
   CustomerStatus,
   Days,
+  DeadLetter,
+  DeadLetterQuery,
+  Order,
+  OrderQuery,
   Page,
   PageQuery,
   PointsInput,
@@ -57,12 +61,39 @@ class Resource {
   }
 }
 
+export class Programs extends Resource {
+  /** The store's programs, oldest first. */
+  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
+    return this.listing("loyalty-programs", query, options, (item) => item.id);
+  }
+
+  /** Create a program. A store's oldest active program is its default. */
+  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
+    return this.transport.send(write("POST", "loyalty-programs", program, options));
+  }
+
+  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
+    return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
+  }
+
+  /** Update a program. Transactions that are already posted do not change. */
+  async update(
+    programId: string,
+    changes: ProgramChanges,
+    options?: RequestOptions,
+  ): Promise<Program> {
+    const path = `loyalty-programs/${segment(programId)}`;
+    return this.transport.send(write("PATCH", path, changes, options));
+  }
+}
+
 export class Customers extends Resource {
   /** Customers in the order of their ids, without transactions. */
   list(query?: CustomerQuery, options?: RequestOptions): Listing<CustomerStatus> {
     return this.listing("loyalty/customers", query, options, (item) => item.customer_id);
   }
 
+  /** A customer's points, tier and newest transactions. */
   async retrieve(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
     return this.transport.send(read(`loyalty/customers/${segment(customerId)}`, {}, options));
   }
@@ -117,6 +148,24 @@ export class Transactions extends Resource {
 
   async retrieve(transactionId: string, options?: RequestOptions): Promise<Transaction> {
     return this.transport.send(read(`loyalty/transactions/${segment(transactionId)}`, {}, options));
+  }
+}
+
+export class Orders extends Resource {
+  /** Orders, newest first, also those that earned nothing, and why. */
+  list(query?: OrderQuery, options?: RequestOptions): Listing<Order> {
+    return this.listing("loyalty/orders", query, options, (item) => item.order_id);
+  }
+}
+
+export class DeadLetters extends Resource {
+  /** Orders and refunds that could not be processed, newest first. */
+  list(query?: DeadLetterQuery, options?: RequestOptions): Listing<DeadLetter> {
+    return this.listing("loyalty/dead-letters", query, options, (item) => item.id);
+  }
+
+  async retrieve(letterId: string, options?: RequestOptions): Promise<DeadLetter> {
+    return this.transport.send(read(`loyalty/dead-letters/${segment(letterId)}`, {}, options));
   }
 }
 
@@ -187,48 +236,42 @@ export class Redemptions extends Resource {
     const path = `loyalty/redemptions/${segment(redemptionId)}/use`;
     return this.transport.send(write("POST", path, undefined, options));
   }
+
+  /**
+   * Mark the redemption with this code as used. Throws NotFound for a code of no redemption; its message says
+   * whether the code is mistyped.
+   */
+  async useCode(code: string, options?: RequestOptions): Promise<Redemption> {
+    return this.transport.send(write("POST", "loyalty/redemptions/use", { code }, options));
+  }
 }
 
+/**
+ * Points and rewards. `create`, `update`, `list` and `retrieve` are second names of the methods of `Programs`, `get`
+ * of `Customers.retrieve`.
+ */
 export class Loyalty extends Resource {
+  readonly #programs: Programs;
   readonly customers: Customers;
   readonly rewards: Rewards;
   readonly transactions: Transactions;
+  readonly orders: Orders;
+  readonly deadLetters: DeadLetters;
   readonly anomalies: Anomalies;
   readonly anomalySettings: AnomalyDetection;
   readonly redemptions: Redemptions;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, programs: Programs, customers: Customers) {
     super(transport);
-    this.customers = new Customers(transport);
+    this.#programs = programs;
+    this.customers = customers;
     this.rewards = new Rewards(transport);
     this.transactions = new Transactions(transport);
+    this.orders = new Orders(transport);
+    this.deadLetters = new DeadLetters(transport);
     this.anomalies = new Anomalies(transport);
     this.anomalySettings = new AnomalyDetection(transport);
     this.redemptions = new Redemptions(transport);
-  }
-
-  /** Create a program. A store's oldest active program is its default. */
-  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
-    return this.transport.send(write("POST", "loyalty-programs", program, options));
-  }
-
-  /** Update a program. Transactions that are already posted do not change. */
-  async update(
-    programId: string,
-    changes: ProgramChanges,
-    options?: RequestOptions,
-  ): Promise<Program> {
-    const path = `loyalty-programs/${segment(programId)}`;
-    return this.transport.send(write("PATCH", path, changes, options));
-  }
-
-  /** The store's programs, oldest first. */
-  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
-    return this.listing("loyalty-programs", query, options, (item) => item.id);
-  }
-
-  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
-    return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
   }
 
   /** Award points manually: exactly `points`, without the program's rate or a multiplier. */
@@ -267,13 +310,28 @@ export class Loyalty extends Resource {
     return this.transport.send(write("POST", "loyalty/redeem", body, options));
   }
 
-  /** A customer's points, tier and newest transactions. */
-  async get(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
-    return this.customers.retrieve(customerId, options);
-  }
-
   /** The store's totals, and its days, by default the last 30. */
   async summary(days?: Days, options?: RequestOptions): Promise<Summary> {
     return this.transport.send(read("loyalty/summary", days, options));
+  }
+
+  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
+    return this.#programs.create(program, options);
+  }
+
+  async update(programId: string, changes: ProgramChanges, options?: RequestOptions): Promise<Program> {
+    return this.#programs.update(programId, changes, options);
+  }
+
+  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
+    return this.#programs.list(query, options);
+  }
+
+  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
+    return this.#programs.retrieve(programId, options);
+  }
+
+  async get(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
+    return this.customers.retrieve(customerId, options);
   }
 }

@@ -1,8 +1,17 @@
 """The async client's tree: which method sends which operation."""
 
 from whale_loyalty._method import AsyncResource, async_call, async_paged
-from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
 from whale_loyalty._transport import AsyncTransport
+
+
+class AsyncPrograms(AsyncResource):
+    """Programs: the earning rate and the tiers."""
+
+    list = async_paged(programs.list_programs)
+    create = async_call(programs.create)
+    retrieve = async_call(programs.retrieve)
+    update = async_call(programs.update)
 
 
 class AsyncCustomers(AsyncResource):
@@ -30,6 +39,19 @@ class AsyncTransactions(AsyncResource):
     retrieve = async_call(accounts.retrieve_transaction)
 
 
+class AsyncOrders(AsyncResource):
+    """What became of the shop's orders."""
+
+    list = async_paged(orders.list_orders)
+
+
+class AsyncDeadLetters(AsyncResource):
+    """Orders and refunds that could not be processed."""
+
+    list = async_paged(orders.list_dead_letters)
+    retrieve = async_call(orders.retrieve_dead_letter)
+
+
 class AsyncAnomalies(AsyncResource):
     """Suspicious earnings and their review."""
 
@@ -53,27 +75,32 @@ class AsyncRedemptions(AsyncResource):
     retrieve = async_call(rewards.retrieve_redemption)
     cancel = async_call(rewards.cancel)
     use = async_call(rewards.use)
+    use_code = async_call(rewards.use_code)
 
 
 class AsyncLoyalty(AsyncResource):
-    """Programs, points and rewards."""
+    """Points and rewards."""
 
-    create = async_call(programs.create)
-    update = async_call(programs.update)
-    list = async_paged(programs.list_programs)
-    retrieve = async_call(programs.retrieve)
     earn = async_call(accounts.earn)
     earn_batch = async_call(accounts.earn_batch)
     adjust = async_call(accounts.adjust)
     redeem = async_call(accounts.redeem)
-    get = async_call(accounts.get)
     summary = async_call(accounts.summary)
+
+    # Second names: of the methods of `AsyncPrograms`, and of `AsyncCustomers.retrieve`.
+    create = async_call(programs.create)
+    update = async_call(programs.update)
+    list = async_paged(programs.list_programs)
+    retrieve = async_call(programs.retrieve)
+    get = async_call(accounts.get)
 
     def __init__(self, transport: AsyncTransport) -> None:
         super().__init__(transport)
         self.customers = AsyncCustomers(transport)
         self.rewards = AsyncRewards(transport)
         self.transactions = AsyncTransactions(transport)
+        self.orders = AsyncOrders(transport)
+        self.dead_letters = AsyncDeadLetters(transport)
         self.anomalies = AsyncAnomalies(transport)
         self.anomaly_settings = AsyncAnomalyDetection(transport)
         self.redemptions = AsyncRedemptions(transport)

@@ -1,8 +1,17 @@
 """The blocking client's tree: which method sends which operation."""
 
 from whale_loyalty._method import Resource, call, paged
-from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
 from whale_loyalty._transport import Transport
+
+
+class Programs(Resource):
+    """Programs: the earning rate and the tiers."""
+
+    list = paged(programs.list_programs)
+    create = call(programs.create)
+    retrieve = call(programs.retrieve)
+    update = call(programs.update)
 
 
 class Customers(Resource):
@@ -30,6 +39,19 @@ class Transactions(Resource):
     retrieve = call(accounts.retrieve_transaction)
 
 
+class Orders(Resource):
+    """What became of the shop's orders."""
+
+    list = paged(orders.list_orders)
+
+
+class DeadLetters(Resource):
+    """Orders and refunds that could not be processed."""
+
+    list = paged(orders.list_dead_letters)
+    retrieve = call(orders.retrieve_dead_letter)
+
+
 class Anomalies(Resource):
     """Suspicious earnings and their review."""
 
@@ -53,27 +75,32 @@ class Redemptions(Resource):
     retrieve = call(rewards.retrieve_redemption)
     cancel = call(rewards.cancel)
     use = call(rewards.use)
+    use_code = call(rewards.use_code)
 
 
 class Loyalty(Resource):
-    """Programs, points and rewards."""
+    """Points and rewards."""
 
-    create = call(programs.create)
-    update = call(programs.update)
-    list = paged(programs.list_programs)
-    retrieve = call(programs.retrieve)
     earn = call(accounts.earn)
     earn_batch = call(accounts.earn_batch)
     adjust = call(accounts.adjust)
     redeem = call(accounts.redeem)
-    get = call(accounts.get)
     summary = call(accounts.summary)
+
+    # Second names: of the methods of `Programs`, and of `Customers.retrieve`.
+    create = call(programs.create)
+    update = call(programs.update)
+    list = paged(programs.list_programs)
+    retrieve = call(programs.retrieve)
+    get = call(accounts.get)
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
         self.customers = Customers(transport)
         self.rewards = Rewards(transport)
         self.transactions = Transactions(transport)
+        self.orders = Orders(transport)
+        self.dead_letters = DeadLetters(transport)
         self.anomalies = Anomalies(transport)
         self.anomaly_settings = AnomalyDetection(transport)
         self.redemptions = Redemptions(transport)

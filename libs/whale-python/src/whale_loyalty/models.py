@@ -10,6 +10,23 @@ from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from msgspec import Struct
 
+from whale_loyalty.values import (
+    AccountStatus,
+    AnomalyStatus,
+    AnomalyType,
+    LetterCode,
+    LetterTopic,
+    Mode,
+    OrderState,
+    RedemptionStatus,
+    Resolution,
+    RewardType,
+    SkipReason,
+    TransactionType,
+    UnavailableReason,
+    ZeroReason,
+)
+
 T = TypeVar("T")
 
 
@@ -35,8 +52,19 @@ class Tier(Model, frozen=True, kw_only=True):
     perks: list[str] | None = None
 
 
+class SettingWarning(Model, frozen=True, kw_only=True):
+    """What was probably not meant, at a place in the body of the request; it was carried out."""
+
+    pointer: str
+    detail: str
+
+
 class Program(Model, frozen=True, kw_only=True):
-    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`.
+
+    The default program prices orders that name no program, and gives the tiers. `warnings` come with the
+    response to a change.
+    """
 
     id: str
     name: str
@@ -45,6 +73,8 @@ class Program(Model, frozen=True, kw_only=True):
     is_active: bool
     created_at: datetime
     currency: str = "USD"
+    is_default: bool | None = None
+    warnings: list[SettingWarning] = []
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
@@ -55,14 +85,11 @@ class RewardRef(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` the resulting balance.
-
-    `type` is earn, redeem, refund, void, cancel, adjust or expire.
-    """
+    """A ledger entry; `points` is signed, `balance_after` the resulting balance."""
 
     id: str
     customer_id: str
-    type: str
+    type: TransactionType
     points: int
     reason: str
     balance_after: int
@@ -101,6 +128,65 @@ class BatchAnswer(Model, frozen=True, kw_only=True):
     data: list[Verdict]
 
 
+class OrderLetter(Model, frozen=True, kw_only=True):
+    """A dead letter of an order: `code` and `detail` say why a record could not be processed."""
+
+    id: str
+    code: LetterCode
+    detail: str
+    dead_at: datetime
+
+
+class Order(Model, frozen=True, kw_only=True):
+    """An order, and what became of it.
+
+    `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
+    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
+    account.
+    """
+
+    order_id: str
+    state: OrderState
+    award: int
+    clawed_back: int
+    refunded: Decimal
+    recorded_at: datetime
+    order_number: str | None = None
+    customer_id: str | None = None
+    skip_reason: SkipReason | None = None
+    zero_reason: ZeroReason | None = None
+    dead_letters: list[OrderLetter] = []
+    total: Decimal | None = None
+    currency: str | None = None
+    program_id: str | None = None
+    tier: str | None = None
+    multiplier: Decimal | None = None
+    transaction_id: str | None = None
+    completed_at: datetime | None = None
+
+
+class DeadLetter(Model, frozen=True, kw_only=True):
+    """A record of `topic` that could not be processed; `code` and `detail` say why.
+
+    `headers` and `value` are those of the record, for keys with the scope manage; a value whose
+    `value_encoding` is base64 is not text.
+    """
+
+    id: str
+    topic: LetterTopic
+    code: LetterCode
+    detail: str
+    service: str
+    truncated: bool
+    dead_at: datetime
+    customer_id: str | None = None
+    order_id: str | None = None
+    headers: dict[str, str] | None = None
+    value: str | None = None
+    value_encoding: str | None = None
+
+
 class NextTier(Model, frozen=True, kw_only=True):
     """The next higher tier; `points_needed` is in lifetime points."""
 
@@ -120,7 +206,7 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
     """A transaction as it is listed in a customer's status."""
 
     id: str
-    type: str
+    type: TransactionType
     points: int
     reason: str
     created_at: datetime
@@ -138,7 +224,7 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     tier: HeldTier | None
     member_since: datetime
     transactions: list[RecentTransaction] = []
-    status: str = "active"
+    status: AccountStatus = "active"
 
 
 class Day(Model, frozen=True, kw_only=True):
@@ -187,7 +273,7 @@ class Reward(Model, frozen=True, kw_only=True):
     id: str
     name: str
     points_cost: int
-    type: str
+    type: RewardType
     is_active: bool = True
     created_at: datetime | None = None
     description: str | None = None
@@ -201,8 +287,9 @@ class Reward(Model, frozen=True, kw_only=True):
     image_url: str | None = None
     metadata: dict[str, str] | None = None
     available: bool | None = None
-    reason: str | None = None
+    reason: UnavailableReason | None = None
     missing: int | None = None
+    warnings: list[SettingWarning] = []
 
 
 class Redemption(Model, frozen=True, kw_only=True):
@@ -215,7 +302,7 @@ class Redemption(Model, frozen=True, kw_only=True):
     customer_id: str
     reward: RewardRef
     points: int
-    status: str
+    status: RedemptionStatus
     created_at: datetime
     code: str | None = None
     transaction_id: str | None = None
@@ -225,27 +312,29 @@ class Anomaly(Model, frozen=True, kw_only=True):
     """Suspicious earnings; `evidence` holds the numbers that the detector compared.
 
     `status` is pending_review, in_review or resolved; `resolution` approved, voided or suspended.
+    `reviewed_by` is the name of the key of the last review, `reviewer` that of the person.
     """
 
     id: str
     customer_id: str
-    type: str
+    type: AnomalyType
     description: str
     points_involved: int
-    status: str
+    status: AnomalyStatus
     flagged_at: datetime
     transaction_ids: list[str] = []
     evidence: dict[str, Any] = {}
-    resolution: str | None = None
+    resolution: Resolution | None = None
     note: str | None = None
     reviewed_by: str | None = None
+    reviewer: str | None = None
     resolved_at: datetime | None = None
 
 
 class RapidEarning(Model, frozen=True, kw_only=True):
     """Flags `count` or more earnings within `window_seconds`; `mode` is off, shadow or review."""
 
-    mode: str
+    mode: Mode
     count: int
     window_seconds: int
 
@@ -254,7 +343,7 @@ class UnusualAmount(Model, frozen=True, kw_only=True):
     """Flags an earning of at least `min_points` that is `factor` times the median of the earlier
     earnings, if there are at least `min_history` of them."""
 
-    mode: str
+    mode: Mode
     factor: Decimal
     min_history: int
     min_points: int
@@ -263,7 +352,7 @@ class UnusualAmount(Model, frozen=True, kw_only=True):
 class Deviation(Model, frozen=True, kw_only=True):
     """Flags a day whose robust z-score is `score` or more, after `min_days` days with earnings."""
 
-    mode: str
+    mode: Mode
     score: Decimal
     min_days: int
 
@@ -294,7 +383,7 @@ class BacktestDay(Model, frozen=True, kw_only=True):
 class BacktestDetector(Model, frozen=True, kw_only=True):
     """One detector's results of a backtest; days without an anomaly are omitted."""
 
-    type: str
+    type: AnomalyType
     flagged: int
     customers: int
     points_involved: int

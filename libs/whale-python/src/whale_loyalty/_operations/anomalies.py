@@ -24,6 +24,7 @@ from whale_loyalty.models import (
     RapidEarning,
     UnusualAmount,
 )
+from whale_loyalty.values import AnomalyStatus, AnomalyType, Resolution
 
 _ANOMALIES = "loyalty/anomalies"
 _SETTINGS = "loyalty/anomaly-settings"
@@ -33,8 +34,8 @@ Detector = Mapping[str, Any]
 
 def list_anomalies(
     *,
-    status: str | None = None,
-    type: str | None = None,
+    status: AnomalyStatus | None = None,
+    type: AnomalyType | None = None,
     customer_id: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
@@ -60,19 +61,21 @@ def retrieve(anomaly_id: str) -> Operation[Anomaly]:
 def update(
     anomaly_id: str,
     *,
-    status: str,
-    resolution: str | None = None,
+    status: AnomalyStatus,
+    resolution: Resolution | None = None,
     note: str | None = None,
+    reviewer: str | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Anomaly]:
     """Claim an anomaly for review (`in_review`), or resolve it (`resolved`), which is final.
 
-    `resolution` is approved, voided or suspended.
+    `resolution` is approved, voided or suspended. `reviewer` is the name of the person who decides.
     """
     body = without_unset(
         status=status,
         resolution=UNSET if resolution is None else resolution,
         note=UNSET if note is None else note,
+        reviewer=UNSET if reviewer is None else reviewer,
     )
     path = f"{_ANOMALIES}/{segment(anomaly_id)}"
     return write("PATCH", path, Anomaly, body=body, idempotency_key=idempotency_key)

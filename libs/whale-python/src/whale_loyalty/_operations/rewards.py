@@ -16,6 +16,7 @@ from whale_loyalty._operation import (
     write,
 )
 from whale_loyalty.models import Redemption, Reward, RewardValue
+from whale_loyalty.values import RedemptionStatus, RewardType
 
 _REWARDS = "loyalty/rewards"
 _REDEMPTIONS = "loyalty/redemptions"
@@ -50,7 +51,7 @@ def create(
     *,
     name: str,
     points_cost: int,
-    type: str,
+    type: RewardType,
     id: str | UnsetType | None = UNSET,
     description: str | UnsetType | None = UNSET,
     value: Value | UnsetType | None = UNSET,
@@ -94,7 +95,7 @@ def update(
     *,
     name: str | UnsetType = UNSET,
     points_cost: int | UnsetType = UNSET,
-    type: str | UnsetType = UNSET,
+    type: RewardType | UnsetType = UNSET,
     description: str | UnsetType | None = UNSET,
     value: Value | UnsetType | None = UNSET,
     stock: int | UnsetType | None = UNSET,
@@ -142,17 +143,19 @@ def delete(reward_id: str, *, idempotency_key: str | None = None) -> Operation[N
 def list_redemptions(
     *,
     customer_id: str | None = None,
-    status: str | None = None,
+    status: RedemptionStatus | None = None,
+    code: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Redemption]:
-    """Redemptions, newest first."""
+    """Redemptions, newest first; with `code`, the redemption with the code that a customer shows."""
     return listing(
         _REDEMPTIONS,
         Redemption,
         get_id=lambda item: item.id,
         customer_id=customer_id,
         status=status,
+        code=code,
         limit=limit,
         starting_after=starting_after,
     )
@@ -173,3 +176,11 @@ def use(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[
     """Mark a redemption as used. Repeated, it returns the same redemption."""
     path = f"{_REDEMPTIONS}/{segment(redemption_id)}/use"
     return write("POST", path, Redemption, idempotency_key=idempotency_key)
+
+
+def use_code(code: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
+    """Mark the redemption with this code as used. Raises NotFound for a code of no redemption; its
+    message says whether the code is mistyped."""
+    path = f"{_REDEMPTIONS}/use"
+    body = {"code": code}
+    return write("POST", path, Redemption, body=body, idempotency_key=idempotency_key)
