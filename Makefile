@@ -100,7 +100,7 @@ client-js: $(JS)/dist ## build the JavaScript client into dist/, to install in y
 
 # Tests wait for servers most of the time: a few processes, each with its own stack, keep the cores busy.
 # All tests of a file run in the same process.
-test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"]
+test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"] [WHALE_TEST_STACK=containers|local]
 	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder)
 
 test-long: $(VENV)/dev ## the slow tests, several minutes each

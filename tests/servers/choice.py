@@ -65,13 +65,13 @@ def _try_containers(mode: str) -> Choice:
         engine.provide_images(
             images(), within_seconds=_PULL_SECONDS if mode == "auto" else _PATIENT_PULL_SECONDS
         )
+        engine.remove_ended()
     except engine.EngineError as error:
         if mode == "containers":
             raise ChoiceError(
                 f"{VARIABLE} is containers, but {error}: repair that, or set it to local."
             ) from error
         return Choice(False, f"{error}")
-    engine.remove_ended()
     engine.start_run()
     if mode == "containers":
         return Choice(True, f"{VARIABLE} is containers")

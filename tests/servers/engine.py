@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 import psutil
@@ -22,6 +22,8 @@ _RESPONSE_SECONDS: Final = 0.9
 # The test run that a container belongs to: `run_id`.
 LABEL: Final = "whale-loyalty.test-run"
 _RUN: Final = "WHALE_TEST_RUN"
+# The limit of a response during a pull, not of the pull.
+_PULL_SECONDS: Final = 600
 
 
 class EngineError(Exception):
@@ -30,12 +32,12 @@ class EngineError(Exception):
 
 @contextmanager
 def connected(**options: Any) -> Iterator[Any]:
-    """A client of the engine."""
-    client = DockerClient(**options).client
+    """A client of the engine. Its errors inside the context become EngineError."""
     try:
-        yield client
-    finally:
-        client.close()
+        with closing(DockerClient(**options).client) as client:
+            yield client
+    except (DockerException, OSError) as error:
+        raise EngineError(f"the Docker engine fails: {error}") from error
 
 
 def check_responds() -> None:
@@ -53,7 +55,7 @@ def _responds() -> bool:
     try:
         with connected(timeout=_RESPONSE_SECONDS) as client:
             return bool(client.ping())
-    except (DockerException, OSError):
+    except EngineError:
         return False
 
 
@@ -112,7 +114,7 @@ def _pull_all(images: Sequence[str], needed: int, within_seconds: float) -> None
 
 
 def _pull(image: str) -> None:
-    with suppress(DockerException, OSError), connected(timeout=600) as client:
+    with suppress(EngineError), connected(timeout=_PULL_SECONDS) as client:
         client.images.pull(image)
 
 
