@@ -1,7 +1,7 @@
 # Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help compose-up compose-down up down reset status restart logs key key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help compose-up compose-down up down reset status restart logs key keys key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
 # preferred, since Debian packages the venv module separately.
@@ -58,12 +58,16 @@ status: $(INSTALLED) ## each process: its state, pid, address; each consumer: it
 restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
 	@$(LOCAL_TOOLS) restart $(SERVICE)
 
-logs: $(VENV)/stack ## the last lines of every log
-	@$(LOCAL_TOOLS) logs
+logs: $(VENV)/stack ## the last lines of every log, or what is logged about a request: [REQUEST=req_…]
+	@$(LOCAL_TOOLS) logs $(if $(REQUEST),--request "$(REQUEST)")
 
 key: $(INSTALLED) ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
 	@test -n "$(STORE)" || { echo "STORE is missing: make key STORE=store_x"; exit 1; }
 	@$(TOOLS) key --store "$(STORE)" $(if $(SCOPES),--scopes "$(SCOPES)") $(if $(NAME),--name "$(NAME)")
+
+keys: $(INSTALLED) ## the API keys of a store, and when each was last used: STORE=store_x
+	@test -n "$(STORE)" || { echo "STORE is missing: make keys STORE=store_x"; exit 1; }
+	@$(TOOLS) keys --store "$(STORE)"
 
 key-revoke: $(INSTALLED) ## revoke an API key: KEY=<its first 12 characters or more>
 	@test -n "$(KEY)" || { echo "KEY is missing: make key-revoke KEY=wk_live_abcd"; exit 1; }

@@ -21,6 +21,7 @@ _OTHER_MODULES: Final = (
     "tools.demo.cli",
     "tools.dead_letters.cli",
     "tools.ledger.cli",
+    "tools.why",
     "tools.rebuild",
     "tools.docs.cli",
     "tools.quality.cli",

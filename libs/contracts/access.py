@@ -25,11 +25,21 @@ class Access(Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
 
 
-def _service(name: str, *, consumes: tuple[str, ...], publishes: tuple[str, ...]) -> Access:
-    """The rights of a service. It also publishes dead letters of the topics that it consumes."""
+def _service(
+    name: str,
+    *,
+    consumes: tuple[str, ...],
+    publishes: tuple[str, ...],
+    reads: tuple[str, ...] = (),
+) -> Access:
+    """The rights of a service. It also publishes dead letters of the topics that it consumes; topics
+    that it only `reads` have none."""
     dead_letters = tuple(topics.dead_letter_topic(topic) for topic in consumes)
     return Access(
-        principal=name, reads=consumes, writes=(*publishes, *dead_letters), groups=(name,)
+        principal=name,
+        reads=(*consumes, *reads),
+        writes=(*publishes, *dead_letters),
+        groups=(name,),
     )
 
 
@@ -43,6 +53,12 @@ ACCESS: Final = (
             topics.POINTS_TIER_CHANGED,
             topics.ORDER_COMPLETED,
             topics.ORDER_REFUNDED,
+        ),
+        # To show each store its dead letters that were not handled.
+        reads=(
+            topics.dead_letter_topic(topics.ORDER_COMPLETED),
+            topics.dead_letter_topic(topics.ORDER_REFUNDED),
+            topics.DEAD_LETTERS_HANDLED,
         ),
     ),
     _service(

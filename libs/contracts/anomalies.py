@@ -18,7 +18,8 @@ ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
 class Anomaly(Response, frozen=True, kw_only=True):
-    """Suspicious earnings; `evidence` has the numbers that they were judged by."""
+    """Suspicious earnings; `evidence` has the numbers that they were judged by. `reviewed_by` is the
+    name of the key of the last review, `reviewer` the person that the caller named."""
 
     id: str
     customer_id: str
@@ -32,15 +33,18 @@ class Anomaly(Response, frozen=True, kw_only=True):
     resolution: Resolution | UnsetType = UNSET
     note: str | UnsetType = UNSET
     reviewed_by: str | UnsetType = UNSET
+    reviewer: str | UnsetType = UNSET
     resolved_at: str | UnsetType = UNSET
 
 
 class AnomalyPatch(Request, frozen=True, kw_only=True):
-    """Start the review of an anomaly, or resolve it; a resolution is final."""
+    """Start the review of an anomaly, or resolve it; a resolution is final. `reviewer` is the name of
+    the person who decides, if many use one key."""
 
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None = None
     note: str | None = None
+    reviewer: str | None = None
 
 
 class RapidEarning(Request, frozen=True, kw_only=True):

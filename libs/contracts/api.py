@@ -14,6 +14,14 @@ from libs.contracts.events import RewardRef, TransactionType
 from libs.contracts.numbers import Exact
 
 AccountStatus = Literal["active", "suspended"]
+OrderState = Literal["counted", "held", "skipped", "refused"]
+# `not_postable`: a held order that breaks a bound when it is finally posted.
+SkipReason = Literal[
+    "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
+]
+ZeroReason = Literal["total_is_zero", "below_one_point"]
+LetterTopic = Literal["order.completed", "order.refunded"]
+LetterCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 MAX_NAME: Final = 120
 MAX_REASON: Final = 255
@@ -37,6 +45,14 @@ class Response(Struct, frozen=True, kw_only=True):
     """The base class of response bodies."""
 
 
+class SettingWarning(Response, frozen=True, kw_only=True):
+    """What the bounds allow and was probably not meant, at a place in the body of the request; it was
+    carried out all the same."""
+
+    pointer: str
+    detail: str
+
+
 class Tier(Response, frozen=True, kw_only=True):
     """A tier of a program, held from `min_points` lifetime points; `multiplier` scales awards."""
 
@@ -47,7 +63,9 @@ class Tier(Response, frozen=True, kw_only=True):
 
 
 class Program(Response, frozen=True, kw_only=True):
-    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
+    oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
+    in the response to a change only."""
 
     id: str
     name: str
@@ -56,6 +74,8 @@ class Program(Response, frozen=True, kw_only=True):
     is_active: bool
     created_at: str
     currency: str
+    is_default: bool
+    warnings: list[SettingWarning] | UnsetType = UNSET
 
 
 class TierInput(Request, frozen=True, kw_only=True):
@@ -126,6 +146,67 @@ class Transaction(Response, frozen=True, kw_only=True):
     order_id: str | UnsetType = UNSET
     redemption_id: str | UnsetType = UNSET
     occurred_at: str | UnsetType = UNSET
+
+
+class OrderLetter(Response, frozen=True, kw_only=True):
+    """A dead letter of an order: why a record about it could not be processed."""
+
+    id: str
+    code: LetterCode
+    detail: str
+    dead_at: str
+
+
+class Order(Response, frozen=True, kw_only=True):
+    """An order, and what became of it. `award` is the whole award, `clawed_back` the points that refunds
+    and voids took of it, `refunded` money.
+
+    Why there are no points: `skip_reason` if it is skipped, `zero_reason` if it counts and is worth
+    nothing, a suspended account if it is held. A `refused` order is known only by its dead letters, which
+    may not name its customer; its total, currency and time are not known. `program_id`, `tier` and
+    `multiplier` priced the award.
+
+    `recorded_at` is when the order got its state; of a refused one, the time of the newest letter. An
+    order without points that was recorded before orders were listed shows `completed_at`.
+    """
+
+    order_id: str
+    order_number: str | UnsetType = UNSET
+    customer_id: str | UnsetType = UNSET
+    state: OrderState
+    skip_reason: SkipReason | UnsetType = UNSET
+    zero_reason: ZeroReason | UnsetType = UNSET
+    dead_letters: list[OrderLetter] | UnsetType = UNSET
+    total: str | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    program_id: str | UnsetType = UNSET
+    tier: str | UnsetType = UNSET
+    multiplier: Decimal | UnsetType = UNSET
+    award: int
+    clawed_back: int
+    refunded: str
+    transaction_id: str | UnsetType = UNSET
+    completed_at: str | UnsetType = UNSET
+    recorded_at: str
+
+
+class DeadLetter(Response, frozen=True, kw_only=True):
+    """A record of `topic` that could not be processed, and why. `customer_id` and `order_id` are those
+    that the record names. Of a `truncated` letter only the beginning is kept. `headers` and `value` are
+    shown to keys with the scope manage, one letter at a time; a value that is not UTF-8 is base64."""
+
+    id: str
+    topic: LetterTopic
+    code: LetterCode
+    detail: str
+    service: str
+    customer_id: str | UnsetType = UNSET
+    order_id: str | UnsetType = UNSET
+    truncated: bool
+    dead_at: str
+    headers: dict[str, str] | UnsetType = UNSET
+    value: str | UnsetType = UNSET
+    value_encoding: Literal["text", "base64"] | UnsetType = UNSET
 
 
 class NextTier(Response, frozen=True, kw_only=True):

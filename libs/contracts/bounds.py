@@ -197,7 +197,8 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "reward_id": OTHER_ID,
         "points_cost": _COST,
     },
-    anomalies.AnomalyPatch: {"note": _REASON},
+    rewards.UseRequest: {"code": text(rewards.MAX_CODE)},
+    anomalies.AnomalyPatch: {"note": _REASON, "reviewer": _NAME},
     **{
         detector: {name: _parameter(bound) for name, bound in bounds.items()}
         for detector, bounds in anomalies.PARAMETER_BOUNDS.items()

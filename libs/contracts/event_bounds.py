@@ -242,6 +242,7 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "resolution": _open_enum("approved", "voided", "suspended"),
         "note": _REASON,
         "reviewed_by": _REASON,
+        "reviewer": _REASON,
         "resolved_at": _TIME_FROM_1970,
         "merged_into": _ID,
     },

@@ -144,6 +144,7 @@ class AnomalyChanged(Event, frozen=True, kw_only=True):
     """A version of an anomaly, published on anomaly.flagged until it is resolved, then on
     anomaly.resolved.
 
+    `reviewed_by` is the name of the key of the last review, `reviewer` the person that the caller named.
     An anomaly that is `withdrawn` is no longer shown: it was merged into `merged_into`, or late
     earnings showed that it was normal.
     """
@@ -164,3 +165,4 @@ class AnomalyChanged(Event, frozen=True, kw_only=True):
     resolved_at: str | None = None
     withdrawn: bool = False
     merged_into: str | None = None
+    reviewer: str | None = None

@@ -7,11 +7,13 @@ from msgspec import Struct
 from libs.contracts.topics import (
     ANOMALY_RESOLVED,
     CATALOG_REWARD,
+    DEAD_LETTERS_HANDLED,
     ORDER_COMPLETED,
     ORDER_REFUNDED,
     POINTS_ADJUSTED,
     POINTS_EARNED,
     POINTS_REDEEMED,
+    dead_letter_topic,
 )
 
 
@@ -30,6 +32,16 @@ EARNING_REFUNDS: Final = Group(name="earning.refunds", service="earning", topics
 EARNING_RESOLUTIONS: Final = Group(
     name="earning.resolutions", service="earning", topics=(ANOMALY_RESOLVED,)
 )
+# Dead letters of shop events, shown to their stores.
+EARNING_DEAD_LETTERS: Final = Group(
+    name="earning.dead-letters",
+    service="earning",
+    topics=(
+        dead_letter_topic(ORDER_COMPLETED),
+        dead_letter_topic(ORDER_REFUNDED),
+        DEAD_LETTERS_HANDLED,
+    ),
+)
 CATALOG_POINTS: Final = Group(
     name="catalog.points", service="catalog", topics=(POINTS_REDEEMED, POINTS_ADJUSTED)
 )
@@ -47,6 +59,7 @@ GROUPS: Final = (
     EARNING_ORDERS,
     EARNING_REFUNDS,
     EARNING_RESOLUTIONS,
+    EARNING_DEAD_LETTERS,
     CATALOG_POINTS,
     REDEMPTION_REWARDS,
     REDEMPTION_POINTS,

@@ -9,3 +9,5 @@ REQUEST_ID: Final = "X-Request-Id"
 # The gateway adds these after authentication.
 KEY_ID: Final = "X-Whale-Key-Id"
 KEY_NAME: Final = "X-Whale-Key-Name"
+# Separated by commas. The gateway has checked the operation's scope; some responses depend on others.
+KEY_SCOPES: Final = "X-Whale-Key-Scopes"

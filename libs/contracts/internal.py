@@ -31,6 +31,12 @@ class DebitState(Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
 
+class StoreTiers(Struct, frozen=True, kw_only=True):
+    """The names of the tiers of the store's default program; None if it has no active program."""
+
+    names: list[str] | None
+
+
 class Price(Struct, frozen=True):
     """What a reward requires of a customer."""
 

@@ -109,6 +109,8 @@ PAGE: Final = (
 
 _CUSTOMER: Final = _subject("The customer's id in the shop.", CUSTOMER_ID)
 _CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)
+_ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)
+_LETTER: Final = _subject("The id of a dead letter, `dl_…`.")
 _PROGRAM: Final = _subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = _subject("The id of a transaction, `txn_…`.")
 _REWARD: Final = _subject("The id of a reward, `rwd_…`.")
@@ -210,6 +212,47 @@ OPERATIONS: Final = (
         status=202,
     ),
     Operation(
+        id="listOrders",
+        method="GET",
+        path="loyalty/orders",
+        owner="earning",
+        scope="read",
+        summary="List orders and what became of each, newest first; also those that earned nothing, and why.",
+        query=(
+            *PAGE,
+            _CUSTOMER_FILTER,
+            _ORDER_FILTER,
+            _choice("state", "Only orders in this state.", *get_args(api.OrderState)),
+        ),
+        response=api.Order,
+        listed=True,
+    ),
+    Operation(
+        id="listDeadLetters",
+        method="GET",
+        path="loyalty/dead-letters",
+        owner="earning",
+        scope="read",
+        summary="List orders and refunds of the store that could not be processed, newest first.",
+        query=(
+            *PAGE,
+            _choice("topic", "Only records of this topic.", *get_args(api.LetterTopic)),
+            _choice("code", "Only letters with this code.", *get_args(api.LetterCode)),
+        ),
+        response=api.DeadLetter,
+        listed=True,
+    ),
+    Operation(
+        id="getDeadLetter",
+        method="GET",
+        path="loyalty/dead-letters/{id}",
+        owner="earning",
+        scope="read",
+        summary="Get a dead letter; with the scope manage, also the record itself.",
+        subject=_LETTER,
+        response=api.DeadLetter,
+    ),
+    Operation(
         id="listCustomers",
         method="GET",
         path="loyalty/customers",
@@ -276,6 +319,7 @@ OPERATIONS: Final = (
             ),
             _moment("created_after", "Posted at this time or later."),
             _moment("created_before", "Posted at this time or earlier."),
+            _ORDER_FILTER,
         ),
         response=api.Transaction,
         listed=True,
@@ -388,6 +432,11 @@ OPERATIONS: Final = (
                 "without this filter they are not listed.",
                 *("reserved", "confirmed", "used", "cancelling", "cancelled", "released"),
             ),
+            Parameter(
+                "code",
+                "Only the redemption with this code, in any case, with or without hyphens.",
+                {"type": "string"},
+            ),
         ),
         response=rewards.Redemption,
         listed=True,
@@ -421,6 +470,17 @@ OPERATIONS: Final = (
         scope="redeem",
         summary="Mark a redemption as used: the customer has received the reward.",
         subject=_REDEMPTION,
+        response=rewards.Redemption,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="useRedemptionByCode",
+        method="POST",
+        path="loyalty/redemptions/use",
+        owner="redemption",
+        scope="redeem",
+        summary="Mark the redemption with a code as used: the customer has received the reward.",
+        request=rewards.UseRequest,
         response=rewards.Redemption,
         errors=("conflict",),
     ),

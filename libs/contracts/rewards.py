@@ -5,13 +5,15 @@ from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts.api import Request, Response
+from libs.contracts.api import Request, Response, SettingWarning
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import Exact, Money
 
 RewardType = Literal["discount", "shipping", "credit", "perk"]
 RedemptionStatus = Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"]
 
+# Room for blanks and hyphens: a code has 16 symbols.
+MAX_CODE: Final = 64
 MAX_COST: Final = 10**12
 MAX_STOCK: Final = 10**9
 MAX_PER_CUSTOMER: Final = 10**6
@@ -31,7 +33,8 @@ class RewardValue(Response, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reward(Response, frozen=True, kw_only=True):
-    """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`."""
+    """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`.
+    `warnings` are in the response to a change only."""
 
     id: str
     name: str
@@ -49,6 +52,7 @@ class Reward(Response, frozen=True, kw_only=True):
     metadata: dict[str, str] | UnsetType = UNSET
     is_active: bool
     created_at: str
+    warnings: list[SettingWarning] | UnsetType = UNSET
 
 
 class RewardForCustomer(Reward, frozen=True, kw_only=True):
@@ -111,6 +115,12 @@ class RedeemRequest(Request, frozen=True, kw_only=True):
     customer_id: str
     reward_id: str
     points_cost: int | None = None
+
+
+class UseRequest(Request, frozen=True, kw_only=True):
+    """Use the redemption with this code, as a customer shows it or a person types it."""
+
+    code: str
 
 
 class RedeemAnswer(Response, frozen=True, kw_only=True):

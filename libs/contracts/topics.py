@@ -14,6 +14,8 @@ CATALOG_REWARD: Final = "catalog.reward"
 ANOMALY_FLAGGED: Final = "anomaly.flagged"
 ANOMALY_RESOLVED: Final = "anomaly.resolved"
 
+DEAD_LETTER_SUFFIX: Final = ".dlq"
+
 # A topic accepts records up to 1 MiB; its dead letters have room for their additional headers.
 MAX_RECORD_BYTES: Final = 1_048_576
 MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 65_536
@@ -43,7 +45,7 @@ class Topic(Struct, frozen=True):
 
 def dead_letter_topic(topic: str) -> str:
     """The name of the topic for records of `topic` that can never be processed."""
-    return f"{topic}.dlq"
+    return topic + DEAD_LETTER_SUFFIX
 
 
 def record_key(store_id: str, subject_id: str) -> bytes:

@@ -5,7 +5,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import uuid_utils
 
@@ -76,6 +76,11 @@ def uuid7() -> UUID:
 def new_id(prefix: str) -> str:
     """A new time-ordered id with a prefix: `new_id("txn")` is `txn_<uuid>`."""
     return f"{prefix}_{uuid_utils.uuid7()}"
+
+
+def derived_uuid(name: str) -> UUID:
+    """The UUID that follows from a name, always the same."""
+    return uuid5(NAMESPACE_URL, name)
 
 
 def parse_id(prefix: str, text: str) -> UUID | None:

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from typing import Any, Final, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -17,6 +18,8 @@ E = TypeVar("E")
 D = TypeVar("D")
 
 PoisonCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
+
+POISON_CODES: Final[tuple[PoisonCode, ...]] = get_args(PoisonCode)
 
 Headers = list[tuple[str, bytes]]
 # The headers content-type, ce_type and ce_dataschema, None where a record lacks one.
@@ -49,7 +52,15 @@ class _Envelope(Struct):
     dataschema: str | None = None
 
 
+class _Data(Struct):
+    """The value of a CloudEvent in structured mode, whatever else is invalid in it."""
+
+    data: Raw | UnsetType = UNSET
+    data_base64: str | UnsetType = UNSET
+
+
 _envelope: Final = msgspec.json.Decoder(_Envelope)
+_peek_envelope: Final = msgspec.json.Decoder(_Data)
 
 
 def encode_event(
@@ -177,6 +188,22 @@ def data_in(data: Raw | UnsetType, data_base64: str | UnsetType) -> bytes | Raw:
         return base64.b64decode(data_base64, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"`data_base64` is not valid base64: {error}") from error
+
+
+def peek(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> dict[str, object] | None:
+    """The JSON object that is the value of an event, in any of the modes, however invalid it is as an
+    event; None if the record holds no readable object."""
+    try:
+        body = msgspec.json.decode(value or b"")
+        is_envelope = isinstance(body, dict) and (
+            "specversion" in body or _is_structured(dict(headers).get("content-type") or b"")
+        )
+        if is_envelope:
+            envelope = _peek_envelope.decode(value or b"")
+            body = msgspec.json.decode(data_in(envelope.data, envelope.data_base64))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from libs.background.backoff import delays
 from libs.messaging import dead_letters
-from libs.messaging.dead_letters import DeadLetter
+from libs.messaging.dead_letters import DeadLetter, position_of
 from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
 from libs.messaging.look_ahead import LookAhead
 from libs.messaging.stopped_partitions import StoppedPartitions
@@ -69,6 +69,8 @@ class BatchConsumer(Generic[E]):
 
     `read` decodes a record into an event and may raise Poison. `handle` applies a batch of events
     and returns an outcome for each, in order: None if it was applied, a Poison if it can never be.
+    Without a `producer`, a record that can never be applied is logged and skipped: for topics that have
+    no dead letters, because they hold dead letters themselves.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class BatchConsumer(Generic[E]):
         service: str,
         read: Callable[[Record], E],
         handle: Callable[[Sequence[E]], Awaitable[Sequence[RecordOutcome]]],
-        producer: AIOKafkaProducer,
+        producer: AIOKafkaProducer | None,
         policy: Policy | None = None,
         look_ahead: LookAhead[E] | None = None,
     ) -> None:
@@ -180,6 +182,11 @@ class BatchConsumer(Generic[E]):
     async def _publish_dead_letters(self, batch: Sequence[DeadLetter]) -> None:
         """Publish the dead letters of a batch, with retries until Kafka has stored them."""
         if not batch:
+            return
+        if self._producer is None:
+            for letter in batch:
+                record, poison = position_of(letter.record), letter.poison
+                log.error("record_skipped", record=record, code=poison.code, detail=poison.detail)
             return
         for delay in delays(longest=self._policy.longest_delay_seconds):
             try:

@@ -48,6 +48,12 @@ DEAD_LETTERS: Final = Counter(
     "Records that can never be processed, by the topic they came from and the reason.",
     ["topic", "code"],
 )
+ORDERS: Final = Counter(
+    "whale_orders_total",
+    "Orders consumed, by outcome: counted, held, skipped, duplicate, or refused (a dead letter); and by "
+    "the reason why they earned nothing: that of the list of orders, or the dead letter's code.",
+    ["outcome", "reason"],
+)
 GUEST_EVENTS: Final = Counter(
     "whale_guest_events_total",
     "Orders and refunds without a customer, which were ignored, by topic.",
@@ -71,6 +77,10 @@ HTTP_REFUSED: Final = Counter(
     "whale_http_refused_total",
     "Requests and connections refused before routing, by problem code.",
     ["code"],
+)
+RESPONSES_NOT_LOGGED: Final = Counter(
+    "whale_responses_not_logged_total",
+    "Responses from 400 on to unauthenticated clients that were not logged, because there were too many.",
 )
 WINDOWS_UNAVAILABLE: Final = Counter(
     "whale_anomaly_windows_unavailable_total",

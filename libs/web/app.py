@@ -35,6 +35,7 @@ from libs.kernel.errors import (
 )
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
+from libs.observability.requests import log_response
 from libs.persistence.errors import is_transient
 from libs.web import health, problems
 from libs.web.connections import mark_authenticated
@@ -120,6 +121,13 @@ class InternalApi:
                     "This endpoint is internal: only services of this system may call it."
                 )
                 await problems.send_problem(send_observed, refusal, request_id)
+                log_response(
+                    request_id=request_id,
+                    method=scope["method"],
+                    status=status,
+                    code=refusal.code,
+                    seconds=time.perf_counter() - started,
+                )
                 return
             with tracing.use_trace(headers.get(_TRACEPARENT, b"").decode("latin-1")):
                 await self._app(scope, receive, send_observed)
@@ -137,9 +145,10 @@ def head_as_get(scope: HTTPScope) -> HTTPScope:
 
 def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The problem response to a request that raised `error`."""
-    # Only InternalApi puts the id into the state, and the gateway has none.
     request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
-    return problems.problem_response(as_whale_error(request, error), request_id or new_id("req"))
+    refusal = as_whale_error(request, error)
+    request.scope["state"][problems.CODE] = refusal.code
+    return problems.problem_response(refusal, request_id or new_id("req"))
 
 
 def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:

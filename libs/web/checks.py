@@ -10,6 +10,8 @@ from typing import Final
 from libs.kernel import ids
 from libs.web.body import Faults, Query
 
+OTHER_ID_RULE: Final = "must have 1 to 128 characters, none of them control characters"
+
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -28,6 +30,14 @@ def customer_parameter(query: Query, faults: Faults) -> str | None:
 def customer_start_parameter(query: Query, faults: Faults) -> str | None:
     """The parameter `query`, the start of a customer's id, in the form in which ids are stored."""
     return _parameter("query", query, faults, ids.customer_id_prefix)
+
+
+def order_parameter(query: Query, faults: Faults) -> str | None:
+    """The parameter `order_id`, an order's id in the shop, or None without one."""
+    given = query.text("order_id")
+    if given is not None and not ids.OTHER_ID.fullmatch(given):
+        faults.parameter("order_id", OTHER_ID_RULE)
+    return given
 
 
 def _parameter(

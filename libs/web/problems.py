@@ -18,6 +18,9 @@ from libs.kernel.errors import (
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+# The key of a request's state under which its problem's code is noted for the log.
+CODE: Final = "problem_code"
+
 # The detail of every internal error.
 INTERNAL_ERROR: Final = (
     "The service failed unexpectedly. The error has been logged under the request id in `instance`."

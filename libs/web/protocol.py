@@ -24,6 +24,7 @@ from libs.kernel.errors import (
 )
 from libs.kernel.ids import new_id
 from libs.observability import metrics
+from libs.observability.requests import log_response
 from libs.web import problems
 from libs.web.connections import Connections, call_when_authenticated
 
@@ -234,8 +235,19 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._deadline = self.loop.time() + _LINGER_SECONDS
         self._unread_bytes = 0
-        self.transport.write(_response(error))
+        request_id = new_id("req")
+        self.transport.write(_response(error, request_id))
         self.transport.write_eof()
+        self._log(error, request_id)
+
+    def _log(self, error: WhaleError, request_id: str) -> None:
+        """Log the response. No key is known here, and before the end of the headers no method."""
+        log_response(
+            request_id=request_id,
+            method=self.scope["method"] if self._phase is _Phase.BODY else None,
+            status=problems.status_of(error),
+            code=error.code,
+        )
 
     def _drop(self, byte_count: int) -> None:
         self._unread_bytes += byte_count
@@ -243,9 +255,8 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _response(error: WhaleError) -> bytes:
+def _response(error: WhaleError, request_id: str) -> bytes:
     """A complete HTTP response with the error's problem document."""
-    request_id = new_id("req")
     body = problems.body_of(error, request_id)
     headers = {
         "Content-Type": problems.MEDIA_TYPE,

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from litestar import Request, Response
 
 from libs.contracts import api
-from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY, KEY_ID, KEY_NAME
+from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, KEY_SCOPES
+from libs.contracts.operations import Scope
 from libs.kernel.caller import Caller
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.writes import Write
@@ -47,6 +48,11 @@ def write_of_bytes(request: AnyRequest, store_id: str, content: bytes) -> Write[
     InvalidRequest for an invalid Idempotency-Key or query."""
     claim = _claim_of(request, store_id, content, Faults())
     return Write(store_id, content, claim, caller_of(request))
+
+
+def has_scope(request: AnyRequest, scope: Scope) -> bool:
+    """Whether the key of the request has the scope, for a response that depends on it."""
+    return scope in request.headers.get(KEY_SCOPES, "").split(",")
 
 
 def caller_of(request: AnyRequest) -> Caller:

@@ -33,4 +33,5 @@ anomalies = Table(
     Column("note", Text),
     Column("reviewed_by", Text),
     Column("resolved_at", _MOMENT),
+    Column("reviewer", Text),
 )

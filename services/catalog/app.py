@@ -5,12 +5,14 @@ from functools import partial
 from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
+from libs.http_client.service_client import ServiceClient
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
 from libs.persistence.idempotency import idempotency_key_purger
 from libs.web.app import create_app
 from services.catalog import consumers
 from services.catalog.api import internal_routes, responses, routes
+from services.catalog.clients import Tiers
 from services.catalog.handlers.resources import Resources
 from services.catalog.handlers.reward_pages import RewardPages
 from services.catalog.settings import Settings
@@ -30,7 +32,17 @@ def build(settings: Settings) -> ASGIApp:
         relay="relay" in settings.roles,
     )
     pages = RewardPages(read_engine, encode_page=responses.encode_page)
-    resources = Resources(write_engine, read_engine, pages, messaging.wake_relay)
+    earning = (
+        ServiceClient(
+            "earning",
+            settings.earning_url,
+            internal_token=settings.internal_token,
+            timeout_seconds=settings.peer_timeout_seconds,
+        )
+        if settings.earning_url
+        else None
+    )
+    resources = Resources(write_engine, read_engine, pages, messaging.wake_relay, Tiers(earning))
 
     return create_app(
         routes=(*routes.ROUTES, *internal_routes.ROUTES) if "api" in settings.roles else (),
@@ -39,6 +51,7 @@ def build(settings: Settings) -> ASGIApp:
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
+            *([] if earning is None else [earning]),
             messaging,
             idempotency_key_purger(write_engine),
         ],

@@ -1,16 +1,23 @@
 """The rules of rewards, pure: values in, values out, no clock, no randomness and no I/O."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
-from libs.contracts.rewards import RewardType
+from libs.contracts.api import SettingWarning
+from libs.contracts.rewards import RewardCreate, RewardPatch, RewardType
 
 FIRST_VERSION: Final = 1
+
+_NO_VALUE: Final = (
+    "The discount has no value, so nothing says what it is worth. Send `percent`, or `amount` and "
+    "`currency`."
+)
 
 REWARD_ID: Final = re.compile(r"rwd_[A-Za-z0-9_-]{1,64}")
 
@@ -21,6 +28,36 @@ class Value(Struct, frozen=True, kw_only=True):
     amount: Decimal | None = None
     currency: str | None = None
     percent: Decimal | None = None
+
+
+def find_warnings(
+    request: object, reward: "Reward", tiers: Sequence[str] | None
+) -> list[SettingWarning]:
+    """What nobody can mean with the reward, although the bounds allow it, at the places of what the
+    request set. `tiers` are the names of the store's tiers, None if they are not known."""
+    warnings = []
+    if (
+        isinstance(request, RewardCreate | RewardPatch)
+        and isinstance(request.min_tier, str)
+        and tiers is not None
+        and request.min_tier not in tiers
+    ):
+        warnings.append(SettingWarning(pointer="#/min_tier", detail=_no_tier(tiers)))
+    is_about_value = isinstance(request, RewardCreate) or (
+        isinstance(request, RewardPatch)
+        and (request.type is not UNSET or request.value is not UNSET)
+    )
+    if is_about_value and reward.type == "discount" and reward.value is None:
+        warnings.append(SettingWarning(pointer="#/value", detail=_NO_VALUE))
+    return warnings
+
+
+def _no_tier(tiers: Sequence[str]) -> str:
+    names = ", ".join(map(repr, tiers)) or "it has none"
+    return (
+        f"No tier of the store's default program has this name, so nobody can redeem the reward. Its "
+        f"tiers: {names}."
+    )
 
 
 class Reward(Struct, frozen=True, kw_only=True):

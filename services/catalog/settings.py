@@ -15,5 +15,10 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
+    # The addresses of earning, to warn of a reward that requires a tier which no program has. Without
+    # them, nothing is warned of.
+    earning_url: tuple[str, ...] = ()
+    # A change of a reward waits for this warning no longer than this.
+    peer_timeout_seconds: float = 2.0
     # The parts that this process runs, so that they can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "relay"})

@@ -16,6 +16,7 @@ from libs.web.app import create_app
 from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
+from services.earning.handlers.dead_letters import dead_letter_purger
 from services.earning.handlers.posting import PostingRequest, RequestOutcome, post_batch
 from services.earning.handlers.summary import Summaries, folding
 from services.earning.settings import Settings
@@ -48,6 +49,7 @@ def build(settings: Settings) -> ASGIApp:
             ),
             partial(consumers.consume_refunds, write_engine),
             partial(consumers.consume_resolutions, write_engine),
+            partial(consumers.consume_dead_letters, write_engine),
         )
         if "consumers" in settings.roles
         else (),
@@ -66,6 +68,7 @@ def build(settings: Settings) -> ASGIApp:
             group_commit,
             folding(write_engine),
             idempotency_key_purger(write_engine),
+            dead_letter_purger(write_engine),
         ],
         state={
             "resources": Resources(

@@ -1,29 +1,47 @@
-"""The consumers of earning: orders and refunds of shops, resolutions of anomalies."""
+"""The consumers of earning: orders and refunds of shops, resolutions of anomalies, dead letters."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+from uuid import UUID
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import AnomalyChanged, OrderCompleted, OrderRefunded, ShopEvent
-from libs.contracts.groups import EARNING_ORDERS, EARNING_REFUNDS, EARNING_RESOLUTIONS
-from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
-from libs.kernel.clock import utc_now
+from libs.contracts.groups import (
+    EARNING_DEAD_LETTERS,
+    EARNING_ORDERS,
+    EARNING_REFUNDS,
+    EARNING_RESOLUTIONS,
+)
+from libs.contracts.topics import (
+    ANOMALY_RESOLVED,
+    DEAD_LETTER_SUFFIX,
+    DEAD_LETTERS_HANDLED,
+    ORDER_COMPLETED,
+    ORDER_REFUNDED,
+)
+from libs.kernel.clock import parse_time, utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging.cloudevents import EventReader, Poison
+from libs.messaging.cloudevents import POISON_CODES, EventReader, Headers, Poison, peek
 from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOutcome
+from libs.messaging.dead_letters import TRUNCATED_VALUE_BYTES, position_of, split_headers
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
-from services.earning.domain.postings import Order, Refund
+from services.earning.domain.dead_letters import Letter, find_subject, letter_id
+from services.earning.domain.orders import outcome_of
+from services.earning.domain.postings import Duplicate, Order, OrderRecord, Refund
 from services.earning.domain.shop_events import (
     OutOfBounds,
     build_order,
     build_refund,
     is_guest,
 )
+from services.earning.handlers import dead_letters
 from services.earning.handlers.posting import (
     PostingGroup,
     PostingRequest,
@@ -44,8 +62,18 @@ _ORDERS_AMONG_REQUESTS = 20
 # Postings of a batch between which the event loop serves HTTP requests: about 2 ms.
 _POSTINGS_PER_STEP = 100
 
+# What is stored of a dead letter's headers: of a record that is broken on purpose, they can be many.
+_HEADERS = 32
+_HEADER_CHARACTERS = 256
+
 E = TypeVar("E", bound=ShopEvent)
 P = TypeVar("P", Order, Refund)
+
+
+class Handled(Struct, frozen=True):
+    """The mark that a dead letter was replayed or dropped."""
+
+    id: UUID
 
 
 class Guest(Struct, frozen=True):
@@ -67,7 +95,7 @@ def consume_orders(
     read = _reader(EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order)
 
     async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
-        return await _post(engine, orders)
+        return await _post(engine, orders, observe=_count_orders)
 
     async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         outcomes: list[RecordOutcome] = []
@@ -156,6 +184,72 @@ def consume_resolutions(
     )
 
 
+def consume_dead_letters(
+    engine: AsyncEngine, _producer: AIOKafkaProducer
+) -> BatchConsumer[Letter | Handled | None]:
+    """Records the dead letters of shop events for the stores that they belong to, and which letters
+    operators replayed or dropped. A letter that cannot be read as one is skipped."""
+
+    async def handle(items: Sequence[Letter | Handled | None]) -> Sequence[RecordOutcome]:
+        letters = [item for item in items if isinstance(item, Letter)]
+        handled = [item.id for item in items if isinstance(item, Handled)]
+        await dead_letters.record(engine, letters, handled)
+        return [None] * len(items)
+
+    return BatchConsumer(
+        topics=EARNING_DEAD_LETTERS.topics,
+        group=EARNING_DEAD_LETTERS.name,
+        service="earning",
+        read=_read_letter,
+        handle=handle,
+        producer=None,
+        policy=BACKGROUND,
+    )
+
+
+def _read_letter(record: Record) -> Letter | Handled | None:
+    """The letter of a store, the mark of one, or None for a letter that belongs to no store."""
+    if record.topic == DEAD_LETTERS_HANDLED:
+        return None if record.key is None else Handled(letter_id(record.key.decode()))
+    headers, failure = split_headers(record.headers)
+    topic = record.topic.removesuffix(DEAD_LETTER_SUFFIX)
+    if failure["code"] not in POISON_CODES:
+        raise ValueError(f"{failure['code']} is no code of a dead letter")
+    if topic == ORDER_COMPLETED:
+        metrics.ORDERS.labels("refused", failure["code"]).inc()
+    subject = find_subject(peek(record.value, headers), record.key)
+    if subject is None:
+        return None
+    place = position_of(record)
+    return Letter(
+        id=letter_id(place),
+        place=place,
+        store_id=subject.store_id,
+        topic=topic,
+        code=failure["code"],
+        detail=failure["detail"].replace("\x00", "\ufffd"),
+        service=failure["service"],
+        customer_id=subject.customer_id,
+        order_id=subject.order_id,
+        truncated="truncated" in failure or len(record.value) > TRUNCATED_VALUE_BYTES,
+        dead_at=parse_time(failure["time"]),
+        headers=_encode_headers(headers),
+        value=record.value[:TRUNCATED_VALUE_BYTES],
+    )
+
+
+def _encode_headers(headers: Headers) -> bytes:
+    """The beginning of a record's headers as a JSON object of texts."""
+    return msgspec.json.encode(
+        {
+            name[:_HEADER_CHARACTERS]: (content or b"")[:_HEADER_CHARACTERS].decode(
+                errors="backslashreplace"
+            )
+            for name, content in headers[:_HEADERS]
+        }
+    )
+
+
 def _resolution_outcome(outcome: RequestOutcome) -> RecordOutcome:
     if isinstance(outcome, WhaleError):
         raise outcome
@@ -163,9 +257,13 @@ def _resolution_outcome(outcome: RequestOutcome) -> RecordOutcome:
 
 
 async def _post(
-    engine: AsyncEngine, events: Sequence[Order | Refund | Guest]
+    engine: AsyncEngine,
+    events: Sequence[Order | Refund | Guest],
+    *,
+    observe: Callable[[Sequence[Result]], None] = lambda _results: None,
 ) -> Sequence[RecordOutcome]:
-    """Post the events that have a customer; returns an outcome for each event, in order."""
+    """Post the events that have a customer; returns an outcome for each event, in order. `observe` is
+    called with the results once they are committed."""
     postings = [event for event in events if not isinstance(event, Guest)]
     if not postings:
         return [None] * len(events)
@@ -178,10 +276,27 @@ async def _post(
         if isinstance(outcome, WhaleError):
             raise outcome
         results += outcome.results
+    observe(results)
     remaining = iter(results)
     return [
         None if isinstance(event, Guest) else record_outcome(next(remaining)) for event in events
     ]
+
+
+def _count_orders(results: Sequence[Result]) -> None:
+    """Count the orders of a batch by what became of them. A refused one is counted when its dead letter
+    is read. Nearly all orders are posted, so that they cost next to nothing here."""
+    not_posted = [
+        result for result in results if type(result) is not OrderRecord or result.entry is None
+    ]
+    counts = Counter(
+        ("duplicate", "") if isinstance(result, Duplicate) else outcome_of(result)
+        for result in not_posted
+        if isinstance(result, OrderRecord | Duplicate)
+    )
+    counts["counted", ""] += len(results) - len(not_posted)
+    for (outcome, reason), count in counts.items():
+        metrics.ORDERS.labels(outcome, reason).inc(count)
 
 
 def _count_guests(topic: str, events: Sequence[object]) -> None:

@@ -1,6 +1,6 @@
 """The tables that composed queries use, with the columns they use; migrations/ creates all tables."""
 
-from sqlalchemy import BigInteger, Boolean, Column, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 metadata = MetaData()
@@ -41,4 +41,45 @@ entries = Table(
     Column("redemption_id", _ID),
     Column("reward_id", _ID),
     Column("reward_name", Text),
+)
+
+# An order that earned points names its entry. Any other one, `recorded_at` the time: held, skipped or
+# worth nothing.
+orders = Table(
+    "orders",
+    metadata,
+    Column("store_id", _ID, primary_key=True),
+    Column("order_id", _ID, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("state", _ID, nullable=False),
+    Column("occurred_at", _TIME, nullable=False),
+    Column("recorded_at", _TIME),
+    Column("entry_sequence", BigInteger),
+)
+
+# A projection of the dead-letter topics of shop events. `id` is derived from the place of the letter:
+# `<dead-letter topic>:<partition>:<offset>`.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("place", _ID, nullable=False),
+    Column("store_id", _ID, nullable=False),
+    Column("topic", _ID, nullable=False),
+    Column("code", _ID, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("customer_id", _ID),
+    Column("order_id", _ID),
+    Column("truncated", Boolean, nullable=False),
+    Column("dead_at", _TIME, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+)
+
+# The letters that were replayed or dropped, whether they are in `dead_letters` or not yet.
+dead_letters_handled = Table(
+    "dead_letters_handled",
+    metadata,
+    Column("id", Uuid, primary_key=True),
 )

@@ -16,6 +16,8 @@ DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("read", "earn", "redeem", "manage")
 
 # So many characters of a key are stored to identify it: too few of its 256 bits to use it.
 PREFIX_LENGTH: Final = 20
+# Lists show these: enough to name a key that is to be revoked.
+PREFIX_SHOWN: Final = 16
 # A key to revoke is named by at least so many characters.
 MIN_PREFIX_LENGTH: Final = 12
 

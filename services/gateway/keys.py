@@ -1,4 +1,4 @@
-"""`python -m services.gateway.keys create | revoke`: manages API keys where the database is."""
+"""`python -m services.gateway.keys create | list | revoke`: manages API keys where the database is."""
 
 import argparse
 import asyncio
@@ -6,6 +6,8 @@ import os
 import re
 import secrets
 import sys
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +20,7 @@ from services.gateway.domain import (
     DEMO_KEY,
     MIN_PREFIX_LENGTH,
     PREFIX_LENGTH,
+    PREFIX_SHOWN,
     RANDOM_BYTES,
     SCOPES,
     ApiKey,
@@ -26,6 +29,7 @@ from services.gateway.domain import (
 )
 from services.gateway.settings import KeySettings
 
+_HEADINGS = ("key", "name", "scopes", "created", "last used (UTC)", "state")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
 
@@ -52,6 +56,33 @@ async def create(engine: AsyncEngine, settings: KeySettings, call: argparse.Name
         engine, ApiKey(digest, call.store, call.name, scopes), prefix=key[:PREFIX_LENGTH]
     )
     return key
+
+
+async def list_(engine: AsyncEngine, _settings: KeySettings, call: argparse.Namespace) -> str:
+    """A line per key of the store: its first characters, name, scopes, creation and last use."""
+    rows = await keys_db.list_keys(engine, call.store)
+    if not rows:
+        raise Refusal(
+            f"The store {call.store} has no keys. `make key STORE={call.store}` makes one."
+        )
+    lines = [_HEADINGS, *map(_columns, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, columns, widths)).rstrip() for columns in lines)
+
+
+def _columns(row: Any) -> tuple[str, ...]:
+    return (
+        row.prefix[:PREFIX_SHOWN],
+        row.name,
+        ",".join(row.scopes),
+        _minute(row.created_at),
+        "never" if row.last_used_at is None else _minute(row.last_used_at),
+        "in use" if row.revoked_at is None else f"revoked {_minute(row.revoked_at)}",
+    )
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 async def revoke(engine: AsyncEngine, settings: KeySettings, call: argparse.Namespace) -> str:
@@ -83,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     create_command.add_argument("--name", default="unnamed")
     create_command.add_argument("--key", help="a key that you chose yourself")
     create_command.set_defaults(run=create)
+    list_command = commands.add_parser("list")
+    list_command.add_argument("--store", required=True)
+    list_command.set_defaults(run=list_)
     revoke_command = commands.add_parser("revoke")
     revoke_command.add_argument("--prefix", required=True)
     revoke_command.set_defaults(run=revoke)

@@ -1,14 +1,17 @@
 """Stores and keys in PostgreSQL."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, any_, func, literal, select, update
+from sqlalchemy import ARRAY, LargeBinary, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.gateway.domain import ApiKey
 from services.gateway.tables import api_keys, stores
+
+_RECORDED_EVERY: Final = timedelta(minutes=1)
 
 
 async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes, ApiKey]:
@@ -25,6 +28,37 @@ async def find_keys(engine: AsyncEngine, digests: Sequence[bytes]) -> dict[bytes
         row.digest: ApiKey(row.digest, row.store_id, row.name, frozenset(row.scopes))
         for row in rows
     }
+
+
+async def record_use(engine: AsyncEngine, digests: Sequence[bytes]) -> None:
+    """Record that the keys are used now, unless that was recorded less than a minute ago."""
+    statement = update(api_keys).where(
+        api_keys.c.digest == any_(literal(digests, ARRAY(LargeBinary))),
+        or_(
+            api_keys.c.last_used_at.is_(None),
+            api_keys.c.last_used_at < func.now() - _RECORDED_EVERY,
+        ),
+    )
+    async with engine.begin() as connection:
+        await connection.execute(statement.values(last_used_at=func.now()))
+
+
+async def list_keys(engine: AsyncEngine, store_id: str) -> Sequence[Any]:
+    """All keys of the store, also revoked ones, oldest first."""
+    query = (
+        select(
+            api_keys.c.prefix,
+            api_keys.c.name,
+            api_keys.c.scopes,
+            api_keys.c.created_at,
+            api_keys.c.last_used_at,
+            api_keys.c.revoked_at,
+        )
+        .where(api_keys.c.store_id == store_id)
+        .order_by(api_keys.c.created_at, api_keys.c.prefix)
+    )
+    async with engine.connect() as connection:
+        return (await connection.execute(query)).all()
 
 
 async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:

@@ -21,5 +21,8 @@ api_keys = Table(
     Column("store_id", _ID, nullable=False),
     Column("name", Text, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
     Column("revoked_at", _MOMENT),
+    # To the minute: a key is looked up every few seconds, and recorded as used once a minute.
+    Column("last_used_at", _MOMENT),
 )

@@ -60,7 +60,7 @@ class Ledger(Struct, frozen=True):
     async def check_prices(
         self, store_id: str, request: internal.PriceCheck, caller: Caller
     ) -> internal.PriceCheckResult:
-        """For each price, whether the customer could pay it. Raises NotFound for an unknown customer."""
+        """For each price, whether the customer could pay it."""
         response = await self._post(store_id, "price-checks", request, caller)
         return _expect(response, internal.PriceCheckResult)
 

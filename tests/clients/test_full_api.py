@@ -76,6 +76,9 @@ async def test_a_used_redemption_cannot_be_cancelled(whale: Caller) -> None:
     used = await whale("loyalty.redemptions.use", redemption_id)
     assert used["status"] == "used"
     assert await whale("loyalty.redemptions.use", redemption_id) == used
+    assert await whale("loyalty.redemptions.use_code", redeemed["code"]) == used
+    by_code = await whale("loyalty.redemptions.list", code=redeemed["code"])
+    assert by_code["data"] == [used]
     assert (await whale.error("loyalty.redemptions.cancel", redemption_id)).kinds[0] == "Conflict"
     listed = await whale("loyalty.redemptions.list", customer_id="cust_1", status="used")
     assert listed["data"] == [used]
@@ -184,6 +187,34 @@ async def test_an_order_over_rest_earns_once_and_its_refund_claws_back(
         refunded_at="2026-03-11T12:00:00Z",
     )
     await shop.balance_becomes(300)
+
+
+async def test_an_order_and_its_dead_letter_say_what_became_of_it(
+    whale: Caller, shop: Shop
+) -> None:
+    await whale("events.order_completed", order_id="o1", **ORDER | {"currency": "EUR"})
+
+    async def fetch(state: str) -> Any:
+        page = await whale("loyalty.orders.list", order_id="o1", state=state)
+        assert page["total"] == 1
+        return page["data"][0]
+
+    skipped = await eventually(lambda: fetch("skipped"))
+    assert (skipped["skip_reason"], skipped["award"]) == ("other_currency", 0)
+    for total in ("50.00", "60.00"):
+        await whale("events.order_completed", order_id="o1", **ORDER | {"total": total})
+    await shop.balance_becomes(500)
+
+    async def with_letter() -> Any:
+        return (await fetch("counted"))["dead_letters"][0]
+
+    letter = await eventually(with_letter)
+    assert letter["code"] == "conflict"
+    assert [one["id"] for one in await whale.walk("loyalty.dead_letters.list")] == [letter["id"]]
+    whole = await whale("loyalty.dead_letters.retrieve", letter["id"])
+    assert (whole["order_id"], "60.00" in whole["value"]) == ("o1", True)
+    transactions = await whale("loyalty.transactions.list", order_id="o1")
+    assert [one["points"] for one in transactions["data"]] == [500]
 
 
 async def test_a_batch_of_events_has_a_result_for_each(whale: Caller, shop: Shop) -> None:

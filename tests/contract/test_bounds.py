@@ -14,6 +14,7 @@ from libs.kernel.errors import InvalidRequest
 from libs.web.body import Faults, decode
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning
+from services.redemption.api import routes as redemption
 from tools.docs.schemas import SchemaCollector
 
 TIER = {"name": "Silver", "min_points": 5000, "multiplier": 1.5}
@@ -33,6 +34,7 @@ REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
     (api.CustomerPatch, earning.customer_patch, {"status": "active"}),
     (rewards.RewardCreate, catalog.reward_create, REWARD),
     (rewards.RewardPatch, catalog.reward_patch, {}),
+    (rewards.UseRequest, redemption.check_use, {"code": "7Q4M-Z0XK-B8TC-2HVR"}),
 ]
 
 

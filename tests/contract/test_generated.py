@@ -41,6 +41,7 @@ FROZEN = {
     "anomaly.flagged.v1.json": "ef817c8cb8a44b44",
     "anomaly.flagged.v1.withdrawn.json": "c14b4bfde512fc87",
     "anomaly.resolved.v1.json": "f0e936c467e1e921",
+    "anomaly.resolved.v1.reviewer.json": "005b569be1d335fd",
     "catalog.reward.v1.json": "f0d45be7e2ecc0a1",
     "order.completed.v1.json": "f414c2ea15d6c82c",
     "order.refunded.v1.json": "867bf45e968b8c56",

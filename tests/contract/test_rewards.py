@@ -280,8 +280,10 @@ async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Sho
     assert renamed.status == 200
     assert renamed.json == new | {"name": "Half price", "value": {"percent": 50}}
     optional = EVERY_FIELD.keys() - {"id", "name", "points_cost", "type", "is_active"}
-    bare = await shop.call("PATCH", path, dict.fromkeys(optional))
-    assert bare.json == {
+    bare = (await shop.call("PATCH", path, dict.fromkeys(optional))).json
+    (warning,) = bare.pop("warnings")
+    assert warning["pointer"] == "#/value"
+    assert bare == {
         "id": "rwd_full",
         "name": "Half price",
         "points_cost": 1000,
@@ -289,7 +291,29 @@ async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Sho
         "is_active": True,
         "created_at": new["created_at"],
     }
-    assert (await shop.call("GET", path)).raw == bare.raw
+    assert (await shop.call("GET", path)).json == bare
+
+
+async def test_a_reward_for_a_tier_that_no_program_has_is_warned_of(shop: Shop) -> None:
+    reward = {"name": "Early Access", "points_cost": 5_000, "type": "perk", "min_tier": "silver"}
+    without_program = await shop.call("POST", "loyalty/rewards", reward)
+    assert "warnings" not in without_program.json
+    first = await shop.program()
+    assert (first["is_default"], "warnings" in first) == (True, False)
+    second = await shop.program()
+    assert (second["is_default"], second["warnings"][0]["pointer"]) == (False, "#/is_active")
+    key = {"Idempotency-Key": "early access"}
+    created = await shop.call("POST", "loyalty/rewards", reward, headers=key)
+    (warning,) = created.json["warnings"]
+    assert warning["pointer"] == "#/min_tier"
+    assert "'Silver'" in warning["detail"]
+    assert (await shop.call("POST", "loyalty/rewards", reward, headers=key)).raw == created.raw
+    path = f"loyalty/rewards/{created.json['id']}"
+    assert "warnings" not in (await shop.call("GET", path)).json
+    assert "warnings" not in (await shop.call("PATCH", path, {"min_tier": "Silver"})).json
+    await shop.call("PATCH", f"loyalty-programs/{first['id']}", {"is_active": False})
+    programs = (await shop.call("GET", "loyalty-programs")).json["data"]
+    assert [one["is_default"] for one in programs] == [False, True]
 
 
 async def test_a_patch_is_checked_against_the_stored_values(shop: Shop) -> None:

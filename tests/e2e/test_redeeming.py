@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.testing.eventually import eventually
-from services.redemption.domain.codes import is_code
+from services.redemption.domain.codes import make_code, read_code
 from tests.e2e.test_once_in_effect import audit
 from tests.redeeming import books_are_exact, give_reward, redeem, reward_arrives
 from tests.support import ApiResponse, Shop
@@ -42,7 +42,7 @@ async def test_the_documentations_example(rich: Shop) -> None:
         *("redeem", -500, 3_000),
     )
     assert redeemed["reward"] == {"id": reward["id"], "name": "Free Shipping"}
-    assert is_code(redeemed["code"])
+    assert read_code(redeemed["code"]) == redeemed["code"]
     status = await rich.status()
     assert (status["points_balance"], status["lifetime_points"]) == (3_000, 3_500)
     newest = status["transactions"][0]
@@ -135,7 +135,12 @@ async def test_each_refusal_in_its_order(rich: Shop) -> None:
         *(*unavailable, "out_of_stock"),
     )
     assert await refused(rich, plain["id"], "nobody", points_cost=1) == (409, "conflict", None)
-    assert await refused(rich, plain["id"], "nobody") == (404, "not_found", None)
+    assert await refused(rich, plain["id"], "nobody") == (*unavailable, "tier_required")
+    newcomer = (await redeem(rich, dear["id"], "nobody")).json
+    assert (newcomer["code"], newcomer["balance"], newcomer["missing"]) == (
+        *("insufficient_points", 0, 10_000),
+    )
+    assert await rich.status("nobody") is None
     assert await refused(rich, gold["id"]) == (*unavailable, "tier_required")
     problem = (await redeem(rich, dear["id"])).json
     assert (problem["code"], problem["balance"], problem["required"], problem["missing"]) == (
@@ -178,8 +183,48 @@ async def test_the_preview_agrees_with_redeeming(rich: Shop) -> None:
     now = (await rich.call("GET", "loyalty/rewards?customer_id=cust_1")).json
     ids = [one["id"] for one in rewards]
     assert [one["id"] for one in now["data"]] == [*ids[:3], ids[4]]
-    unknown = await rich.call("GET", "loyalty/rewards?customer_id=nobody")
-    assert (unknown.status, unknown.json["code"]) == (404, "not_found")
+    newcomer = (await rich.call("GET", "loyalty/rewards?customer_id=nobody")).json["data"]
+    assert [(one["available"], one["reason"], one.get("missing")) for one in newcomer] == [
+        (False, "insufficient_points", 500),
+        (False, "insufficient_points", 10_000),
+        (False, "tier_required", None),
+        (False, "insufficient_points", 500),
+    ]
+    assert await rich.status("nobody") is None
+
+
+async def test_a_redemption_is_found_and_used_by_its_code(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    redeemed = (await redeem(rich, reward["id"])).json
+    await redeem(rich, reward["id"])
+    typed = redeemed["code"].lower().replace("-", " ")
+    (listed,) = (await rich.call("GET", f"loyalty/redemptions?code={typed}")).json["data"]
+    assert (listed["id"], listed["code"]) == (redeemed["redemption_id"], redeemed["code"])
+    body = {"code": typed}
+    used = await rich.call("POST", "loyalty/redemptions/use", body, headers=key("till"))
+    assert (used.status, used.json["id"], used.json["status"]) == (200, listed["id"], "used")
+    again = await rich.call("POST", "loyalty/redemptions/use", body, headers=key("till"))
+    assert (again.raw, again.headers["Idempotency-Hit"]) == (used.raw, "true")
+    assert (await rich.call("GET", f"loyalty/redemptions/{listed['id']}")).json == used.json
+
+
+async def test_a_wrong_code_finds_nothing_and_says_if_it_is_mistyped(rich: Shop) -> None:
+    reward = await give_reward(rich)
+    redeemed = (await redeem(rich, reward["id"])).json
+    mistyped = ("0" if redeemed["code"][0] != "0" else "1") + redeemed["code"][1:]
+    unknown = make_code(1)
+    other_store = await rich.stack.key(f"{rich.store_id}_other")
+    for code, detail in ((mistyped, "is not a code"), (unknown, "No redemption in this store")):
+        refusal = await rich.call("POST", "loyalty/redemptions/use", {"code": code})
+        assert (refusal.status, refusal.json["code"]) == (404, "not_found")
+        assert detail in refusal.json["detail"]
+        assert (await rich.call("GET", f"loyalty/redemptions?code={code}")).json["data"] == []
+    body = {"code": redeemed["code"]}
+    foreign = await rich.call("POST", "loyalty/redemptions/use", body, key=other_store)
+    assert foreign.status == 404
+    path = f"loyalty/redemptions?code={redeemed['code']}"
+    assert (await rich.call("GET", path, key=other_store)).json["total"] == 0
+    assert (await rich.call("GET", path)).json["data"][0]["status"] == "confirmed"
 
 
 async def test_the_preview_comes_in_pages_of_available_rewards(rich: Shop) -> None:

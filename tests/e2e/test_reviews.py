@@ -96,8 +96,11 @@ async def test_an_anomaly_goes_from_pending_to_in_review_to_resolved(shop: Shop)
         "test",
         "Looks like a script",
     )
-    resolved = await patch(shop, anomaly, {"status": "resolved", "resolution": "approved"})
+    assert "reviewer" not in in_review.json
+    decision = {"status": "resolved", "resolution": "approved", "reviewer": "Ada Lovelace"}
+    resolved = await patch(shop, anomaly, decision)
     assert resolved.json["resolution"] == "approved"
+    assert (resolved.json["reviewed_by"], resolved.json["reviewer"]) == ("test", "Ada Lovelace")
     assert resolved.json["resolved_at"].endswith("Z")
     got = await shop.call("GET", f"loyalty/anomalies/{anomaly['id']}")
     assert got.json == resolved.json
@@ -105,7 +108,7 @@ async def test_an_anomaly_goes_from_pending_to_in_review_to_resolved(shop: Shop)
     assert await list_anomalies(shop, "&status=pending_review") == []
     ((event, headers),) = await shop.read_events(ANOMALY_RESOLVED, count=1)
     assert headers["ce_id"] == f"{anomaly['id']}:{event['version']}"
-    assert event["resolution"] == "approved"
+    assert (event["resolution"], event["reviewer"]) == ("approved", "Ada Lovelace")
 
 
 async def test_of_two_concurrent_reviews_one_wins_and_the_other_gets_a_conflict(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
+from libs.contracts.groups import EARNING_DEAD_LETTERS
 from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import load
@@ -187,7 +188,8 @@ def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_i
     services = [one for one in ACCESS if one.principal in SERVICES]
     assert {topic for one in ACCESS for topic in one.writes} == set(EVERY_TOPIC)
     assert {topic for one in services for topic in one.reads} == {
-        topic.name for topic in topics.CONSUMED
+        *(topic.name for topic in topics.CONSUMED),
+        *EARNING_DEAD_LETTERS.topics,
     }
 
 

@@ -15,6 +15,8 @@ TAGS: Final = {
     "earn": "Points",
     "adjust": "Points",
     "events": "Orders",
+    "orders": "Orders",
+    "dead-letters": "Orders",
     "customers": "Customers",
     "summary": "Customers",
     "transactions": "Transactions",
@@ -28,7 +30,7 @@ TAGS: Final = {
 TAG_DESCRIPTIONS: Final = {
     "Programs": "How many points a dollar earns, and the tiers that customers reach.",
     "Points": "Manual awards and adjustments.",
-    "Orders": "Orders and refunds of shops that do not publish them to Kafka.",
+    "Orders": "What became of each order, and orders and refunds of shops without Kafka.",
     "Customers": "Balances, tiers and account status, and a store's summary.",
     "Transactions": "The ledger: every change of a balance.",
     "Rewards": "The catalog of rewards that points buy.",

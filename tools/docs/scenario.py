@@ -150,6 +150,11 @@ async def _orders(recorder: Recorder) -> None:
     ]
     await recorder.call("sendEvents", envelopes, media_type=CLOUD_EVENTS)
     await _until(recorder, "listTransactions", lambda content: content["total"] >= 2, "?type=earn")
+    conflict = {**envelopes[0], "id": "evt-3", "data": {**order, "total": "60.00"}}
+    await recorder.call("sendEvents", [conflict], media_type=CLOUD_EVENTS)
+    letters = await _until(recorder, "listDeadLetters", lambda content: content["total"] == 1)
+    await recorder.call("getDeadLetter", subject=letters["data"][0]["id"])
+    await recorder.call("listOrders", query="?order_id=1042")
 
 
 async def _refusals(recorder: Recorder) -> None:
@@ -193,6 +198,7 @@ async def _redemption(recorder: Recorder) -> None:
     await recorder.call("getRedemption", subject=first["redemption_id"])
     await recorder.call("listRedemptions", query=f"?customer_id={CUSTOMER}")
     await recorder.call("useRedemption", subject=first["redemption_id"])
+    await recorder.call("useRedemptionByCode", {"code": first["code"]})
     await recorder.call("cancelRedemption", subject=second["redemption_id"])
     future = {**reward, "name": "Early Access", "starts_at": "2100-01-01T00:00:00Z"}
     not_started = await recorder.call("createReward", future)

@@ -15,7 +15,8 @@ _MAX_LISTED: Final = 1_000
 
 _SKIPPED: Final = """
 SELECT store_id, order_id, skip_reason FROM orders
-WHERE state = 'skipped' ORDER BY store_id, occurred_at LIMIT $1
+WHERE state = 'skipped' AND entry_sequence IS NULL
+ORDER BY store_id, coalesce(recorded_at, occurred_at), order_id LIMIT $1
 """
 _HELD: Final = """
 SELECT o.store_id, o.order_id, a.customer_id FROM orders o JOIN accounts a ON a.id = o.account_id

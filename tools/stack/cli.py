@@ -1,4 +1,5 @@
-"""The stack's commands: `up`, `down`, `reset`, `status`, `restart`, `logs`, `key`, `key-revoke`."""
+"""The stack's commands: `up`, `down`, `reset`, `status`, `restart`, `logs`, `key`, `keys`,
+`key-revoke`."""
 
 import argparse
 import asyncio
@@ -16,13 +17,14 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from tools.stack import config, control, lag, record, report, seed, state
+from tools.stack import logs as stack_logs
 from tools.stack.config import DEMO_KEY, ROOT, Settings
 from tools.stack.errors import StackError, explain
 from tools.stack.health import RESPONSE_SECONDS, Probe
 from tools.stack.report import Line
 from tools.stack.state import State
 
-COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "key-revoke")
+COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "keys", "key-revoke")
 _POLL_SECONDS: Final = 0.1
 _DOWN_SECONDS: Final = 60.0
 _ORPHANS_SECONDS: Final = 10.0
@@ -37,9 +39,11 @@ def register(commands: Any) -> None:
         ("down", down, "stop the local stack; its data stays"),
         ("reset", reset, "stop the local stack and delete its data"),
         ("status", status, "each process: its state, pid, address; each consumer: its lag"),
-        ("logs", logs, "the last lines of every log"),
     ):
         commands.add_parser(name, help=description).set_defaults(run=run)
+    logging = commands.add_parser("logs", help="the last lines of every log")
+    logging.add_argument("--request", help="only the lines of the request with this id")
+    logging.set_defaults(run=logs)
     restarting = commands.add_parser("restart", help="restart the services, or one process")
     restarting.add_argument("service", nargs="?", help="a service, or postgres, redis or kafka")
     restarting.set_defaults(run=restart)
@@ -48,6 +52,9 @@ def register(commands: Any) -> None:
     key.add_argument("--scopes")
     key.add_argument("--name")
     key.set_defaults(run=create_key)
+    keys = commands.add_parser("keys", help="the API keys of a store, and when each was last used")
+    keys.add_argument("--store", required=True)
+    keys.set_defaults(run=list_keys)
     revoke = commands.add_parser("key-revoke", help="revoke an API key")
     revoke.add_argument("--key", required=True, help="its first 12 characters or more")
     revoke.set_defaults(run=revoke_key)
@@ -249,15 +256,20 @@ def restart(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def logs(_arguments: argparse.Namespace) -> int:
-    """Print the last lines of every log, the newest file last."""
+def logs(arguments: argparse.Namespace) -> int:
+    """Print the last lines of every log, or with `--request` the lines of that request."""
     folder = config.settings().folder / "logs"
-    files = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    if not files:
-        print("There are no logs yet.")
-    for path in files:
-        print(f"── {path}")
-        print("\n".join(path.read_text(errors="replace").splitlines()[-20:]))
+    if arguments.request is None:
+        print("\n".join(stack_logs.last_lines(folder)) or "There are no logs yet.")
+        return 0
+    lines = stack_logs.lines_of_request(folder, arguments.request)
+    if not lines:
+        raise StackError(
+            f"No line in {folder} is about the request {arguments.request}. Requests that succeeded "
+            "are not logged, old lines are deleted, and of requests without a valid key only 10 a "
+            "second are logged."
+        )
+    print("\n".join(lines))
     return 0
 
 
@@ -267,6 +279,11 @@ def create_key(arguments: argparse.Namespace) -> int:
     command += ["--scopes", arguments.scopes] if arguments.scopes else []
     command += ["--name", arguments.name] if arguments.name else []
     return _run_key_command(command)
+
+
+def list_keys(arguments: argparse.Namespace) -> int:
+    """Print the store's keys, without the keys themselves."""
+    return _run_key_command(["list", "--store", arguments.store])
 
 
 def revoke_key(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from libs.messaging.security import client_options
 from tools.stack import kafka
 
 _REQUEST_MS: Final = 3_000
+_WITH_DEAD_LETTERS: Final = frozenset(topic.name for topic in CONSUMED)
 
 
 class ConsumerProgress(Struct, frozen=True):
@@ -45,7 +46,10 @@ async def read_progress(
         letters = await _count_dead_letters(bootstrap, ranges, security)
         return [
             ConsumerProgress(
-                group.name, topic, _lag(ranges.get(topic), committed), letters.get(topic)
+                group.name,
+                topic,
+                _lag(ranges.get(topic), committed),
+                letters.get(topic) if topic in _WITH_DEAD_LETTERS else 0,
             )
             for group in GROUPS
             for committed in [await read_committed(admin, group.name)]

@@ -17,6 +17,10 @@ import type {
   CustomerQuery,
   CustomerStatus,
   Days,
+  DeadLetter,
+  DeadLetterQuery,
+  Order,
+  OrderQuery,
   Page,
   PageQuery,
   PointsInput,
@@ -120,6 +124,24 @@ export class Transactions extends Resource {
   }
 }
 
+export class Orders extends Resource {
+  /** Orders, newest first, also those that earned nothing, and why. */
+  list(query?: OrderQuery, options?: RequestOptions): Listing<Order> {
+    return this.listing("loyalty/orders", query, options, (item) => item.order_id);
+  }
+}
+
+export class DeadLetters extends Resource {
+  /** Orders and refunds that could not be processed, newest first. */
+  list(query?: DeadLetterQuery, options?: RequestOptions): Listing<DeadLetter> {
+    return this.listing("loyalty/dead-letters", query, options, (item) => item.id);
+  }
+
+  async retrieve(letterId: string, options?: RequestOptions): Promise<DeadLetter> {
+    return this.transport.send(read(`loyalty/dead-letters/${segment(letterId)}`, {}, options));
+  }
+}
+
 export class Anomalies extends Resource {
   /** Anomalies, newest first. */
   list(query?: AnomalyQuery, options?: RequestOptions): Listing<Anomaly> {
@@ -187,12 +209,22 @@ export class Redemptions extends Resource {
     const path = `loyalty/redemptions/${segment(redemptionId)}/use`;
     return this.transport.send(write("POST", path, undefined, options));
   }
+
+  /**
+   * Mark the redemption with this code as used. Throws NotFound for a code of no redemption; its message says
+   * whether the code is mistyped.
+   */
+  async useCode(code: string, options?: RequestOptions): Promise<Redemption> {
+    return this.transport.send(write("POST", "loyalty/redemptions/use", { code }, options));
+  }
 }
 
 export class Loyalty extends Resource {
   readonly customers: Customers;
   readonly rewards: Rewards;
   readonly transactions: Transactions;
+  readonly orders: Orders;
+  readonly deadLetters: DeadLetters;
   readonly anomalies: Anomalies;
   readonly anomalySettings: AnomalyDetection;
   readonly redemptions: Redemptions;
@@ -202,6 +234,8 @@ export class Loyalty extends Resource {
     this.customers = new Customers(transport);
     this.rewards = new Rewards(transport);
     this.transactions = new Transactions(transport);
+    this.orders = new Orders(transport);
+    this.deadLetters = new DeadLetters(transport);
     this.anomalies = new Anomalies(transport);
     this.anomalySettings = new AnomalyDetection(transport);
     this.redemptions = new Redemptions(transport);

@@ -14,6 +14,15 @@ export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
 export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
+export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
+export type SkipReason = Open<
+  "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
+>;
+export type ZeroReason = Open<"total_is_zero" | "below_one_point">;
+export type LetterCode = Open<
+  "malformed" | "invalid" | "conflict" | "unsupported_version" | "defect"
+>;
+export type LetterTopic = Open<"order.completed" | "order.refunded">;
 export type AnomalyType = Open<"rapid_earning" | "unusual_amount" | "deviation">;
 export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
 export type Resolution = Open<"approved" | "voided" | "suspended">;
@@ -52,7 +61,16 @@ export interface TierInput extends Omit<Tier, "multiplier" | "perks"> {
   perks?: string[] | null;
 }
 
-/** `points_per_dollar` is points per unit of `currency`. */
+/** What was probably not meant, at a place in the body of the request; it was carried out all the same. */
+export interface SettingWarning {
+  pointer: string;
+  detail: string;
+}
+
+/**
+ * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
+ * gives the tiers. `warnings` come with the response to a change.
+ */
 export interface Program {
   id: string;
   name: string;
@@ -61,6 +79,8 @@ export interface Program {
   is_active: boolean;
   created_at: string;
   currency: string;
+  is_default: boolean;
+  warnings?: SettingWarning[];
 }
 
 export interface ProgramInput {
@@ -173,6 +193,60 @@ export interface TransactionQuery extends PageQuery {
   type?: TransactionType;
   created_after?: Moment;
   created_before?: Moment;
+  order_id?: string;
+}
+
+/**
+ * An order, and what became of it. `award` is the whole award, `clawed_back` the points that refunds and voids took,
+ * `refunded` money. If there are no points, `skip_reason` (skipped) or `zero_reason` (counted) says why. A `refused`
+ * order is known only by its dead letters.
+ */
+export interface Order {
+  order_id: string;
+  order_number?: string;
+  customer_id?: string;
+  state: OrderState;
+  skip_reason?: SkipReason;
+  zero_reason?: ZeroReason;
+  dead_letters?: { id: string; code: LetterCode; detail: string; dead_at: string }[];
+  total?: string;
+  currency?: string;
+  program_id?: string;
+  tier?: string;
+  multiplier?: number;
+  award: number;
+  clawed_back: number;
+  refunded: string;
+  transaction_id?: string;
+  completed_at?: string;
+  recorded_at: string;
+}
+
+export interface OrderQuery extends PageQuery {
+  customer_id?: string;
+  order_id?: string;
+  state?: OrderState;
+}
+
+/** A record that could not be processed. `headers` and `value` are shown to keys with the scope manage. */
+export interface DeadLetter {
+  id: string;
+  topic: LetterTopic;
+  code: LetterCode;
+  detail: string;
+  service: string;
+  customer_id?: string;
+  order_id?: string;
+  truncated: boolean;
+  dead_at: string;
+  headers?: Record<string, string>;
+  value?: string;
+  value_encoding?: Open<"text" | "base64">;
+}
+
+export interface DeadLetterQuery extends PageQuery {
+  topic?: LetterTopic;
+  code?: LetterCode;
 }
 
 /** UTC days, inclusive: `2026-03-10`. */
@@ -203,7 +277,7 @@ export interface RewardValue {
   percent?: number;
 }
 
-/** `available`, `reason` and `missing` are present in a list for a customer. */
+/** `available`, `reason` and `missing` are present in a list for a customer, `warnings` in the response to a change. */
 export interface Reward {
   id: string;
   name: string;
@@ -224,6 +298,7 @@ export interface Reward {
   available?: boolean;
   reason?: string;
   missing?: number;
+  warnings?: SettingWarning[];
 }
 
 export interface RewardInput {
@@ -269,6 +344,8 @@ export interface Redemption {
 export interface RedemptionQuery extends PageQuery {
   customer_id?: string;
   status?: RedemptionStatus;
+  /** The code that a customer shows, in any case, with or without hyphens. */
+  code?: string;
 }
 
 /** Suspicious earnings; `evidence` holds the numbers that the detector compared. */
@@ -284,7 +361,10 @@ export interface Anomaly {
   evidence: Record<string, unknown>;
   resolution?: Resolution;
   note?: string;
+  /** The name of the key of the last review. */
   reviewed_by?: string;
+  /** The person who decided, as the caller named them. */
+  reviewer?: string;
   resolved_at?: string;
 }
 
@@ -293,6 +373,8 @@ export interface AnomalyChanges {
   status: AnomalyStatus;
   resolution?: Resolution;
   note?: string;
+  /** The name of the person who decides, if many use one key. */
+  reviewer?: string;
 }
 
 export interface AnomalyQuery extends PageQuery {

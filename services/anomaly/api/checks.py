@@ -31,6 +31,8 @@ def patch(request: AnomalyPatch, faults: Faults) -> None:
         )
     if request.status == "in_review" and request.resolution is not None:
         faults.at("#/resolution", "must not be sent unless `status` is `resolved`")
+    if request.reviewer is not None:
+        shared.text(request.reviewer, faults, at="#/reviewer", longest=api.MAX_NAME)
     if request.note is not None:
         shared.text(request.note, faults, at="#/note", longest=api.MAX_REASON)
 

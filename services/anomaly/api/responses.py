@@ -29,6 +29,7 @@ def anomaly(value: Anomaly) -> anomalies.Anomaly:
         resolution=_or_unset(value.resolution),
         note=_or_unset(value.note),
         reviewed_by=_or_unset(value.reviewed_by),
+        reviewer=_or_unset(value.reviewer),
         resolved_at=UNSET if value.resolved_at is None else format_time(value.resolved_at),
     )
 

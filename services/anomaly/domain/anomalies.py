@@ -53,6 +53,7 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     note: str | None = None
     reviewed_by: str | None = None
     resolved_at: datetime | None = None
+    reviewer: str | None = None
 
     @property
     def public_id(self) -> str:
@@ -82,12 +83,14 @@ class Anomaly(Struct, frozen=True, kw_only=True):
 
 
 class Review(Struct, frozen=True, kw_only=True):
-    """A person's decision; `reviewed_by` is the name of the key that was used."""
+    """A person's decision; `reviewed_by` is the name of the key that was used, `reviewer` that of the
+    person, as the caller gave it."""
 
     status: Literal["in_review", "resolved"]
     resolution: Resolution | None
     note: str | None
     reviewed_by: str
+    reviewer: str | None = None
 
 
 class EvaluationContext(Struct, frozen=True, kw_only=True):
@@ -269,5 +272,7 @@ def apply_review(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
         resolution=review.resolution,
         note=anomaly.note if review.note is None else review.note,
         reviewed_by=review.reviewed_by,
+        # Of this review: another key's review must not keep the name of the person before.
+        reviewer=review.reviewer,
         resolved_at=now if review.status == "resolved" else None,
     )

@@ -35,6 +35,7 @@ def encode_version(anomaly: Anomaly, topic: str, now: datetime) -> EncodedEvent:
         resolution=anomaly.resolution,
         note=anomaly.note,
         reviewed_by=anomaly.reviewed_by,
+        reviewer=anomaly.reviewer,
         resolved_at=None if resolved_at is None else format_time(resolved_at),
         withdrawn=anomaly.status == "withdrawn",
         merged_into=None if merged_into is None else f"{ID_PREFIX}_{merged_into}",

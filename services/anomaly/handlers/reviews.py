@@ -28,6 +28,7 @@ async def review(
         resolution=write.body.resolution,
         note=write.body.note,
         reviewed_by=write.caller.key_name,
+        reviewer=write.body.reviewer,
     )
 
     async def carry_out(connection: Connection) -> StoredResponse:

@@ -29,27 +29,28 @@ WHERE o.status <> 'withdrawn'
 _PUT: Final = """
 INSERT INTO anomalies (id, store_id, customer_id, type, mode, revision, version, description, points,
                        transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
-                       resolution, note, reviewed_by, resolved_at)
+                       resolution, note, reviewed_by, resolved_at, reviewer)
 SELECT id, store_id, customer_id, type, mode, revision, version, description, points,
        transaction_ids::uuid[], first_at, last_at, evidence, status, flagged_at, merged_into,
-       resolution, note, reviewed_by, resolved_at
+       resolution, note, reviewed_by, resolved_at, reviewer
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
             $7::integer[], $8::text[], $9::bigint[], $10::text[], $11::timestamptz[],
             $12::timestamptz[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[],
-            $17::text[], $18::text[], $19::text[], $20::timestamptz[])
+            $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::text[])
      AS a (id, store_id, customer_id, type, mode, revision, version, description, points,
            transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
-           resolution, note, reviewed_by, resolved_at)
+           resolution, note, reviewed_by, resolved_at, reviewer)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, description = excluded.description, points = excluded.points,
     transaction_ids = excluded.transaction_ids, first_at = excluded.first_at,
     last_at = excluded.last_at, evidence = excluded.evidence, status = excluded.status,
     merged_into = excluded.merged_into, resolution = excluded.resolution, note = excluded.note,
-    reviewed_by = excluded.reviewed_by, resolved_at = excluded.resolved_at
+    reviewed_by = excluded.reviewed_by, resolved_at = excluded.resolved_at,
+    reviewer = excluded.reviewer
 """
 _ADD_REVIEW: Final = """
-INSERT INTO reviews (anomaly_id, version, status, resolution, note, reviewed_by, reviewed_at)
-VALUES ($1, $2, $3, $4, $5, $6, now())
+INSERT INTO reviews (anomaly_id, version, status, resolution, note, reviewed_by, reviewer, reviewed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, now())
 """
 _RESOLVED: Final = """
 SELECT type, resolution, transaction_ids FROM anomalies
@@ -120,6 +121,7 @@ async def add_review(connection: Connection, anomaly: Anomaly, review: Review) -
         review.resolution,
         review.note,
         review.reviewed_by,
+        review.reviewer,
     )
 
 
@@ -198,6 +200,7 @@ def _row(anomaly: Anomaly) -> tuple[object, ...]:
         anomaly.note,
         anomaly.reviewed_by,
         anomaly.resolved_at,
+        anomaly.reviewer,
     )
 
 
@@ -223,4 +226,5 @@ def _anomaly(row: Any) -> Anomaly:
         note=row["note"],
         reviewed_by=row["reviewed_by"],
         resolved_at=None if row["resolved_at"] is None else row["resolved_at"].astimezone(UTC),
+        reviewer=row["reviewer"],
     )

@@ -1,10 +1,12 @@
 """Responses in the shapes of /v1: rewards."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, rewards
+from libs.contracts.api import SettingWarning
 from libs.contracts.numbers import money, plain
 from libs.kernel.clock import format_time
 from libs.persistence.idempotency import StoredResponse
@@ -15,8 +17,8 @@ from services.catalog.domain import Reward, Value
 T = TypeVar("T")
 
 
-def reward(value: Reward) -> rewards.Reward:
-    """A reward as callers see it."""
+def reward(value: Reward, warnings: Sequence[SettingWarning] = ()) -> rewards.Reward:
+    """A reward as callers see it, with the warnings about a change that was made."""
     return rewards.Reward(
         id=value.id,
         name=value.name,
@@ -34,6 +36,7 @@ def reward(value: Reward) -> rewards.Reward:
         metadata=_or_unset(value.metadata),
         is_active=value.is_active,
         created_at=format_time(value.created_at),
+        warnings=list(warnings) or UNSET,
     )
 
 
@@ -42,15 +45,15 @@ def encode_page(page: Listed[Reward]) -> bytes:
     return api.encode(pages.page_body(page, [reward(value) for value in page.items]))
 
 
-def created(value: Reward) -> StoredResponse:
-    return StoredResponse(201, api.encode(reward(value)))
+def created(value: Reward, warnings: Sequence[SettingWarning]) -> StoredResponse:
+    return StoredResponse(201, api.encode(reward(value, warnings)))
 
 
-def updated(value: Reward) -> StoredResponse:
-    return StoredResponse(200, api.encode(reward(value)))
+def updated(value: Reward, warnings: Sequence[SettingWarning]) -> StoredResponse:
+    return StoredResponse(200, api.encode(reward(value, warnings)))
 
 
-def deleted(_value: Reward) -> StoredResponse:
+def deleted(_value: Reward, _warnings: Sequence[SettingWarning]) -> StoredResponse:
     return StoredResponse(204, b"")
 
 

@@ -1,12 +1,13 @@
 """Creates, updates and deletes rewards. Each change is a version, published from its own transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
 from msgspec import UNSET, Struct
 
+from libs.contracts.api import SettingWarning
 from libs.contracts.rewards import RewardCreate, RewardPatch, RewardValueInput
 from libs.kernel.clock import parse_time, utc_now
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
@@ -16,7 +17,7 @@ from libs.persistence.engine import Connection
 from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.writes import Write
 from services.catalog import store as rewards_db
-from services.catalog.domain import FIRST_VERSION, Reward, Value
+from services.catalog.domain import FIRST_VERSION, Reward, Value, find_warnings
 from services.catalog.handlers.resources import Resources
 from services.catalog.handlers.reward_events import encode_version
 from services.catalog.handlers.rewards import NOT_FOUND
@@ -25,7 +26,7 @@ PERIOD_RULE: Final = "must be after `starts_at`"
 
 _TIMES: Final = frozenset({"starts_at", "ends_at"})
 
-Render = Callable[[Reward], StoredResponse]
+Render = Callable[[Reward, Sequence[SettingWarning]], StoredResponse]
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -39,14 +40,19 @@ class Change(Struct, frozen=True, kw_only=True):
 
 async def carry_out(resources: Resources, change: Change, render: Render) -> StoredResponse:
     """Carry out a change once per idempotency key; returns the response, as `render` makes it."""
+    tiers = None
+    if isinstance(getattr(change.write.body, "min_tier", None), str):
+        tiers = await resources.tiers.names(change.write.store_id)
     response = await write_once(
-        resources.write_engine, change.write.claim, partial(_write, change, render)
+        resources.write_engine, change.write.claim, partial(_write, change, render, tiers)
     )
     resources.wake_relay()
     return response
 
 
-async def _write(change: Change, render: Render, connection: Connection) -> StoredResponse:
+async def _write(
+    change: Change, render: Render, tiers: Sequence[str] | None, connection: Connection
+) -> StoredResponse:
     store_id = change.write.store_id
     await rewards_db.lock(connection, store_id)
     now = utc_now()
@@ -54,7 +60,7 @@ async def _write(change: Change, render: Render, connection: Connection) -> Stor
     reward = change.apply(current, now)
     await rewards_db.put(connection, store_id, reward)
     await outbox.append(connection, [encode_version(store_id, reward, now)])
-    return render(reward)
+    return render(reward, find_warnings(change.write.body, reward, tiers))
 
 
 def creation(write: Write[RewardCreate]) -> Change:

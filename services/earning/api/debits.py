@@ -1,9 +1,10 @@
-"""Internal routes for debits of redemptions, called by the redemption service."""
+"""Internal routes: debits of redemptions, for the redemption service, and the tiers of a store, for the
+catalog."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from litestar import post
+from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
@@ -16,7 +17,7 @@ from libs.web.requests import AnyRequest, Body, json_body, stored_body
 from services.earning.api import responses
 from services.earning.api.resources import resources_of
 from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
-from services.earning.handlers import debits
+from services.earning.handlers import debits, programs
 from services.earning.handlers.posting import Result
 
 _STORE: Final = "/internal/stores/{store_id:str}"
@@ -73,6 +74,14 @@ async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
 
 
+@get(f"{_STORE}/tiers")
+async def read_tiers(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The tiers that a reward may require."""
+    default = await programs.find_default(resources_of(request).read_engine, store_id)
+    names = None if default is None else [tier.name for tier in default.tiers]
+    return json_body(internal.StoreTiers(names=names))
+
+
 async def _post(request: AnyRequest, posting: Debit | Settlement | Cancellation) -> Body:
     return stored_body(await debits.post(resources_of(request).group_commit, posting, _debited))
 
@@ -99,4 +108,10 @@ def _refusal(error: WhaleError | None) -> internal.Refusal | None:
             return internal.Refusal(code=error.code)
 
 
-ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (debit, settle, cancel, check_prices)
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    debit,
+    settle,
+    cancel,
+    check_prices,
+    read_tiers,
+)

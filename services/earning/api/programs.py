@@ -21,8 +21,8 @@ from libs.web.requests import (
 )
 from services.earning.api import checks, responses
 from services.earning.api.resources import resources_of
-from services.earning.domain.programs import Program
 from services.earning.handlers import programs
+from services.earning.handlers.programs import ProgramView
 
 _PROGRAMS: Final = "/v1/stores/{store_id:str}/loyalty-programs"
 _PROGRAM: Final = f"{_PROGRAMS}/{{program_id:str}}"
@@ -69,11 +69,11 @@ async def update_program(
     )
 
 
-def _created(program: Program) -> StoredResponse:
+def _created(program: ProgramView) -> StoredResponse:
     return StoredResponse(201, api.encode(responses.program(program)))
 
 
-def _changed(program: Program) -> StoredResponse:
+def _changed(program: ProgramView) -> StoredResponse:
     return StoredResponse(200, api.encode(responses.program(program)))
 
 

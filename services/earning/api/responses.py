@@ -18,11 +18,13 @@ from services.earning.domain.programs import Program, program_id
 from services.earning.domain.tiers import next_tier, tier_of
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.handlers.posting import Result
+from services.earning.handlers.programs import ProgramView
 from services.earning.handlers.summary import Summary
 
 
-def program(version: Program) -> api.Program:
+def program(view: ProgramView) -> api.Program:
     """A program, its tiers sorted by min_points."""
+    version = view.program
     return api.Program(
         id=program_id(version.id),
         name=version.name,
@@ -39,6 +41,8 @@ def program(version: Program) -> api.Program:
         is_active=version.is_active,
         created_at=format_time(version.created_at.astimezone(UTC)),
         currency=version.currency,
+        is_default=view.is_default,
+        warnings=list(view.warnings) or UNSET,
     )
 
 

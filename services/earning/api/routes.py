@@ -9,6 +9,7 @@ from services.earning.api import (
     awards,
     customers,
     debits,
+    orders,
     programs,
     shop_events,
     summary,
@@ -23,5 +24,6 @@ PUBLIC: Final[tuple[ControllerRouterHandler, ...]] = (
     *summary.ROUTES,
     *transactions.ROUTES,
     *shop_events.ROUTES,
+    *orders.ROUTES,
 )
 INTERNAL: Final[tuple[ControllerRouterHandler, ...]] = debits.ROUTES

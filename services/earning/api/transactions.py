@@ -18,7 +18,13 @@ from services.earning.store.transactions import TransactionFilter
 _TRANSACTIONS: Final = "/v1/stores/{store_id:str}/loyalty/transactions"
 _TRANSACTION: Final = f"{_TRANSACTIONS}/{{transaction_id:str}}"
 _TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire")
-_PARAMETERS: Final = pages.PARAMETERS | {"customer_id", "type", "created_after", "created_before"}
+_PARAMETERS: Final = pages.PARAMETERS | {
+    "customer_id",
+    "type",
+    "created_after",
+    "created_before",
+    "order_id",
+}
 
 
 @get(_TRANSACTIONS, operation_id="listTransactions")
@@ -32,6 +38,7 @@ async def list_transactions(request: AnyRequest, store_id: FromPath[str]) -> Bod
         type=query.one_of("type", _TYPES),
         created_after=query.time("created_after"),
         created_before=query.time("created_before"),
+        order_id=shared.order_parameter(query, faults),
     )
     faults.raise_if_any()
     listed = await transactions.list_transactions(

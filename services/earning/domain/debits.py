@@ -4,7 +4,6 @@ from libs.kernel.errors import (
     AccountSuspended,
     Conflict,
     InsufficientPoints,
-    NotFound,
     ProgramInactive,
     RewardUnavailable,
     WhaleError,
@@ -21,18 +20,19 @@ def find_refusal(
 ) -> WhaleError | None:
     """Why the account cannot pay `points` for a reward that requires `min_tier`; None if it can.
 
-    Previews and debits share this check, so they cannot differ. Source of the order: the API's
-    documentation, "Errors".
+    Previews and debits share this check, so they cannot differ. A customer without history is judged
+    as one without a tier and with a balance of 0. Source of the order: the API's documentation,
+    "Errors".
     """
-    if not account.exists:
-        return NotFound("There is no such customer in this store.")
     if programs.default is None:
         return ProgramInactive(
             "The store has no active loyalty program, so nothing can be redeemed."
         )
     if account.suspended:
         return AccountSuspended(f"The account of {account.customer_id} is suspended.")
-    if min_tier is not None and not holds_tier(programs.default, account.lifetime, min_tier):
+    if min_tier is not None and not (
+        account.exists and holds_tier(programs.default, account.lifetime, min_tier)
+    ):
         return RewardUnavailable(
             f"The reward requires the tier {min_tier} or a higher one.", reason="tier_required"
         )

@@ -1,12 +1,14 @@
 """Orders: counted once, held or skipped. docs/rules/award.md."""
 
-from libs.contracts.api import MAX_ORDER_POINTS
+from decimal import Decimal
+
+from libs.contracts.api import MAX_ORDER_POINTS, SkipReason, ZeroReason
 from libs.kernel.errors import Conflict, Fault, InvalidRequest
 from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.books import Books
 from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState
-from services.earning.domain.programs import Program, SkipReason
+from services.earning.domain.programs import Program
 from services.earning.domain.tiers import tier_of
 
 
@@ -92,6 +94,23 @@ def _record(
     if entry is None:
         books.mark_for_write(account, order.occurred_at)
     return record
+
+
+def zero_reason(total: Decimal) -> ZeroReason:
+    """Why an order that counts earned no points: a program earns at every rate, so only the total can
+    be the reason."""
+    return "total_is_zero" if total == 0 else "below_one_point"
+
+
+def outcome_of(record: OrderRecord) -> tuple[OrderState, str]:
+    """The state of an order that was just posted, and the reason if it earned no points."""
+    match record.state:
+        case "counted":
+            return "counted", "" if record.award else zero_reason(record.total)
+        case "held":
+            return "held", "account_suspended"
+        case "skipped":
+            return "skipped", record.skip_reason or ""
 
 
 def post_held_order(books: Books, record: OrderRecord, account: Account) -> None:

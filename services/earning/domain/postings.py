@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from libs.contracts.api import SkipReason
 from libs.contracts.events import RewardRef
 from services.earning.domain.accounts import Account, Entry
-from services.earning.domain.programs import SkipReason
 
 OrderState = Literal["counted", "held", "skipped"]
 RefundState = Literal["counted", "waiting", "conflict"]

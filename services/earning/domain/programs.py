@@ -3,17 +3,13 @@
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
+from libs.contracts.api import SkipReason
 from libs.contracts.numbers import EXACT
-
-# `not_postable`: a held order that breaks a bound when it is finally posted.
-SkipReason = Literal[
-    "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
-]
 
 _ONE: Final = Decimal(1)
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.internal import Price
-from libs.kernel.errors import NotFound, WhaleError
+from libs.kernel.errors import WhaleError
 from libs.persistence.engine import snapshot
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Account
@@ -28,14 +28,16 @@ async def post(
 async def find_refusals(
     engine: AsyncEngine, store_id: str, customer_id: str, prices: Sequence[Price]
 ) -> list[WhaleError | None]:
-    """For each price, why a debit would be refused now, or None. Raises NotFound for an unknown
-    customer."""
+    """For each price, why a debit would be refused now, or None; also for a customer without
+    history."""
     async with snapshot(engine) as connection:
         row = await customers.find(connection, store_id, customer_id)
         in_force = (await programs.read(connection, [store_id])).get(store_id, StorePrograms())
-    if row is None:
-        raise NotFound("There is no such customer in this store.")
-    account = _account(row, store_id)
+    account = (
+        Account(store_id=store_id, customer_id=customer_id)
+        if row is None
+        else _account(row, store_id)
+    )
     return [
         find_refusal(account, in_force, points=price.points, min_tier=price.min_tier)
         for price in prices

@@ -1,11 +1,11 @@
 """Programs: created, changed and read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
@@ -16,23 +16,34 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.writes import Write
+from services.earning.domain.program_warnings import find_warnings
 from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
 from services.earning.store import programs as programs_db
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
 
-Render = Callable[[Program], StoredResponse]
+
+class ProgramView(Struct, frozen=True):
+    """A program, whether it is the store's default, and the warnings about the change that was made."""
+
+    program: Program
+    is_default: bool
+    warnings: Sequence[api.SettingWarning] = ()
 
 
-async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Listed[Program]:
+Render = Callable[[ProgramView], StoredResponse]
+
+
+async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Listed[ProgramView]:
     """A page of the store's programs, oldest first.
 
     Raises InvalidRequest if `starting_after` is not a program of the store.
     """
-    programs = (await _read(engine, store_id)).all
+    store_programs = await _read(engine, store_id)
+    programs = [_view(store_programs, program) for program in store_programs.all]
     start = 0
     if page.starting_after is not None:
-        ids = [program_id(program.id) for program in programs]
+        ids = [program_id(view.program.id) for view in programs]
         if page.starting_after not in ids:
             raise unknown_cursor("a program")
         start = ids.index(page.starting_after) + 1
@@ -40,9 +51,15 @@ async def list_programs(engine: AsyncEngine, store_id: str, page: Page) -> Liste
     return Listed(programs[start:end], has_more=len(programs) > end, counted=len(programs))
 
 
-async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> Program:
+async def get_program(engine: AsyncEngine, store_id: str, program_id: str) -> ProgramView:
     """One program of the store; raises NotFound."""
-    return _find(await _read(engine, store_id), program_id)
+    programs = await _read(engine, store_id)
+    return _view(programs, _find(programs, program_id))
+
+
+async def find_default(engine: AsyncEngine, store_id: str) -> Program | None:
+    """The store's default program, if one is active."""
+    return (await _read(engine, store_id)).default
 
 
 async def create_program(
@@ -61,9 +78,9 @@ async def create_program(
     )
 
     async def insert(connection: Connection) -> StoredResponse:
-        await programs_db.lock_for_change(connection, write.store_id)
+        before = await programs_db.lock_for_change(connection, write.store_id)
         await programs_db.create(connection, write.store_id, program)
-        return render(program)
+        return render(_changed(StorePrograms((*before.all, program)), program, write.body))
 
     return await write_once(engine, write.claim, insert)
 
@@ -75,12 +92,26 @@ async def change_program(
     IdempotencyKeyReused."""
 
     async def update(connection: Connection) -> StoredResponse:
-        current = _find(await programs_db.lock_for_change(connection, write.store_id), program_id)
+        before = await programs_db.lock_for_change(connection, write.store_id)
+        current = _find(before, program_id)
         program = _patched(current, write.body)
         await programs_db.add_version(connection, program)
-        return render(program)
+        programs = tuple(program if other is current else other for other in before.all)
+        return render(_changed(StorePrograms(programs), program, write.body))
 
     return await write_once(engine, write.claim, update)
+
+
+def _view(programs: StorePrograms, program: Program) -> ProgramView:
+    return ProgramView(program, is_default=program is programs.default)
+
+
+def _changed(
+    programs: StorePrograms, program: Program, request: api.ProgramCreate | api.ProgramPatch
+) -> ProgramView:
+    """The program after a change of the store's `programs`."""
+    warnings = find_warnings(request, program, programs)
+    return ProgramView(program, is_default=program is programs.default, warnings=warnings)
 
 
 def _patched(program: Program, patch: api.ProgramPatch) -> Program:

@@ -10,7 +10,7 @@ from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection, snapshot
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
-from services.earning.store import customers, transactions
+from services.earning.store import customers, orders, transactions
 from services.earning.store.transactions import TransactionFilter
 
 _NO_TRANSACTION: Final = "There is no such transaction in this store."
@@ -32,7 +32,7 @@ async def list_transactions(
     *,
     customer_id: str | None,
 ) -> Listed[Any]:
-    """A page of the store's transactions, or of one customer's, newest first.
+    """A page of the store's transactions, or of one customer's or order's, newest first.
 
     Raises InvalidRequest if `starting_after` is not one of those transactions.
     """
@@ -47,6 +47,16 @@ async def list_transactions(
             if account is None:
                 return Listed([], has_more=False, counted=0)
             filter_ = msgspec.structs.replace(filter_, account_id=account["id"])
+        if filter_.order_id is not None:
+            # The ledger has no index by orders: an order's entries are in its account, from its own on.
+            order = await orders.find(connection, filter_.store_id, filter_.order_id)
+            if order is None or order["entry_sequence"] is None:
+                return Listed([], has_more=False, counted=0)
+            if filter_.account_id not in {None, order["account_id"]}:
+                return Listed([], has_more=False, counted=0)
+            filter_ = msgspec.structs.replace(
+                filter_, account_id=order["account_id"], from_sequence=order["entry_sequence"]
+            )
         rows, counted = await transactions.read_page(
             connection, filter_, limit=page.limit, after=after
         )

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import asyncpg
 
-from libs.kernel.clock import format_time
+from libs.kernel.clock import format_time, utc_now
 from libs.messaging import outbox
 from libs.messaging.outbox import EncodedEvent
 from libs.persistence.columns import columns, copy, numbers, texts
@@ -107,14 +107,14 @@ _NEXT_ARRIVAL: Final = "SELECT nextval('order_arrival')"
 _ORDER_COLUMNS: Final = (
     *("store_id", "order_id", "account_id", "total", "currency", "program_id", "state"),
     *("skip_reason", "reason", "occurred_at", "award", "entry_sequence", "refunded"),
-    *("refunded_points", "voided_points", "arrival"),
+    *("refunded_points", "voided_points", "arrival", "recorded_at"),
 )
 # The changes that a batch may make under the account's lock: replace a skipped order, post or skip a
 # held order, refund or void a counted one. In any other case a concurrent transaction came first.
 _CHANGE_ORDERS: Final = r"""
 INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
                          skip_reason, reason, occurred_at, award, entry_sequence, refunded,
-                         refunded_points, voided_points, arrival)
+                         refunded_points, voided_points, arrival, recorded_at)
 SELECT * FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
     string_to_array($3, E'\x1f')::bigint[], string_to_array($4, E'\x1f')::numeric[],
@@ -123,14 +123,16 @@ SELECT * FROM unnest(
     string_to_array($9, E'\x1f'), string_to_array($10, E'\x1f')::timestamptz[],
     string_to_array($11, E'\x1f')::bigint[], string_to_array($12, E'\x1f', E'\x1e')::bigint[],
     string_to_array($13, E'\x1f')::numeric[], string_to_array($14, E'\x1f')::bigint[],
-    string_to_array($15, E'\x1f')::bigint[], string_to_array($16, E'\x1f', E'\x1e')::bigint[])
+    string_to_array($15, E'\x1f')::bigint[], string_to_array($16, E'\x1f', E'\x1e')::bigint[],
+    string_to_array($17, E'\x1f', E'\x1e')::timestamptz[])
 ON CONFLICT (store_id, order_id) DO UPDATE
 SET account_id = excluded.account_id, total = excluded.total, currency = excluded.currency,
     program_id = excluded.program_id, state = excluded.state, skip_reason = excluded.skip_reason,
     reason = excluded.reason, occurred_at = excluded.occurred_at, award = excluded.award,
     entry_sequence = coalesce(excluded.entry_sequence, o.entry_sequence),
     refunded = excluded.refunded, refunded_points = excluded.refunded_points,
-    voided_points = excluded.voided_points, arrival = excluded.arrival
+    voided_points = excluded.voided_points, arrival = excluded.arrival,
+    recorded_at = CASE WHEN o.state = 'counted' THEN o.recorded_at ELSE excluded.recorded_at END
 WHERE o.state = 'skipped'
    OR o.account_id = excluded.account_id AND (o.state, excluded.state) IN
       (('held', 'counted'), ('held', 'skipped'))
@@ -369,10 +371,11 @@ async def _record_orders(connection: Connection, books: Books) -> None:
     other could wait for."""
     held = [key for key, record in books.orders.items() if record.state == "held"]
     arrivals = await _arrivals(connection, held)
+    now = format_time(utc_now())
     new: list[tuple[object, ...]] = []
     changed: list[tuple[object, ...]] = []
     for key in sorted(books.orders):
-        row = _order_row(books.orders[key], arrivals.get(key))
+        row = _order_row(books.orders[key], arrivals.get(key), now)
         (changed if key in books.existing_orders else new).append(row)
     if new:
         try:
@@ -384,7 +387,7 @@ async def _record_orders(connection: Connection, books: Books) -> None:
         _expect(status, "INSERT 0", len(changed))
 
 
-def _order_row(record: OrderRecord, arrival: int | None) -> tuple[object, ...]:
+def _order_row(record: OrderRecord, arrival: int | None, now: str) -> tuple[object, ...]:
     return (
         record.store_id,
         record.order_id,
@@ -402,6 +405,8 @@ def _order_row(record: OrderRecord, arrival: int | None) -> tuple[object, ...]:
         record.refunded_points,
         record.voided_points,
         arrival,
+        # An order that earned points was recorded when its entry was posted.
+        now if record.entry is None else None,
     )
 
 

@@ -33,10 +33,13 @@ _COLUMNS: Final = (
 
 class TransactionFilter(Struct, frozen=True, kw_only=True):
     """Which transactions of a store, or of one of its accounts; both times are inclusive and refer
-    to the posting time."""
+    to the posting time. With `order_id`, those of an order; `account_id` must be the order's account,
+    whose entries are then searched from `from_sequence` on."""
 
     store_id: str
     account_id: int | None = None
+    order_id: str | None = None
+    from_sequence: int = 0
     type: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
@@ -76,6 +79,9 @@ def _conditions(filter_: TransactionFilter) -> list[ColumnElement[bool]]:
     conditions = [entries.c.store_id == filter_.store_id]
     if filter_.account_id is not None:
         conditions.append(entries.c.account_id == filter_.account_id)
+    if filter_.order_id is not None:
+        conditions.append(entries.c.order_id == filter_.order_id)
+        conditions.append(entries.c.sequence >= filter_.from_sequence)
     if filter_.type is not None:
         conditions.append(entries.c.type == filter_.type)
     if filter_.created_after is not None:

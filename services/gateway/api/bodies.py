@@ -13,6 +13,11 @@ from libs.kernel.errors import TooLarge, Unavailable
 _BYTES_PER_KEY: Final = 8 * 1024 * 1024
 _BYTES_IN_ALL: Final = 64 * 1024 * 1024
 
+
+class Disconnected(Unavailable):
+    """The caller disconnected before the request was complete: nobody receives a response."""
+
+
 Hold = Callable[[int], None]
 
 
@@ -60,7 +65,7 @@ async def read_body(
     while True:
         message = cast("HTTPReceiveMessage", await receive())
         if message["type"] == "http.disconnect":
-            raise Unavailable("The caller disconnected before the request was complete.")
+            raise Disconnected("The caller disconnected before the request was complete.")
         part = message.get("body", b"")
         size += len(part)
         if size > limit:

@@ -1,13 +1,16 @@
-"""The edge of the gateway, before every page outside /v1: the pace of unauthenticated requests, HEAD as
-GET, and security headers."""
+"""The edge of the gateway, before every page outside /v1: the pace of unauthenticated requests, request
+ids, HEAD as GET, and security headers."""
 
+import time
 from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import Unavailable
 from libs.kernel.ids import new_id
+from libs.observability.requests import FIRST_REFUSED_STATUS, log_response
 from libs.web import health, problems
 from libs.web.app import head_as_get
 from services.gateway.handlers.pacer import Pacer
@@ -36,19 +39,35 @@ class Edge:
             await self._page(scope, receive, send)
 
     async def _page(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        async def secured(message: Message) -> None:
+        is_probe = scope["path"].startswith(health.PREFIX)
+        request_id = scope["state"]["request_id"] = new_id("req")
+        started = time.perf_counter()
+        page = head_as_get(scope)
+
+        async def send_observed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _with_security(list(message["headers"]))
+                if message["status"] >= FIRST_REFUSED_STATUS and not is_probe:
+                    message["headers"] = _with_request_id(list(message["headers"]), request_id)
+                    log_response(
+                        request_id=request_id,
+                        method=scope["method"],
+                        route=page.get("path_template") or None,
+                        status=message["status"],
+                        code=scope["state"].get(problems.CODE),
+                        seconds=time.perf_counter() - started,
+                    )
             await send(message)
 
         try:
             # A probe must not wait behind other requests; its result is cached for a second.
-            if not scope["path"].startswith(health.PREFIX):
+            if not is_probe:
                 await self._unauthenticated.wait()
         except Unavailable as refusal:
-            await problems.send_problem(secured, refusal, new_id("req"))
+            scope["state"][problems.CODE] = refusal.code
+            await problems.send_problem(send_observed, refusal, request_id)
             return
-        await self._app(head_as_get(scope), receive, secured)
+        await self._app(page, receive, send_observed)
 
 
 def _is_v1(path: str) -> bool:
@@ -58,3 +77,11 @@ def _is_v1(path: str) -> bool:
 def _with_security(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     own = any(name.lower() == _CSP for name, _ in headers)
     return [*headers, *_SECURITY, *(() if own else ((_CSP, _NOTHING),))]
+
+
+def _with_request_id(
+    headers: list[tuple[bytes, bytes]], request_id: str
+) -> list[tuple[bytes, bytes]]:
+    name = REQUEST_ID.lower().encode()
+    others = [header for header in headers if header[0].lower() != name]
+    return [*others, (name, request_id.encode())]

@@ -24,6 +24,8 @@ class Route(Struct, frozen=True):
     """The service that a method of a path is forwarded to, and what it takes."""
 
     service: Owner
+    # The path with placeholders, as the API's documentation prints it.
+    path: str
     scope: Scope
     largest_body: int
     media_types: tuple[str, ...]
@@ -65,6 +67,7 @@ Methods = dict[str, Route]
 def _route(operation: Operation) -> Route:
     return Route(
         service=operation.owner,
+        path=f"/v1/stores/{{store_id}}/{operation.path}",
         scope=operation.scope,
         largest_body=operation.largest_body,
         media_types=operation.media_types,

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import Final, cast
 from urllib.parse import quote
 
+import msgspec
 import structlog
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, REQUEST_ID
+from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, KEY_SCOPES, REQUEST_ID
 from libs.http_client.service_client import ServiceClient, ServiceResponse
 from libs.kernel.errors import (
     InsufficientScope,
@@ -29,12 +30,13 @@ from libs.kernel.errors import (
 )
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
+from libs.observability.requests import FIRST_REFUSED_STATUS, log_response
 from libs.persistence.errors import is_transient
 from libs.web import json_bounds, problems
 from libs.web.body import Faults
 from libs.web.connections import mark_authenticated
 from libs.web.problems import INTERNAL_ERROR
-from services.gateway.api.bodies import BodyMemory, read_body
+from services.gateway.api.bodies import BodyMemory, Disconnected, read_body
 from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
@@ -58,6 +60,19 @@ log = logging.get(__name__)
 Headers = dict[bytes, bytes]
 
 
+class _Seen(Struct):
+    """What is known of a request so far: its key, and its route with placeholders."""
+
+    key: ApiKey | None = None
+    route: str | None = None
+
+
+class _Coded(Struct):
+    """The part of a problem document that names its code."""
+
+    code: str | None = None
+
+
 class V1(Struct, frozen=True):
     """The app; the composition root constructs its parts."""
 
@@ -73,26 +88,30 @@ class V1(Struct, frozen=True):
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
+        seen = _Seen()
+        is_connected = True
         try:
-            response = await self._respond(scope, receive, headers, request_id)
+            response = await self._respond(scope, receive, headers, request_id, seen)
         except Exception as error:  # noqa: BLE001  every exception becomes a response
             response = _problem(error, request_id)
+            is_connected = not isinstance(error, Disconnected)
         await _send(send, response, request_id)
-        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(
-            time.perf_counter() - started
-        )
+        seconds = time.perf_counter() - started
+        metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(seconds)
+        if is_connected and response.status >= FIRST_REFUSED_STATUS:
+            _log(response, request_id, scope["method"], seen, seconds)
         structlog.contextvars.clear_contextvars()
 
     async def _respond(
-        self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str
+        self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str, seen: _Seen
     ) -> ServiceResponse:
         if _differs(scope, _AUTHORIZATION):
             # Two different keys: neither may be chosen for the caller.
             headers.pop(_AUTHORIZATION)
-        key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
+        key = seen.key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
         mark_authenticated(scope["state"])
         segments = _segments(scope)
-        route = await self._admit(key, scope["method"], segments)
+        route = await self._admit(key, scope["method"], segments, seen)
         with self.bodies.reserve(key.digest) as hold:
             body = await read_body(receive, headers, limit=route.largest_body, hold=hold)
             await self._admit_body(key, route, scope, headers, body)
@@ -120,7 +139,7 @@ class V1(Struct, frozen=True):
         if (further := route.entries(media_type, body) - 1) > 0:
             await self.limiter.take(key.digest.hex(), weight=further)
 
-    async def _admit(self, key: ApiKey, method: str, segments: list[str]) -> Route:
+    async def _admit(self, key: ApiKey, method: str, segments: list[str], seen: _Seen) -> Route:
         """The route of the request. Raises the refusal where the key may not use it now."""
         if segments[2:3] != ["stores"] or len(segments) <= _STORE_SEGMENT + 1:
             raise NotFound(no_such_path(segments[2:]))
@@ -130,6 +149,7 @@ class V1(Struct, frozen=True):
         methods = methods_of(tuple(inside))
         if methods is None:
             raise NotFound(no_such_path(inside))
+        seen.route = next(iter(methods.values())).path
         route = methods.get(method)
         if route is not None and route.scope not in key.scopes:
             raise InsufficientScope(
@@ -179,6 +199,7 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
     passed = {
         REQUEST_ID: request_id,
         KEY_ID: key.id,
+        KEY_SCOPES: ",".join(sorted(key.scopes)),
         KEY_NAME: key.name.encode("ascii", "replace").decode(),
         tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
@@ -209,6 +230,26 @@ def _as_whale_error(error: Exception) -> WhaleError:
         return Unavailable("The gateway cannot reach its database. Try again in a moment.")
     log.error("internal_error", exc_info=error)
     return InternalError(INTERNAL_ERROR)
+
+
+def _log(
+    response: ServiceResponse, request_id: str, method: str, seen: _Seen, seconds: float
+) -> None:
+    key = seen.key
+    try:
+        code = msgspec.json.decode(response.body, type=_Coded).code
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        code = None
+    log_response(
+        request_id=request_id,
+        store_id=None if key is None else key.store_id,
+        key_name=None if key is None else key.name,
+        method=method,
+        route=seen.route,
+        status=response.status,
+        code=code,
+        seconds=seconds,
+    )
 
 
 async def _send(send: Send, response: ServiceResponse, request_id: str) -> None:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import Unauthenticated
+from libs.observability import logging
 from libs.persistence.group_commit import GroupCommit
 from services.gateway import store as keys_db
 from services.gateway.domain import DEMO_KEY, KEY_RULE, ApiKey, digest_of, is_key
@@ -14,8 +16,12 @@ from services.gateway.handlers.pacer import Pacer
 
 # Every process refuses a revoked key within five seconds.
 _CACHED_SECONDS: Final = 4.0
+# The last use of a key is known to the minute.
+_RECORDED_SECONDS: Final = 60.0
 # Bounds the memory that callers who guess keys can fill.
 _MAX_UNKNOWN: Final = 20_000
+
+log = logging.get(__name__)
 
 Lookups = GroupCommit[bytes, ApiKey | None]
 
@@ -58,6 +64,8 @@ class Authenticator:
         self._unauthenticated = unauthenticated
         self._valid: dict[str, tuple[float, ApiKey]] = {}
         self._unknown: dict[str, float] = {}
+        # Until when the use of a key is recorded.
+        self._recorded: dict[bytes, float] = {}
         self._renewals = self._lookups()
         self._attempts = self._lookups()
 
@@ -102,11 +110,25 @@ class Authenticator:
             del self._unknown[next(iter(self._unknown))]
         return None
 
+    async def _record_use(self, digests: Sequence[bytes]) -> None:
+        """Record the use of keys whose use this process has not recorded for a minute. Authentication
+        does not depend on it: a database may be readable only."""
+        now = time.monotonic()
+        due = [digest for digest in digests if self._recorded.get(digest, 0.0) <= now]
+        if not due:
+            return
+        self._recorded.update(dict.fromkeys(due, now + _RECORDED_SECONDS))
+        try:
+            await keys_db.record_use(self._engine, due)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("key_use_not_recorded", error=repr(error))
+
     def _lookups(self) -> Lookups:
         """Look-ups that share queries: one query runs at a time, for all keys that wait by then."""
 
         async def find(digests: Sequence[bytes]) -> Sequence[ApiKey | None]:
             keys = await keys_db.find_keys(self._engine, digests)
+            await self._record_use(list(keys))
             return [keys.get(digest) for digest in digests]
 
         return GroupCommit(find)

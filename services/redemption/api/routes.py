@@ -7,7 +7,13 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from libs.contracts.rewards import MAX_COST, RedeemRequest, RedemptionStatus
+from libs.contracts.rewards import (
+    MAX_CODE,
+    MAX_COST,
+    RedeemRequest,
+    RedemptionStatus,
+    UseRequest,
+)
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks, pages
 from libs.web.body import Faults, decode
@@ -68,12 +74,13 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
 async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The redemptions of the store, newest first."""
     faults = Faults()
-    query = query_of(request, faults, known=pages.PARAMETERS | {"customer_id", "status"})
+    query = query_of(request, faults, known=pages.PARAMETERS | {"customer_id", "status", "code"})
     page = pages.page_of(query)
     criteria = RedemptionFilter(
         store_id=store_id,
         customer_id=checks.customer_parameter(query, faults),
         status=query.one_of("status", _STATUSES),
+        code=query.text("code"),
     )
     faults.raise_if_any()
     result = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)
@@ -113,11 +120,26 @@ async def use(request: AnyRequest, store_id: FromPath[str], redemption_id: FromP
     return stored_body(response)
 
 
+@post(f"{_STORE}/loyalty/redemptions/use", operation_id="useRedemptionByCode", status_code=200)
+async def use_code(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """The same for the redemption with a code, which is what a customer shows."""
+    write = await read_write(request, store_id, UseRequest, check_use)
+    response = await redemptions.use_code(
+        resources_of(request), write, responses.redemption_response
+    )
+    return stored_body(response)
+
+
+def check_use(request: UseRequest, faults: Faults) -> None:
+    """The bounds of a code; whether it is one shows only in the response."""
+    checks.text(request.code, faults, at="#/code", longest=MAX_CODE)
+
+
 def check_redeem(request: RedeemRequest, faults: Faults) -> None:
     """The bounds of a redemption."""
     checks.customer_id(request.customer_id, faults, at="#/customer_id")
     if not OTHER_ID.fullmatch(request.reward_id):
-        faults.at("#/reward_id", "must have 1 to 128 characters, none of them control characters")
+        faults.at("#/reward_id", checks.OTHER_ID_RULE)
     if request.points_cost is not None:
         checks.whole(request.points_cost, faults, at="#/points_cost", low=1, high=MAX_COST)
 
@@ -141,4 +163,5 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     get_redemption,
     cancel,
     use,
+    use_code,
 )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.internal import DebitState
-from libs.contracts.rewards import RedeemRequest
+from libs.contracts.rewards import RedeemRequest, UseRequest
 from libs.kernel.caller import Caller
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import NotFound, Unavailable, WhaleError
@@ -46,6 +46,11 @@ from services.redemption.store.redemptions import RedemptionFilter
 # trouble.
 _ATTEMPTS: Final = 5
 _NOT_FOUND: Final = "There is no such redemption in this store."
+_UNKNOWN_CODE: Final = "No redemption in this store has this code."
+_NOT_A_CODE: Final = (
+    "This is not a code: a character is wrong or missing. A code has 16 letters and digits, such as "
+    "7Q4M-Z0XK-B8TC-2HVR."
+)
 
 
 async def get(engine: AsyncEngine, store_id: str, redemption_id: str) -> Redemption:
@@ -60,6 +65,11 @@ async def get(engine: AsyncEngine, store_id: str, redemption_id: str) -> Redempt
 async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) -> Listed[Redemption]:
     """A page of the store's redemptions, newest first. Raises InvalidRequest where `starting_after` is
     not one of them."""
+    if criteria.code is not None:
+        code = codes.read_code(criteria.code)
+        if code is None:
+            return Listed([], has_more=False, counted=0)
+        criteria = replace(criteria, code=code)
     async with reads.snapshot(criteria.store_id) as connection:
         after = None
         if page.starting_after is not None:
@@ -188,8 +198,31 @@ async def use(
     if stored is not None:
         return stored
     redemption = await _find(resources, write.store_id, redemption_id)
+    return await _use(resources, redemption, write.claim, render)
+
+
+async def use_code(
+    resources: Resources, write: Write[UseRequest], render: Render
+) -> StoredResponse:
+    """The same for the redemption with a code. The NotFound says whether the code is mistyped."""
+    stored = await _find_response(resources, write.claim)
+    if stored is not None:
+        return stored
+    code = codes.read_code(write.body.code)
+    if code is None:
+        raise NotFound(_NOT_A_CODE)
+    async with transaction(resources.write_engine) as connection:
+        redemption = await redemptions.find_by_code(connection, write.store_id, code)
+    if redemption is None:
+        raise NotFound(_UNKNOWN_CODE)
+    return await _use(resources, redemption, write.claim, render)
+
+
+async def _use(
+    resources: Resources, redemption: Redemption, claim: Claim | None, render: Render
+) -> StoredResponse:
     step = Use(id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id)
-    result = await resources.group_commit.submit(ActionRequest(step, write.claim, render))
+    result = await resources.group_commit.submit(ActionRequest(step, claim, render))
     assert result.response is not None
     return result.response
 

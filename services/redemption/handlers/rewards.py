@@ -36,8 +36,8 @@ async def list_offers(
     caller: Caller,
 ) -> Listed[Offer]:
     """A page of the rewards, oldest first, each with whether the customer can redeem it now: by the
-    checks of redeeming itself, here and at the ledger. Raises NotFound for an unknown customer, and
-    InvalidRequest where `starting_after` is not one of the rewards."""
+    checks of redeeming itself, here and at the ledger. Raises InvalidRequest where `starting_after`
+    is not one of the rewards."""
     now = utc_now()
     async with resources.slow_reads.snapshot(store_id) as connection:
         after = None

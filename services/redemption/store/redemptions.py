@@ -15,6 +15,7 @@ from services.redemption.domain.redemptions import Debit, Redemption
 from services.redemption.tables import redemptions
 
 _FIND: Final = "SELECT * FROM redemptions WHERE store_id = $1 AND id = $2"
+_FIND_BY_CODE: Final = "SELECT * FROM redemptions WHERE store_id = $1 AND code = $2"
 _UNSETTLED: Final = """
 SELECT * FROM redemptions
 WHERE status IN ('reserved', 'cancelling') AND changed_at < now() - $1::interval
@@ -23,11 +24,13 @@ ORDER BY changed_at LIMIT $2
 
 
 class RedemptionFilter(Struct, frozen=True, kw_only=True):
-    """Which redemptions of a store. Without a status, all but released ones, which never took place."""
+    """Which redemptions of a store. Without a status, all but released ones, which never took place.
+    A `code` is in the form in which codes are made."""
 
     store_id: str
     customer_id: str | None = None
     status: str | None = None
+    code: str | None = None
 
 
 async def find(
@@ -35,6 +38,12 @@ async def find(
 ) -> Redemption | None:
     """The redemption of the store, or None."""
     row: Any = await connection.fetchrow(_FIND, store_id, redemption_id)
+    return None if row is None else from_row(row)
+
+
+async def find_by_code(connection: Connection, store_id: str, code: str) -> Redemption | None:
+    """The redemption of the store with this code, or None."""
+    row: Any = await connection.fetchrow(_FIND_BY_CODE, store_id, code)
     return None if row is None else from_row(row)
 
 
@@ -84,6 +93,8 @@ def _conditions(criteria: RedemptionFilter) -> list[ColumnElement[bool]]:
     conditions = [redemptions.c.store_id == criteria.store_id]
     if criteria.customer_id is not None:
         conditions.append(redemptions.c.customer_id == criteria.customer_id)
+    if criteria.code is not None:
+        conditions.append(redemptions.c.code == criteria.code)
     conditions.append(
         redemptions.c.status != "released"
         if criteria.status is None

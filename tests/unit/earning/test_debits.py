@@ -146,7 +146,19 @@ def test_a_redemption_without_a_debit_cannot_be_cancelled(before: str) -> None:
 
 
 REFUSALS = [
-    pytest.param({"customer_id": "unknown"}, {}, "not_found", id="an unknown customer"),
+    pytest.param({"customer_id": "unknown"}, {}, "insufficient_points", id="an unknown customer"),
+    pytest.param(
+        {"customer_id": "unknown", "min_tier": "Bronze"},
+        {},
+        "reward_unavailable",
+        id="an unknown customer holds no tier",
+    ),
+    pytest.param(
+        {"customer_id": "unknown"},
+        {"is_active": False},
+        "program_inactive",
+        id="an unknown customer without a program",
+    ),
     pytest.param({}, {"is_active": False}, "program_inactive", id="no active program"),
     pytest.param({"min_tier": "Silver"}, {}, "reward_unavailable", id="a tier not reached"),
     pytest.param({"min_tier": "Diamond"}, {}, "reward_unavailable", id="an unknown tier"),
@@ -168,6 +180,7 @@ def test_a_refusal_has_its_code_and_takes_nothing(
         ledger.post(debit(**changes))
     assert refused.value.code == code
     assert len(ledger.entries) == 1
+    assert (STORE, "unknown") not in ledger.accounts_to_write
 
 
 def test_the_last_point_can_be_spent_and_the_lowest_tier_is_enough() -> None:

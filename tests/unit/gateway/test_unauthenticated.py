@@ -45,7 +45,12 @@ async def test_a_known_key_is_renewed_while_look_ups_of_unknown_keys_hang(
             await hangs.wait()
         return {known.digest: known} if known.digest in digests else {}
 
+    async def record_use(_engine: Any, _digests: Sequence[bytes]) -> None:
+        """The database is readable only: authentication must not depend on writing."""
+        raise OSError("read-only transaction")
+
     monkeypatch.setattr("services.gateway.store.find_keys", find_keys)
+    monkeypatch.setattr("services.gateway.store.record_use", record_use)
     monkeypatch.setattr("services.gateway.handlers.authentication._CACHED_SECONDS", 0.01)
     engine: Any = None
     authenticator = Authenticator(engine, secret=SECRET, local=True, unauthenticated=Pacer())

@@ -7,8 +7,8 @@ from typing import Any, get_origin
 
 import pytest
 
-from libs.contracts.groups import GROUPS, Group
-from libs.contracts.topics import CONSUMED
+from libs.contracts.groups import EARNING_DEAD_LETTERS, GROUPS, Group
+from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.messaging.consumer import BatchConsumer
 
 SERVICES_THAT_CONSUME = sorted(
@@ -44,7 +44,11 @@ def test_each_consumer_of_a_service_is_in_the_table_with_its_topics(
     )
 
 
-def test_the_groups_consume_exactly_the_topics_with_dead_letters() -> None:
+def test_the_groups_consume_exactly_the_topics_with_dead_letters_and_letters_of_shop_events() -> (
+    None
+):
     consumed = {topic for group in GROUPS for topic in group.topics}
-    assert consumed == {topic.name for topic in CONSUMED}
+    letters = set(EARNING_DEAD_LETTERS.topics)
+    assert consumed - letters == {topic.name for topic in CONSUMED}
+    assert letters == {"order.completed.dlq", "order.refunded.dlq", DEAD_LETTERS_HANDLED}
     assert {group.service for group in GROUPS} == set(SERVICES_THAT_CONSUME)

@@ -2,7 +2,9 @@
 
 import secrets
 
-from services.redemption.domain.codes import RANDOM_BITS, is_code, make_code
+import pytest
+
+from services.redemption.domain.codes import RANDOM_BITS, make_code, read_code
 
 
 def random_code() -> str:
@@ -12,7 +14,7 @@ def random_code() -> str:
 def test_every_code_is_valid_and_no_two_are_the_same() -> None:
     codes = {random_code() for _ in range(1_000)}
     assert len(codes) == 1_000
-    assert all(is_code(code) for code in codes)
+    assert all(read_code(code) == code for code in codes)
 
 
 def test_every_random_bit_changes_the_code() -> None:
@@ -31,12 +33,26 @@ def test_any_wrong_symbol_is_found() -> None:
     for place, symbol in enumerate(code):
         if symbol != "-":
             wrong = "0" if symbol != "0" else "1"
-            assert not is_code(code[:place] + wrong + code[place + 1 :])
+            assert read_code(code[:place] + wrong + code[place + 1 :]) is None
 
 
-def test_text_of_another_form_is_not_a_code() -> None:
-    code = random_code()
-    assert is_code(code.lower().replace("-", ""))
-    assert not is_code(code[:-1])
-    assert not is_code(code + "0")
-    assert not is_code("I" * 16)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("01AB-CDEF-GHJK-MNPV", id="as it was made"),
+        pytest.param("01ab-cdef-ghjk-mnpv", id="in small letters"),
+        pytest.param("01ABCDEFGHJKMNPV", id="without hyphens"),
+        pytest.param(" 01AB CDEF GHJK MNPV\n", id="with blanks"),
+        pytest.param("OLab-cdef-ghjk-mnpv", id="with letters for digits"),
+        pytest.param("oiab-cdef-ghjk-mnpv", id="with small letters for digits"),
+    ],
+)
+def test_a_code_is_read_as_people_write_it(text: str) -> None:
+    assert read_code(text) == "01AB-CDEF-GHJK-MNPV"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "01AB", "01AB-CDEF-GHJK-MNPV0", "U" * 16, "01AB-CDEF-GHJK-MN\x00V"]
+)
+def test_text_of_another_form_is_not_a_code(text: str) -> None:
+    assert read_code(text) is None

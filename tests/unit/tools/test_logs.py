@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.stack.logs import lines_of_request
 from tools.stack.maintenance import truncate_logs
 
 BOUND = 10_000
@@ -45,3 +46,13 @@ def test_a_log_within_its_bound_stays_unchanged(tmp_path: Path) -> None:
     log.write_bytes(b"x" * BOUND)
     truncate_logs(tmp_path, max_bytes=BOUND)
     assert log.stat().st_size == BOUND
+
+
+def test_the_lines_of_a_request_are_found_in_all_logs_in_the_order_of_time(tmp_path: Path) -> None:
+    def line(time: int, request_id: str) -> str:
+        return f'{{"timestamp": "2026-03-10T12:00:0{time}Z", "request_id": "{request_id}"}}'
+
+    (tmp_path / "gateway.log").write_text(f"{line(2, 'req_1')}\nno JSON req_1\n")
+    (tmp_path / "gateway.log.1").write_text(f"{line(0, 'req_1')}\n{line(1, 'req_12')}\n")
+    (tmp_path / "earning.log").write_text(f'{line(1, "req_1")}\n{{"about": "req_1"}}\n')
+    assert lines_of_request(tmp_path, "req_1") == [line(n, "req_1") for n in (0, 1, 2)]

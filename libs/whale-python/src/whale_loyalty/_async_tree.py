@@ -1,7 +1,7 @@
 """The async client's tree: which method sends which operation."""
 
 from whale_loyalty._method import AsyncResource, async_call, async_paged
-from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
 from whale_loyalty._transport import AsyncTransport
 
 
@@ -30,6 +30,19 @@ class AsyncTransactions(AsyncResource):
     retrieve = async_call(accounts.retrieve_transaction)
 
 
+class AsyncOrders(AsyncResource):
+    """What became of the shop's orders."""
+
+    list = async_paged(orders.list_orders)
+
+
+class AsyncDeadLetters(AsyncResource):
+    """Orders and refunds that could not be processed."""
+
+    list = async_paged(orders.list_dead_letters)
+    retrieve = async_call(orders.retrieve_dead_letter)
+
+
 class AsyncAnomalies(AsyncResource):
     """Suspicious earnings and their review."""
 
@@ -53,6 +66,7 @@ class AsyncRedemptions(AsyncResource):
     retrieve = async_call(rewards.retrieve_redemption)
     cancel = async_call(rewards.cancel)
     use = async_call(rewards.use)
+    use_code = async_call(rewards.use_code)
 
 
 class AsyncLoyalty(AsyncResource):
@@ -74,6 +88,8 @@ class AsyncLoyalty(AsyncResource):
         self.customers = AsyncCustomers(transport)
         self.rewards = AsyncRewards(transport)
         self.transactions = AsyncTransactions(transport)
+        self.orders = AsyncOrders(transport)
+        self.dead_letters = AsyncDeadLetters(transport)
         self.anomalies = AsyncAnomalies(transport)
         self.anomaly_settings = AsyncAnomalyDetection(transport)
         self.redemptions = AsyncRedemptions(transport)

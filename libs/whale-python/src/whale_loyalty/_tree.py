@@ -1,7 +1,7 @@
 """The blocking client's tree: which method sends which operation."""
 
 from whale_loyalty._method import Resource, call, paged
-from whale_loyalty._operations import accounts, anomalies, events, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
 from whale_loyalty._transport import Transport
 
 
@@ -30,6 +30,19 @@ class Transactions(Resource):
     retrieve = call(accounts.retrieve_transaction)
 
 
+class Orders(Resource):
+    """What became of the shop's orders."""
+
+    list = paged(orders.list_orders)
+
+
+class DeadLetters(Resource):
+    """Orders and refunds that could not be processed."""
+
+    list = paged(orders.list_dead_letters)
+    retrieve = call(orders.retrieve_dead_letter)
+
+
 class Anomalies(Resource):
     """Suspicious earnings and their review."""
 
@@ -53,6 +66,7 @@ class Redemptions(Resource):
     retrieve = call(rewards.retrieve_redemption)
     cancel = call(rewards.cancel)
     use = call(rewards.use)
+    use_code = call(rewards.use_code)
 
 
 class Loyalty(Resource):
@@ -74,6 +88,8 @@ class Loyalty(Resource):
         self.customers = Customers(transport)
         self.rewards = Rewards(transport)
         self.transactions = Transactions(transport)
+        self.orders = Orders(transport)
+        self.dead_letters = DeadLetters(transport)
         self.anomalies = Anomalies(transport)
         self.anomaly_settings = AnomalyDetection(transport)
         self.redemptions = Redemptions(transport)

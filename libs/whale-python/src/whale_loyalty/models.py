@@ -35,8 +35,19 @@ class Tier(Model, frozen=True, kw_only=True):
     perks: list[str] | None = None
 
 
+class SettingWarning(Model, frozen=True, kw_only=True):
+    """What was probably not meant, at a place in the body of the request; it was carried out."""
+
+    pointer: str
+    detail: str
+
+
 class Program(Model, frozen=True, kw_only=True):
-    """A loyalty program; `points_per_dollar` is points per unit of `currency`."""
+    """A loyalty program; `points_per_dollar` is points per unit of `currency`.
+
+    The default program prices orders that name no program, and gives the tiers. `warnings` come with the
+    response to a change.
+    """
 
     id: str
     name: str
@@ -45,6 +56,8 @@ class Program(Model, frozen=True, kw_only=True):
     is_active: bool
     created_at: datetime
     currency: str = "USD"
+    is_default: bool | None = None
+    warnings: list[SettingWarning] = []
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
@@ -99,6 +112,65 @@ class BatchAnswer(Model, frozen=True, kw_only=True):
     """The result of each award of a batch, in the order of the request."""
 
     data: list[Verdict]
+
+
+class OrderLetter(Model, frozen=True, kw_only=True):
+    """A dead letter of an order: `code` and `detail` say why a record could not be processed."""
+
+    id: str
+    code: str
+    detail: str
+    dead_at: datetime
+
+
+class Order(Model, frozen=True, kw_only=True):
+    """An order, and what became of it.
+
+    `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
+    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
+    account.
+    """
+
+    order_id: str
+    state: str
+    award: int
+    clawed_back: int
+    refunded: Decimal
+    recorded_at: datetime
+    order_number: str | None = None
+    customer_id: str | None = None
+    skip_reason: str | None = None
+    zero_reason: str | None = None
+    dead_letters: list[OrderLetter] = []
+    total: Decimal | None = None
+    currency: str | None = None
+    program_id: str | None = None
+    tier: str | None = None
+    multiplier: Decimal | None = None
+    transaction_id: str | None = None
+    completed_at: datetime | None = None
+
+
+class DeadLetter(Model, frozen=True, kw_only=True):
+    """A record of `topic` that could not be processed; `code` and `detail` say why.
+
+    `headers` and `value` are those of the record, for keys with the scope manage; a value whose
+    `value_encoding` is base64 is not text.
+    """
+
+    id: str
+    topic: str
+    code: str
+    detail: str
+    service: str
+    truncated: bool
+    dead_at: datetime
+    customer_id: str | None = None
+    order_id: str | None = None
+    headers: dict[str, str] | None = None
+    value: str | None = None
+    value_encoding: str | None = None
 
 
 class NextTier(Model, frozen=True, kw_only=True):
@@ -203,6 +275,7 @@ class Reward(Model, frozen=True, kw_only=True):
     available: bool | None = None
     reason: str | None = None
     missing: int | None = None
+    warnings: list[SettingWarning] = []
 
 
 class Redemption(Model, frozen=True, kw_only=True):
@@ -225,6 +298,7 @@ class Anomaly(Model, frozen=True, kw_only=True):
     """Suspicious earnings; `evidence` holds the numbers that the detector compared.
 
     `status` is pending_review, in_review or resolved; `resolution` approved, voided or suspended.
+    `reviewed_by` is the name of the key of the last review, `reviewer` that of the person.
     """
 
     id: str
@@ -239,6 +313,7 @@ class Anomaly(Model, frozen=True, kw_only=True):
     resolution: str | None = None
     note: str | None = None
     reviewed_by: str | None = None
+    reviewer: str | None = None
     resolved_at: datetime | None = None
 
 

@@ -111,6 +111,7 @@ def list_transactions(
     type: str | None = None,
     created_after: datetime | str | None = None,
     created_before: datetime | str | None = None,
+    order_id: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Transaction]:
@@ -123,6 +124,7 @@ def list_transactions(
         type=type,
         created_after=created_after,
         created_before=created_before,
+        order_id=order_id,
         limit=limit,
         starting_after=starting_after,
     )

@@ -63,16 +63,18 @@ def update(
     status: str,
     resolution: str | None = None,
     note: str | None = None,
+    reviewer: str | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Anomaly]:
     """Claim an anomaly for review (`in_review`), or resolve it (`resolved`), which is final.
 
-    `resolution` is approved, voided or suspended.
+    `resolution` is approved, voided or suspended. `reviewer` is the name of the person who decides.
     """
     body = without_unset(
         status=status,
         resolution=UNSET if resolution is None else resolution,
         note=UNSET if note is None else note,
+        reviewer=UNSET if reviewer is None else reviewer,
     )
     path = f"{_ANOMALIES}/{segment(anomaly_id)}"
     return write("PATCH", path, Anomaly, body=body, idempotency_key=idempotency_key)

@@ -143,16 +143,18 @@ def list_redemptions(
     *,
     customer_id: str | None = None,
     status: str | None = None,
+    code: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Redemption]:
-    """Redemptions, newest first."""
+    """Redemptions, newest first; with `code`, the redemption with the code that a customer shows."""
     return listing(
         _REDEMPTIONS,
         Redemption,
         get_id=lambda item: item.id,
         customer_id=customer_id,
         status=status,
+        code=code,
         limit=limit,
         starting_after=starting_after,
     )
@@ -173,3 +175,11 @@ def use(redemption_id: str, *, idempotency_key: str | None = None) -> Operation[
     """Mark a redemption as used. Repeated, it returns the same redemption."""
     path = f"{_REDEMPTIONS}/{segment(redemption_id)}/use"
     return write("POST", path, Redemption, idempotency_key=idempotency_key)
+
+
+def use_code(code: str, *, idempotency_key: str | None = None) -> Operation[Redemption]:
+    """Mark the redemption with this code as used. Raises NotFound for a code of no redemption; its
+    message says whether the code is mistyped."""
+    path = f"{_REDEMPTIONS}/use"
+    body = {"code": code}
+    return write("POST", path, Redemption, body=body, idempotency_key=idempotency_key)

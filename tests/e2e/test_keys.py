@@ -1,0 +1,39 @@
+"""The keys of a store are listed with their names and their last use, never with the keys."""
+
+import asyncio
+
+from libs.testing.eventually import eventually
+from tests.support import Shop
+
+
+async def test_keys_are_listed_with_name_scopes_last_use_and_state(shop: Shop) -> None:
+    unused = await shop.stack.key(shop.store_id, scopes="read,earn", name="reporting")
+    revoked = await shop.stack.key(shop.store_id, name="old till")
+    await asyncio.to_thread(shop.stack.run, "key-revoke", "--key", revoked)
+    await shop.call("GET", "loyalty-programs")
+
+    async def lines() -> list[str]:
+        listed = await asyncio.to_thread(shop.stack.run, "keys", "--store", shop.store_id)
+        assert not any(key in listed.stdout for key in (shop.key, unused, revoked))
+        return listed.stdout.splitlines()
+
+    async def is_used() -> list[str]:
+        listed = await lines()
+        assert "never" not in listed[1]
+        return listed
+
+    heading, own, second, third = await eventually(is_used)
+    assert heading.split()[:3] == ["key", "name", "scopes"]
+    assert own.startswith(shop.key[:16])
+    assert "in use" in own
+    assert second.startswith(unused[:16])
+    for text in ("reporting", "earn,read", "never", "in use"):
+        assert text in second
+    assert "old till" in third
+    assert "revoked 20" in third
+
+
+async def test_a_store_without_keys_is_an_error_that_says_how_to_make_one(shop: Shop) -> None:
+    listed = await asyncio.to_thread(shop.stack.run, "keys", "--store", "store_none", check=False)
+    assert listed.returncode == 1
+    assert "make key STORE=store_none" in listed.stderr

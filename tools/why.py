@@ -1,0 +1,88 @@
+"""The command `why`: what became of an order, in words, with what to do next."""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from libs.contracts import api
+from services.earning.api import order_responses
+from services.earning.handlers.orders import Order, find_order
+from tools.stack.databases import connect
+
+_UNKNOWN: Final = """\
+No record of the order {order} is in the store {store}. Either it never arrived, or it is a guest's, which
+is not recorded, or its record names no readable store or order: `python -m tools dead-letters list` shows
+all records that could not be processed."""
+_SKIPPED: Final[dict[str, str]] = {
+    "no_program": "the store had no program. Create one, and send the order again",
+    "program_inactive": "the program was not active. Activate it, and send the order again",
+    "unknown_program": "the store has no program with its program_id. Send the order again without it, or "
+    "with another",
+    "other_currency": "its currency is not that of the program. Name a program with the currency as its "
+    "program_id, and send it again",
+    "not_postable": "it was held, and broke a bound when the account was active again. Send it again",
+}
+_ZERO: Final[dict[str, str]] = {
+    "total_is_zero": "its total is 0",
+    "below_one_point": "total x rate x multiplier is less than one point, and points are rounded down",
+}
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    command = commands.add_parser("why", help="what became of an order, and why")
+    command.add_argument("--store", required=True)
+    command.add_argument("--order", required=True, help="the order's id in the shop")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what became of the order; exit code 1 if nothing is known of it."""
+    order = asyncio.run(_find(arguments.store, arguments.order))
+    if order is None:
+        print(_UNKNOWN.format(store=arguments.store, order=arguments.order))
+        return 1
+    print("\n".join(explain(order)))
+    return 0
+
+
+async def _find(store_id: str, order_id: str) -> Order | None:
+    async with (
+        connect("earning") as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        return await find_order(connection, store_id, order_id)
+
+
+def explain(order: Order) -> Iterator[str]:
+    """The lines that say what became of the order."""
+    response = order_responses.order(order)
+    yield f"{response.order_id} is {response.state}: {_reason(response)}."
+    for field, value in msgspec.to_builtins(response).items():
+        if field not in {"order_id", "state", "dead_letters"}:
+            yield f"  {field}: {value}"
+    for row in order.letters:
+        yield f"Dead letter {row['place']} ({row['code']}): {row['detail']}"
+        yield f"  python -m tools dead-letters show {row['place']}"
+
+
+def _reason(order: api.Order) -> str:
+    match order.state:
+        case "counted" if order.award:
+            return f"it earned {order.award:,} points"
+        case "counted":
+            return f"it earned nothing, because {_ZERO[str(order.zero_reason)]}"
+        case "held":
+            return (
+                "the customer's account is suspended. It is posted once the account is active again"
+            )
+        case "skipped":
+            return _SKIPPED[str(order.skip_reason)]
+        case _:
+            return (
+                "no record of it could be processed. The dead letters say why; correct it in the shop, "
+                "and send it again"
+            )
