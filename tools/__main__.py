@@ -23,6 +23,7 @@ _OTHER_MODULES: Final = (
     "tools.ledger.cli",
     "tools.why",
     "tools.rebuild",
+    "tools.restore.cli",
     "tools.docs.cli",
     "tools.quality.cli",
 )

@@ -1,7 +1,7 @@
 """The command `rebuild`: rebuilds a projection from the ledger, or from the topic that it follows."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -15,7 +15,7 @@ from services.redemption.store import rewards
 from tools.ledger.cli import rebuild_days
 from tools.progress import progress_bars
 from tools.stack import kafka
-from tools.stack.databases import database_url, reporting_unavailable
+from tools.stack.databases import connect, database_url, reporting_unavailable
 from tools.stack.record import find_servers
 
 
@@ -58,7 +58,8 @@ async def _rebuild_rewards() -> int:
 
 
 async def _read_newest_versions() -> list[RewardChanged]:
-    """The last version of every reward in the topic, up to its present end."""
+    """The last version of every reward in the topic, up to its present end. After a restore of the
+    databases, the topic may have versions that the catalog lost: they are skipped."""
     addresses = find_servers().addresses
     read = EventReader(CATALOG_REWARD, kind=RewardChanged).read
     newest: dict[tuple[str, str], RewardChanged] = {}
@@ -66,14 +67,22 @@ async def _read_newest_versions() -> list[RewardChanged]:
         addresses.kafka, CATALOG_REWARD, security=addresses.kafka_security
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
+        # Read after the ends: every version up to there that still exists is in the catalog.
+        current = await _read_current_versions()
         with progress_bars(Console(highlight=False)) as progress:
             bar = progress.add_task("versions", total=sum(ends.values()))
             while await _has_unread(consumer, ends):
                 for records in (await consumer.getmany(timeout_ms=500)).values():
                     for record in records:
-                        _apply(newest, record, read)
+                        _apply(newest, record, read, current)
                     progress.update(bar, advance=len(records))
     return list(newest.values())
+
+
+async def _read_current_versions() -> dict[tuple[str, str], int]:
+    async with connect("catalog") as connection:
+        rows = await connection.fetch("SELECT store_id, id, version FROM rewards")
+    return {(row["store_id"], row["id"]): row["version"] for row in rows}
 
 
 async def _has_unread(consumer: AIOKafkaConsumer, ends: dict[Any, int]) -> bool:
@@ -84,6 +93,7 @@ def _apply(
     newest: dict[tuple[str, str], RewardChanged],
     record: Any,
     read: Callable[[Any], RewardChanged],
+    current: Mapping[tuple[str, str], int],
 ) -> None:
     try:
         event = read(record)
@@ -91,7 +101,9 @@ def _apply(
         print(f"skipped {record.topic}:{record.partition}:{record.offset}: {poison.detail}")
         return
     key = event.store_id, event.id
-    if key not in newest or newest[key].version < event.version:
+    previous = newest[key].version if key in newest else 0
+    # Of two events of one version, the later one is valid: the earlier one may have been lost.
+    if previous <= event.version <= current.get(key, 0):
         newest[key] = event
 
 

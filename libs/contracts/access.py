@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from libs.contracts import topics
+from libs.contracts.groups import GROUPS
 
 _POINTS: Final = (topics.POINTS_EARNED, topics.POINTS_REDEEMED, topics.POINTS_ADJUSTED)
 _CONSUMED: Final = tuple(topic.name for topic in topics.CONSUMED)
@@ -90,11 +91,12 @@ ACCESS: Final = (
         ),
         groups=("reader",),
     ),
-    # Runs `python -m tools dead-letters` and `rebuild`: a replay reads the complete record from its
-    # topic, and writes it there again.
+    # Runs `python -m tools dead-letters`, `rebuild` and `rewind`: a replay reads the complete record
+    # from its topic, and writes it there again; `rewind` commits the offsets of every group.
     Access(
         principal="operator",
         reads=(*_CONSUMED, *_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED),
         writes=(*_CONSUMED, topics.DEAD_LETTERS_HANDLED),
+        groups=tuple(dict.fromkeys(group.service for group in GROUPS)),
     ),
 )

@@ -22,7 +22,9 @@ MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 65_536
 
 
 def _up_to(largest: int) -> dict[str, str]:
-    return {"max.message.bytes": str(largest)}
+    """The broker sets the time of each record, since a shop's clock may be wrong: after a restore,
+    consumers are set back by time."""
+    return {"max.message.bytes": str(largest), "message.timestamp.type": "LogAppendTime"}
 
 
 class Topic(Struct, frozen=True):

@@ -1,7 +1,7 @@
-"""The tables that several services have, as their first migrations create them.
+"""What migrations share: the tables that several services have, and how statements are run.
 
-A released migration never changes, so neither may these: a later change of such a table is a new
-constant, and a new migration in each service that has the table.
+A released migration never changes, so neither may the tables here: a later change of such a table is
+a new constant, and a new migration in each service that has the table.
 """
 
 from typing import Final
@@ -54,3 +54,20 @@ def execute(*scripts: str) -> None:
         for statement in script.split(";\n"):
             if statement.strip():
                 op.execute(statement)
+
+
+def create_index(name: str, definition: str) -> None:
+    """Create the index `name` while the table is written; `definition` begins with `ON`.
+
+    It runs outside of a transaction, so a migration with it contains only indexes. An index that an
+    earlier attempt left behind, incomplete, is replaced.
+    """
+    drop_index(name)
+    with op.get_context().autocommit_block():
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} {definition}")
+
+
+def drop_index(name: str) -> None:
+    """Drop the index `name` while the table is written, if it exists; like `create_index`."""
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -8,24 +8,47 @@ can read a process's arguments.
 import importlib
 import os
 import sys
+import time
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
 
+from libs.background.backoff import delays
 from libs.kernel.settings import SettingsError, load
+from libs.observability import logging
 
 _ENVIRONMENT = Path(__file__).parent / "alembic"
+# How often a migration is tried whose tables other transactions have locked: for about a minute.
+_MAX_ATTEMPTS: Final = 12
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
+log: Final = logging.get(__name__)
 
 
 def upgrade(service: str, owner_url: str, *, revision: str = "head") -> None:
     """Migrate the database at `owner_url` to `revision`; `service` is the service's package.
 
-    Concurrent callers wait for each other. Raises what the database raises; a failed upgrade is
-    rolled back.
+    Concurrent callers wait for each other. A migration that cannot lock its tables in time is rolled
+    back and repeated, so that writers do not wait behind it. Raises what the database raises; the
+    failed migration is rolled back, and earlier ones stay.
     """
-    command.upgrade(configuration(service, owner_url), revision)
+    config = configuration(service, owner_url)
+    for delay in islice(delays(first=1.0), _MAX_ATTEMPTS - 1):
+        try:
+            command.upgrade(config, revision)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("migration_retry", service=service, reason="tables are locked")
+            time.sleep(delay)
+        else:
+            return
+    command.upgrade(config, revision)
 
 
 def configuration(service: str, owner_url: str) -> Config:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 
@@ -46,16 +47,18 @@ async def start(
     service: str = "earning",
     *,
     dying: tuple[str, str, str] | None = None,
+    root: Path = ROOT,
     **settings: str,
 ) -> asyncio.subprocess.Process:
-    """A process of a service; or one that kills itself: in a group, at a point, the nth time."""
+    """A process of a service; or one that kills itself: in a group, at a point, the nth time. `root`
+    is the code that it runs."""
     environment = services.environment(service, stack.addresses, config.stack_secrets(stack.home))
     environment |= {"WHALE_HTTP_PORT": str(free_port()), "WHALE_METRICS_PORT": "0"} | settings
     module = (f"services.{service}",) if dying is None else ("tests.chaos.killable", *dying)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *module),
-        cwd=ROOT,
-        env=stack.environment | environment,
+        cwd=root,
+        env=stack.environment | environment | {"PYTHONPATH": str(root)},
         stdout=asyncio.subprocess.DEVNULL,
     )
 

@@ -17,14 +17,14 @@ from tools.stack import config, postgres
 
 
 class Database(Struct, frozen=True):
-    """A migrated database of the test's own: for the service, and for its owner."""
+    """A database of the test's own: its URL for the service, and for its owner."""
 
     url: str
     owner_url: str
 
 
-async def empty_database(stack: Stack, service: str, unique: str) -> Database:
-    """The tables of `service`, empty."""
+async def create_empty_database(stack: Stack, service: str, unique: str) -> Database:
+    """A database without tables, for the roles of `service`."""
     admin = stack.addresses.postgres_admin
     password_of = config.stack_secrets(stack.home).password_of
     name = f"{service}_{unique}"
@@ -33,8 +33,14 @@ async def empty_database(stack: Stack, service: str, unique: str) -> Database:
         postgres.role_url(admin, role, password_of(role), name=name)
         for role in (f"{service}_owner", service)
     )
-    await asyncio.to_thread(upgrade, f"services.{service}", as_owner)
     return Database(as_service, as_owner)
+
+
+async def empty_database(stack: Stack, service: str, unique: str) -> Database:
+    """The tables of `service`, empty."""
+    database = await create_empty_database(stack, service, unique)
+    await asyncio.to_thread(upgrade, f"services.{service}", database.owner_url)
+    return database
 
 
 @pytest.fixture

@@ -9,16 +9,18 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 from redis.asyncio import Redis
 
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
-from libs.contracts.groups import EARNING_DEAD_LETTERS
+from libs.contracts.groups import EARNING_DEAD_LETTERS, GROUPS
 from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import load
@@ -34,7 +36,9 @@ from tests.integration.conftest import empty_database
 from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
 from tests.support import ROOT, Stack
 from tools.dead_letters.dlq import open_dead_letter_queue
+from tools.restore.rewind import Rewind
 from tools.stack import config, kafka
+from tools.stack.lag import read_committed
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates"),
@@ -135,6 +139,23 @@ async def test_each_service_does_its_work_as_its_own_principal(
             await eventually(letter_came, within_seconds=60)
             await queue.replay(await queue.read())
             await queue.drop(await queue.read())
+
+
+async def test_the_operator_sets_the_consumers_back(secured: Stack, broker: Broker) -> None:
+    """As after a restore; the services are stopped."""
+    security = broker.security("operator")
+    rewind = Rewind(broker.address, security, datetime(2026, 1, 1, tzinfo=UTC))
+    async with asyncio.timeout(60):
+        await rewind.check_stopped()
+        (group,) = [group for group in GROUPS if group.topics == (topics.ORDER_COMPLETED,)]
+        places = [
+            TopicPartition(topics.ORDER_COMPLETED, number)
+            for number in range(topics.CONSUMED[0].partitions)
+        ]
+        await rewind._commit(topics.ORDER_COMPLETED, dict.fromkeys(places, 0))
+        async with rewind._admin() as admin:
+            committed = await read_committed(admin, group.name)
+    assert {place: one.offset for place, one in committed.items()} == dict.fromkeys(places, 0)
 
 
 @pytest.mark.parametrize("access", ACCESS, ids=lambda one: one.principal)

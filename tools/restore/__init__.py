@@ -1,0 +1,1 @@
+"""What operators need after they restored the databases from a backup."""
