@@ -21,7 +21,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from msgspec import Struct
 
 from libs.contracts.groups import GROUPS
-from libs.contracts.topics import CONSUMED
+from libs.contracts.topics import CONSUMED, TOPICS
 from libs.kernel.kafka import KafkaSecurity
 from libs.messaging.producer import producing
 from libs.messaging.security import client_options
@@ -33,6 +33,13 @@ from tools.stack.lag import OffsetRange, read_committed
 
 _POLL_MS: Final = 500
 _LOG_APPEND_TIME: Final = 1
+
+# What the groups read: dead letters of orders too, which are shown to their stores.
+_READ: Final = tuple(
+    topic
+    for topic in (*TOPICS, *(consumed.dead_letter_topic for consumed in CONSUMED))
+    if any(topic.name in group.topics for group in GROUPS)
+)
 
 Offsets = dict[TopicPartition, int]
 Ranges = dict[TopicPartition, OffsetRange]
@@ -71,7 +78,7 @@ class Rewind:
         """Rewind one topic after the other; `on_read` gets the number of records read."""
         committed = await self._read_committed()
         async with producing(self._bootstrap, security=self._security) as producer:
-            for topic in CONSUMED:
+            for topic in _READ:
                 is_compacted = "cleanup.policy" in topic.config
                 async with kafka.open_consumer(
                     self._bootstrap, topic.name, security=self._security
@@ -91,7 +98,7 @@ class Rewind:
 
     async def _read_committed(self) -> dict[str, list[Offsets]]:
         """The offsets that each group of a topic has committed."""
-        committed: dict[str, list[Offsets]] = {topic.name: [] for topic in CONSUMED}
+        committed: dict[str, list[Offsets]] = {topic.name: [] for topic in _READ}
         async with self._admin() as admin:
             for group in GROUPS:
                 offsets = await read_committed(admin, group.name)
