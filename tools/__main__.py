@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
 
 from libs.kernel.settings import SettingsError
 from tools import provision
@@ -45,6 +45,9 @@ def main(command_line: list[str] | None = None) -> int:
         return 1
     except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError):
         print(unavailable("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        print(f"Kafka refuses this command: {error}. See docs/security.md#kafka.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

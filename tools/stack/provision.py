@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from libs.contracts.access import ACCESS
@@ -91,10 +92,17 @@ async def prepare_kafka(
     addresses: Addresses, secrets: Secrets, *, replication: int, users: bool
 ) -> Sequence[str]:
     """Create the missing topics, and return their names. Where Kafka authenticates its clients, allow
-    each principal its topics, and with `users` create the principals. Raises StackError, KafkaError."""
+    each principal its topics, and with `users` create the principals. Raises StackError."""
     bootstrap, security = addresses.kafka, addresses.kafka_security
     await kafka.wait_until_available(bootstrap, security=security)
-    created = await topics.create(bootstrap, replication=replication, security=security)
+    try:
+        created = await topics.create(bootstrap, replication=replication, security=security)
+    except KafkaError as error:
+        raise StackError(
+            f"Kafka does not create the topics: {error}. {security.kafka_sasl_username or 'The client'} needs "
+            "the operations Create, Describe and Alter on the cluster, and Kafka at least "
+            f"{replication} brokers (WHALE_KAFKA_REPLICATION)."
+        ) from error
     if security.uses_sasl:
         if users:
             passwords = {

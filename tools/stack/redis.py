@@ -102,6 +102,13 @@ async def create_users(admin_url: str, passwords: Mapping[str, str]) -> bool:
     return True
 
 
+async def check(url: str) -> None:
+    """Raise StackError unless Redis lets the user of the address in; the error says whether the
+    address or the credentials are wrong."""
+    async with _connect(url):
+        pass
+
+
 def user_url(url: str, name: str, password: str) -> str:
     """The address of the server at `url` for another user."""
     parts = urlsplit(url)
