@@ -154,7 +154,10 @@ def test_errors_name_the_address_the_role_the_password_or_the_rights(
     port = str(servers.settings.postgres_port)
     for changed, expected in (
         (url.replace(password, "a-guess"), "refuses the password of the role postgres"),
-        (url.replace("127.0.0.1", "nowhere.invalid"), "There is no host nowhere.invalid"),
+        (
+            url.replace("127.0.0.1", "nowhere.invalid"),
+            "There is no host of PostgreSQL at nowhere.invalid",
+        ),
         (url.replace(port, "1"), "PostgreSQL at 127.0.0.1:1 does not respond"),
         (url.removesuffix("postgres") + "nothing", 'database "nothing" does not exist'),
         (f"{url}?sslmode=require", "correct the address in WHALE_POSTGRES_URL"),

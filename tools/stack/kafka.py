@@ -241,11 +241,18 @@ async def check(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> None:
     """Raise StackError unless a broker lets this client in; the error says whether the address, the
     protocol, the certificate, the mechanism or the credentials are wrong."""
     failures: list[StackError] = []
+    try:
+        options = client_options(security)
+    except OSError as error:
+        raise StackError(
+            f"The certificates for Kafka cannot be read: {error.strerror}: correct WHALE_KAFKA_CA_FILE, "
+            "WHALE_KAFKA_CERTIFICATE_FILE or WHALE_KAFKA_KEY_FILE."
+        ) from error
     for address in bootstrap.split(","):
         host, _, port = address.strip().rpartition(":")
         try:
             connection = await create_conn(
-                host, int(port), request_timeout_ms=_CONNECT_MS, **client_options(security)
+                host, int(port), request_timeout_ms=_CONNECT_MS, **options
             )
         except (KafkaError, OSError, ValueError) as error:
             failures.append(_explain_refusal(error, address, security))
@@ -271,10 +278,7 @@ def _explain_refusal(error: Exception, address: str, security: KafkaSecurity) ->
                 f"for {security.kafka_sasl_mechanism} gets the same response."
             )
         case UnsupportedSaslMechanismError():
-            reason = (
-                f"does not offer {security.kafka_sasl_mechanism}: correct WHALE_KAFKA_SASL_MECHANISM. "
-                f"{' '.join(map(str, error.args))}"
-            )
+            reason = f"does not offer {security.kafka_sasl_mechanism}: correct WHALE_KAFKA_SASL_MECHANISM."
         case _:
             return BrokerUnavailable(_explain_silence(error, address, security))
     return StackError(f"Kafka at {address} {reason}")

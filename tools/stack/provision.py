@@ -99,9 +99,9 @@ async def prepare_kafka(
         created = await topics.create(bootstrap, replication=replication, security=security)
     except KafkaError as error:
         raise StackError(
-            f"Kafka does not create the topics: {error}. {security.kafka_sasl_username or 'The client'} needs "
-            "the operations Create, Describe and Alter on the cluster, and Kafka at least "
-            f"{replication} brokers (WHALE_KAFKA_REPLICATION)."
+            f"Kafka does not create the topics: {error.args[0]}. The administrator needs the operations "
+            f"Create, Describe and Alter on the cluster, and Kafka at least {replication} brokers "
+            "(WHALE_KAFKA_REPLICATION)."
         ) from error
     if security.uses_sasl:
         if users:

@@ -2,6 +2,8 @@
 
 import hashlib
 import shutil
+import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -130,7 +132,12 @@ async def _connect(url: str) -> AsyncIterator[Any]:
     address, the password or the user's rights are wrong."""
     parts = urlsplit(url)
     server, user = f"Redis at {parts.hostname}:{parts.port or 6379}", parts.username or "default"
-    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    except ValueError as error:
+        raise StackError(
+            f"WHALE_REDIS_URL: {error}. Write redis://user:password@host:port/0."
+        ) from error
     try:
         await client.ping()
         yield client
@@ -144,12 +151,25 @@ async def _connect(url: str) -> AsyncIterator[Any]:
             "WHALE_REDIS_URL, or have all services use that address with --no-redis-users."
         ) from error
     except (RedisError, OSError) as error:
-        raise StackError(
-            f"{server} does not respond: start it, or correct the address in WHALE_REDIS_URL "
-            f"({error})."
-        ) from error
+        raise StackError(_explain_refusal(error, server, parts.scheme)) from error
     finally:
         await client.aclose()
+
+
+def _explain_refusal(error: Exception, server: str, scheme: str) -> str:
+    # The client's errors are raised while it handles those of the connection.
+    match error.__context__:
+        case socket.gaierror():
+            return f"There is no host of {server}: correct the address in WHALE_REDIS_URL."
+        case ssl.SSLCertVerificationError() as cause:
+            return (
+                f"{server} has no certificate that WHALE_REDIS_URL accepts: {cause.verify_message}."
+            )
+    hint = "without TLS, write redis://" if scheme == "rediss" else "with TLS, write rediss://"
+    return (
+        f"{server} does not respond to a client of Redis: start it, or correct the address in "
+        f"WHALE_REDIS_URL; if that is a port {hint} ({error})."
+    )
 
 
 async def is_available(url: str) -> bool:
