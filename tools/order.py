@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from libs.contracts.events import OrderCompleted
+from libs.contracts.numbers import decoder
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
@@ -22,6 +23,7 @@ from tools.stack.errors import StackError
 from tools.stack.services import Addresses
 
 _POSTED_SECONDS: Final = 20.0
+_decode: Final = decoder(OrderCompleted).decode
 
 
 def register(commands: Any) -> None:
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(addresses: Addresses, value: bytes) -> int:
-    order = msgspec.json.decode(value, type=OrderCompleted)
+    order = _decode(value)
     store_id, order_id = str(order.store_id), str(order.order_id)
     await _check_store(store_id)
     await _publish(addresses, record_key(store_id, str(order.customer_id)), value)
@@ -81,7 +83,7 @@ def _encode(arguments: argparse.Namespace) -> bytes:
     }
     value = msgspec.json.encode({name: field for name, field in order.items() if field is not None})
     try:
-        build_order(msgspec.json.decode(value, type=OrderCompleted), now=utc_now())
+        build_order(_decode(value), now=utc_now())
     except (OutOfBounds, msgspec.ValidationError) as error:
         raise StackError(f"Nothing was published. {error}") from error
     return value
