@@ -269,7 +269,7 @@ def _explain_refusal(error: Exception, address: str, security: KafkaSecurity) ->
         case ssl.SSLCertVerificationError():
             reason = (
                 "has no certificate that WHALE_KAFKA_CA_FILE, by default the system's authorities, vouches "
-                f"for: {error.verify_message}."
+                f"for: {error.verify_message.rstrip('.')}."
             )
         case SaslAuthenticationFailed():
             reason = (
@@ -300,7 +300,7 @@ def _explain_silence(error: Exception | None, address: str, security: KafkaSecur
             )
     return (
         f"Kafka at {address} does not respond: start it, or correct the address in WHALE_KAFKA_URL "
-        f"({error or type(error).__name__})."
+        f"({str(error) or type(error).__name__})."
     )
 
 

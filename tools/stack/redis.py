@@ -87,6 +87,7 @@ def access_list(admin_password: str, passwords: Mapping[str, str]) -> str:
 async def create_users(admin_url: str, passwords: Mapping[str, str]) -> bool:
     """Create a user per entry of `passwords`, except those that can sign in already. Returns whether
     Redis still has the users after a restart. Raises StackError."""
+    await check(admin_url)
     missing = [
         (name, password)
         for name, password in passwords.items()
@@ -162,9 +163,7 @@ def _explain_refusal(error: Exception, server: str, scheme: str) -> str:
         case socket.gaierror():
             return f"There is no host of {server}: correct the address in WHALE_REDIS_URL."
         case ssl.SSLCertVerificationError() as cause:
-            return (
-                f"{server} has no certificate that WHALE_REDIS_URL accepts: {cause.verify_message}."
-            )
+            return f"{server} has no certificate that WHALE_REDIS_URL accepts: {cause.verify_message.rstrip('.')}."
     hint = "without TLS, write redis://" if scheme == "rediss" else "with TLS, write rediss://"
     return (
         f"{server} does not respond to a client of Redis: start it, or correct the address in "
