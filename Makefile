@@ -48,7 +48,9 @@ compose-up: ## run the same in containers; needs Docker and nothing else
 	@mkdir -p $(dir $(MARK)) && touch $(MARK)
 	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down)"
 
+# `rm` deletes the volumes that have no name, too, which `down` would leave behind.
 compose-down: ## stop the containers; the data stays: [DATA=delete]
+	@$(COMPOSE) --profile demo --profile tools rm --stop --force --volumes >/dev/null
 	@$(COMPOSE) --profile demo --profile tools down $(if $(filter delete,$(DATA)),--volumes)
 	@rm -f $(MARK)
 

@@ -86,12 +86,12 @@ async def _prepare(
     console.print(f"PostgreSQL: {len(SERVICES)} databases, each with two roles")
     if users.redis:
         with console.status("Redis …"):
-            is_saved = await provision.prepare_redis(addresses, secrets)
+            loss = await provision.prepare_redis(addresses, secrets)
         console.print(f"Redis: the users {', '.join(provision.redis_passwords(secrets))}")
-        if not is_saved:
+        if loss is not None:
             console.print(
-                "Redis loses these users when it restarts, since it has no `aclfile`: configure one, "
-                "or run `provision` after each restart.",
+                f"Redis loses these users when it restarts: {loss} Configure an `aclfile` that Redis "
+                "can write, or run `provision` after each restart.",
                 soft_wrap=True,
             )
     with console.status("Kafka …"):

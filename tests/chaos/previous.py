@@ -20,7 +20,8 @@ def find_previous_version(root: Path = ROOT) -> str | None:
     tags = _git(root, "tag", "--merged", "HEAD", "--no-contains", "HEAD", "--sort=-version:refname")
     if tags:
         return tags.split()[0]
-    if _git(root, "status", "--porcelain", "--", _MIGRATIONS):
+    changes = _git(root, "status", "--porcelain", "--", _MIGRATIONS) or ""
+    if any(line.startswith(("??", "A")) for line in changes.splitlines()):
         return "HEAD"
     newest = _git(root, "log", "-M", "--diff-filter=A", "-1", "--format=%H", "--", _MIGRATIONS)
     return _git(root, "rev-parse", "--verify", "--quiet", f"{newest}^") if newest else None

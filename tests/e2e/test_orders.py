@@ -165,6 +165,21 @@ async def test_the_list_comes_in_pages_and_can_be_filtered(
     assert (page["total"], len(page["data"])) == (len(expected), len(expected))
 
 
+async def test_orders_of_one_batch_are_each_on_one_page(shop: Shop) -> None:
+    """Orders that are recorded together have the same time, whether they earn, are skipped or refused."""
+    await shop.program()
+    kinds = [{}, {"currency": "EUR"}, {"total": "0.01"}, {"total": "-1"}]
+    events = [shop.order(f"o{number}", **kinds[number % 4]) for number in range(24)]
+    await shop.publish_all(events)
+    expected = sorted(str(event["order_id"]) for event in events)
+
+    async def all_are_listed() -> None:
+        assert (await orders(shop))["total"] == len(events)
+
+    await eventually(all_are_listed)
+    assert sorted(await walk(shop)) == expected
+
+
 async def test_an_unknown_cursor_and_an_invalid_filter_are_refused(store: Shop) -> None:
     for query, parameter in (
         ("starting_after=unknown", "starting_after"),
@@ -202,6 +217,8 @@ async def test_an_order_lists_its_dead_letters(store: Shop) -> None:
         ("negative", "invalid"),
     ]
     assert {name: page["data"][0][name] for name in letter} == letter
+    assert (await walk(store)).count("posted") == 1
+    assert await walk(store, "&state=refused") == ["negative"]
     await handle(store, await why(store, "posted"))
 
     async def without_letter() -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from libs.kernel.clock import format_time, parse_time
 from tools.progress import progress_bars
 from tools.restore.rewind import Rewind
-from tools.stack import record
 from tools.stack.errors import StackError
+from tools.stack.record import find_servers
 
 _MARGIN_MINUTES: Final = 60
 
@@ -42,7 +42,7 @@ def register(commands: Any) -> None:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    addresses = record.find_servers().addresses
+    addresses = find_servers().addresses
     try:
         moment = parse_time(arguments.to) - timedelta(minutes=arguments.margin)
     except ValueError as error:

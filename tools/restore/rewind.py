@@ -146,8 +146,8 @@ class Rewind:
         admin = AIOKafkaAdminClient(
             bootstrap_servers=self._bootstrap, **client_options(self._security)
         )
-        await admin.start()
         try:
+            await admin.start()
             yield admin
         finally:
             await admin.close()

@@ -83,8 +83,8 @@ async def prepare_postgres(addresses: Addresses, secrets: Secrets) -> None:
         )
 
 
-async def prepare_redis(addresses: Addresses, secrets: Secrets) -> bool:
-    """Create the users; returns whether Redis keeps them when it restarts. Raises StackError."""
+async def prepare_redis(addresses: Addresses, secrets: Secrets) -> str | None:
+    """Create the users; returns why Redis loses them when it restarts, or None. Raises StackError."""
     return await redis.create_users(addresses.redis, redis_passwords(secrets))
 
 

@@ -84,9 +84,9 @@ def access_list(admin_password: str, passwords: Mapping[str, str]) -> str:
     return "\n".join(("user default off", admin, *users)) + "\n"
 
 
-async def create_users(admin_url: str, passwords: Mapping[str, str]) -> bool:
-    """Create a user per entry of `passwords`, except those that can sign in already. Returns whether
-    Redis still has the users after a restart. Raises StackError."""
+async def create_users(admin_url: str, passwords: Mapping[str, str]) -> str | None:
+    """Create a user per entry of `passwords`, except those that can sign in already. Returns why Redis
+    could not save them, so that it loses them when it restarts, or None. Raises StackError."""
     await check(admin_url)
     missing = [
         (name, password)
@@ -94,15 +94,15 @@ async def create_users(admin_url: str, passwords: Mapping[str, str]) -> bool:
         if not await is_available(user_url(admin_url, name, password))
     ]
     if not missing:
-        return True
+        return None
     async with _connect(admin_url) as client:
         for name, password in missing:
             await client.execute_command("ACL", "SETUSER", name, *_define_user(password).split())
         try:
             await client.execute_command("ACL", "SAVE")
-        except ResponseError:
-            return False
-    return True
+        except ResponseError as error:
+            return str(error)
+    return None
 
 
 async def check(url: str) -> None:

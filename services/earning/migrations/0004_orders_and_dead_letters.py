@@ -1,9 +1,7 @@
 """What the list of orders needs: when an order that is not in the ledger was recorded, and the dead
 letters of each store.
 
-An order that earned points is found through its entry, so the indexes of orders are partial: a posted
-order adds nothing to them. Building them reads the orders once and lets writes wait, for about a second
-per two million orders. Rows from before have no `recorded_at`; lists show their `occurred_at` instead.
+Rows from before have no `recorded_at`; lists show their `occurred_at` instead.
 """
 
 from libs.persistence import ddl
@@ -11,14 +9,7 @@ from libs.persistence import ddl
 revision = "0004"
 down_revision = "0003"
 
-_ORDERS = """
-ALTER TABLE orders ADD COLUMN recorded_at timestamptz(3);
-DROP INDEX orders_skipped;
-CREATE INDEX orders_not_posted ON orders (store_id, coalesce(recorded_at, occurred_at), order_id)
-    WHERE entry_sequence IS NULL;
-CREATE INDEX orders_not_posted_account ON orders (account_id, coalesce(recorded_at, occurred_at), order_id)
-    WHERE entry_sequence IS NULL;
-"""
+_ORDERS = "ALTER TABLE orders ADD COLUMN recorded_at timestamptz(3);\n"
 
 # A projection of the dead-letter topics of shop events, of the letters that belong to a store.
 _DEAD_LETTERS = """

@@ -1,4 +1,4 @@
-"""When a key was last used, to the minute, and the keys of a store."""
+"""When a key was last used, to the minute."""
 
 from alembic import op
 
@@ -8,4 +8,3 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.execute("ALTER TABLE api_keys ADD COLUMN last_used_at timestamptz")
-    op.execute("CREATE INDEX api_keys_store ON api_keys (store_id)")

@@ -46,6 +46,7 @@ def down(
         ("dead-letters replay --all", "Kafka"),
         ("dead-letters drop --all", "Kafka"),
         ("rebuild redemption", "Kafka"),
+        ("rewind --to 2026-03-10T12:00:00Z", "Kafka"),
         ("rebuild days", "PostgreSQL"),
         ("verify", "PostgreSQL"),
         ("orders --held", "PostgreSQL"),
