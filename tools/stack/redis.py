@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
@@ -152,19 +152,22 @@ async def _connect(url: str) -> AsyncIterator[Any]:
             "WHALE_REDIS_URL, or have all services use that address with --no-redis-users."
         ) from error
     except (RedisError, OSError) as error:
-        raise StackError(_explain_refusal(error, server, parts.scheme)) from error
+        raise StackError(_explain_refusal(error, parts)) from error
     finally:
         await client.aclose()
 
 
-def _explain_refusal(error: Exception, server: str, scheme: str) -> str:
+def _explain_refusal(error: Exception, parts: SplitResult) -> str:
+    server = f"Redis at {parts.hostname}:{parts.port or 6379}"
     # The client's errors are raised while it handles those of the connection.
     match error.__context__:
         case socket.gaierror():
-            return f"There is no host of {server}: correct the address in WHALE_REDIS_URL."
+            return f"There is no host {parts.hostname}: correct the address in WHALE_REDIS_URL."
         case ssl.SSLCertVerificationError() as cause:
             return f"{server} has no certificate that WHALE_REDIS_URL accepts: {cause.verify_message.rstrip('.')}."
-    hint = "without TLS, write redis://" if scheme == "rediss" else "with TLS, write rediss://"
+    hint = (
+        "without TLS, write redis://" if parts.scheme == "rediss" else "with TLS, write rediss://"
+    )
     return (
         f"{server} does not respond to a client of Redis: start it, or correct the address in "
         f"WHALE_REDIS_URL; if that is a port {hint} ({error})."
