@@ -257,7 +257,7 @@ async def check(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> None:
         except (KafkaError, OSError, ValueError) as error:
             failures.append(_explain_refusal(error, address, security))
             continue
-        connection.close()
+        await connection.close()
         if await is_available(bootstrap, security=security):
             return
         failures.append(BrokerUnavailable(_explain_silence(None, address, security)))
