@@ -1,7 +1,7 @@
 # Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help compose-up compose-down up down reset status restart logs key keys key-revoke order demo clients test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help compose-up compose-down up down reset status restart logs key keys key-revoke order demo client-python client-js test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
 # preferred, since Debian packages the venv module separately.
@@ -22,6 +22,8 @@ INSTALLED = $(if $(CONTAINERS),,$(VENV)/stack)
 TEST_PROCESSES ?= 3
 SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 
+PYTHON_CLIENT := libs/whale-python
+
 # The JavaScript client is built and tested only where Node.js is installed.
 JS := libs/whale-js
 JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
@@ -30,6 +32,8 @@ help:
 	@echo "Whale Loyalty"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@echo
+	@echo "Operators' commands (orders, dead letters, why, verify, rebuild): $(TOOLS) --help"
 
 up: $(VENV)/stack ## start the local stack (Kafka, PostgreSQL, Redis, the services, a demo store), or repair it
 	@$(LOCAL_TOOLS) up
@@ -83,10 +87,16 @@ demo: $(if $(CONTAINERS),,$(VENV)/demo) ## 69,659 orders of a real shop, posted 
 	@$(if $(CONTAINERS),,$(LOCAL_TOOLS) up)
 	@$(TOOLS) demo $(if $(N),-n $(N))
 
-clients: $(VENV)/dev $(JS)/dist ## pack both client libraries into dist/, to install in your shop
-	@$(VENV)/bin/uv build --quiet --out-dir dist libs/whale-python --no-build-isolation --python $(PY)
-	@mkdir -p dist && cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
-	@ls dist/whale-loyalty-*.tgz dist/whale_loyalty-*
+client-python: $(VENV)/bin/python ## build the Python client into dist/, to install in your shop
+	@rm -rf dist/whale_loyalty-* $(PYTHON_CLIENT)/build
+	@$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist $(PYTHON_CLIENT)
+	@rm -rf $(PYTHON_CLIENT)/build
+	@ls dist/whale_loyalty-*
+
+client-js: $(JS)/dist ## build the JavaScript client into dist/, to install in your shop
+	@mkdir -p dist && rm -f dist/whale-loyalty-*
+	@cd $(JS) && npm pack --silent --pack-destination ../../dist >/dev/null
+	@ls dist/whale-loyalty-*
 
 # Tests wait for servers most of the time: a few processes, each with its own stack, keep the cores busy.
 # All tests of a file run in the same process.

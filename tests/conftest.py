@@ -7,24 +7,101 @@ import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from libs.testing.eventually import eventually
+from tests.servers import choice
 from tests.support import Shop, Stack
 from tools.stack import config, services
 
+if TYPE_CHECKING:
+    from tests.servers.containers import ServerContainers
+
+
+# -- where the servers come from
+
+_CHOICE = pytest.StashKey[choice.Choice]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Choose before the first test. The processes of pytest-xdist receive what the first one chose."""
+    options = session.config
+    is_first = not hasattr(options, "workerinput")
+    if is_first and choice.may_need_servers(options.args, options.rootpath):
+        try:
+            options.stash[_CHOICE] = choice.choose()
+        except choice.ChoiceError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    selected = config.stash.get(_CHOICE, None)
+    return None if selected is None else str(selected)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the containers that an interrupted run left."""
+    selected = config.stash.get(_CHOICE, None)
+    if selected is not None and selected.in_containers:
+        from tests.servers import engine  # noqa: PLC0415  large, and not needed without containers
+
+        engine.end_run()
+
+
+@contextmanager
+def running_containers() -> "Iterator[ServerContainers]":
+    """Kafka, PostgreSQL and Redis in containers, until the context ends."""
+    from tests.servers.containers import running_servers  # noqa: PLC0415  as above
+
+    with running_servers() as containers:
+        yield containers
+
+
+def runs_locally(request: pytest.FixtureRequest) -> bool:
+    """Whether the tests of the requesting file run on the local stack."""
+    return choice.runs_locally(request.path.relative_to(request.config.rootpath))
+
+
+# -- stacks
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The whole stack, brought up as a user does, next to anything else that runs."""
+    return request.getfixturevalue("local_stack" if runs_locally(request) else "container_stack")
+
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole stack, brought up as a user does, next to anything else that runs."""
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that runs its own servers."""
+    with _running_stack(tmp_path_factory) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def container_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack on servers in containers."""
+    with (
+        running_containers() as containers,
+        _running_stack(tmp_path_factory, containers) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _running_stack(
+    tmp_path_factory: pytest.TempPathFactory, containers: "ServerContainers | None" = None
+) -> Iterator[Stack]:
     # PostgreSQL runs as another user where we are root, so the folder must be open to others.
     home = Path("/tmp" if os.geteuid() == 0 else tmp_path_factory.getbasetemp())
     home /= f"whale-test-{secrets.token_hex(4)}"
-    running = Stack(home)
+    running = Stack(home, containers=containers)
     try:
         running.up()
         yield running

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import msgspec
@@ -25,7 +25,11 @@ from services.gateway import keys
 from services.gateway.settings import KeySettings
 from tools.demo.publish import wait_until_consumed
 from tools.stack import config, services, state
+from tools.stack.health import SERVERS
 from tools.stack.services import Addresses
+
+if TYPE_CHECKING:
+    from tests.servers.containers import ServerContainers
 
 ROOT = Path(__file__).parents[1]
 SCOPES = "read,earn,redeem,manage,admin"
@@ -51,13 +55,21 @@ def free_ports() -> dict[str, str]:
 
 
 class Stack:
-    """A stack in a folder of its own, driven by the same commands that users have."""
+    """A stack in a folder of its own, driven by the same commands that users have.
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    Its servers are its own, under its supervisor, or those in `containers`.
+    """
+
+    def __init__(
+        self, home: Path, *, containers: "ServerContainers | None" = None, **settings: str
+    ) -> None:
         self.home = home
+        self._containers = containers
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("WHALE_")
         }
+        if containers is not None:
+            settings |= containers.settings
         self.environment |= {**free_ports(), **settings, "WHALE_HOME": str(home)}
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -121,12 +133,43 @@ class Stack:
         async with asyncio.timeout(60):
             await wait_until_consumed(self.kafka, lambda _remaining: None)
 
-    def kill(self, name: str, number: int = signal.SIGKILL) -> int:
-        """Send a process of the stack a signal; returns its pid."""
-        pid = self.process(name).pid
+    def kill(self, name: str) -> None:
+        """End a server or a service as a crash would. It is started again immediately."""
+        self._runner_of(name).kill(name)
+
+    def freeze(self, name: str) -> None:
+        """Stop a server or a service from running; its connections stay open."""
+        self._runner_of(name).freeze(name)
+
+    def resume(self, name: str) -> None:
+        """Let a frozen server or service run again."""
+        self._runner_of(name).resume(name)
+
+    def _runner_of(self, name: str) -> "ServerContainers | Processes":
+        """What runs this server or service."""
+        in_container = self._containers is not None and name in SERVERS
+        return self._containers if in_container else Processes(self)
+
+
+class Processes:
+    """The processes under the supervisor of a stack, which starts a killed one again."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def kill(self, name: str) -> None:
+        self._send(name, signal.SIGKILL)
+
+    def freeze(self, name: str) -> None:
+        self._send(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self._send(name, signal.SIGCONT)
+
+    def _send(self, name: str, number: int) -> None:
+        pid = self._stack.process(name).pid
         assert pid is not None
         os.kill(pid, number)
-        return pid
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -13,13 +14,15 @@ from aiokafka import AIOKafkaProducer
 
 from tests.bench.servers import servers
 from tests.chaos.alone import new_store
+from tests.conftest import running_containers, runs_locally
 from tests.support import Shop, Stack
 
 
 @pytest.fixture(scope="module")
-def bare_stack() -> Iterator[Stack]:
+def bare_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """PostgreSQL, Kafka and Redis without services: the test starts and kills its own."""
-    with servers() as stack:
+    own_servers = nullcontext() if runs_locally(request) else running_containers()
+    with own_servers as containers, servers(containers) as stack:
         yield stack
 
 

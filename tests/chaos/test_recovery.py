@@ -43,13 +43,16 @@ async def test_killed_processes_show_in_the_status_and_are_restarted(fragile_sho
 
 async def test_frozen_processes_show_in_the_status_and_are_restarted(fragile_shop: Shop) -> None:
     frozen = ("earning", "kafka", "postgres")
-    pids = {name: fragile_shop.stack.kill(name, signal.SIGSTOP) for name in frozen}
+    pids = read_pids(fragile_shop.stack)
+    for name in frozen:
+        fragile_shop.stack.freeze(name)
     lines = await read_lines(fragile_shop.stack, frozen)
     for name in frozen:
         assert "not ready: frozen by a signal: no response" in lines[name].state, lines[name]
         assert lines[name].pid == pids[name]
     await wait_until_ready(fragile_shop.stack)
-    assert {fragile_shop.stack.process(name).pid for name in frozen}.isdisjoint(pids.values())
+    after = read_pids(fragile_shop.stack)
+    assert {name for name in frozen if pids[name] == after[name]} == set()
 
 
 async def test_a_deleted_topic_shows_in_the_status_is_recreated_and_consumed(

@@ -24,7 +24,7 @@ async def test_up_repairs_the_stack_while_the_supervisor_is_frozen(fragile_stack
     supervisor = read_state(fragile_stack).pid
     os.kill(supervisor, signal.SIGSTOP)
     fragile_stack.kill("earning")
-    fragile_stack.kill("redis", signal.SIGSTOP)
+    fragile_stack.freeze("redis")
     status = fragile_stack.run("status", check=False)
     assert status.returncode == 1
     processes = status.stdout.partition("\n\n")[0]
@@ -65,12 +65,12 @@ async def test_lag_and_dead_letters_show_in_the_status(fragile_shop: Shop) -> No
     """The lag grows while the only member of the group is frozen, and returns to 0."""
     await fragile_shop.program(tiers=[])
     before = await orders_progress(fragile_shop.stack)
-    pid = fragile_shop.stack.kill("earning", signal.SIGSTOP)
+    fragile_shop.stack.freeze("earning")
     await fragile_shop.publish_all([fragile_shop.order(f"o{n}", total="1.00") for n in range(30)])
     await fragile_shop.publish(b"no order")
     assert before.lag is not None
     assert (await orders_progress(fragile_shop.stack)).lag == before.lag + 31
-    os.kill(pid, signal.SIGCONT)
+    fragile_shop.stack.resume("earning")
     await fragile_shop.balance_becomes(300)
 
     async def is_a_dead_letter() -> None:

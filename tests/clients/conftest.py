@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.commands import run
 from tests.clients.drivers import AsyncPythonDriver, Driver, NodeDriver, PythonDriver
 from tests.clients.fault_server import FaultServer
 from tests.support import ROOT
@@ -32,6 +33,17 @@ def js_package() -> Path:
     )
     assert built.returncode == 0, built.stdout + built.stderr
     return JS
+
+
+@pytest.fixture(scope="session")
+def js_project(js_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty project with the packed JavaScript client, installed offline."""
+    project = tmp_path_factory.mktemp("js")
+    npm = str(shutil.which("npm"))
+    packed = run(npm, "pack", "--silent", "--pack-destination", project, cwd=js_package).strip()
+    (project / "package.json").write_text('{ "private": true }')
+    run(npm, "install", "--offline", "--no-audit", "--no-fund", f"./{packed}", cwd=project)
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The packages as users get them: packed, installed into an empty project, used."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clients.commands import run
 from tests.clients.drivers import KEY
 from tests.clients.fault_server import FaultServer
 from tests.support import ROOT
+from tools.docs.packages import release
 
 ESM = """
 import { NotFound, WhaleClient } from "whale-loyalty";
@@ -50,16 +53,19 @@ with whale_loyalty.WhaleClient() as client:
     earning = client.loyalty.earn("cust_1", points=500, reason="Birthday bonus")
 print(earning.id, NotFound("").code)
 """
+METADATA = """
+import json
+from importlib.metadata import metadata, requires
+import whale_loyalty
+names = ("Version", "License-Expression", "License-File", "Author")
+about = {name: metadata("whale-loyalty")[name] for name in names}
+about |= {"__version__": whale_loyalty.__version__, "requires": requires("whale-loyalty")}
+print(json.dumps(about))
+"""
 PYTHON_TYPED = """
 from whale_loyalty import WhaleClient
 earning: str = WhaleClient().loyalty.earn("cust_1", points=500, reason="x")
 """
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
 
 
 async def run_program(*command: str | Path, cwd: Path, server: FaultServer) -> str:
@@ -74,17 +80,6 @@ async def run_program(*command: str | Path, cwd: Path, server: FaultServer) -> s
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode().strip()
-
-
-@pytest.fixture(scope="module")
-def js_project(js_package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty project with the packed JavaScript client, installed offline."""
-    project = tmp_path_factory.mktemp("js")
-    npm = str(shutil.which("npm"))
-    packed = run(npm, "pack", "--silent", "--pack-destination", project, cwd=js_package).strip()
-    (project / "package.json").write_text('{ "private": true }')
-    run(npm, "install", "--offline", "--no-audit", "--no-fund", f"./{packed}", cwd=project)
-    return project
 
 
 @pytest.mark.parametrize(("name", "source"), [("use.mjs", ESM), ("use.cjs", CJS)])
@@ -108,7 +103,9 @@ def test_the_npm_package_has_no_dependencies_and_only_its_own_files(js_project: 
         "whale-loyalty"
     ]
     package = js_project / "node_modules/whale-loyalty"
-    assert {entry.name for entry in package.iterdir()} == {"package.json", "README.md", "dist"}
+    assert {entry.name for entry in package.iterdir()} == {
+        *("package.json", "README.md", "LICENSE", "dist")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -148,13 +145,17 @@ async def test_the_wheel_works_after_installation(
     assert out == "txn_0 not_found"
 
 
-async def test_the_wheel_declares_its_dependencies(
-    python_project: Path, server: FaultServer
-) -> None:
+async def test_the_wheel_says_what_it_is(python_project: Path, server: FaultServer) -> None:
     python = python_project / "venv/bin/python"
-    program = "from importlib.metadata import requires; print(requires('whale-loyalty'))"
-    out = await run_program(python, "-I", "-c", program, cwd=python_project, server=server)
-    assert out == "['anyio>=4.4', 'httpx<1,>=0.27', 'msgspec>=0.19']"
+    out = await run_program(python, "-I", "-c", METADATA, cwd=python_project, server=server)
+    assert json.loads(out) == {
+        "Version": release(),
+        "__version__": release(),
+        "License-Expression": "Apache-2.0",
+        "License-File": "LICENSE",
+        "Author": "The Whale Loyalty authors",
+        "requires": ["anyio>=4.4", "httpx<1,>=0.27", "msgspec>=0.19"],
+    }
 
 
 def test_the_wheel_includes_its_types(python_project: Path) -> None:

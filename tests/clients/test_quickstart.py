@@ -1,4 +1,5 @@
-"""The programs of docs/quickstart.md, run with only the addresses and the store replaced."""
+"""The programs of docs/quickstart.md and the first ones of the clients' READMEs, run with only the addresses,
+the store and the key replaced."""
 
 import asyncio
 import re
@@ -15,18 +16,27 @@ from tests.support import ROOT, Shop
 PAGE = ROOT / "docs/quickstart.md"
 # A program's name, followed by its source.
 _PROGRAM = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The program that a client's README begins with.
+_FIRST_PROGRAM = re.compile(r"^```(?:js|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_READMES = {"first.py": "libs/whale-python/README.md", "first.mjs": "libs/whale-js/README.md"}
+_DEMO_KEY = "wk_test_demo_key_for_local_use_only"
 _PYTHON_CLIENT = ROOT / "libs/whale-python/src"
 
 
-async def run(name: str, shop: Shop, project: Path) -> str:
-    """Run one of the page's programs; returns what it printed."""
-    source = dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8")))[name]
-    source = source.replace("store_mine", shop.store_id).replace(
-        "127.0.0.1:19092", shop.stack.kafka
-    )
+def source_of(name: str) -> str:
+    """A program as it is printed."""
+    if name in _READMES:
+        return _FIRST_PROGRAM.findall((ROOT / _READMES[name]).read_text(encoding="utf-8"))[0]
+    return dict(_PROGRAM.findall(PAGE.read_text(encoding="utf-8")))[name]
+
+
+async def start(name: str, shop: Shop, project: Path) -> asyncio.subprocess.Process:
+    """Start one of the programs."""
+    source = source_of(name).replace(_DEMO_KEY, shop.key).replace("store_mine", shop.store_id)
+    source = source.replace("127.0.0.1:19092", shop.stack.kafka)
     (project / name).write_text(source, encoding="utf-8")
     node = str(shutil.which("node"))
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *(node if name.endswith(".mjs") else sys.executable, name),
         cwd=project,
         env={
@@ -37,6 +47,11 @@ async def run(name: str, shop: Shop, project: Path) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+async def run(name: str, shop: Shop, project: Path) -> str:
+    """Run one of the programs; returns what it printed."""
+    process = await start(name, shop, project)
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     return out.decode()
@@ -70,13 +85,10 @@ async def test_python(demo_shop: Shop, tmp_path: Path) -> None:
     ]
 
 
-async def test_javascript(demo_shop: Shop, js_package: Path, tmp_path: Path) -> None:
-    (tmp_path / "node_modules").mkdir()
-    (tmp_path / "node_modules/whale-loyalty").symlink_to(js_package)
-
+async def test_javascript(demo_shop: Shop, js_project: Path) -> None:
     async def lists_the_reward() -> None:
         # A new reward is listed for customers a moment after it was created.
-        printed = (await run("shop.mjs", demo_shop, tmp_path)).splitlines()
+        printed = (await run("shop.mjs", demo_shop, js_project)).splitlines()
         assert printed[0] == "Free Shipping true 0"
         assert printed[-1] == "500 Birthday bonus"
 
@@ -84,7 +96,28 @@ async def test_javascript(demo_shop: Shop, js_package: Path, tmp_path: Path) -> 
     await demo_shop.balance_becomes(1_000, "cust_2")
 
 
+@pytest.mark.parametrize("name", _READMES)
+async def test_the_first_program_of_a_readme(name: str, demo_shop: Shop, js_project: Path) -> None:
+    assert await run(name, demo_shop, js_project) == "500\n"
+
+
 async def test_kafka(demo_shop: Shop, tmp_path: Path) -> None:
     assert "The order is on Kafka, at offset" in await run("publish.py", demo_shop, tmp_path)
     status: Any = await demo_shop.balance_becomes(500, "cust_3")
     assert [transaction["reason"] for transaction in status["transactions"]] == ["Order #1046"]
+
+
+async def test_a_consumer_of_awards(demo_shop: Shop, tmp_path: Path) -> None:
+    await demo_shop.earn("cust_5", 300)
+    process = await start("listen.py", demo_shop, tmp_path)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60):
+            first = await process.stdout.readline()
+            await demo_shop.publish(demo_shop.order("1047", customer_id="cust_5"))
+            second = await process.stdout.readline()
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert first.decode() == "cust_5 earned 300 points for Birthday bonus\n"
+    assert second.decode() == "cust_5 earned 500 points for Order 1047\n"

@@ -45,28 +45,28 @@ async def award(whale: Caller, customer: str, points: int) -> Any:
 
 
 async def test_a_program_is_created_updated_retrieved_and_listed(whale: Caller) -> None:
-    program = await whale("loyalty.create", **PROGRAM)
+    program = await whale("programs.create", **PROGRAM)
     assert program["tiers"][1]["name"] == "Silver"
-    updated = await whale("loyalty.update", program["id"], points_per_dollar=15)
+    updated = await whale("programs.update", program["id"], points_per_dollar=15)
     assert Decimal(updated["points_per_dollar"]) == 15
-    assert await whale("loyalty.retrieve", program["id"]) == updated
-    listed = await whale("loyalty.list")
+    assert await whale("programs.retrieve", program["id"]) == updated
+    listed = await whale("programs.list")
     assert listed["data"] == [updated]
     assert listed["total"] == 1
 
 
 async def test_an_exact_rate_stays_exact(whale: Caller) -> None:
-    program = await whale("loyalty.create", name="Exact", points_per_dollar="2.123456")
+    program = await whale("programs.create", name="Exact", points_per_dollar="2.123456")
     assert Decimal(str(program["points_per_dollar"])) == Decimal("2.123456")
 
 
 async def test_points_are_earned_and_adjusted(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     earned = await award(whale, "cust_1", 6_000)
     assert (earned["type"], earned["points"], earned["balance_after"]) == ("earn", 6_000, 6_000)
     adjusted = await whale("loyalty.adjust", "cust_1", points=-1_000, reason="Miscounted")
     assert adjusted["balance_after"] == 5_000
-    status = await whale("loyalty.get", "cust_1")
+    status = await whale("customers.retrieve", "cust_1")
     assert (status["points_balance"], status["lifetime_points"]) == (5_000, 6_000)
     assert status["tier"]["name"] == "Silver"
     assert [transaction["type"] for transaction in status["transactions"]] == ["adjust", "earn"]
@@ -74,7 +74,7 @@ async def test_points_are_earned_and_adjusted(whale: Caller) -> None:
 
 
 async def test_a_write_repeated_with_its_key_takes_effect_once(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     fields = {"points": 500, "reason": "Birthday bonus", "idempotency_key": "birthday"}
     first = await whale("loyalty.earn", "cust_1", **fields)
     assert await whale("loyalty.earn", "cust_1", **fields) == first
@@ -84,7 +84,7 @@ async def test_a_write_repeated_with_its_key_takes_effect_once(whale: Caller) ->
 
 
 async def test_a_batch_has_a_result_for_each_award(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     items = [
         {"customer_id": "cust_1", "points": 200, "reason": "Spring promotion"},
         {"customer_id": "cust_2", "points": 0, "reason": "Spring promotion"},
@@ -95,23 +95,23 @@ async def test_a_batch_has_a_result_for_each_award(whale: Caller) -> None:
 
 
 async def test_customers_are_listed_suspended_and_reactivated(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     for number in range(3):
         await award(whale, f"cust_{number}", 100)
-    suspended = await whale("loyalty.customers.update", "cust_1", status="suspended")
+    suspended = await whale("customers.update", "cust_1", status="suspended")
     assert suspended["status"] == "suspended"
     refused = await whale.error("loyalty.earn", "cust_1", points=1, reason="x")
     assert refused.kinds[:2] == ["AccountSuspended", "Refused"]
-    listed = await whale("loyalty.customers.list", status="suspended")
+    listed = await whale("customers.list", status="suspended")
     assert [customer["customer_id"] for customer in listed["data"]] == ["cust_1"]
-    everyone = await whale.walk("loyalty.customers.list", limit=2)
+    everyone = await whale.walk("customers.list", limit=2)
     assert [customer["customer_id"] for customer in everyone] == ["cust_0", "cust_1", "cust_2"]
-    await whale("loyalty.customers.update", "cust_1", status="active", note="All is well")
-    assert (await whale("loyalty.customers.retrieve", "cust_1"))["status"] == "active"
+    await whale("customers.update", "cust_1", status="active", note="All is well")
+    assert (await whale("customers.retrieve", "cust_1"))["status"] == "active"
 
 
 async def test_transactions_are_listed_over_several_pages(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     ids = [(await award(whale, "cust_1", points))["id"] for points in (1, 2, 3, 4, 5)]
     await whale("loyalty.adjust", "cust_1", points=1, reason="Not an award")
     page = await whale("loyalty.transactions.list", type="earn", limit=2)
@@ -122,7 +122,7 @@ async def test_transactions_are_listed_over_several_pages(whale: Caller) -> None
 
 
 async def test_the_summary_is_decoded(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     await award(whale, "cust_1", 100)
     summary = await whale("loyalty.summary")
     assert set(summary) >= {"days", "points_outstanding", "customers", "tiers"}
@@ -137,7 +137,7 @@ async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> Non
 
 
 async def test_insufficient_points_say_how_many_are_missing(whale: Caller) -> None:
-    await whale("loyalty.create", **PROGRAM)
+    await whale("programs.create", **PROGRAM)
     await award(whale, "cust_1", 300)
     error = await whale.error("loyalty.adjust", "cust_1", points=-500, reason="Too much")
     assert error.kinds[0] == "InsufficientPoints"
@@ -145,15 +145,15 @@ async def test_insufficient_points_say_how_many_are_missing(whale: Caller) -> No
 
 
 async def test_unknown_objects_and_a_store_without_a_program_are_errors(whale: Caller) -> None:
-    assert (await whale.error("loyalty.get", "cust_nobody")).kinds[0] == "NotFound"
-    assert (await whale.error("loyalty.retrieve", "loy_1")).kinds[0] == "NotFound"
+    assert (await whale.error("customers.retrieve", "cust_nobody")).kinds[0] == "NotFound"
+    assert (await whale.error("programs.retrieve", "loy_1")).kinds[0] == "NotFound"
     error = await whale.error("loyalty.earn", "cust_1", points=1, reason="x")
     assert error.kinds[0] == "ProgramInactive"
 
 
 async def test_an_unknown_key_is_refused(client: Driver, shop: Shop) -> None:
     settings = Settings(shop.stack.gateway, api_key="wk_live_" + "x" * 43)
-    outcome = await client.call(settings, "loyalty.get", "cust_1")
+    outcome = await client.call(settings, "customers.retrieve", "cust_1")
     assert outcome.error is not None
     assert outcome.error.kinds[0] == "Unauthenticated"
 

@@ -29,29 +29,20 @@ def page() -> dict[str, Section]:
     return {section.title: section for section in sections(PAGE)}
 
 
-@pytest.fixture
-def project(js_package: Path, tmp_path: Path) -> Path:
-    """An empty project with the client installed."""
-    modules = tmp_path / "node_modules"
-    modules.mkdir()
-    (modules / "whale-loyalty").symlink_to(js_package)
-    return tmp_path
-
-
 async def run_section(
-    project: Path, section: Section, shop: Shop, program_id: str
+    js_project: Path, section: Section, shop: Shop, program_id: str
 ) -> dict[str, Any]:
     """Run a section as one module, as a reader pastes it; returns the values of its variables."""
     source = IMPORT + "\n".join(section.snippets)
     source = source.replace("wk_live_...", shop.key).replace("loy_550e8400...", program_id)
-    (project / "snippet.mjs").write_text(
+    (js_project / "snippet.mjs").write_text(
         f"{source}\nconsole.log(JSON.stringify({{ {', '.join(section.responses)} }}));\n"
     )
     node = shutil.which("node")
     assert node is not None
     process = await asyncio.create_subprocess_exec(
         *(node, "snippet.mjs"),
-        cwd=project,
+        cwd=js_project,
         env={"WHALE_BASE_URL": shop.stack.gateway},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -85,30 +76,30 @@ def test_the_page_has_the_sections_that_run_here(page: dict[str, Section]) -> No
     assert sum(len(section.snippets) for section in page.values()) == 8
 
 
-async def test_create_a_program(page: dict[str, Section], project: Path, shop: Shop) -> None:
+async def test_create_a_program(page: dict[str, Section], js_project: Path, shop: Shop) -> None:
     section = page["Create a Program"]
     program = await shop.program()
-    assert_as_documented(await run_section(project, section, shop, program["id"]), section)
+    assert_as_documented(await run_section(js_project, section, shop, program["id"]), section)
     updated = await shop.call("GET", f"loyalty-programs/{program['id']}")
     assert updated.json["points_per_dollar"] == 15
 
 
-async def test_earn_points(page: dict[str, Section], project: Path, shop: Shop) -> None:
+async def test_earn_points(page: dict[str, Section], js_project: Path, shop: Shop) -> None:
     section = page["Earn Points"]
     program = await shop.program()
-    values = await run_section(project, section, shop, program["id"])
+    values = await run_section(js_project, section, shop, program["id"])
     assert_as_documented(values, section)
     assert values["earning"]["points"] == 500
     assert (await shop.status("cust_abc123"))["points_balance"] == 700
     assert (await shop.status("cust_ghi789"))["points_balance"] == 200
 
 
-async def test_redeem_rewards(page: dict[str, Section], project: Path, shop: Shop) -> None:
+async def test_redeem_rewards(page: dict[str, Section], js_project: Path, shop: Shop) -> None:
     section = page["Redeem Rewards"]
     program = await shop.program()
     await create_rewards(shop)
     await shop.earn("cust_abc123", 3_500)
-    values = await run_section(project, section, shop, program["id"])
+    values = await run_section(js_project, section, shop, program["id"])
     assert_as_documented(values, section)
     documented = section.responses["rewards"]["data"]
     for reward, printed in zip(values["rewards"]["data"], documented, strict=True):
@@ -117,13 +108,15 @@ async def test_redeem_rewards(page: dict[str, Section], project: Path, shop: Sho
     assert (values["redemption"]["points"], values["redemption"]["balance_after"]) == (-500, 3_000)
 
 
-async def test_customer_loyalty_status(page: dict[str, Section], project: Path, shop: Shop) -> None:
+async def test_customer_loyalty_status(
+    page: dict[str, Section], js_project: Path, shop: Shop
+) -> None:
     section = page["Customer Loyalty Status"]
     program = await shop.program()
     await shop.earn("cust_abc123", 11_000)
     await shop.publish(shop.order("o1", customer_id="cust_abc123", order_number="1042"))
     await shop.balance_becomes(11_750, "cust_abc123")
-    values = await run_section(project, section, shop, program["id"])
+    values = await run_section(js_project, section, shop, program["id"])
     assert_as_documented(values, section)
     assert values["status"]["tier"] == {
         "name": "Silver",
@@ -132,7 +125,7 @@ async def test_customer_loyalty_status(page: dict[str, Section], project: Path, 
     }
 
 
-async def test_anomaly_detection(page: dict[str, Section], project: Path, shop: Shop) -> None:
+async def test_anomaly_detection(page: dict[str, Section], js_project: Path, shop: Shop) -> None:
     section = page["Anomaly Detection"]
     program = await shop.program()
     for _ in range(15):
@@ -143,7 +136,7 @@ async def test_anomaly_detection(page: dict[str, Section], project: Path, shop: 
         return response.status == 200 and bool(response.json["total"])
 
     await eventually(is_flagged)
-    values = await run_section(project, section, shop, program["id"])
+    values = await run_section(js_project, section, shop, program["id"])
     assert_as_documented(values, section)
     assert values["anomalies"]["data"][0]["type"] == "rapid_earning"
 

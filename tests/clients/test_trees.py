@@ -19,6 +19,15 @@ from whale_loyalty._method import AsyncResource, Resource
 from whale_loyalty.errors import UnexpectedAnswer
 
 PREFIX = "/v1/stores/me/"
+# Both names of a method.
+NAMES = [
+    *((f"loyalty.{name}", f"programs.{name}") for name in ("create", "update", "list", "retrieve")),
+    *(
+        (f"loyalty.customers.{name}", f"customers.{name}")
+        for name in ("list", "retrieve", "update")
+    ),
+    ("loyalty.get", "customers.retrieve"),
+]
 EVENTS: dict[str, Any] = {"events.send": {"event": {}}, "events.send_batch": {"events": []}}
 
 
@@ -37,8 +46,14 @@ def python_requests() -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
-        has_key = "Idempotency-Key" in request.headers
-        sent.append({"method": request.method, "path": request.url.path, "has_key": has_key})
+        sent.append(
+            {
+                "name": camel(name),
+                "method": request.method,
+                "path": request.url.path,
+                "has_key": "Idempotency-Key" in request.headers,
+            }
+        )
         return httpx.Response(200, json=None)
 
     with WhaleClient(KEY, transport=httpx.MockTransport(respond)) as whale:
@@ -86,6 +101,12 @@ def test_exactly_the_writes_have_an_idempotency_key(requests: list[dict[str, Any
     for request in requests:
         is_write = writes[request["method"], request["path"].removeprefix(PREFIX)]
         assert request["has_key"] == is_write, request
+
+
+def test_both_names_of_a_method_send_the_same_request(requests: list[dict[str, Any]]) -> None:
+    sent = {request.pop("name"): request for request in requests}
+    for second, first in NAMES:
+        assert sent[second] == sent[first]
 
 
 async def test_both_python_clients_have_the_same_methods_with_the_same_parameters() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections import Counter
 from typing import Any
 
@@ -405,11 +404,11 @@ async def has_state(shop: Shop, status: str) -> bool:
 @contextlib.contextmanager
 def frozen(shop: Shop, service: str) -> Any:
     """The service does not run meanwhile."""
-    shop.stack.kill(service, signal.SIGSTOP)
+    shop.stack.freeze(service)
     try:
         yield
     finally:
-        shop.stack.kill(service, signal.SIGCONT)
+        shop.stack.resume(service)
 
 
 async def test_earning_unavailable_is_503_and_the_reservation_is_settled_afterwards(

@@ -1,7 +1,6 @@
 """Shop events over REST, for shops without Kafka."""
 
 import json
-import signal
 import time
 
 import pytest
@@ -234,7 +233,7 @@ async def test_while_kafka_is_unavailable_events_are_503_and_a_retry_counts_once
 ) -> None:
     await shop.program()
     event = envelope("evt-1", shop.order("o1"))
-    shop.stack.kill("kafka", signal.SIGSTOP)
+    shop.stack.freeze("kafka")
     try:
         started = time.monotonic()
         response = await send(shop, event, **{"Idempotency-Key": "retry"})
@@ -242,7 +241,7 @@ async def test_while_kafka_is_unavailable_events_are_503_and_a_retry_counts_once
         assert_problem(response, 503, "unavailable")
         assert int(response.headers["Retry-After"]) >= 1
     finally:
-        shop.stack.kill("kafka", signal.SIGCONT)
+        shop.stack.resume("kafka")
 
     async def is_accepted() -> bool:
         return (await send(shop, event, **{"Idempotency-Key": "retry"})).status == 202

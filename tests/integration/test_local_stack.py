@@ -136,7 +136,8 @@ def test_status_has_a_line_per_process_with_its_address(stack: Stack) -> None:
 async def test_a_killed_service_is_restarted_and_keeps_its_data(shop: Shop) -> None:
     await shop.program()
     await shop.earn("cust_1", 500)
-    before = shop.stack.kill("earning")
+    before = shop.stack.process("earning").pid
+    shop.stack.kill("earning")
 
     async def is_restarted() -> bool:
         process = shop.stack.process("earning")
@@ -156,8 +157,6 @@ async def test_a_killed_service_is_restarted_and_keeps_its_data(shop: Shop) -> N
 
 async def test_while_a_service_is_down_the_response_is_503_with_retry_after(shop: Shop) -> None:
     await shop.program()
-    pid = shop.stack.process("earning").pid
-    assert pid is not None
     shop.stack.kill("earning")
     response = await shop.earn("cust_1", 5, **{"Idempotency-Key": "k"})
     assert (response.status, response.json["code"]) == (503, "unavailable")
@@ -172,7 +171,7 @@ async def test_while_a_service_is_down_the_response_is_503_with_retry_after(shop
 
 async def test_without_redis_requests_are_served_without_rate_limits(shop: Shop) -> None:
     await shop.program()
-    pid = shop.stack.kill("redis", signal.SIGSTOP)
+    shop.stack.freeze("redis")
     try:
         responses = await asyncio.gather(
             *(shop.call("GET", "loyalty-programs") for _ in range(400))
@@ -181,7 +180,7 @@ async def test_without_redis_requests_are_served_without_rate_limits(shop: Shop)
         log = (shop.stack.home / "logs" / "gateway.log").read_text()
         assert "rate_limits_not_enforced" in log
     finally:
-        os.kill(pid, signal.SIGCONT)
+        shop.stack.resume("redis")
 
 
 def test_a_second_stack_shares_a_broker_and_ends_with_its_supervisor(

@@ -346,7 +346,8 @@ async def test_provisioned_services_work_over_tls_with_their_settings_files_alon
                 broker.address, topics.POINTS_EARNED, security=_kafka_security(tmp_path, "reader")
             ) as reader,
         ):
-            while msgspec.json.decode((await reader.getone()).value).get("store_id") != store_id:
+            # Other tests forge records that are no JSON.
+            while store_id.encode() not in (await reader.getone()).value:
                 pass
 
 

@@ -257,7 +257,8 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.restarts)
     @rule(service=st.sampled_from(["earning", "redemption", "catalog"]))
     def kill(self, service: str) -> None:
-        pid = self.bench.stack.kill(service)
+        pid = self.bench.stack.process(service).pid
+        self.bench.stack.kill(service)
 
         async def another_runs() -> bool:
             process = self.bench.stack.process(service)

@@ -13,7 +13,7 @@ from libs.contracts.topics import (
 )
 from libs.messaging.cloudevents import PoisonCode
 from tools.docs.events import EVENTS, VERSION, EventDoc, Sample
-from tools.docs.openapi import VERSION as API_VERSION
+from tools.docs.packages import release
 from tools.docs.schemas import Json, SchemaCollector
 
 _BINDING: Final = "0.5.0"
@@ -79,7 +79,7 @@ def document(samples: Mapping[str, Sample]) -> Json:
         "id": "urn:whale:loyalty",
         "info": {
             "title": "Whale Loyalty events",
-            "version": API_VERSION,
+            "version": release(),
             "description": _DESCRIPTION,
             "license": {"name": "Apache 2.0"},
             "contact": {"name": "Whale Loyalty"},

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tools.docs import asyncapi, events, openapi, tables
+from tools.docs import asyncapi, events, openapi, packages, tables
 from tools.docs.events import EVENTS, VERSION
 from tools.docs.openapi import Examples
 from tools.stack.config import ROOT
@@ -31,6 +31,7 @@ def generated() -> Mapping[Path, str]:
             FOLDER / "events" / f"{event.topic}.{VERSION}.json": pretty(events.schema_of(event))
             for event in EVENTS
         },
+        **packages.copies(),
     }
 
 

@@ -27,10 +27,10 @@ from tools.docs.openapi_parts import (
     TAG_DESCRIPTIONS,
     TAGS,
 )
+from tools.docs.packages import release
 from tools.docs.problems import problem_schema, schema_name
 from tools.docs.schemas import Json, SchemaCollector
 
-VERSION: Final = "1.0.0"
 _SCHEMAS: Final = "#/components/schemas/"
 _TEXT: Final = {"type": "string"}
 
@@ -80,7 +80,7 @@ def document(examples: Examples) -> Json:
             "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
             "info": {
                 "title": "Whale Loyalty",
-                "version": VERSION,
+                "version": release(),
                 "summary": "A points engine for shops.",
                 "description": DESCRIPTION,
                 "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},

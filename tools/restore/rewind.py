@@ -3,8 +3,8 @@
 The offsets are in Kafka, and after a restore they are ahead of the databases: every record between
 would be skipped. Two kinds of topics differ:
 
-- What shops wrote is true whatever the databases contain. The groups read it again from before the
-  restored instant, and recognize what they have applied.
+- What shops wrote, and dead letters, are true whatever the databases contain. The groups read them
+  again from before the restored instant, and recognize what they have applied.
 - What the services wrote after the instant reports transactions that were lost. A group that read it
   again would count points that no ledger contains. So the events that the databases do contain are
   published again, behind all others, and the groups continue there.
@@ -21,7 +21,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from msgspec import Struct
 
 from libs.contracts.groups import GROUPS
-from libs.contracts.topics import CONSUMED, TOPICS
+from libs.contracts.topics import TOPICS
 from libs.kernel.kafka import KafkaSecurity
 from libs.messaging.producer import producing
 from libs.messaging.security import client_options
@@ -33,13 +33,8 @@ from tools.stack.lag import OffsetRange, read_committed
 
 _POLL_MS: Final = 500
 _LOG_APPEND_TIME: Final = 1
-
-# What the groups read: dead letters of orders too, which are shown to their stores.
-_READ: Final = tuple(
-    topic
-    for topic in (*TOPICS, *(consumed.dead_letter_topic for consumed in CONSUMED))
-    if any(topic.name in group.topics for group in GROUPS)
-)
+_CONSUMED: Final = tuple(dict.fromkeys(topic for group in GROUPS for topic in group.topics))
+_COMPACTED: Final = {topic.name for topic in TOPICS if "cleanup.policy" in topic.config}
 
 Offsets = dict[TopicPartition, int]
 Ranges = dict[TopicPartition, OffsetRange]
@@ -78,27 +73,26 @@ class Rewind:
         """Rewind one topic after the other; `on_read` gets the number of records read."""
         committed = await self._read_committed()
         async with producing(self._bootstrap, security=self._security) as producer:
-            for topic in _READ:
-                is_compacted = "cleanup.policy" in topic.config
+            for topic in _CONSUMED:
                 async with kafka.open_consumer(
-                    self._bootstrap, topic.name, security=self._security
+                    self._bootstrap, topic, security=self._security
                 ) as consumer:
                     ranges = await self._find_ranges(
-                        consumer, committed[topic.name], is_compacted=is_compacted
+                        consumer, committed[topic], is_compacted=topic in _COMPACTED
                     )
-                    contents = CONTENTS.get(topic.name)
+                    contents = CONTENTS.get(topic)
                     if contents is None:
-                        report = _report_replay(topic.name, ranges)
+                        report = _report_replay(topic, ranges)
                         offsets = {place: one.begin for place, one in ranges.items()}
                     else:
                         report = await _republish(consumer, producer, contents, ranges, on_read)
                         offsets = {place: one.end for place, one in ranges.items()}
-                await self._commit(topic.name, offsets)
+                await self._commit(topic, offsets)
                 yield report
 
     async def _read_committed(self) -> dict[str, list[Offsets]]:
         """The offsets that each group of a topic has committed."""
-        committed: dict[str, list[Offsets]] = {topic.name: [] for topic in _READ}
+        committed: dict[str, list[Offsets]] = {topic: [] for topic in _CONSUMED}
         async with self._admin() as admin:
             for group in GROUPS:
                 offsets = await read_committed(admin, group.name)

@@ -57,15 +57,19 @@ def find_executable() -> Path:
     )
 
 
+def configuration(*, host: str, port: int, folder: Path, password: str) -> str:
+    """The server's configuration, which contains the password. `folder` is its working directory."""
+    return _CONFIGURATION.format(
+        host=host, port=port, folder=folder, password=password, rights=_RIGHTS
+    )
+
+
 def define_process(folder: Path, port: int, password: str) -> ProcessSpec:
     """The server on `port`. Its password goes into a file, since all users can read the process list."""
     folder.mkdir(parents=True, exist_ok=True)
     server, settings = find_executable(), folder / "redis.conf"
     unprivileged.write_private(
-        settings,
-        _CONFIGURATION.format(
-            host=LOOPBACK, port=port, folder=folder, password=password, rights=_RIGHTS
-        ),
+        settings, configuration(host=LOOPBACK, port=port, folder=folder, password=password)
     )
     unprivileged.check_reachable(server, settings)
     return ProcessSpec(

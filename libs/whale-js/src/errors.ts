@@ -35,6 +35,8 @@
  * both: each class's prototype has a registered symbol, which is the same in every copy.
  */
 
+import type { RewardReason } from "./types.js";
+
 const MARKS = new Map<unknown, symbol>();
 
 /** The call that an error belongs to. */
@@ -160,8 +162,7 @@ export class IdempotencyInFlight extends ApiError {}
 export class Refused extends ApiError {}
 
 export class RewardUnavailable extends Refused {
-  /** inactive, not_started, ended, limit_reached, out_of_stock or tier_required. */
-  readonly reason = this.extra.reason as string;
+  readonly reason = this.extra.reason as RewardReason;
 }
 
 export class Conflict extends Refused {}

@@ -6,3 +6,4 @@ export type { RequestOptions } from "./operation.js";
 export { Listing } from "./pages.js";
 export type { WhaleClientOptions } from "./settings.js";
 export type * from "./types.js";
+export { VERSION } from "./version.js";

@@ -1,9 +1,10 @@
 /** A request to the API as a value: what to send. */
 
 import { InvalidArgument } from "./errors.js";
+import type { Limits } from "./settings.js";
 
-/** Options of every method. */
-export interface RequestOptions {
+/** Options of every method; the limits are those of the client unless they are set here. */
+export interface RequestOptions extends Limits {
   /** For a write, which takes effect once per key. Generated if omitted. */
   idempotencyKey?: string;
   /** Aborts the call; it rejects with the signal's reason. */
@@ -18,7 +19,7 @@ export interface Operation {
   readonly contentType?: string;
   /** The idempotency key of a write. */
   readonly idempotencyKey?: string;
-  readonly signal?: AbortSignal | undefined;
+  readonly options: RequestOptions;
 }
 
 /** A GET operation; query parameters that are undefined or null are not sent. */
@@ -29,7 +30,7 @@ export function read(path: string, query: object = {}, options: RequestOptions =
     parameters.set(name, encodeParameter(name, value));
   }
   const text = parameters.toString();
-  return { method: "GET", target: text ? `${path}?${text}` : path, signal: options.signal };
+  return { method: "GET", target: text ? `${path}?${text}` : path, options };
 }
 
 /** An operation that changes something, once per idempotency key. */
@@ -46,7 +47,7 @@ export function write(
     body: body === undefined ? undefined : encode(body),
     contentType,
     idempotencyKey: validIdempotencyKey(options.idempotencyKey ?? uniqueId()),
-    signal: options.signal,
+    options,
   };
 }
 

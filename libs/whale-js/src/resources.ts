@@ -1,4 +1,4 @@
-/** The tree under `whale.loyalty`: one method per operation. */
+/** The trees under `whale.loyalty`, `whale.programs` and `whale.customers`: one method per operation. */
 
 import { encode, read, type RequestOptions, segment, write } from "./operation.js";
 import { Listing } from "./pages.js";
@@ -61,12 +61,39 @@ class Resource {
   }
 }
 
+export class Programs extends Resource {
+  /** The store's programs, oldest first. */
+  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
+    return this.listing("loyalty-programs", query, options, (item) => item.id);
+  }
+
+  /** Create a program. A store's oldest active program is its default. */
+  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
+    return this.transport.send(write("POST", "loyalty-programs", program, options));
+  }
+
+  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
+    return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
+  }
+
+  /** Update a program. Transactions that are already posted do not change. */
+  async update(
+    programId: string,
+    changes: ProgramChanges,
+    options?: RequestOptions,
+  ): Promise<Program> {
+    const path = `loyalty-programs/${segment(programId)}`;
+    return this.transport.send(write("PATCH", path, changes, options));
+  }
+}
+
 export class Customers extends Resource {
   /** Customers in the order of their ids, without transactions. */
   list(query?: CustomerQuery, options?: RequestOptions): Listing<CustomerStatus> {
     return this.listing("loyalty/customers", query, options, (item) => item.customer_id);
   }
 
+  /** A customer's points, tier and newest transactions. */
   async retrieve(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
     return this.transport.send(read(`loyalty/customers/${segment(customerId)}`, {}, options));
   }
@@ -219,7 +246,12 @@ export class Redemptions extends Resource {
   }
 }
 
+/**
+ * Points and rewards. `create`, `update`, `list` and `retrieve` are second names of the methods of `Programs`, `get`
+ * of `Customers.retrieve`.
+ */
 export class Loyalty extends Resource {
+  readonly #programs: Programs;
   readonly customers: Customers;
   readonly rewards: Rewards;
   readonly transactions: Transactions;
@@ -229,9 +261,10 @@ export class Loyalty extends Resource {
   readonly anomalySettings: AnomalyDetection;
   readonly redemptions: Redemptions;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, programs: Programs, customers: Customers) {
     super(transport);
-    this.customers = new Customers(transport);
+    this.#programs = programs;
+    this.customers = customers;
     this.rewards = new Rewards(transport);
     this.transactions = new Transactions(transport);
     this.orders = new Orders(transport);
@@ -239,30 +272,6 @@ export class Loyalty extends Resource {
     this.anomalies = new Anomalies(transport);
     this.anomalySettings = new AnomalyDetection(transport);
     this.redemptions = new Redemptions(transport);
-  }
-
-  /** Create a program. A store's oldest active program is its default. */
-  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
-    return this.transport.send(write("POST", "loyalty-programs", program, options));
-  }
-
-  /** Update a program. Transactions that are already posted do not change. */
-  async update(
-    programId: string,
-    changes: ProgramChanges,
-    options?: RequestOptions,
-  ): Promise<Program> {
-    const path = `loyalty-programs/${segment(programId)}`;
-    return this.transport.send(write("PATCH", path, changes, options));
-  }
-
-  /** The store's programs, oldest first. */
-  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
-    return this.listing("loyalty-programs", query, options, (item) => item.id);
-  }
-
-  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
-    return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
   }
 
   /** Award points manually: exactly `points`, without the program's rate or a multiplier. */
@@ -301,13 +310,28 @@ export class Loyalty extends Resource {
     return this.transport.send(write("POST", "loyalty/redeem", body, options));
   }
 
-  /** A customer's points, tier and newest transactions. */
-  async get(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
-    return this.customers.retrieve(customerId, options);
-  }
-
   /** The store's totals, and its days, by default the last 30. */
   async summary(days?: Days, options?: RequestOptions): Promise<Summary> {
     return this.transport.send(read("loyalty/summary", days, options));
+  }
+
+  async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
+    return this.#programs.create(program, options);
+  }
+
+  async update(programId: string, changes: ProgramChanges, options?: RequestOptions): Promise<Program> {
+    return this.#programs.update(programId, changes, options);
+  }
+
+  list(query?: PageQuery, options?: RequestOptions): Listing<Program> {
+    return this.#programs.list(query, options);
+  }
+
+  async retrieve(programId: string, options?: RequestOptions): Promise<Program> {
+    return this.#programs.retrieve(programId, options);
+  }
+
+  async get(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
+    return this.customers.retrieve(customerId, options);
   }
 }

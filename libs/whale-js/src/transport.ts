@@ -3,7 +3,8 @@
 import { ConnectionFailed, createError, type Origin, TimedOut, UnexpectedAnswer } from "./errors.js";
 import { type Operation, uniqueId } from "./operation.js";
 import { delayMs, isRetryable, parseProblem, type ReceivedResponse, retryAfterMs } from "./retry.js";
-import { DEFAULT_BASE_URL, type Fetch, type Settings } from "./settings.js";
+import { DEFAULT_BASE_URL, type Fetch, type Settings, withLimits } from "./settings.js";
+import { VERSION } from "./version.js";
 
 /** An attempt without a complete response; `reason` is a sentence fragment for the error. */
 interface NoResponse {
@@ -31,11 +32,11 @@ export class Transport {
 
   /** The operation's result after at most `maxRetries` retries, each the same request. Throws a WhaleError. */
   async send<T>(operation: Operation): Promise<T> {
-    const { deadlineMs, maxRetries } = this.#settings;
+    const { timeoutMs, deadlineMs, maxRetries } = withLimits(this.#settings, operation.options);
     const requestId = `req_${uniqueId()}`;
     const deadline = now() + deadlineMs;
     for (let attempts = 1; ; attempts++) {
-      const outcome = await this.#attempt(operation, requestId, deadline - now());
+      const outcome = await this.#attempt(operation, requestId, Math.min(timeoutMs, deadline - now()));
       const origin = { request_id: requestId, idempotency_key: operation.idempotencyKey };
       const isResponse = "status" in outcome;
       if (isResponse && !isRetryable(outcome)) return this.#result<T>(outcome, origin);
@@ -44,12 +45,12 @@ export class Transport {
         if (isResponse) throw this.#error(outcome, origin);
         throw this.#failure(operation, outcome, attempts, origin);
       }
-      await sleep(delay, operation.signal);
+      await sleep(delay, operation.options.signal);
     }
   }
 
-  async #attempt(operation: Operation, requestId: string, remainingMs: number): Promise<Outcome> {
-    const { signal } = operation;
+  async #attempt(operation: Operation, requestId: string, timeoutMs: number): Promise<Outcome> {
+    const { signal } = operation.options;
     signal?.throwIfAborted();
     const controller = new AbortController();
     const abort = () => controller.abort();
@@ -57,7 +58,7 @@ export class Transport {
     const timer = setTimeout(() => {
       timedOut = true;
       abort();
-    }, Math.min(this.#settings.timeoutMs, Math.max(remainingMs, 1)));
+    }, Math.max(timeoutMs, 1));
     signal?.addEventListener("abort", abort);
     try {
       return await this.#exchange(operation, requestId, controller.signal);
@@ -93,6 +94,7 @@ export class Transport {
     return {
       Accept: "application/json",
       Authorization: `Bearer ${this.#key}`,
+      "User-Agent": `whale-loyalty-js/${VERSION}`,
       "X-Request-Id": requestId,
       ...(operation.idempotencyKey === undefined
         ? {}

@@ -11,6 +11,14 @@ export type TransactionType = Open<
   "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire"
 >;
 export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
+export type RewardReason = Open<
+  "inactive" | "not_started" | "ended" | "limit_reached" | "out_of_stock" | "tier_required"
+>;
+export type UnavailableReason =
+  | RewardReason
+  | "program_inactive"
+  | "account_suspended"
+  | "insufficient_points";
 export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
@@ -296,7 +304,7 @@ export interface Reward {
   is_active: boolean;
   created_at: string;
   available?: boolean;
-  reason?: string;
+  reason?: UnavailableReason;
   missing?: number;
   warnings?: SettingWarning[];
 }

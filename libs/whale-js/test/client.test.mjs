@@ -8,6 +8,8 @@ import {
   ConnectionFailed,
   InvalidArgument,
   InvalidRequest,
+  TimedOut,
+  VERSION,
   WhaleClient,
   WhaleError,
 } from "../dist/esm/index.js";
@@ -107,6 +109,48 @@ test("a signal aborts a call before it is sent, and while it waits for a retry",
   await assert.rejects(waiting.whale.loyalty.get("cust_1", { signal }), { name: "TimeoutError" });
   assert.ok(performance.now() - started < 5_000);
   assert.equal(waiting.sent.length, 1);
+});
+
+test("a call's own limits replace the client's, for this call only", async () => {
+  const slow = (url, init) =>
+    new Promise((resolve, reject) => init.signal.addEventListener("abort", () => reject(new Error("aborted"))));
+  const whale = new WhaleClient({ apiKey, fetch: slow, maxRetries: 0, timeoutMs: 100 });
+  const seconds = async (options) => {
+    const started = performance.now();
+    await assert.rejects(whale.customers.retrieve("cust_1", options), TimedOut);
+    return (performance.now() - started) / 1_000;
+  };
+  assert.ok((await seconds({ timeoutMs: 300 })) > 0.25);
+  assert.ok((await seconds({ deadlineMs: 20 })) < 0.09);
+  assert.ok((await seconds({})) > 0.09);
+  const busy = () => new Response("", { status: 503 });
+  const { whale: retrying, sent } = client([busy(), busy(), busy(), busy()]);
+  await assert.rejects(retrying.customers.retrieve("cust_1", { maxRetries: 1 }));
+  assert.equal(sent.length, 2);
+  await assert.rejects(whale.customers.retrieve("cust_1", { timeoutMs: 0 }), ConfigurationError);
+});
+
+for (const [place, name, value] of [
+  ["page", "document", {}],
+  ["worker", "importScripts", () => {}],
+]) {
+  test(`a browser's ${place} gets a client only if the options allow it`, async () => {
+    globalThis[name] = value;
+    try {
+      assert.throws(() => client([]), (error) => error instanceof ConfigurationError && /browser/.test(error.message));
+      const { whale } = client([{ customer_id: "cust_1" }], { allowBrowser: true });
+      assert.equal((await whale.customers.retrieve("cust_1")).customer_id, "cust_1");
+    } finally {
+      delete globalThis[name];
+    }
+    assert.doesNotThrow(() => client([]));
+  });
+}
+
+test("every request names the client and its version", async () => {
+  const { whale, sent } = client([{ customer_id: "cust_1" }]);
+  await whale.customers.retrieve("cust_1");
+  assert.equal(sent[0].headers["User-Agent"], `whale-loyalty-js/${VERSION}`);
 });
 
 test("an error is an Error with its class's name and members", async () => {

@@ -5,6 +5,15 @@ from whale_loyalty._operations import accounts, anomalies, events, orders, progr
 from whale_loyalty._transport import AsyncTransport
 
 
+class AsyncPrograms(AsyncResource):
+    """Programs: the earning rate and the tiers."""
+
+    list = async_paged(programs.list_programs)
+    create = async_call(programs.create)
+    retrieve = async_call(programs.retrieve)
+    update = async_call(programs.update)
+
+
 class AsyncCustomers(AsyncResource):
     """The store's customers."""
 
@@ -70,18 +79,20 @@ class AsyncRedemptions(AsyncResource):
 
 
 class AsyncLoyalty(AsyncResource):
-    """Programs, points and rewards."""
+    """Points and rewards."""
 
-    create = async_call(programs.create)
-    update = async_call(programs.update)
-    list = async_paged(programs.list_programs)
-    retrieve = async_call(programs.retrieve)
     earn = async_call(accounts.earn)
     earn_batch = async_call(accounts.earn_batch)
     adjust = async_call(accounts.adjust)
     redeem = async_call(accounts.redeem)
-    get = async_call(accounts.get)
     summary = async_call(accounts.summary)
+
+    # Second names: of the methods of `AsyncPrograms`, and of `AsyncCustomers.retrieve`.
+    create = async_call(programs.create)
+    update = async_call(programs.update)
+    list = async_paged(programs.list_programs)
+    retrieve = async_call(programs.retrieve)
+    get = async_call(accounts.get)
 
     def __init__(self, transport: AsyncTransport) -> None:
         super().__init__(transport)

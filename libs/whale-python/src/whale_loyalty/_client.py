@@ -1,14 +1,15 @@
 """The two clients, blocking and async: the same methods over the same operations."""
 
+import copy
 from types import TracebackType
 from typing import Final, Self
 
 import httpx
 
-from whale_loyalty._async_tree import AsyncEvents, AsyncLoyalty
-from whale_loyalty._settings import Settings, resolve_api_key, resolve_settings
-from whale_loyalty._transport import AsyncTransport, Transport
-from whale_loyalty._tree import Events, Loyalty
+from whale_loyalty._async_tree import AsyncCustomers, AsyncEvents, AsyncLoyalty, AsyncPrograms
+from whale_loyalty._settings import Settings, resolve_api_key, resolve_settings, with_limits
+from whale_loyalty._transport import AsyncConnections, AsyncTransport, Transport, connections
+from whale_loyalty._tree import Customers, Events, Loyalty, Programs
 
 # A little longer than the service takes to respond 503 when a dependency is unavailable.
 _TIMEOUT_SECONDS: Final = 20.0
@@ -35,16 +36,42 @@ class WhaleClient:
         max_retries: int = _MAX_RETRIES,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._settings = resolve_settings(
+        settings = resolve_settings(
             base_url=base_url,
             store=store,
             timeout_seconds=timeout_seconds,
             deadline_seconds=deadline_seconds,
             max_retries=max_retries,
         )
-        self._transport = Transport(self._settings, resolve_api_key(api_key), transport)
-        self.loyalty = Loyalty(self._transport)
-        self.events = Events(self._transport)
+        key = resolve_api_key(api_key)
+        self._attach(settings, Transport(settings, key, connections(key, transport)))
+
+    def _attach(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self.programs = Programs(transport)
+        self.customers = Customers(transport)
+        self.loyalty = Loyalty(transport)
+        self.events = Events(transport)
+
+    def with_limits(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        deadline_seconds: float | None = None,
+        max_retries: int | None = None,
+    ) -> Self:
+        """The client with other limits, for one call or more; both share their connections, and closing
+        one closes the other. A limit that is None is unchanged. Raises ConfigurationError."""
+        settings = with_limits(
+            self._settings,
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_retries=max_retries,
+        )
+        client = copy.copy(self)
+        client._attach(settings, self._transport.with_settings(settings))
+        return client
 
     def close(self) -> None:
         """Close the connections. Later calls raise ClientClosed."""
@@ -79,16 +106,42 @@ class AsyncWhaleClient:
         max_retries: int = _MAX_RETRIES,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._settings = resolve_settings(
+        settings = resolve_settings(
             base_url=base_url,
             store=store,
             timeout_seconds=timeout_seconds,
             deadline_seconds=deadline_seconds,
             max_retries=max_retries,
         )
-        self._transport = AsyncTransport(self._settings, resolve_api_key(api_key), transport)
-        self.loyalty = AsyncLoyalty(self._transport)
-        self.events = AsyncEvents(self._transport)
+        key = resolve_api_key(api_key)
+        self._attach(settings, AsyncTransport(settings, key, AsyncConnections(key, transport)))
+
+    def _attach(self, settings: Settings, transport: AsyncTransport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self.programs = AsyncPrograms(transport)
+        self.customers = AsyncCustomers(transport)
+        self.loyalty = AsyncLoyalty(transport)
+        self.events = AsyncEvents(transport)
+
+    def with_limits(
+        self,
+        *,
+        timeout_seconds: float | None = None,
+        deadline_seconds: float | None = None,
+        max_retries: int | None = None,
+    ) -> Self:
+        """The client with other limits, for one call or more; both share their connections, and closing
+        one closes the other. A limit that is None is unchanged. Raises ConfigurationError."""
+        settings = with_limits(
+            self._settings,
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_retries=max_retries,
+        )
+        client = copy.copy(self)
+        client._attach(settings, self._transport.with_settings(settings))
+        return client
 
     async def close(self) -> None:
         """Close the connections. Later calls raise ClientClosed."""

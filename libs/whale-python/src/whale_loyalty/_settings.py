@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from whale_loyalty.errors import ConfigurationError
@@ -76,17 +77,43 @@ def resolve_settings(
     """The validated settings. Raises ConfigurationError."""
     if not _STORE.fullmatch(store):
         raise ConfigurationError("store must be `me` or a store id: 1-64 of A-Z a-z 0-9 _ -")
-    if not (0 < timeout_seconds < math.inf and 0 < deadline_seconds < math.inf):
-        raise ConfigurationError("timeout_seconds and deadline_seconds must be over 0 and finite.")
-    if max_retries < 0:
-        raise ConfigurationError("max_retries must be 0 or more.")
-    return Settings(
-        base_url=_normalize_url(base_url or os.environ.get("WHALE_BASE_URL") or DEFAULT_BASE_URL),
-        store=store,
-        timeout_seconds=timeout_seconds,
-        deadline_seconds=deadline_seconds,
-        max_retries=max_retries,
+    return _validated(
+        Settings(
+            base_url=_normalize_url(
+                base_url or os.environ.get("WHALE_BASE_URL") or DEFAULT_BASE_URL
+            ),
+            store=store,
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_retries=max_retries,
+        )
     )
+
+
+def with_limits(
+    settings: Settings,
+    *,
+    timeout_seconds: float | None,
+    deadline_seconds: float | None,
+    max_retries: int | None,
+) -> Settings:
+    """The settings with the limits that are not None. Raises ConfigurationError."""
+    limits = {
+        "timeout_seconds": timeout_seconds,
+        "deadline_seconds": deadline_seconds,
+        "max_retries": max_retries,
+    }
+    changes = {name: value for name, value in limits.items() if value is not None}
+    return _validated(msgspec.structs.replace(settings, **changes))
+
+
+def _validated(settings: Settings) -> Settings:
+    seconds = (settings.timeout_seconds, settings.deadline_seconds)
+    if not all(0 < value < math.inf for value in seconds):
+        raise ConfigurationError("timeout_seconds and deadline_seconds must be over 0 and finite.")
+    if settings.max_retries < 0:
+        raise ConfigurationError("max_retries must be 0 or more.")
+    return settings
 
 
 def _normalize_url(text: str) -> str:

@@ -12,22 +12,30 @@ from msgspec import Struct
 from whale_loyalty._call import Call, NoResponse, Response
 from whale_loyalty._operation import Operation
 from whale_loyalty._settings import ApiKey, Settings
+from whale_loyalty._version import __version__
 from whale_loyalty.errors import ClientClosed
 
 T = TypeVar("T")
 
-_USER_AGENT: Final = "whale-loyalty-python/0.1.0"
+_USER_AGENT: Final = f"whale-loyalty-python/{__version__}"
+
+
+def connections(key: ApiKey, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """The blocking client's connections."""
+    return httpx.Client(headers=_headers(key), transport=transport)
 
 
 class Transport:
     """Sends operations and blocks until their results arrive."""
 
-    def __init__(
-        self, settings: Settings, key: ApiKey, transport: httpx.BaseTransport | None
-    ) -> None:
+    def __init__(self, settings: Settings, key: ApiKey, connections: httpx.Client) -> None:
         self._settings = settings
         self._key = key
-        self._http = httpx.Client(headers=_headers(key), transport=transport)
+        self._http = connections
+
+    def with_settings(self, settings: Settings) -> "Transport":
+        """A transport with these settings, on the same connections."""
+        return Transport(settings, self._key, self._http)
 
     def send(self, operation: Operation[T]) -> T:
         """The operation's result after at most `max_retries` retries. Raises a WhaleError."""
@@ -77,20 +85,48 @@ class _LoopConnections(Struct, frozen=True):
     closer: AsyncGenerator[None, None]
 
 
-class AsyncTransport:
-    """Sends operations without blocking the event loop, on asyncio or trio.
+class AsyncConnections:
+    """The connections of all event loops. A connection belongs to the loop that opened it, so each loop
+    has connections of its own."""
 
-    A connection belongs to the event loop that opened it, so each loop has connections of its own.
-    """
-
-    def __init__(
-        self, settings: Settings, key: ApiKey, transport: httpx.AsyncBaseTransport | None
-    ) -> None:
-        self._settings = settings
+    def __init__(self, key: ApiKey, transport: httpx.AsyncBaseTransport | None) -> None:
         self._key = key
         self._transport = transport
         self._is_closed = False
-        self._connections = RunVar[_LoopConnections]("whale_loyalty_connections")
+        self._of_loop = RunVar[_LoopConnections]("whale_loyalty_connections")
+
+    async def http(self) -> httpx.AsyncClient:
+        """The running loop's connections, created on its first call. Raises ClientClosed."""
+        if self._is_closed:
+            raise _client_closed()
+        try:
+            return self._of_loop.get().http
+        except LookupError:
+            http = httpx.AsyncClient(headers=_headers(self._key), transport=self._transport)
+            closer = _close_at_loop_end(http)
+            self._of_loop.set(_LoopConnections(http, closer))
+            await anext(closer)
+            return http
+
+    async def close(self) -> None:
+        """Close the running loop's connections; those of another loop close when that loop ends."""
+        self._is_closed = True
+        connections = self._of_loop.get(None)
+        if connections is not None:
+            await connections.closer.aclose()
+
+
+class AsyncTransport:
+    """Sends operations without blocking the event loop, on asyncio or trio."""
+
+    def __init__(self, settings: Settings, key: ApiKey, connections: AsyncConnections) -> None:
+        self._settings = settings
+        self._key = key
+        self._connections = connections
+
+    def with_settings(self, settings: Settings) -> "AsyncTransport":
+        """A transport with these settings, on the same connections."""
+        return AsyncTransport(settings, self._key, self._connections)
 
     async def send(self, operation: Operation[T]) -> T:
         """The operation's result after at most `max_retries` retries. Raises a WhaleError."""
@@ -102,9 +138,7 @@ class AsyncTransport:
             await anyio.sleep(delay)
 
     async def _attempt(self, call: Call[T]) -> Response | NoResponse:
-        if self._is_closed:
-            raise _client_closed()
-        http = await self._http()
+        http = await self._connections.http()
         try:
             with anyio.fail_after(call.attempt_timeout_seconds(time.monotonic())):
                 return await self._exchange(http, call)
@@ -124,23 +158,8 @@ class AsyncTransport:
         )
         return call.redacted_response(response.status_code, response.headers, response.content)
 
-    async def _http(self) -> httpx.AsyncClient:
-        """The running loop's connections, created on its first call."""
-        try:
-            return self._connections.get().http
-        except LookupError:
-            http = httpx.AsyncClient(headers=_headers(self._key), transport=self._transport)
-            closer = _close_at_loop_end(http)
-            self._connections.set(_LoopConnections(http, closer))
-            await anext(closer)
-            return http
-
     async def close(self) -> None:
-        """Close the running loop's connections; those of another loop close when that loop ends."""
-        self._is_closed = True
-        connections = self._connections.get(None)
-        if connections is not None:
-            await connections.closer.aclose()
+        await self._connections.close()
 
 
 async def _close_at_loop_end(http: httpx.AsyncClient) -> AsyncGenerator[None, None]:

@@ -5,6 +5,15 @@ from whale_loyalty._operations import accounts, anomalies, events, orders, progr
 from whale_loyalty._transport import Transport
 
 
+class Programs(Resource):
+    """Programs: the earning rate and the tiers."""
+
+    list = paged(programs.list_programs)
+    create = call(programs.create)
+    retrieve = call(programs.retrieve)
+    update = call(programs.update)
+
+
 class Customers(Resource):
     """The store's customers."""
 
@@ -70,18 +79,20 @@ class Redemptions(Resource):
 
 
 class Loyalty(Resource):
-    """Programs, points and rewards."""
+    """Points and rewards."""
 
-    create = call(programs.create)
-    update = call(programs.update)
-    list = paged(programs.list_programs)
-    retrieve = call(programs.retrieve)
     earn = call(accounts.earn)
     earn_batch = call(accounts.earn_batch)
     adjust = call(accounts.adjust)
     redeem = call(accounts.redeem)
-    get = call(accounts.get)
     summary = call(accounts.summary)
+
+    # Second names: of the methods of `Programs`, and of `Customers.retrieve`.
+    create = call(programs.create)
+    update = call(programs.update)
+    list = paged(programs.list_programs)
+    retrieve = call(programs.retrieve)
+    get = call(accounts.get)
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)

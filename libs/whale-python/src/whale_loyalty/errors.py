@@ -37,6 +37,8 @@ A code that this version does not know raises ApiError. No exception contains th
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from whale_loyalty.values import RewardReason
+
 
 class WhaleError(Exception):
     """The root: `detail` is a sentence for people, `code` a stable value for programs.
@@ -182,7 +184,7 @@ class RewardUnavailable(Refused):
 
     code = "reward_unavailable"
     members = ("reason",)
-    reason: str
+    reason: RewardReason
 
 
 class Conflict(Refused):

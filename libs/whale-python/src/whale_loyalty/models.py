@@ -10,6 +10,23 @@ from typing import Any, Generic, NotRequired, TypedDict, TypeVar
 
 from msgspec import Struct
 
+from whale_loyalty.values import (
+    AccountStatus,
+    AnomalyStatus,
+    AnomalyType,
+    LetterCode,
+    LetterTopic,
+    Mode,
+    OrderState,
+    RedemptionStatus,
+    Resolution,
+    RewardType,
+    SkipReason,
+    TransactionType,
+    UnavailableReason,
+    ZeroReason,
+)
+
 T = TypeVar("T")
 
 
@@ -68,14 +85,11 @@ class RewardRef(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` the resulting balance.
-
-    `type` is earn, redeem, refund, void, cancel, adjust or expire.
-    """
+    """A ledger entry; `points` is signed, `balance_after` the resulting balance."""
 
     id: str
     customer_id: str
-    type: str
+    type: TransactionType
     points: int
     reason: str
     balance_after: int
@@ -118,7 +132,7 @@ class OrderLetter(Model, frozen=True, kw_only=True):
     """A dead letter of an order: `code` and `detail` say why a record could not be processed."""
 
     id: str
-    code: str
+    code: LetterCode
     detail: str
     dead_at: datetime
 
@@ -133,15 +147,15 @@ class Order(Model, frozen=True, kw_only=True):
     """
 
     order_id: str
-    state: str
+    state: OrderState
     award: int
     clawed_back: int
     refunded: Decimal
     recorded_at: datetime
     order_number: str | None = None
     customer_id: str | None = None
-    skip_reason: str | None = None
-    zero_reason: str | None = None
+    skip_reason: SkipReason | None = None
+    zero_reason: ZeroReason | None = None
     dead_letters: list[OrderLetter] = []
     total: Decimal | None = None
     currency: str | None = None
@@ -160,8 +174,8 @@ class DeadLetter(Model, frozen=True, kw_only=True):
     """
 
     id: str
-    topic: str
-    code: str
+    topic: LetterTopic
+    code: LetterCode
     detail: str
     service: str
     truncated: bool
@@ -192,7 +206,7 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
     """A transaction as it is listed in a customer's status."""
 
     id: str
-    type: str
+    type: TransactionType
     points: int
     reason: str
     created_at: datetime
@@ -210,7 +224,7 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     tier: HeldTier | None
     member_since: datetime
     transactions: list[RecentTransaction] = []
-    status: str = "active"
+    status: AccountStatus = "active"
 
 
 class Day(Model, frozen=True, kw_only=True):
@@ -259,7 +273,7 @@ class Reward(Model, frozen=True, kw_only=True):
     id: str
     name: str
     points_cost: int
-    type: str
+    type: RewardType
     is_active: bool = True
     created_at: datetime | None = None
     description: str | None = None
@@ -273,7 +287,7 @@ class Reward(Model, frozen=True, kw_only=True):
     image_url: str | None = None
     metadata: dict[str, str] | None = None
     available: bool | None = None
-    reason: str | None = None
+    reason: UnavailableReason | None = None
     missing: int | None = None
     warnings: list[SettingWarning] = []
 
@@ -288,7 +302,7 @@ class Redemption(Model, frozen=True, kw_only=True):
     customer_id: str
     reward: RewardRef
     points: int
-    status: str
+    status: RedemptionStatus
     created_at: datetime
     code: str | None = None
     transaction_id: str | None = None
@@ -303,14 +317,14 @@ class Anomaly(Model, frozen=True, kw_only=True):
 
     id: str
     customer_id: str
-    type: str
+    type: AnomalyType
     description: str
     points_involved: int
-    status: str
+    status: AnomalyStatus
     flagged_at: datetime
     transaction_ids: list[str] = []
     evidence: dict[str, Any] = {}
-    resolution: str | None = None
+    resolution: Resolution | None = None
     note: str | None = None
     reviewed_by: str | None = None
     reviewer: str | None = None
@@ -320,7 +334,7 @@ class Anomaly(Model, frozen=True, kw_only=True):
 class RapidEarning(Model, frozen=True, kw_only=True):
     """Flags `count` or more earnings within `window_seconds`; `mode` is off, shadow or review."""
 
-    mode: str
+    mode: Mode
     count: int
     window_seconds: int
 
@@ -329,7 +343,7 @@ class UnusualAmount(Model, frozen=True, kw_only=True):
     """Flags an earning of at least `min_points` that is `factor` times the median of the earlier
     earnings, if there are at least `min_history` of them."""
 
-    mode: str
+    mode: Mode
     factor: Decimal
     min_history: int
     min_points: int
@@ -338,7 +352,7 @@ class UnusualAmount(Model, frozen=True, kw_only=True):
 class Deviation(Model, frozen=True, kw_only=True):
     """Flags a day whose robust z-score is `score` or more, after `min_days` days with earnings."""
 
-    mode: str
+    mode: Mode
     score: Decimal
     min_days: int
 
@@ -369,7 +383,7 @@ class BacktestDay(Model, frozen=True, kw_only=True):
 class BacktestDetector(Model, frozen=True, kw_only=True):
     """One detector's results of a backtest; days without an anomaly are omitted."""
 
-    type: str
+    type: AnomalyType
     flagged: int
     customers: int
     points_involved: int

@@ -22,6 +22,7 @@ from whale_loyalty.models import (
     Summary,
     Transaction,
 )
+from whale_loyalty.values import AccountStatus, TransactionType
 
 
 def earn(
@@ -79,7 +80,7 @@ def list_customers(
     *,
     query: str | None = None,
     tier: str | None = None,
-    status: str | None = None,
+    status: AccountStatus | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[CustomerStatus]:
@@ -97,7 +98,11 @@ def list_customers(
 
 
 def update_customer(
-    customer_id: str, *, status: str, note: str | None = None, idempotency_key: str | None = None
+    customer_id: str,
+    *,
+    status: AccountStatus,
+    note: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Operation[CustomerStatus]:
     """Suspend a customer's account (`suspended`), or reactivate it (`active`)."""
     body = without_unset(status=status, note=UNSET if note is None else note)
@@ -108,7 +113,7 @@ def update_customer(
 def list_transactions(
     *,
     customer_id: str | None = None,
-    type: str | None = None,
+    type: TransactionType | None = None,
     created_after: datetime | str | None = None,
     created_before: datetime | str | None = None,
     order_id: str | None = None,

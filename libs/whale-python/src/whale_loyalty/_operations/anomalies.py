@@ -24,6 +24,7 @@ from whale_loyalty.models import (
     RapidEarning,
     UnusualAmount,
 )
+from whale_loyalty.values import AnomalyStatus, AnomalyType, Resolution
 
 _ANOMALIES = "loyalty/anomalies"
 _SETTINGS = "loyalty/anomaly-settings"
@@ -33,8 +34,8 @@ Detector = Mapping[str, Any]
 
 def list_anomalies(
     *,
-    status: str | None = None,
-    type: str | None = None,
+    status: AnomalyStatus | None = None,
+    type: AnomalyType | None = None,
     customer_id: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
@@ -60,8 +61,8 @@ def retrieve(anomaly_id: str) -> Operation[Anomaly]:
 def update(
     anomaly_id: str,
     *,
-    status: str,
-    resolution: str | None = None,
+    status: AnomalyStatus,
+    resolution: Resolution | None = None,
     note: str | None = None,
     reviewer: str | None = None,
     idempotency_key: str | None = None,

@@ -2,6 +2,7 @@
 
 from whale_loyalty._operation import Listing, Operation, listing, read, segment
 from whale_loyalty.models import DeadLetter, Order
+from whale_loyalty.values import LetterCode, LetterTopic, OrderState
 
 _LETTERS = "loyalty/dead-letters"
 
@@ -10,7 +11,7 @@ def list_orders(
     *,
     customer_id: str | None = None,
     order_id: str | None = None,
-    state: str | None = None,
+    state: OrderState | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Order]:
@@ -30,8 +31,8 @@ def list_orders(
 
 def list_dead_letters(
     *,
-    topic: str | None = None,
-    code: str | None = None,
+    topic: LetterTopic | None = None,
+    code: LetterCode | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[DeadLetter]:

@@ -16,6 +16,7 @@ from whale_loyalty._operation import (
     write,
 )
 from whale_loyalty.models import Redemption, Reward, RewardValue
+from whale_loyalty.values import RedemptionStatus, RewardType
 
 _REWARDS = "loyalty/rewards"
 _REDEMPTIONS = "loyalty/redemptions"
@@ -50,7 +51,7 @@ def create(
     *,
     name: str,
     points_cost: int,
-    type: str,
+    type: RewardType,
     id: str | UnsetType | None = UNSET,
     description: str | UnsetType | None = UNSET,
     value: Value | UnsetType | None = UNSET,
@@ -94,7 +95,7 @@ def update(
     *,
     name: str | UnsetType = UNSET,
     points_cost: int | UnsetType = UNSET,
-    type: str | UnsetType = UNSET,
+    type: RewardType | UnsetType = UNSET,
     description: str | UnsetType | None = UNSET,
     value: Value | UnsetType | None = UNSET,
     stock: int | UnsetType | None = UNSET,
@@ -142,7 +143,7 @@ def delete(reward_id: str, *, idempotency_key: str | None = None) -> Operation[N
 def list_redemptions(
     *,
     customer_id: str | None = None,
-    status: str | None = None,
+    status: RedemptionStatus | None = None,
     code: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,

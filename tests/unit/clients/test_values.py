@@ -1,0 +1,51 @@
+"""The values that both clients complete are those of the API."""
+
+import re
+from inspect import getsource
+from typing import Literal, get_args, get_origin
+
+import msgspec
+import pytest
+
+from libs.contracts import anomalies, api, events, rewards
+from libs.kernel import errors
+from tests.support import ROOT
+from whale_loyalty import models, values
+
+_TYPES = (ROOT / "libs/whale-js/src/types.ts").read_text()
+_NAMES = sorted(set(vars(values)) & set(re.findall(r"\w+(?=: TypeAlias)", getsource(values))))
+
+
+def literals(union: object) -> set[str]:
+    """The literal values in a type."""
+    if get_origin(union) is Literal:
+        return set(get_args(union))
+    return {value for part in get_args(union) for value in literals(part)}
+
+
+def of_service(name: str) -> set[str]:
+    """The values that the service defines under this name."""
+    if name == "UnavailableReason":
+        refusals = (errors.ProgramInactive, errors.AccountSuspended, errors.InsufficientPoints)
+        return of_service("RewardReason") | {refusal.code for refusal in refusals}
+    for module in (anomalies, api, events, rewards, errors):
+        if hasattr(module, name):
+            return literals(getattr(module, name))
+    raise AssertionError(f"The service has no {name}.")
+
+
+def of_javascript(name: str) -> set[str]:
+    """The values of a type in the JavaScript client."""
+    (definition,) = re.findall(rf"^export type {name} =(.*?);", _TYPES, re.MULTILINE | re.DOTALL)
+    known = set(re.findall(r'"([\w.]+)"', definition))
+    return known | (of_javascript("RewardReason") if "RewardReason" in definition else set())
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_both_clients_complete_the_values_of_the_service(name: str) -> None:
+    assert literals(getattr(values, name)) == of_service(name) == of_javascript(name) != set()
+
+
+def test_a_value_that_came_later_is_read() -> None:
+    body = b'{"id": "t", "type": "transfer", "points": 1, "reason": "", "created_at": "2026-03-10T12:00:00Z"}'
+    assert msgspec.json.decode(body, type=models.RecentTransaction).type == "transfer"
