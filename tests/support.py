@@ -50,7 +50,8 @@ def free_ports() -> dict[str, str]:
     """Settings that put a stack on ports nobody uses."""
     names = ("GATEWAY", "KAFKA", "POSTGRES", "REDIS")
     ports = config.free_ports(len(names))
-    return {f"WHALE_{name}_PORT": str(port) for name, port in zip(names, ports, strict=True)}
+    named = {f"WHALE_{name}_PORT": str(port) for name, port in zip(names, ports, strict=True)}
+    return named | {"WHALE_METRICS_PORT": "0"}
 
 
 class Stack:

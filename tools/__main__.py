@@ -1,6 +1,7 @@
 """`python -m tools COMMAND`: the commands behind the targets of `make`, and those of operators."""
 
 import argparse
+import asyncio
 import importlib
 import logging
 import sys
@@ -8,12 +9,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
 
 from libs.kernel.settings import SettingsError
 from tools import provision
 from tools.stack import cli as stack
+from tools.stack import kafka, record
 from tools.stack.errors import StackError, unavailable
+from tools.stack.kafka import BrokerUnavailable
 
 # Each registers its subcommands, with the function that executes one as the default of `run`.
 _OTHER_MODULES: Final = (
@@ -44,11 +47,25 @@ def main(command_line: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError):
-        print(unavailable("Kafka", "WHALE_KAFKA_URL"), file=sys.stderr)
+        print(asyncio.run(_explain_unreachable_kafka()), file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        print(f"Kafka refuses this command: {error}. See docs/security.md#kafka.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+async def _explain_unreachable_kafka() -> StackError:
+    addresses = record.find_servers().addresses
+    try:
+        await kafka.check(addresses.kafka, security=addresses.kafka_security)
+    except BrokerUnavailable:
+        pass
+    except StackError as error:
+        return error
+    return unavailable("Kafka", "WHALE_KAFKA_URL")
 
 
 def _modules(command: Sequence[str]) -> list[ModuleType]:

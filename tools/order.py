@@ -1,20 +1,29 @@
-"""The command `order`: publish one order to Kafka, as a shop's backend would."""
+"""The command `order`: publish one order to Kafka, as a shop's backend would, and say what it earned."""
 
 import argparse
 import asyncio
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from rich.console import Console
 
+from libs.contracts.events import OrderCompleted
+from libs.contracts.numbers import decoder
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time, utc_now
 from libs.kernel.ids import new_id
 from libs.messaging.producer import producing
+from services.earning.domain.shop_events import OutOfBounds, build_order
+from tools import why
+from tools.demo.publish import wait_until_consumed
 from tools.stack import record
 from tools.stack.config import DEMO_STORE
+from tools.stack.databases import connect
 from tools.stack.errors import StackError
 from tools.stack.services import Addresses
+
+_POSTED_SECONDS: Final = 20.0
+_decode: Final = decoder(OrderCompleted).decode
 
 
 def register(commands: Any) -> None:
@@ -28,14 +37,41 @@ def register(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Publish the order and print it."""
-    addresses = record.find_running().addresses
+    """Publish the order, and print it and what became of it; exit code 1 unless it counted."""
+    value = _encode(arguments)
+    return asyncio.run(_run(record.find_running().addresses, value))
+
+
+async def _run(addresses: Addresses, value: bytes) -> int:
+    order = _decode(value)
+    store_id, order_id = str(order.store_id), str(order.order_id)
+    await _check_store(store_id)
+    await _publish(addresses, record_key(store_id, str(order.customer_id)), value)
+    print(f"{ORDER_COMPLETED} ← {value.decode()}")
     try:
-        Decimal(arguments.total)
-    except InvalidOperation as error:
+        await _wait_until_posted(addresses)
+    except TimeoutError as error:
         raise StackError(
-            f"{arguments.total} is not an amount of money; write it as 50.00"
+            f"It is not posted after {_POSTED_SECONDS:.0f} s: `make status` shows the lag of earning, and "
+            f"`python -m tools why --store {store_id} --order {order_id}` what became of the order."
         ) from error
+    recorded = await why.find(store_id, order_id)
+    if recorded is None or recorded.row is None:
+        raise StackError(
+            "It was not recorded: `python -m tools dead-letters list` shows why it could not be processed."
+        )
+    row = recorded.row
+    if (row["customer_id"], row["total"]) != (order.customer_id, order.total):
+        raise StackError(
+            f"The order {order_id} is already recorded with another customer or total, so this one is a "
+            "dead letter. Choose another NUMBER."
+        )
+    print(next(why.explain(recorded)))
+    return 0 if recorded.state == "counted" else 1
+
+
+def _encode(arguments: argparse.Namespace) -> bytes:
+    """The order as JSON; raises StackError where earning would refuse it."""
     order = {
         "store_id": arguments.store,
         "order_id": arguments.number or new_id("order"),
@@ -46,11 +82,30 @@ def run(arguments: argparse.Namespace) -> int:
         "completed_at": format_time(utc_now()),
     }
     value = msgspec.json.encode({name: field for name, field in order.items() if field is not None})
-    asyncio.run(_publish(addresses, record_key(arguments.store, arguments.customer), value))
-    print(f"{ORDER_COMPLETED} ← {value.decode()}")
-    return 0
+    try:
+        build_order(_decode(value), now=utc_now())
+    except (OutOfBounds, msgspec.ValidationError) as error:
+        raise StackError(f"Nothing was published. {error}") from error
+    return value
+
+
+async def _check_store(store_id: str) -> None:
+    async with connect("gateway") as connection:
+        if not await connection.fetchval("SELECT 1 FROM stores WHERE id = $1", store_id):
+            raise StackError(
+                f"Nothing was published. There is no store {store_id}: `make key STORE={store_id}` creates "
+                "it."
+            )
 
 
 async def _publish(addresses: Addresses, key: bytes, value: bytes) -> None:
     async with producing(addresses.kafka, security=addresses.kafka_security) as producer:
         await producer.send_and_wait(ORDER_COMPLETED, value, key=key)
+
+
+async def _wait_until_posted(addresses: Addresses) -> None:
+    with Console(highlight=False).status("posting …"):
+        async with asyncio.timeout(_POSTED_SECONDS):
+            await wait_until_consumed(
+                addresses.kafka, lambda _: None, security=addresses.kafka_security
+            )

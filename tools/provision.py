@@ -36,7 +36,9 @@ def register(commands: Any) -> None:
         "--no-redis-users", action="store_true", help="all services use WHALE_REDIS_URL as it is"
     )
     command.add_argument(
-        "--no-kafka-users", action="store_true", help="each service gets its Kafka user elsewhere"
+        "--no-kafka-users",
+        action="store_true",
+        help="each service gets its Kafka user and its access elsewhere",
     )
     command.set_defaults(run=_provision)
     command = commands.add_parser("migrate", help="migrate the databases of all services, or some")

@@ -41,7 +41,7 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what became of the order; exit code 1 if nothing is known of it."""
-    order = asyncio.run(_find(arguments.store, arguments.order))
+    order = asyncio.run(find(arguments.store, arguments.order))
     if order is None:
         print(_UNKNOWN.format(store=arguments.store, order=arguments.order))
         return 1
@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _find(store_id: str, order_id: str) -> Order | None:
+async def find(store_id: str, order_id: str) -> Order | None:
+    """The order of the store, or None if nothing is known of it."""
     async with (
         connect("earning") as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),

@@ -154,10 +154,17 @@ def test_errors_name_the_address_the_role_the_password_or_the_rights(
     port = str(servers.settings.postgres_port)
     for changed, expected in (
         (url.replace(password, "a-guess"), "refuses the password of the role postgres"),
-        (url.replace("127.0.0.1", "nowhere.invalid"), "There is no host nowhere.invalid"),
+        (
+            url.replace("127.0.0.1", "nowhere.invalid"),
+            "There is no host nowhere.invalid",
+        ),
         (url.replace(port, "1"), "PostgreSQL at 127.0.0.1:1 does not respond"),
         (url.removesuffix("postgres") + "nothing", 'database "nothing" does not exist'),
-        (f"{url}?sslmode=require", "correct the address in WHALE_POSTGRES_URL"),
+        (
+            f"{url}?sslmode=require",
+            "does not offer TLS, which sslmode in WHALE_POSTGRES_URL requires",
+        ),
+        ("db.internal", "Write postgresql://role:password@host:port/database"),
     ):
         error = operator.error("provision", WHALE_POSTGRES_URL=changed)
         assert expected in error
@@ -168,6 +175,8 @@ def test_errors_name_the_address_the_role_the_password_or_the_rights(
         (redis_url.replace("administrator", "guess"), "refuses the user admin or its password"),
         (servers.addresses.redis, "does not let the user default create users"),
         ("redis://admin:x@127.0.0.1:1/0", "Redis at 127.0.0.1:1 does not respond"),
+        ("redis://admin:x@nowhere.invalid:1/0", "There is no host nowhere.invalid"),
+        ("redis.internal", "Write redis://user:password@host:port/0"),
     ):
         assert expected in operator.error("provision", WHALE_REDIS_URL=changed)
 

@@ -38,6 +38,8 @@ from tests.support import ROOT, Stack
 from tools.dead_letters.dlq import open_dead_letter_queue
 from tools.restore.rewind import Rewind
 from tools.stack import config, kafka
+from tools.stack.errors import StackError
+from tools.stack.kafka import BrokerUnavailable
 from tools.stack.lag import read_committed
 
 pytestmark = [
@@ -187,7 +189,7 @@ async def _reads(broker: Broker, principal: str, topic: str) -> bool:
         async with kafka.open_consumer(
             broker.address, topic, security=broker.security(principal)
         ) as consumer:
-            await consumer.getmany(timeout_ms=100)
+            await consumer.getmany(timeout_ms=1_000)
     except TopicAuthorizationFailedError:
         return False
     return True
@@ -203,6 +205,41 @@ async def test_kafka_takes_nobody_with_a_wrong_password_or_without_one(
     assert await kafka.is_available(broker.address, security=own)
     for security in (wrong, nameless, untrusting):
         assert not await kafka.is_available(broker.address, security=security)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"kafka_sasl_password": "a guess"}, "refuses the principal admin or its password"),
+        ({"kafka_sasl_username": "nobody"}, "refuses the principal nobody or its password"),
+        ({"kafka_sasl_mechanism": "PLAIN"}, "does not offer PLAIN"),
+        ({"kafka_security_protocol": "SASL_PLAINTEXT"}, "ends those with SASL_PLAINTEXT"),
+        ({"kafka_security_protocol": "SSL"}, "ends those with SSL"),
+        ({"kafka_ca_file": None}, "has no certificate that WHALE_KAFKA_CA_FILE"),
+        ({"kafka_ca_file": "/nowhere/ca.pem"}, "certificates for Kafka cannot be read"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+async def test_the_error_of_a_refused_client_says_what_is_wrong(
+    broker: Broker, changes: dict[str, str | None], expected: str
+) -> None:
+    own = broker.security(ADMIN)
+    await kafka.check(broker.address, security=own)
+    with pytest.raises(StackError, match=expected):
+        await kafka.check(broker.address, security=msgspec.structs.replace(own, **changes))
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1:1", "Kafka at 127.0.0.1:1 does not respond"),
+        ("nowhere.invalid:9093", "There is no host nowhere.invalid"),
+        ("nowhere", "write nowhere as host:port"),
+    ],
+)
+async def test_the_error_of_a_wrong_address_names_it(address: str, expected: str) -> None:
+    with pytest.raises(BrokerUnavailable, match=expected):
+        await kafka.check(address)
 
 
 def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_it() -> None:

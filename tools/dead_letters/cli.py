@@ -15,6 +15,7 @@ from tools.stack.errors import StackError
 from tools.stack.services import Addresses
 
 _MAX_LISTED: Final = 50
+_HEADINGS: Final = ("place", "code", "detail", "time")
 
 Action = Callable[[DeadLetterQueue, argparse.Namespace], Awaitable[None]]
 
@@ -70,14 +71,37 @@ async def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:
     counts = Counter((letter.topic, letter.code) for letter in letters)
     for (topic, code), count in sorted(counts.items()):
         console.print(f"{topic}  {code}  {count:,}")
-    table = Table("place", "code", "detail", "time", box=None, padding=(0, 2, 0, 0))
-    for letter in letters[-_MAX_LISTED:]:
-        detail = letter.failure.get("detail", "")
-        table.add_row(letter.place, letter.code, detail, letter.failure.get("time", ""))
     console.print()
-    console.print(table)
+    _print_table(console, letters[-_MAX_LISTED:])
     if len(letters) > _MAX_LISTED:
         console.print(f"… the last {_MAX_LISTED} of {len(letters):,}")
+
+
+def _print_table(console: Console, letters: Sequence[DeadLetter]) -> None:
+    """In columns on a terminal, which fold except for the place, else separated by tabs: a place that was
+    cut could not be shown or replayed."""
+    if not console.is_terminal:
+        for row in (_HEADINGS, *map(_columns, letters)):
+            print("\t".join(row))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    width = max(len(letter.place) for letter in letters)
+    for heading in _HEADINGS:
+        table.add_column(heading, overflow="fold", min_width=width if heading == "place" else None)
+    for letter in letters:
+        table.add_row(*_columns(letter))
+    console.print(table)
+
+
+def _columns(letter: DeadLetter) -> tuple[str, ...]:
+    """The fields of a line, each without line breaks and tabs."""
+    fields = (
+        letter.place,
+        letter.code,
+        letter.failure.get("detail", ""),
+        letter.failure.get("time", ""),
+    )
+    return tuple(" ".join(field.split()) for field in fields)
 
 
 async def _show(queue: DeadLetterQueue, arguments: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -98,7 +98,37 @@ def kafka_access() -> str:
         for access in ACCESS
     ]
     table = _table(("principal", "reads", "writes", "consumer groups (prefix)"), rows)
-    return _page("Access to Kafka", about, table)
+    return _page("Access to Kafka", about, table, _ACL_TOOL, _acl_commands())
+
+
+def _acl_commands() -> str:
+    """The table as commands of Kafka's own tool."""
+    commands = [
+        f"allow User:{access.principal} --operation {operation} {' '.join(options)}"
+        for access in ACCESS
+        for operation, options in (
+            ("Read", [f"--topic {name}" for name in access.reads]),
+            ("Write", [f"--topic {name}" for name in access.writes]),
+            ("Read", _group_options(access.groups)),
+        )
+        if options
+    ]
+    return "\n".join(("```sh", _ALLOW, *commands, "```"))
+
+
+def _group_options(prefixes: Sequence[str]) -> Sequence[str]:
+    groups = [f"--group {prefix}" for prefix in prefixes]
+    return [*groups, "--resource-pattern-type prefixed"] if groups else []
+
+
+_ACL_TOOL: Final = """\
+## With kafka-acls.sh
+
+`python -m tools provision` sets these access lists itself. Where it may not, set them with Kafka's own client; in
+`admin.properties` are the settings with which an administrator connects."""
+_ALLOW: Final = """\
+allow() { kafka-acls.sh --bootstrap-server kafka-1.internal:9093 --command-config admin.properties \\
+    --add --allow-principal "$@"; }"""
 
 
 def _settings_table(kind: type[Struct]) -> str:

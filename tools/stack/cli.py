@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psutil
 from aiokafka.errors import KafkaError
@@ -195,12 +196,28 @@ def _wait_for_exit(folder: Path, supervisor: int) -> None:
 
 
 def reset(_arguments: argparse.Namespace) -> int:
-    """Stop the stack and remove its folder."""
+    """Stop the stack and remove its folder; raises StackError where the secrets in it belong to a
+    PostgreSQL that is not the stack's own, whose data would stay."""
     folder = config.settings().folder
+    _check_own_postgres(folder)
     _stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
     print("The data is deleted.")
     return 0
+
+
+def _check_own_postgres(folder: Path) -> None:
+    stack, recorded = state.read(folder), record.read(folder)
+    url = None if stack is None else stack.settings.postgres_url
+    if recorded is not None and not recorded.is_supervised:
+        url = recorded.addresses.postgres_admin
+    if url is not None:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        raise StackError(
+            f"Nothing was deleted. PostgreSQL at {host} was not started by `make up`, so its data would stay, "
+            f"and without {folder / 'secrets.json'} its API keys and passwords are invalid. To give it up, "
+            f"drop its databases, then delete {folder}."
+        )
 
 
 def status(_arguments: argparse.Namespace) -> int:

@@ -37,6 +37,8 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     kafka_port: int = 19092
     postgres_port: int = 15432
     redis_port: int = 16379
+    # The first of five ports for metrics, in the order of the services; 0 takes free ports.
+    metrics_port: int = 19101
     # A server that runs already; the stack starts none of its own.
     kafka_url: str | None = None
     postgres_url: str | None = None
@@ -57,7 +59,15 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     @property
     def ports(self) -> frozenset[int]:
         """The ports that the settings assign."""
-        return frozenset({self.gateway_port, self.kafka_port, self.postgres_port, self.redis_port})
+        servers = {self.gateway_port, self.kafka_port, self.postgres_port, self.redis_port}
+        return frozenset(servers | set(self.metrics_ports.values()))
+
+    @property
+    def metrics_ports(self) -> dict[str, int]:
+        """The port of each service's metrics; none where free ports are taken."""
+        if not self.metrics_port:
+            return {}
+        return {service: self.metrics_port + number for number, service in enumerate(SERVICES)}
 
     @property
     def kafka_security(self) -> KafkaSecurity:

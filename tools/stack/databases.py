@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from tools.stack import record, services
-from tools.stack.errors import unavailable
+from tools.stack.errors import StackError, unavailable
 
 
 def database_url(service: str) -> str:
@@ -18,11 +18,19 @@ def database_url(service: str) -> str:
 
 @contextmanager
 def reporting_unavailable() -> Iterator[None]:
-    """Raise StackError where the code inside cannot connect to PostgreSQL."""
+    """Raise StackError where the code inside cannot connect to PostgreSQL, or is refused."""
     try:
         yield
     except (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError) as error:
         raise unavailable("PostgreSQL", "WHALE_POSTGRES_URL") from error
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+    ) as error:
+        raise StackError(
+            f"PostgreSQL refuses this command: {error}. Its databases, roles and passwords are set by "
+            "`python -m tools provision` (by `make up` for a local stack), from secrets.json in WHALE_HOME."
+        ) from error
 
 
 @asynccontextmanager

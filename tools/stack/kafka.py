@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,7 +18,8 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching
@@ -30,6 +33,7 @@ _ARTIFACT: Final = "org.apache.kafka:kafka_2.13:4.1.0"
 _OLDEST_JAVA: Final = 17
 # How long a broker may take to respond after its start.
 _START_SECONDS: Final = 30.0
+_CONNECT_MS: Final = 5_000
 _HEAP: Final = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
 
 _PROPERTIES: Final = """\
@@ -56,6 +60,10 @@ metadata.max.idle.interval.ms=5000
 log.retention.hours=-1
 message.max.bytes=1179648
 """
+
+
+class BrokerUnavailable(StackError):
+    """No broker responds to this client; it may be starting."""
 
 
 def cache_folder() -> Path:
@@ -218,30 +226,81 @@ async def open_consumer(
 
 
 async def wait_until_available(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> None:
-    """Wait for a broker that starts; raises StackError, which says whether the address or the
-    credentials are wrong."""
+    """Wait for a broker that starts; raises StackError, as `check` does."""
     until = time.monotonic() + _START_SECONDS
-    while not await is_available(bootstrap, security=security):
-        if time.monotonic() > until:
-            raise StackError(await _explain_refusal(bootstrap, security))
+    while True:
+        try:
+            return await check(bootstrap, security=security)
+        except BrokerUnavailable:
+            if time.monotonic() > until:
+                raise
         await asyncio.sleep(1)
 
 
-async def _explain_refusal(bootstrap: str, security: KafkaSecurity) -> str:
-    host, _, port = bootstrap.split(",", maxsplit=1)[0].rpartition(":")
+async def check(bootstrap: str, *, security: KafkaSecurity = PLAINTEXT) -> None:
+    """Raise StackError unless a broker lets this client in; the error says whether the address, the
+    protocol, the certificate, the mechanism or the credentials are wrong."""
+    failures: list[StackError] = []
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 5)
-    except (OSError, TimeoutError, ValueError) as error:
-        return (
-            f"Kafka at {bootstrap} does not respond: start it, or correct the address in "
-            f"WHALE_KAFKA_URL ({error})."
-        )
-    writer.close()
-    principal = f", the principal {security.kafka_sasl_username} and its password"
+        options = client_options(security)
+    except OSError as error:
+        raise StackError(
+            f"The certificates for Kafka cannot be read: {error.strerror}: correct WHALE_KAFKA_CA_FILE, "
+            "WHALE_KAFKA_CERTIFICATE_FILE or WHALE_KAFKA_KEY_FILE."
+        ) from error
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            connection = await create_conn(
+                host, int(port), request_timeout_ms=_CONNECT_MS, **options
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            failures.append(_explain_refusal(error, address, security))
+            continue
+        await connection.close()
+        if await is_available(bootstrap, security=security):
+            return
+        failures.append(BrokerUnavailable(_explain_silence(None, address, security)))
+    raise failures[0]
+
+
+def _explain_refusal(error: Exception, address: str, security: KafkaSecurity) -> StackError:
+    match error:
+        case ssl.SSLCertVerificationError():
+            reason = (
+                "has no certificate that WHALE_KAFKA_CA_FILE, by default the system's authorities, vouches "
+                f"for: {error.verify_message.rstrip('.')}."
+            )
+        case SaslAuthenticationFailed():
+            reason = (
+                f"refuses the principal {security.kafka_sasl_username} or its password: correct "
+                "WHALE_KAFKA_SASL_USERNAME and WHALE_KAFKA_SASL_PASSWORD. A principal that has no password "
+                f"for {security.kafka_sasl_mechanism} gets the same response."
+            )
+        case UnsupportedSaslMechanismError():
+            reason = f"does not offer {security.kafka_sasl_mechanism}: correct WHALE_KAFKA_SASL_MECHANISM."
+        case _:
+            return BrokerUnavailable(_explain_silence(error, address, security))
+    return StackError(f"Kafka at {address} {reason}")
+
+
+def _explain_silence(error: Exception | None, address: str, security: KafkaSecurity) -> str:
+    """Why a broker does not respond to this client; without an error, it ended the connection."""
+    match error:
+        case socket.gaierror():
+            host = address.rpartition(":")[0]
+            return f"There is no host {host}: correct the address in WHALE_KAFKA_URL."
+        case ValueError():
+            return f"WHALE_KAFKA_URL: write {address} as host:port."
+        case None | ssl.SSLError() | KafkaError():
+            return (
+                f"Kafka at {address} accepts connections, and ends those with "
+                f"{security.kafka_security_protocol}: correct WHALE_KAFKA_SECURITY_PROTOCOL, or the port in "
+                "WHALE_KAFKA_URL."
+            )
     return (
-        f"Kafka at {bootstrap} accepts connections and refuses this client: check "
-        f"WHALE_KAFKA_SECURITY_PROTOCOL{principal if security.uses_sasl else ''}"
-        f"{', and WHALE_KAFKA_CA_FILE' if security.uses_tls else ''}."
+        f"Kafka at {address} does not respond: start it, or correct the address in WHALE_KAFKA_URL "
+        f"({str(error) or type(error).__name__})."
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -170,10 +170,23 @@ def _explain_refusal(error: Exception, url: str, variable: str) -> str:
             return f"{server} refuses the role {role}: {error.args[0]}. Correct the role in {variable}."
         case asyncpg.InvalidCatalogNameError():
             return f"{server} accepts the role {role}, but {error}: correct {variable}."
+        case ValueError():
+            return f"{variable}: {error}. Write postgresql://role:password@host:port/database."
+    return _explain_silence(error, parts, variable)
+
+
+def _explain_silence(error: Exception, parts: SplitResult, variable: str) -> str:
+    """Why there is no connection that could ask for the role."""
+    server = f"PostgreSQL at {parts.hostname}:{parts.port or 5432}"
+    match error:
         case socket.gaierror():
             return f"There is no host {parts.hostname}: correct the address in {variable}."
+        case FileNotFoundError():
+            return f"{variable} names a file of certificates that does not exist."
         case ssl.SSLError():
             return f"{server} has no certificate that {variable} accepts: {error}."
+        case ConnectionError() if "rejected SSL" in str(error):
+            return f"{server} does not offer TLS, which sslmode in {variable} requires."
     return f"{server} does not respond: start it, or correct the address in {variable} ({error})."
 
 

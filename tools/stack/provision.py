@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
+from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from libs.contracts.access import ACCESS
@@ -90,17 +91,23 @@ async def prepare_redis(addresses: Addresses, secrets: Secrets) -> str | None:
 async def prepare_kafka(
     addresses: Addresses, secrets: Secrets, *, replication: int, users: bool
 ) -> Sequence[str]:
-    """Create the missing topics, and return their names. Where Kafka authenticates its clients, allow
-    each principal its topics, and with `users` create the principals. Raises StackError, KafkaError."""
+    """Create the missing topics, and return their names. With `users`, where Kafka authenticates its
+    clients, create the principals, and allow each its topics. Raises StackError."""
     bootstrap, security = addresses.kafka, addresses.kafka_security
     await kafka.wait_until_available(bootstrap, security=security)
-    created = await topics.create(bootstrap, replication=replication, security=security)
-    if security.uses_sasl:
-        if users:
-            passwords = {
-                access.principal: _kafka_password(secrets, access.principal) for access in ACCESS
-            }
-            await kafka_users.create_users(bootstrap, passwords, security=security)
+    try:
+        created = await topics.create(bootstrap, replication=replication, security=security)
+    except KafkaError as error:
+        raise StackError(
+            f"Kafka does not create the topics: {error.args[0]}. The administrator needs the operations "
+            f"Create, Describe and Alter on the cluster, and Kafka at least {replication} brokers "
+            "(WHALE_KAFKA_REPLICATION)."
+        ) from error
+    if security.uses_sasl and users:
+        passwords = {
+            access.principal: _kafka_password(secrets, access.principal) for access in ACCESS
+        }
+        await kafka_users.create_users(bootstrap, passwords, security=security)
         await kafka_users.allow_access(bootstrap, security=security)
     return created
 

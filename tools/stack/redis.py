@@ -2,12 +2,14 @@
 
 import hashlib
 import shutil
+import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
@@ -89,6 +91,7 @@ def access_list(admin_password: str, passwords: Mapping[str, str]) -> str:
 async def create_users(admin_url: str, passwords: Mapping[str, str]) -> str | None:
     """Create a user per entry of `passwords`, except those that can sign in already. Returns why Redis
     could not save them, so that it loses them when it restarts, or None. Raises StackError."""
+    await check(admin_url)
     missing = [
         (name, password)
         for name, password in passwords.items()
@@ -104,6 +107,13 @@ async def create_users(admin_url: str, passwords: Mapping[str, str]) -> str | No
         except ResponseError as error:
             return str(error)
     return None
+
+
+async def check(url: str) -> None:
+    """Raise StackError unless Redis lets the user of the address in; the error says whether the
+    address or the credentials are wrong."""
+    async with _connect(url):
+        pass
 
 
 def user_url(url: str, name: str, password: str) -> str:
@@ -127,7 +137,12 @@ async def _connect(url: str) -> AsyncIterator[Any]:
     address, the password or the user's rights are wrong."""
     parts = urlsplit(url)
     server, user = f"Redis at {parts.hostname}:{parts.port or 6379}", parts.username or "default"
-    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    except ValueError as error:
+        raise StackError(
+            f"WHALE_REDIS_URL: {error}. Write redis://user:password@host:port/0."
+        ) from error
     try:
         await client.ping()
         yield client
@@ -141,12 +156,26 @@ async def _connect(url: str) -> AsyncIterator[Any]:
             "WHALE_REDIS_URL, or have all services use that address with --no-redis-users."
         ) from error
     except (RedisError, OSError) as error:
-        raise StackError(
-            f"{server} does not respond: start it, or correct the address in WHALE_REDIS_URL "
-            f"({error})."
-        ) from error
+        raise StackError(_explain_refusal(error, parts)) from error
     finally:
         await client.aclose()
+
+
+def _explain_refusal(error: Exception, parts: SplitResult) -> str:
+    server = f"Redis at {parts.hostname}:{parts.port or 6379}"
+    # The client's errors are raised while it handles those of the connection.
+    match error.__context__:
+        case socket.gaierror():
+            return f"There is no host {parts.hostname}: correct the address in WHALE_REDIS_URL."
+        case ssl.SSLCertVerificationError() as cause:
+            return f"{server} has no certificate that WHALE_REDIS_URL accepts: {cause.verify_message.rstrip('.')}."
+    hint = (
+        "without TLS, write redis://" if parts.scheme == "rediss" else "with TLS, write rediss://"
+    )
+    return (
+        f"{server} does not respond to a client of Redis: start it, or correct the address in "
+        f"WHALE_REDIS_URL; if that is a port {hint} ({error})."
+    )
 
 
 async def is_available(url: str) -> bool:

@@ -24,12 +24,14 @@ _ALL: Final = (*SERVERS, *SERVICES)
 
 
 class Line(Struct, frozen=True):
-    """A line: `state` is running, `not ready: <reason>` or `restarting: <reason>, in N s`."""
+    """A line: `state` is running, `not ready: <reason>` or `restarting: <reason>, in N s`; `metrics` is
+    the port of a service's metrics."""
 
     name: str
     state: str
     pid: int | None
     address: str
+    metrics: int | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -41,6 +43,7 @@ def format_table(lines: Sequence[Line]) -> list[str]:
     width = min(max(len(line.state) for line in lines), _STATE_WIDTH)
     return [
         f"{line.name:<12}{line.state:<{width}}  {line.pid or '-'!s:<8}{line.address}"
+        + (f"  metrics :{line.metrics}" if line.metrics else "")
         for line in lines
     ]
 
@@ -83,7 +86,8 @@ async def _process_line(stack: State, process: ProcessState, probe: Probe) -> Li
     if failure is None:
         health = await _check_health(process.name, probe)
         failure = _describe_unready(process, health)
-    return Line(process.name, failure or "running", process.pid, process.address)
+    metrics = probe.addresses.metrics.get(process.name)
+    return Line(process.name, failure or "running", process.pid, process.address, metrics)
 
 
 async def _check_health(name: str, probe: Probe) -> Health:

@@ -38,8 +38,8 @@ class Addresses(Struct, frozen=True, kw_only=True):
 
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
-    """The servers at the addresses in the settings, the services on free ports, the gateway on its
-    configured port."""
+    """The servers at the addresses in the settings, the services on free ports; the gateway and the
+    metrics on their configured ports."""
     drawn = free_ports(2 * len(SERVICES), apart_from=settings.ports)
     http, metrics = drawn[: len(SERVICES)], drawn[len(SERVICES) :]
     ports = dict(zip(SERVICES, http, strict=True)) | {"gateway": settings.gateway_port}
@@ -51,7 +51,7 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
         kafka_security=settings.kafka_security,
         redis=settings.redis_url or f"redis://:{redis}@{LOOPBACK}:{settings.redis_port}/0",
         urls={service: f"http://{LOOPBACK}:{port}" for service, port in ports.items()},
-        metrics=dict(zip(SERVICES, metrics, strict=True)),
+        metrics=dict(zip(SERVICES, metrics, strict=True)) | settings.metrics_ports,
     )
 
 

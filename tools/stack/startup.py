@@ -8,7 +8,6 @@ from libs.messaging import topics
 from tools.stack import config, kafka, postgres, record, redis, seed, services
 from tools.stack.children import Children
 from tools.stack.config import SERVICES, Secrets, Settings
-from tools.stack.errors import StackError
 from tools.stack.health import Probe
 from tools.stack.record import Record
 from tools.stack.services import Addresses
@@ -58,6 +57,12 @@ class Startup:
     def _check_ports(self) -> None:
         settings = self._settings
         config.check_free(settings.gateway_port, name="the gateway", variable="WHALE_GATEWAY_PORT")
+        for service in settings.running:
+            port = settings.metrics_ports.get(service)
+            if port is not None:
+                config.check_free(
+                    port, name=f"the metrics of {service}", variable="WHALE_METRICS_PORT"
+                )
         if settings.kafka_url is None:
             config.check_free(settings.kafka_port, name="Kafka", variable="WHALE_KAFKA_PORT")
         if settings.postgres_url is None:
@@ -69,7 +74,7 @@ class Startup:
 
     async def _start_redis(self) -> None:
         if self._settings.redis_url is not None:
-            await self._check_external("redis", "Redis", "WHALE_REDIS_URL")
+            await redis.check(self._addresses.redis)
             return
         data = services.data_folder(self._settings, "redis")
         port, password = self._settings.redis_port, self._secrets.redis_password
@@ -78,7 +83,8 @@ class Startup:
 
     async def _start_kafka(self) -> None:
         if self._settings.kafka_url is not None:
-            await self._check_external("kafka", "Kafka", "WHALE_KAFKA_URL")
+            addresses = self._addresses
+            await kafka.check(addresses.kafka, security=addresses.kafka_security)
         else:
             await self._start_own_kafka()
         with self._step("topics"):
@@ -101,9 +107,7 @@ class Startup:
 
     async def _start_postgres(self) -> None:
         admin = self._addresses.postgres_admin
-        if self._settings.postgres_url is not None:
-            await self._check_external("postgres", "PostgreSQL", "WHALE_POSTGRES_URL")
-        else:
+        if self._settings.postgres_url is None:
             await self._start_own_postgres()
         with self._step("migrations"):
             for service in SERVICES:
@@ -128,7 +132,3 @@ class Startup:
     async def _wait_until_ready(self, name: str) -> None:
         with self._step(name):
             await self._children.wait_until_ready(name)
-
-    async def _check_external(self, server: str, name: str, variable: str) -> None:
-        if not (await self._probe.health(server)).responds:
-            raise StackError(f"{name} does not respond at the address in {variable}.")
