@@ -1,7 +1,7 @@
 # Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help compose-up compose-down up down reset status restart logs key keys key-revoke order demo client-python client-js test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help compose-up compose-down up down reset status restart logs why key keys key-revoke order demo client-python client-js test test-long bench quality quality-fit lint format docs requirements clean
 
 # The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
 # preferred, since Debian packages the venv module separately.
@@ -66,6 +66,10 @@ restart: $(VENV)/stack ## restart the services, or one: [SERVICE=earning]
 
 logs: $(VENV)/stack ## the last lines of every log, or what is logged about a request: [REQUEST=req_…]
 	@$(LOCAL_TOOLS) logs $(if $(REQUEST),--request "$(REQUEST)")
+
+why: $(INSTALLED) ## what became of an order, and why: STORE=store_x ORDER=1042
+	@test -n "$(STORE)" -a -n "$(ORDER)" || { echo "STORE or ORDER is missing: make why STORE=store_x ORDER=1042"; exit 1; }
+	@$(TOOLS) why --store "$(STORE)" --order "$(ORDER)"
 
 key: $(INSTALLED) ## create an API key: STORE=store_x [SCOPES=read,earn] [NAME=backend]
 	@test -n "$(STORE)" || { echo "STORE is missing: make key STORE=store_x"; exit 1; }

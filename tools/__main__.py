@@ -9,7 +9,17 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError
+try:
+    from aiokafka.errors import (
+        KafkaConnectionError,
+        KafkaError,
+        KafkaTimeoutError,
+        NodeNotReadyError,
+    )
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed here: use .venv/bin/python -m tools, which `make up` installs."
+    )
 
 from libs.kernel.settings import SettingsError
 from tools import provision

@@ -104,7 +104,7 @@ def no_such_path(segments: Sequence[str]) -> str:
     """The text for a path inside a store that does not exist, with the path that was probably meant."""
     path = "/".join(segments)
     # A path without its first step is a common mistake.
-    nearest = _nearest(f"loyalty/{path}", least=0.9) or _nearest(path, least=0.6)
+    nearest = _nearest(f"loyalty/{path}", least=0.9) or _nearest(path, least=0.72)
     suggestion = f" Did you mean /v1/stores/me/{nearest}?" if nearest else ""
     return (
         f"There is nothing at this path.{suggestion} The API reference at /docs lists every path."
