@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Final
@@ -16,6 +16,7 @@ from libs.contracts.operations import CLOUD_EVENTS, OPERATIONS, Batch, Operation
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 _SLASH: Final = "%2f"
 _ID: Final = "{id}"
+_FIRST_STEP: Final = "loyalty"
 # Comparing paths takes time with the square of their length.
 _LONGEST_COMPARED: Final = 100
 
@@ -104,7 +105,10 @@ def no_such_path(segments: Sequence[str]) -> str:
     """The text for a path inside a store that does not exist, with the path that was probably meant."""
     path = "/".join(segments)
     # A path without its first step is a common mistake.
-    nearest = _nearest(f"loyalty/{path}", least=0.9) or _nearest(path, least=0.72)
+    nearest = None
+    if segments[0] != _FIRST_STEP:
+        nearest = _nearest(f"{_FIRST_STEP}/{path}", least=0.9)
+    nearest = nearest or _nearest(path, least=0.7)
     suggestion = f" Did you mean /v1/stores/me/{nearest}?" if nearest else ""
     return (
         f"There is nothing at this path.{suggestion} The API reference at /docs lists every path."
@@ -117,12 +121,21 @@ def _nearest(path: str, *, least: float) -> str | None:
     if len(path) > _LONGEST_COMPARED:
         return None
     segments = path.split("/")
-    spelled = {
-        "/".join(
-            sent if step == _ID else step
-            for step, sent in zip_longest(steps, segments[: len(steps)], fillvalue=_ID)
-        ): steps
-        for steps in _PATHS
-    }
-    close = get_close_matches(path, spelled, n=1, cutoff=least)
-    return "/".join(spelled[close[0]]) if close else None
+    likeness, _, nearest = max(
+        (_likeness(steps, segments), -steps.count(_ID), steps) for steps in _PATHS
+    )
+    return "/".join(nearest) if likeness >= least else None
+
+
+def _likeness(steps: Sequence[str], segments: Sequence[str]) -> float:
+    """How similar the path's own words are to those of an existing path, from 0 to 1. Ids do not count,
+    nor does the step with which almost every path begins."""
+    sent = [
+        segment
+        for step, segment in zip_longest(steps, segments)
+        if step != _ID and segment is not None
+    ]
+    words = [step for step in steps if step != _ID]
+    if sent[:1] == words[:1] == [_FIRST_STEP] and len(sent) > 1 and len(words) > 1:
+        sent, words = sent[1:], words[1:]
+    return SequenceMatcher(None, "/".join(words), "/".join(sent)).ratio()
