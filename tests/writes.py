@@ -210,12 +210,16 @@ async def stepping(shop: Shop, step: str) -> tuple[Request, Request]:
     reward = await give_reward(shop)
 
     async def of() -> Request:
-        redeemed = (await redeem(shop, reward["id"])).json["redemption_id"]
+        redeemed = (await redeem(shop, reward["id"])).json
+        redemption_id = redeemed["redemption_id"]
 
         async def effects() -> int:
-            return await redemptions(shop, "'rdm_' || id = $2 AND status <> 'confirmed'", redeemed)
+            condition = "'rdm_' || id = $2 AND status <> 'confirmed'"
+            return await redemptions(shop, condition, redemption_id)
 
-        return Request(f"loyalty/redemptions/{redeemed}/{step}", None, effects)
+        if step == "use by code":
+            return Request("loyalty/redemptions/use", {"code": redeemed["code"]}, effects)
+        return Request(f"loyalty/redemptions/{redemption_id}/{step}", None, effects)
 
     return await of(), await of()
 
@@ -226,6 +230,10 @@ async def cancel(shop: Shop) -> tuple[Request, Request]:
 
 async def use(shop: Shop) -> tuple[Request, Request]:
     return await stepping(shop, "use")
+
+
+async def use_by_code(shop: Shop) -> tuple[Request, Request]:
+    return await stepping(shop, "use by code")
 
 
 async def update_anomaly(shop: Shop) -> tuple[Request, Request]:
@@ -268,6 +276,7 @@ PREPARE: dict[str, Prepare] = {
     "redeem": redeeming,
     "cancelRedemption": cancel,
     "useRedemption": use,
+    "useRedemptionByCode": use_by_code,
     "updateAnomaly": update_anomaly,
     "updateAnomalySettings": update_settings,
 }

@@ -27,7 +27,7 @@ def read_state(stack: Stack) -> state.State:
 async def read_lines(stack: Stack, names: Sequence[str] = PROCESSES) -> dict[str, Line]:
     """The lines of `make status` for these processes, without the time of starting the command."""
     current = read_state(stack)
-    async with report.create_probe(current) as probe:
+    async with report.create_probe(stack.home) as probe:
         return {line.name: line for line in await report.check(current, probe, only=names)}
 
 

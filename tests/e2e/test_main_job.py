@@ -18,6 +18,7 @@ async def test_a_program_has_the_documented_shape(shop: Shop) -> None:
         "is_active",
         "created_at",
         "currency",
+        "is_default",
     ]
     assert program["id"].startswith("loy_")
     assert program["points_per_dollar"] == 10

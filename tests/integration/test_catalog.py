@@ -27,6 +27,7 @@ from libs.testing.eventually import eventually
 from services.catalog import store as rewards_db
 from services.catalog.api import responses
 from services.catalog.api.responses import encode_page
+from services.catalog.clients import Tiers
 from services.catalog.handlers import reward_changes, usage
 from services.catalog.handlers.resources import Resources
 from services.catalog.handlers.reward_changes import Change, Render
@@ -61,7 +62,11 @@ async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def resources(engine: AsyncEngine) -> Resources:
     return Resources(
-        engine, engine, RewardPages(engine, encode_page=encode_page), wake_relay=lambda: None
+        engine,
+        engine,
+        RewardPages(engine, encode_page=encode_page),
+        wake_relay=lambda: None,
+        tiers=Tiers(None),
     )
 
 

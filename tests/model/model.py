@@ -122,12 +122,12 @@ class Store:
             return "limit_reached"
         if reward.stock is not None and self.in_use(reward_id) >= reward.stock:
             return "out_of_stock"
-        if not customer.known:
-            return "not_found"
         if customer.suspended:
             return "account_suspended"
         needed = {tier: points for tier, points, _ in TIERS}
-        if reward.min_tier is not None and customer.lifetime < needed[reward.min_tier]:
+        if reward.min_tier is not None and not (
+            customer.known and customer.lifetime >= needed[reward.min_tier]
+        ):
             return "tier_required"
         return "insufficient_points" if customer.balance < reward.cost else None
 
