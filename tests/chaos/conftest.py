@@ -34,14 +34,15 @@ async def bare_store(bare_stack: Stack) -> str:
 
 @pytest.fixture(scope="module")
 def fragile_stack() -> Iterator[Stack]:
-    """A stack on a disk of 600 MB, which restarts processes that do not respond for five seconds."""
+    """A stack on a disk of 600 MB, which restarts processes that do not respond for 15 seconds: with
+    less, busy cores would pass for frozen processes, and restarts make them busier."""
     home = Path("/tmp") / f"whale-test-{secrets.token_hex(4)}"
     home.mkdir()
     is_mounted = os.geteuid() == 0
     if is_mounted:
         options = ("-t", "tmpfs", "-o", "size=600m,mode=755", "tmpfs")
         subprocess.run(["mount", *options, str(home)], check=True)
-    stack = Stack(home, WHALE_RESTART_AFTER_SECONDS="5")
+    stack = Stack(home, WHALE_RESTART_AFTER_SECONDS="15")
     try:
         stack.up()
         yield stack

@@ -35,11 +35,9 @@ async def wait_until_ready(stack: Stack, *, within_seconds: float = 120) -> None
     """Wait until every process is ready by itself."""
 
     async def all_run() -> None:
-        assert {
-            name: line.state
-            for name, line in (await read_lines(stack)).items()
-            if line.state != "running"
-        } == {}
+        lines = await read_lines(stack)
+        others = {name: line.state for name, line in lines.items() if line.state != "running"}
+        assert others == {}, others
 
     await eventually(all_run, within_seconds=within_seconds, every=0.5)
 
