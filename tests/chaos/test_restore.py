@@ -27,7 +27,7 @@ from tests.support import Stack
 from tools.stack import config, postgres, services, unprivileged
 
 RUNBOOK: Final = Path("docs/runbooks/backup-and-restore.md")
-AWARD: Final = {"customer_id": "cust_1", "points": 7, "reason": "by hand"}
+AWARD: Final = {"customer_id": "cust_1", "points": 7, "reason": "manual"}
 
 
 class Disaster(Struct, frozen=True, kw_only=True):
