@@ -13,13 +13,15 @@ AnomalyType = Literal["rapid_earning", "unusual_amount", "deviation"]
 AnomalyStatus = Literal["pending_review", "in_review", "resolved"]
 Resolution = Literal["approved", "voided", "suspended"]
 Mode = Literal["off", "shadow", "review"]
+AnomalyOrder = Literal["flagged_at", "-flagged_at", "-points_involved"]
 
 ANOMALY_TYPES: Final[tuple[AnomalyType, ...]] = get_args(AnomalyType)
 
 
 class Anomaly(Response, frozen=True, kw_only=True):
     """Suspicious earnings; `evidence` has the numbers that they were judged by. `reviewed_by` is the
-    name of the key of the last review, `reviewer` the person that the caller named."""
+    name of the key of the last review, `reviewer` the person that the caller named; `in_review_at` is
+    when the review was started. `version` counts the changes, also those by later earnings."""
 
     id: str
     customer_id: str
@@ -35,16 +37,21 @@ class Anomaly(Response, frozen=True, kw_only=True):
     reviewed_by: str | UnsetType = UNSET
     reviewer: str | UnsetType = UNSET
     resolved_at: str | UnsetType = UNSET
+    version: int
+    updated_at: str
+    in_review_at: str | UnsetType = UNSET
 
 
 class AnomalyPatch(Request, frozen=True, kw_only=True):
-    """Start the review of an anomaly, or resolve it; a resolution is final. `reviewer` is the name of
-    the person who decides, if many use one key."""
+    """Start the review of an anomaly (`in_review`), stop it without a decision (`pending_review`), or
+    resolve it; a resolution is final. `reviewer` is the name of the person who decides, if many use one
+    key. With `version`, only if that is still the anomaly's version."""
 
-    status: Literal["in_review", "resolved"]
+    status: AnomalyStatus
     resolution: Resolution | None = None
     note: str | None = None
     reviewer: str | None = None
+    version: int | None = None
 
 
 class RapidEarning(Request, frozen=True, kw_only=True):
@@ -117,12 +124,36 @@ class AnomalySettings(Request, frozen=True, kw_only=True):
     deviation: Deviation = Deviation()
 
 
+class AnomalySettingsInput(AnomalySettings, frozen=True, kw_only=True):
+    """Settings as a request has them, so that those of a response may be sent back. With `version`,
+    they are replaced only if that is still their version."""
+
+    version: int | None = None
+
+    def detectors(self) -> AnomalySettings:
+        """The settings alone."""
+        return AnomalySettings(
+            **{name: getattr(self, name) for name in AnomalySettings.__struct_fields__}
+        )
+
+
+class CurrentAnomalySettings(Response, frozen=True, kw_only=True):
+    """The settings of a store's detectors; `version` counts their changes, and is 1 for the default
+    settings."""
+
+    rapid_earning: RapidEarning
+    unusual_amount: UnusualAmount
+    deviation: Deviation
+    version: int
+
+
 class BacktestRequest(Request, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Settings to try on the recorded history of the UTC days `from` to `to`, inclusive."""
+    """Settings to try on the recorded history of the UTC days `from` to `to`, inclusive. Their `version`
+    does not matter."""
 
     from_: str
     to: str
-    settings: AnomalySettings = AnomalySettings()
+    settings: AnomalySettingsInput = AnomalySettingsInput()
 
 
 class Recall(Response, frozen=True, kw_only=True):

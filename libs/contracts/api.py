@@ -33,6 +33,7 @@ MAX_MANUAL_POINTS: Final = 10**9
 MAX_BATCH_ITEMS: Final = 500
 MAX_ORDER_POINTS: Final = 10**12
 MAX_BALANCE: Final = 9 * 10**15
+MAX_VERSION: Final = 10**9
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -285,3 +286,13 @@ class Summary(Response, frozen=True, kw_only=True):
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
+
+
+class CallingKey(Response, frozen=True, kw_only=True):
+    """The API key of the request. `prefix` are its first characters, which lists of keys show."""
+
+    store_id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: str

@@ -96,6 +96,7 @@ _WORTH: Final = money(zero=False)
 _PERCENT: Final = decimal(100, above=0)
 _TIERS: Final[Schema] = {"maxItems": api.MAX_TIERS}
 _COST: Final = integer(1, rewards.MAX_COST)
+_VERSION: Final = integer(1, api.MAX_VERSION)
 _MOMENT: Final[Schema] = {"format": "date-time"}
 _DAY: Final[Schema] = {"format": "date"}
 _METADATA: Final[Schema] = {
@@ -191,14 +192,15 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.CustomerPatch: {"note": _REASON},
     rewards.RewardValueInput: {"amount": _WORTH, "currency": _CURRENCY, "percent": _PERCENT},
     rewards.RewardCreate: {"id": {"pattern": "^rwd_[A-Za-z0-9_-]{1,64}$"}, **_REWARD},
-    rewards.RewardPatch: _REWARD,
+    rewards.RewardPatch: {**_REWARD, "version": _VERSION},
     rewards.RedeemRequest: {
         "customer_id": CUSTOMER_ID,
         "reward_id": OTHER_ID,
         "points_cost": _COST,
     },
     rewards.UseRequest: {"code": text(rewards.MAX_CODE)},
-    anomalies.AnomalyPatch: {"note": _REASON, "reviewer": _NAME},
+    anomalies.AnomalyPatch: {"note": _REASON, "reviewer": _NAME, "version": _VERSION},
+    anomalies.AnomalySettingsInput: {"version": _VERSION},
     **{
         detector: {name: _parameter(bound) for name, bound in bounds.items()}
         for detector, bounds in anomalies.PARAMETER_BOUNDS.items()

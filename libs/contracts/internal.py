@@ -63,3 +63,28 @@ class PriceCheckResult(Struct, frozen=True, kw_only=True):
     """For each price, in order: None if it can be paid, else the refusal."""
 
     refusals: list[Refusal | None]
+
+
+class GroupProgress(Struct, frozen=True, kw_only=True):
+    """How far a consumer group is: the age in seconds of the oldest record that it has not processed,
+    0 if there is none; and whether the process that reports has stopped one of its partitions."""
+
+    name: str
+    seconds_behind: float
+    stopped: bool
+
+
+class MessagingProgress(Struct, frozen=True, kw_only=True):
+    """How far the events of a service are. `unpublished_seconds` is the age of the oldest event in its
+    outbox, 0 if there is none. Either is None where it cannot be read now."""
+
+    groups: list[GroupProgress] | None
+    unpublished_seconds: float | None
+
+
+class ServiceProgress(Struct, frozen=True, kw_only=True):
+    """What a process reports about itself and its service. `failing` names the checks of its readiness
+    that fail."""
+
+    failing: list[str]
+    messaging: MessagingProgress

@@ -34,7 +34,7 @@ class RewardValue(Response, frozen=True, kw_only=True, omit_defaults=True):
 
 class Reward(Response, frozen=True, kw_only=True):
     """A reward; `points_cost` is its price in points, `stock_left` the remaining part of `stock`.
-    `warnings` are in the response to a change only."""
+    `warnings` are in the response to a change only. `version` counts the changes."""
 
     id: str
     name: str
@@ -53,6 +53,17 @@ class Reward(Response, frozen=True, kw_only=True):
     is_active: bool
     created_at: str
     warnings: list[SettingWarning] | UnsetType = UNSET
+    version: int
+
+
+class RewardVersion(Reward, frozen=True, kw_only=True):
+    """A reward as it was from `changed_at` on, when the key named `changed_by` changed it. Both are
+    omitted for a version that was written before versions were kept. `deleted` is true for the last
+    version of a deleted reward. `stock_left` and `warnings` belong to no version."""
+
+    changed_by: str | UnsetType = UNSET
+    changed_at: str | UnsetType = UNSET
+    deleted: bool | UnsetType = UNSET
 
 
 class RewardForCustomer(Reward, frozen=True, kw_only=True):
@@ -92,7 +103,8 @@ class RewardCreate(Request, frozen=True, kw_only=True):
 
 
 class RewardPatch(Request, frozen=True, kw_only=True):
-    """Omitted fields are not changed; null removes an optional field."""
+    """Omitted fields are not changed; null removes an optional field. With `version`, only if that is
+    still the reward's version."""
 
     name: str | UnsetType = UNSET
     points_cost: int | UnsetType = UNSET
@@ -107,6 +119,7 @@ class RewardPatch(Request, frozen=True, kw_only=True):
     image_url: str | UnsetType | None = UNSET
     metadata: dict[str, str] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
+    version: int | UnsetType = UNSET
 
 
 class RedeemRequest(Request, frozen=True, kw_only=True):

@@ -148,6 +148,15 @@ class BatchConsumer(Generic[E]):
             if reason is not None:
                 raise NotReady(f"{self._group}: {reason}")
 
+    @property
+    def group(self) -> str:
+        return self._group
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether a partition is stopped, because all of its records fail."""
+        return any(True for _ in self._stopped)
+
     # -- one batch
 
     async def consume(self, records: Sequence[Record]) -> None:

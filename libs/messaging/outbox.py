@@ -22,6 +22,9 @@ _ZSTD_LEVEL: Final = 1
 _APPEND: Final = """
 INSERT INTO outbox (id, lane, payload, events) VALUES (nextval('outbox_id'), $1, $2, $3)
 """
+_READ_AGE: Final = """
+SELECT extract(epoch FROM now() - created_at)::float8 FROM outbox ORDER BY id LIMIT 1
+"""
 
 
 class EncodedEvent(Struct, frozen=True, array_like=True, gc=False):
@@ -52,6 +55,12 @@ async def append(connection: Connection, events: Sequence[EncodedEvent]) -> None
     """
     if events:
         await connection.execute(_APPEND, LANE, pack(events), len(events))
+
+
+async def read_age(connection: Connection) -> float:
+    """The age in seconds of the oldest event that is not published yet, 0 if there is none."""
+    age: float | None = await connection.fetchval(_READ_AGE)
+    return 0.0 if age is None else age
 
 
 def pack(events: Sequence[EncodedEvent]) -> bytes:

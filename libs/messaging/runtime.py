@@ -84,6 +84,10 @@ class Messaging:
         )
         return acknowledgment
 
+    def stopped_groups(self) -> set[str]:
+        """The consumer groups of which this process has stopped a partition."""
+        return {consumer.group for consumer in self._consumers if consumer.has_stopped}
+
     async def ready(self) -> None:
         """Raise NotReady or ConnectionError while a consumer or the relay does not work."""
         if self._create_consumers and self._not_ready_reason is not None:

@@ -39,7 +39,8 @@ from libs.observability.requests import log_response
 from libs.persistence.errors import is_transient
 from libs.web import health, problems
 from libs.web.connections import mark_authenticated
-from libs.web.health import Check, InternalToken, health_routes
+from libs.web.health import Check, InternalToken, Readiness, health_routes
+from libs.web.progress import ReadProgress, progress_route
 
 _REQUEST_ID: Final = REQUEST_ID.lower().encode()
 _TRACEPARENT: Final = tracing.HEADER.encode()
@@ -54,17 +55,23 @@ def create_app(
     routes: Sequence[ControllerRouterHandler],
     internal_token: str,
     checks: Mapping[str, Check],
+    progress: ReadProgress,
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
     """An app that only the system's own services may call, except for its public health endpoints.
 
-    A check raises while the service is not ready. `background` starts and stops with the app. Routes
-    find `state` in the app's state.
+    A check raises while the service is not ready; `progress` reads how far its events are. `background`
+    starts and stops with the app. Routes find `state` in the app's state.
     """
     token = InternalToken(internal_token)
+    readiness = Readiness(checks)
     app = Litestar(
-        route_handlers=[*routes, *health_routes(checks, token)],
+        route_handlers=[
+            *routes,
+            *health_routes(readiness, token),
+            progress_route(readiness, progress),
+        ],
         request_max_body_size=BATCH_BYTES,
         exception_handlers={Exception: render_error},
         lifespan=[lifespan_of(background)],

@@ -157,6 +157,19 @@ class Query:
             return None
         return value
 
+    def some_of(self, name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        """The values of a parameter that may have several, separated by commas; none without it."""
+        value = self._values.get(name)
+        if value is None:
+            return ()
+        values = tuple(dict.fromkeys(value.split(",")))
+        if not set(values) <= set(allowed):
+            self._faults.parameter(
+                name, f"{must_be_one_of(allowed)}, or several separated by commas"
+            )
+            return ()
+        return values
+
     def time(self, name: str) -> datetime | None:
         """An RFC 3339 time with an offset, in UTC."""
         value = self._values.get(name)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from libs.contracts.api import MAX_VERSION
 from libs.kernel import ids
 from libs.web.body import Faults, Query
 
@@ -34,9 +35,14 @@ def customer_start_parameter(query: Query, faults: Faults) -> str | None:
 
 def order_parameter(query: Query, faults: Faults) -> str | None:
     """The parameter `order_id`, an order's id in the shop, or None without one."""
-    given = query.text("order_id")
+    return id_parameter("order_id", query, faults)
+
+
+def id_parameter(name: str, query: Query, faults: Faults) -> str | None:
+    """A parameter with an id other than a customer's, or None without it."""
+    given = query.text(name)
     if given is not None and not ids.OTHER_ID.fullmatch(given):
-        faults.parameter("order_id", OTHER_ID_RULE)
+        faults.parameter(name, OTHER_ID_RULE)
     return given
 
 
@@ -69,3 +75,9 @@ def whole(value: int, faults: Faults, *, at: str, low: int, high: int) -> None:
     """A whole number from `low` to `high`."""
     if not low <= value <= high:
         faults.at(at, f"must be from {low:,} to {high:,}")
+
+
+def version(value: int | None, faults: Faults, *, at: str = "#/version") -> None:
+    """The version that a change is based on, or None for any."""
+    if value is not None:
+        whole(value, faults, at=at, low=1, high=MAX_VERSION)

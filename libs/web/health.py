@@ -65,12 +65,9 @@ class InternalToken:
         return hmac.compare_digest(authorization, self._expected)
 
 
-def health_routes(
-    checks: Mapping[str, Check], token: InternalToken
-) -> list[ControllerRouterHandler]:
+def health_routes(readiness: Readiness, token: InternalToken) -> list[ControllerRouterHandler]:
     """`/health/live`: the process responds. `/health/ready`: it can do its work. Both are public; the
     reasons name internals, so only callers with the internal token get them."""
-    readiness = Readiness(checks)
 
     @get("/health/live", operation_id="live", sync_to_thread=False)
     def live() -> dict[str, str]:

@@ -83,8 +83,9 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "conflict": Problem(
         409,
         "Conflict with the current state",
-        "The request contradicts the recorded state: the state is final, the price has changed, the id "
-        "is taken, or a balance would exceed its limit. Nothing was changed.",
+        "The request contradicts the recorded state: the state is final, the object or the price was "
+        "changed in the meantime, the id is taken, or a balance would exceed its limit. Nothing was "
+        "changed.",
         "Read the object again, and base the next request on its current state.",
     ),
     "reward_unavailable": Problem(

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 
 from libs.background.lifecycle import OnStop
 from libs.messaging.consumer import BatchConsumer
+from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.idempotency import idempotency_key_purger
@@ -51,15 +52,25 @@ def build(settings: Settings) -> ASGIApp:
         relay="relay" in settings.roles,
     )
 
+    progress = ProgressReader(
+        "anomaly",
+        settings.kafka_url,
+        stopped=messaging.stopped_groups,
+        outbox_engine=read_engine,
+        security=settings,
+    )
+
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
+        progress=progress.read,
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
             OnStop(redis.aclose),
             messaging,
+            progress,
             idempotency_key_purger(write_engine),
         ],
         state={

@@ -34,4 +34,6 @@ anomalies = Table(
     Column("reviewed_by", Text),
     Column("resolved_at", _MOMENT),
     Column("reviewer", Text),
+    Column("in_review_at", _MOMENT),
+    Column("updated_at", _MOMENT),
 )

@@ -6,6 +6,7 @@ from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
 from libs.http_client.service_client import ServiceClient
+from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
 from libs.persistence.idempotency import idempotency_key_purger
@@ -44,15 +45,25 @@ def build(settings: Settings) -> ASGIApp:
     )
     resources = Resources(write_engine, read_engine, pages, messaging.wake_relay, Tiers(earning))
 
+    progress = ProgressReader(
+        "catalog",
+        settings.kafka_url,
+        stopped=messaging.stopped_groups,
+        outbox_engine=read_engine,
+        security=settings,
+    )
+
     return create_app(
         routes=(*routes.ROUTES, *internal_routes.ROUTES) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
+        progress=progress.read,
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
             *([] if earning is None else [earning]),
             messaging,
+            progress,
             idempotency_key_purger(write_engine),
         ],
         state={"resources": resources},

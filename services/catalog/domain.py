@@ -104,3 +104,12 @@ class Reward(Struct, frozen=True, kw_only=True):
     def delete(self) -> "Reward":
         """The last version."""
         return self.change({"deleted": True})
+
+
+class RecordedVersion(Struct, frozen=True, kw_only=True):
+    """A version of a reward as it was recorded: who made it, by the name of the key, and when. Both
+    are None for a version that was made before versions were recorded."""
+
+    reward: Reward
+    changed_by: str | None
+    changed_at: datetime | None

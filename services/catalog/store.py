@@ -1,4 +1,4 @@
-"""Catalog in PostgreSQL: rewards and their changes, the pages of a store, and how many are in use."""
+"""Catalog in PostgreSQL: rewards and their versions, the pages of a store, and how many are in use."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT, Listed
 from libs.persistence.statement import fetch
-from services.catalog.domain import Reward, Value
-from services.catalog.tables import reward_uses, rewards
+from services.catalog.domain import RecordedVersion, Reward, Value
+from services.catalog.tables import reward_uses, reward_versions, rewards
 
 _RAISE_REVISION: Final = """
 INSERT INTO catalogs (store_id, revision) VALUES ($1, 1)
@@ -45,6 +45,13 @@ SELECT DISTINCT store_id, 1 FROM counted ORDER BY 1
 ON CONFLICT (store_id) DO UPDATE SET revision = catalogs.revision + 1
 """
 
+_RECORD_VERSIONS: Final = """
+INSERT INTO reward_versions (store_id, reward_id, version, reward, changed_by, changed_at)
+SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
+_version_of: Final = msgspec.json.Decoder(Reward)
 _metadata_of: Final = msgspec.json.Decoder(dict[str, str])
 
 _in_use = func.coalesce(reward_uses.c.in_use, 0)
@@ -85,6 +92,48 @@ async def put(connection: Connection, store_id: str, reward: Reward) -> None:
     await fetch(
         connection, statement.on_conflict_do_update(index_elements=["store_id", "id"], set_=updates)
     )
+
+
+async def record_versions(
+    connection: Connection, store_id: str, versions: Sequence[RecordedVersion]
+) -> None:
+    """Record versions, except those that are recorded already."""
+    rows = [
+        (
+            version.reward.id,
+            version.reward.version,
+            # What is in use is no part of a version.
+            msgspec.json.encode(msgspec.structs.replace(version.reward, in_use=0)).decode(),
+            version.changed_by,
+            version.changed_at,
+        )
+        for version in versions
+    ]
+    await connection.execute(_RECORD_VERSIONS, store_id, *zip(*rows, strict=True))
+
+
+async def read_versions(
+    connection: Connection, store_id: str, reward_id: str, *, before: int | None, limit: int
+) -> Listed[RecordedVersion]:
+    """Up to `limit` recorded versions of the reward that are older than `before`, newest first."""
+    matching = select(reward_versions).where(
+        reward_versions.c.store_id == store_id, reward_versions.c.reward_id == reward_id
+    )
+    page = matching.order_by(reward_versions.c.version.desc()).limit(limit + 1)
+    if before is not None:
+        page = page.where(reward_versions.c.version < before)
+    rows = await fetch(connection, page)
+    counted = matching.with_only_columns(reward_versions.c.version).limit(COUNT_LIMIT + 1)
+    (total,) = await fetch(connection, select(func.count()).select_from(counted.subquery()))
+    items = [
+        RecordedVersion(
+            reward=_version_of.decode(row["reward"]),
+            changed_by=row["changed_by"],
+            changed_at=_in_utc(row["changed_at"]),
+        )
+        for row in rows[:limit]
+    ]
+    return Listed(items, has_more=len(rows) > limit, counted=total[0])
 
 
 async def count(connection: Connection, changes: Sequence[UsageChange]) -> None:

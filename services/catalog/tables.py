@@ -38,6 +38,18 @@ rewards = Table(
     Column("deleted", Boolean, nullable=False),
 )
 
+# Every version, in the JSON of the domain's Reward: fields are only ever added to it, with defaults.
+reward_versions = Table(
+    "reward_versions",
+    metadata,
+    Column("store_id", _ID, primary_key=True),
+    Column("reward_id", _ID, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("reward", Text, nullable=False),
+    Column("changed_by", Text),
+    Column("changed_at", _TIME),
+)
+
 # How many of each reward are in use, for display: the sum over the transactions counted.
 reward_uses = Table(
     "reward_uses",

@@ -6,6 +6,7 @@ from functools import partial
 from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
+from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
@@ -57,14 +58,24 @@ def build(settings: Settings) -> ASGIApp:
         publishes="api" in settings.roles,
     )
 
+    progress = ProgressReader(
+        "earning",
+        settings.kafka_url,
+        stopped=messaging.stopped_groups,
+        outbox_engine=read_engine,
+        security=settings,
+    )
+
     return create_app(
         routes=(*routes.PUBLIC, *routes.INTERNAL) if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
+        progress=progress.read,
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
             messaging,
+            progress,
             group_commit,
             folding(write_engine),
             idempotency_key_purger(write_engine),

@@ -10,13 +10,15 @@ from libs.background.lifecycle import OnStop
 from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import lifespan_of, render_error
-from libs.web.health import InternalToken, health_routes
+from libs.web.health import InternalToken, Readiness, health_routes
 from services.gateway.api.bodies import BodyMemory
 from services.gateway.api.edge import Edge
+from services.gateway.api.own_operations import OwnOperations
 from services.gateway.api.pages import documentation
 from services.gateway.api.v1 import V1
 from services.gateway.handlers.authentication import Authenticator
 from services.gateway.handlers.pacer import Pacer
+from services.gateway.handlers.pipeline import PipelineReader
 from services.gateway.handlers.rate_limits import RateLimiter
 from services.gateway.settings import Settings
 
@@ -41,6 +43,7 @@ def build(settings: Settings) -> ASGIApp:
         )
         for name, urls in settings.services.items()
     }
+    pipeline = PipelineReader(settings.services, internal_token=settings.internal_token)
     unauthenticated = Pacer()
     v1 = V1(
         Authenticator(
@@ -52,6 +55,7 @@ def build(settings: Settings) -> ASGIApp:
         RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
         BodyMemory(),
         services,
+        OwnOperations(engine, pipeline),
     )
 
     app = Litestar(
@@ -59,11 +63,16 @@ def build(settings: Settings) -> ASGIApp:
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
             *documentation(),
             *health_routes(
-                {"database": partial(ping, engine)}, InternalToken(settings.internal_token)
+                Readiness({"database": partial(ping, engine)}),
+                InternalToken(settings.internal_token),
             ),
         ],
         exception_handlers={Exception: render_error},
-        lifespan=[lifespan_of([OnStop(engine.dispose), OnStop(redis.aclose), *services.values()])],
+        lifespan=[
+            lifespan_of(
+                [OnStop(engine.dispose), OnStop(redis.aclose), *services.values(), pipeline]
+            )
+        ],
         openapi_config=None,
         logging_config=None,
     )

@@ -4,13 +4,13 @@ import base64
 import hashlib
 import hmac
 import re
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
 from libs.contracts.operations import Scope
 
-SCOPES: Final[tuple[Scope, ...]] = ("read", "earn", "redeem", "manage", "admin")
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 # The scopes of a key unless others are named: all that a shop's backend needs.
 DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("read", "earn", "redeem", "manage")
 

@@ -61,6 +61,13 @@ async def list_keys(engine: AsyncEngine, store_id: str) -> Sequence[Any]:
         return (await connection.execute(query)).all()
 
 
+async def find_label(engine: AsyncEngine, digest: bytes) -> Any:
+    """The first characters of an existing key and its creation, which lists of keys show."""
+    query = select(api_keys.c.prefix, api_keys.c.created_at).where(api_keys.c.digest == digest)
+    async with engine.connect() as connection:
+        return (await connection.execute(query)).one()
+
+
 async def add_key(engine: AsyncEngine, key: ApiKey, *, prefix: str) -> None:
     """Add a key, and its store where it is new. A key that exists is replaced, also a revoked one."""
     statement = insert(api_keys).values(

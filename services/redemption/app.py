@@ -6,6 +6,7 @@ from litestar.types import ASGIApp
 
 from libs.background.lifecycle import OnStop
 from libs.http_client.service_client import ServiceClient
+from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
@@ -57,16 +58,26 @@ def build(settings: Settings) -> ASGIApp:
         relay=False,
     )
 
+    progress = ProgressReader(
+        "redemption",
+        settings.kafka_url,
+        stopped=messaging.stopped_groups,
+        outbox_engine=None,
+        security=settings,
+    )
+
     return create_app(
         routes=ROUTES if "api" in settings.roles else (),
         internal_token=settings.internal_token,
         checks={"database": partial(ping, read_engine), "messaging": messaging.ready},
+        progress=progress.read,
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
             earning,
             catalog,
             messaging,
+            progress,
             group_commit,
             idempotency_key_purger(write_engine),
             *([sweeper(resources)] if "sweeper" in settings.roles else []),

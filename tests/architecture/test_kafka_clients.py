@@ -17,6 +17,7 @@ OURS = {
     "producing",
     "Relay",
     "Messaging",
+    "ProgressReader",
     "open_consumer",
     "open_dead_letter_queue",
     "wait_until_consumed",

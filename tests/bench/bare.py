@@ -15,7 +15,7 @@ from litestar import Litestar, Response, get, post
 
 from libs.kernel.ids import uuid7_text
 from libs.testing.eventually import eventually
-from libs.web.health import InternalToken, health_routes
+from libs.web.health import InternalToken, Readiness, health_routes
 from libs.web.serve import serve
 from services.redemption.domain.codes import RANDOM_BITS, make_code
 from tests.bench.servers import STORE, responds
@@ -130,7 +130,7 @@ def create(url: str, fixed_response: str) -> Litestar:
         yield
         await pools[0].close()
 
-    health = health_routes({}, InternalToken(secrets.token_hex()))
+    health = health_routes(Readiness({}), InternalToken(secrets.token_hex()))
     return Litestar([earn, redeem, fixed, *health], lifespan=[running], openapi_config=None)
 
 

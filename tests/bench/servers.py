@@ -19,11 +19,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
+from libs.messaging.progress import read_committed
 from libs.testing.eventually import eventually
 from tests.support import ROOT, Stack
 from tools.stack import config, services
 from tools.stack.config import free_port
-from tools.stack.lag import read_committed
 
 if TYPE_CHECKING:
     from tests.servers.containers import ServerContainers

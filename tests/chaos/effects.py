@@ -22,8 +22,8 @@ from libs.contracts.topics import (
     POINTS_REDEEMED,
 )
 from libs.kernel.clock import format_time
+from libs.messaging.progress import read_committed
 from tests.support import Stack
-from tools.stack.lag import read_committed
 
 Event = dict[str, Any]
 

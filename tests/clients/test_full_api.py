@@ -38,6 +38,16 @@ async def test_a_reward_is_created_updated_retrieved_listed_and_deleted(whale: C
     assert (page["data"], page["total"]) == ([updated], 1)
     assert await whale("loyalty.rewards.delete", "rwd_002") is None
     assert (await whale.error("loyalty.rewards.retrieve", "rwd_002")).kinds[0] == "NotFound"
+    versions = (await whale("loyalty.rewards.versions", "rwd_002", limit=2))["data"]
+    assert [(one["version"], one["changed_by"]) for one in versions] == [(3, "test"), (2, "test")]
+
+
+async def test_the_clients_key_and_the_state_of_the_system(whale: Caller, shop: Shop) -> None:
+    key = await whale("key.retrieve")
+    assert (key["store_id"], key["prefix"]) == (shop.store_id, shop.key[:16])
+    pipeline = await whale("loyalty.pipeline")
+    assert pipeline["services"][0]["name"] == "earning"
+    assert pipeline["steps"][0]["name"] == "orders"
 
 
 async def test_an_unavailable_reward_is_listed_with_include_all(whale: Caller) -> None:
@@ -121,10 +131,14 @@ async def test_an_anomaly_is_flagged_reviewed_and_resolved(whale: Caller, shop: 
     anomaly = await eventually(fetch)
     assert anomaly["status"] == "pending_review"
     assert (await whale("loyalty.anomalies.retrieve", anomaly["id"]))["id"] == anomaly["id"]
-    await whale("loyalty.anomalies.update", anomaly["id"], status="in_review")
+    claimed = await whale("loyalty.anomalies.update", anomaly["id"], status="in_review")
+    unresolved = ["pending_review", "in_review"]
+    page = await whale("loyalty.anomalies.list", status=unresolved, order="-points_involved")
+    assert page["data"] == [claimed]
     resolved = await whale(
         *("loyalty.anomalies.update", anomaly["id"]),
         status="resolved",
+        version=claimed["version"],
         resolution="approved",
         note="A birthday party",
     )
@@ -141,9 +155,12 @@ async def test_the_detectors_settings_are_read_and_replaced(
     settings = await whale("loyalty.anomaly_settings.get")
     assert settings["rapid_earning"] == {"mode": "review", "count": 10, "window_seconds": 120}
     stricter = {"rapid_earning": {"mode": "shadow", "count": 5, "window_seconds": 60}}
-    replaced = await whale("loyalty.anomaly_settings.update", **stricter)
+    version = settings["version"]
+    replaced = await whale("loyalty.anomaly_settings.update", **stricter, version=version)
     assert replaced["rapid_earning"] == stricter["rapid_earning"]
     assert replaced["deviation"] == settings["deviation"]
+    stale = await whale.error("loyalty.anomaly_settings.update", **stricter, version=version)
+    assert stale.kinds[0] == "Conflict"
 
 
 async def test_settings_are_tested_on_history(client: Driver, whale: Caller, shop: Shop) -> None:

@@ -42,6 +42,10 @@ def test_the_routes_are_those_of_the_table() -> None:
         pytest.param(RESOLVED | {"note": "x" * 256}, ["#/resolution", "#/note"], id="both"),
         pytest.param({"status": "in_review", "note": " "}, ["#/note"], id="an empty note"),
         pytest.param({"status": "in_review", "why": "x"}, ["#/why"], id="a misspelt field"),
+        pytest.param({"status": "in_review", "version": 0}, ["#/version"], id="no version"),
+        pytest.param(
+            {"status": "pending_review", "resolution": "voided"}, ["#/resolution"], id="no decision"
+        ),
     ],
 )
 async def test_faults_of_reviews_have_pointers(
@@ -116,6 +120,11 @@ async def test_faults_of_days_have_pointers(
     ("query", "parameter"),
     [
         ("status=lost", "status"),
+        ("status=in_review,lost", "status"),
+        ("status=", "status"),
+        ("order=points_involved", "order"),
+        ("flagged_after=2026-03-10", "flagged_after"),
+        ("mode=off", "mode"),
         ("type=rapid", "type"),
         ("customer_id=a%20b", "customer_id"),
         (f"starting_after={UNKNOWN}", "starting_after"),

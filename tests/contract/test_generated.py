@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import aiohttp
 import jsonschema_rs
@@ -15,6 +15,7 @@ from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.api import Request
 from libs.contracts.bounds import BOUNDS
@@ -24,7 +25,8 @@ from libs.messaging.cloudevents import EventReader, Poison
 from services.anomaly.api import routes as anomaly_routes
 from services.catalog.api import routes as catalog_routes
 from services.earning.api import routes as earning_routes
-from services.gateway.api import docs
+from services.gateway.api import docs, own_operations
+from services.gateway.handlers.pipeline import PipelineReader
 from services.redemption.api import routes as redemption_routes
 from tests.support import Shop
 from tools.docs import events, files, scenario
@@ -115,6 +117,12 @@ def test_a_service_s_routes_are_those_in_the_table_of_operations(owner: str) -> 
     for route, operation in declared.items():
         is_owner = operation.owner == owner
         assert served[route] == (operation.id if is_owner else f"{operation.id}ForCustomer")
+
+
+def test_the_gateway_responds_to_its_own_operations() -> None:
+    own = own_operations.OwnOperations(cast("AsyncEngine", None), cast("PipelineReader", None))
+    declared = {operation.id for operation in OPERATIONS if operation.owner == "gateway"}
+    assert set(own._operations) == declared
 
 
 def _template(path: str) -> str:

@@ -44,6 +44,7 @@ async def test_faulty_values_are_named_with_their_places(
         ("loyalty/redemptions?starting_after=rdm_x", "starting_after"),
         ("loyalty/redemptions?limit=0", "limit"),
         ("loyalty/redemptions?page=2", "page"),
+        ("loyalty/redemptions?reward_id=", "reward_id"),
         ("loyalty/rewards?customer_id=a%20b", "customer_id"),
         ("loyalty/rewards?customer_id=cust_1&include=some", "include"),
     ],

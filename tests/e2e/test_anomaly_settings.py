@@ -17,6 +17,22 @@ async def test_a_detector_in_shadow_shows_nothing_and_one_that_is_off_finds_noth
     await publish(shop, *normal, earned(shop, "cust_1", 9_000, 6_000))
     await wait_until_judged(shop)
     assert await list_anomalies(shop, "&customer_id=cust_1") == []
+    (hidden,) = await list_anomalies(shop, "&customer_id=cust_1&mode=shadow")
+    assert hidden["type"] == "unusual_amount"
+    assert (await patch(shop, hidden, {"status": "in_review"})).status == 404
+
+
+async def test_settings_that_somebody_else_changed_are_not_replaced(shop: Shop) -> None:
+    seen = (await shop.call("GET", "loyalty/anomaly-settings")).json
+    assert seen["version"] == 1
+    mine = seen | {"rapid_earning": {"count": 5}}
+    assert (await shop.call("PUT", "loyalty/anomaly-settings", mine)).json["version"] == 2
+    refused = await shop.call(
+        "PUT", "loyalty/anomaly-settings", seen | {"rapid_earning": {"count": 7}}
+    )
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    now = (await shop.call("GET", "loyalty/anomaly-settings")).json
+    assert (now["rapid_earning"]["count"], now["version"]) == (5, 2)
 
 
 async def test_new_settings_judge_the_earnings_that_follow(shop: Shop) -> None:
@@ -32,7 +48,8 @@ async def test_new_settings_judge_the_earnings_that_follow(shop: Shop) -> None:
     settings = {"rapid_earning": {"count": 3}}
     key = {"Idempotency-Key": "settings"}
     put = await shop.call("PUT", "loyalty/anomaly-settings", settings, headers=key)
-    assert put.json == before | {"rapid_earning": before["rapid_earning"] | {"count": 3}}
+    changes = {"rapid_earning": before["rapid_earning"] | {"count": 3}, "version": 2}
+    assert put.json == before | changes
     assert (await shop.call("GET", "loyalty/anomaly-settings")).json == put.json
     again = await shop.call("PUT", "loyalty/anomaly-settings", settings, headers=key)
     assert again.headers["Idempotency-Hit"] == "true"

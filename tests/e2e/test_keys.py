@@ -37,3 +37,23 @@ async def test_a_store_without_keys_is_an_error_that_says_how_to_make_one(shop: 
     listed = await asyncio.to_thread(shop.stack.run, "keys", "--store", "store_none", check=False)
     assert listed.returncode == 1
     assert "make key STORE=store_none" in listed.stderr
+
+
+async def test_a_key_of_any_scope_reads_what_it_is(shop: Shop) -> None:
+    key = await shop.stack.key(shop.store_id, scopes="redeem,earn", name="Till 4, Zürich")
+    response = await shop.call("GET", "key", key=key)
+    assert response.status == 200, response.raw
+    created_at = response.json.pop("created_at")
+    assert created_at.endswith("Z")
+    assert response.json == {
+        "store_id": shop.store_id,
+        "name": "Till 4, Zürich",
+        "prefix": key[:16],
+        "scopes": ["earn", "redeem"],
+    }
+    assert (await shop.call("GET", "loyalty/pipeline", key=key)).json[
+        "code"
+    ] == "insufficient_scope"
+    refused = await shop.call("GET", "key?page=2")
+    assert [fault["parameter"] for fault in refused.json["errors"]] == ["page"]
+    assert (await shop.call("POST", "key", {})).headers["Allow"] == "GET"

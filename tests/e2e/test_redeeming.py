@@ -192,6 +192,21 @@ async def test_the_preview_agrees_with_redeeming(rich: Shop) -> None:
     assert await rich.status("nobody") is None
 
 
+async def test_a_list_of_one_reward_says_how_often_it_was_used(rich: Shop) -> None:
+    rewards = [await give_reward(rich, name=name, points_cost=10) for name in ("A", "B")]
+    for reward in (rewards[0], rewards[0], rewards[1]):
+        assert (await redeem(rich, reward["id"])).status == 201
+    path = f"loyalty/redemptions?limit=1&reward_id={rewards[0]['id']}"
+    listed = (await rich.call("GET", path)).json
+    assert (listed["total"], listed["has_more"]) == (2, True)
+    second = await rich.call("GET", f"{path}&starting_after={listed['data'][0]['id']}")
+    assert [one["reward"]["name"] for one in second.json["data"]] == ["A"]
+    of_b = (await rich.call("GET", f"loyalty/redemptions?reward_id={rewards[1]['id']}")).json
+    wrong = f"{path}&starting_after={of_b['data'][0]['id']}"
+    assert (await rich.call("GET", wrong)).status == 400
+    assert (await rich.call("GET", "loyalty/redemptions?reward_id=rwd_none")).json["total"] == 0
+
+
 async def test_a_redemption_is_found_and_used_by_its_code(rich: Shop) -> None:
     reward = await give_reward(rich)
     redeemed = (await redeem(rich, reward["id"])).json

@@ -111,6 +111,65 @@ async def test_an_anomaly_goes_from_pending_to_in_review_to_resolved(shop: Shop)
     assert (event["resolution"], event["reviewer"]) == ("approved", "Ada Lovelace")
 
 
+async def test_a_claim_is_given_up_and_the_anomaly_waits_again(shop: Shop) -> None:
+    anomaly = await flagged(shop)
+    assert anomaly["updated_at"] == anomaly["flagged_at"]
+    refused = await patch(shop, anomaly, {"status": "pending_review"})
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    claimed = (await patch(shop, anomaly, {"status": "in_review", "reviewer": "Ada"})).json
+    assert (claimed["reviewed_by"], claimed["version"]) == ("test", anomaly["version"] + 1)
+    assert claimed["in_review_at"] == claimed["updated_at"] > anomaly["flagged_at"]
+    free = (await patch(shop, anomaly, {"status": "pending_review"})).json
+    assert (free["status"], free["version"]) == ("pending_review", claimed["version"] + 1)
+    assert not {"reviewed_by", "reviewer", "in_review_at"} & set(free)
+    assert await list_anomalies(shop, "&status=pending_review,in_review") == [free]
+
+
+async def test_nobody_decides_on_a_burst_that_grew(shop: Shop) -> None:
+    seen = await flagged(shop)
+    await publish(shop, earned(shop, "cust_1", 100, 10))
+    (grown,) = await wait_for_descriptions(shop, "11 point transactions in 1 minute")
+    decision = {"status": "resolved", "resolution": "voided", "version": seen["version"]}
+    refused = await patch(shop, seen, decision)
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    assert f"its version is {grown['version']}" in refused.json["detail"]
+    decided = await patch(shop, seen, decision | {"version": grown["version"]})
+    assert (decided.status, decided.json["status"]) == (200, "resolved")
+
+
+async def test_anomalies_are_listed_in_three_orders_and_by_the_time_of_the_flag(shop: Shop) -> None:
+    # The sum of the second does not fit into 32 bits.
+    points = {"cust_1": 50, "cust_2": 300_000_000, "cust_3": 100}
+    rapid = "&type=rapid_earning"
+    for customer, each in points.items():
+        await publish(shop, *(earned(shop, customer, each, n) for n in range(10)))
+
+        async def is_flagged(customer: str = customer) -> None:
+            assert await list_anomalies(shop, f"&customer_id={customer}{rapid}")
+
+        await eventually(is_flagged, within_seconds=10)
+
+    async def customers(query: str) -> list[str]:
+        """Page by page, so that each order also proves its cursor."""
+        order: list[str] = []
+        after = ""
+        while True:
+            response = await shop.call("GET", f"loyalty/anomalies?limit=1{rapid}{after}{query}")
+            assert response.status == 200, response.raw
+            order += [one["customer_id"] for one in response.json["data"]]
+            if not response.json["has_more"]:
+                return order
+            after = f"&starting_after={response.json['data'][-1]['id']}"
+
+    assert await customers("") == ["cust_3", "cust_2", "cust_1"]
+    assert await customers("&order=flagged_at") == ["cust_1", "cust_2", "cust_3"]
+    assert await customers("&order=-points_involved") == ["cust_2", "cust_3", "cust_1"]
+    (second,) = await list_anomalies(shop, f"&customer_id=cust_2{rapid}")
+    at = second["flagged_at"]
+    assert await customers(f"&flagged_after={at}") == ["cust_3", "cust_2"]
+    assert await customers(f"&flagged_before={at}&order=flagged_at") == ["cust_1", "cust_2"]
+
+
 async def test_of_two_concurrent_reviews_one_wins_and_the_other_gets_a_conflict(shop: Shop) -> None:
     keys = [await shop.stack.key(shop.store_id, name=name) for name in ("Ada", "Grace")]
     for round_ in range(4):

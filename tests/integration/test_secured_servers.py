@@ -25,6 +25,7 @@ from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import load
 from libs.messaging.producer import producing
+from libs.messaging.progress import read_committed
 from libs.messaging.relay import Relay
 from libs.persistence.engine import create_batch_engine, statement
 from libs.persistence.migrate import Settings as MigrateSettings
@@ -40,7 +41,6 @@ from tools.restore.rewind import Rewind
 from tools.stack import config, kafka
 from tools.stack.errors import StackError
 from tools.stack.kafka import BrokerUnavailable
-from tools.stack.lag import read_committed
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates"),

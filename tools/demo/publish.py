@@ -12,9 +12,9 @@ from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.clock import format_time
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.producer import producing
+from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
 from tools.demo.history import Purchase
-from tools.stack.lag import read_committed
 
 STORE: Final = "store_cdnow"
 EARNING_GROUP: Final = "earning"

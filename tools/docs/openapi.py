@@ -148,12 +148,14 @@ def _path_of(operation: Operation) -> Json:
 
 
 def _parameter(parameter: Parameter, *, place: str) -> Json:
-    fields = {
+    fields: Json = {
         "name": parameter.name,
         "in": place,
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }
+    if parameter.schema.get("type") == "array":
+        fields |= {"style": "form", "explode": False}
     return fields | ({"required": True} if parameter.required else {})
 
 
@@ -165,9 +167,11 @@ def _operation(operation: Operation, schemas: SchemaCollector, examples: Example
     fields: Json = {
         "operationId": operation.id,
         "summary": operation.summary,
-        "description": f"Requires the scope `{operation.scope}`.",
+        "description": "Any key may use it."
+        if operation.scope is None
+        else f"Requires the scope `{operation.scope}`.",
         "tags": [_tag(operation.path)],
-        "x-scope": operation.scope,
+        **({} if operation.scope is None else {"x-scope": operation.scope}),
         "x-owner": operation.owner,
     }
     if parameters:

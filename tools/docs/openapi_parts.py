@@ -25,6 +25,8 @@ TAGS: Final = {
     "redemptions": "Redemptions",
     "anomalies": "Anomalies",
     "anomaly-settings": "Anomalies",
+    "key": "System",
+    "pipeline": "System",
 }
 
 TAG_DESCRIPTIONS: Final = {
@@ -36,6 +38,7 @@ TAG_DESCRIPTIONS: Final = {
     "Rewards": "The catalog of rewards that points buy.",
     "Redemptions": "Points redeemed for rewards, and the status of each redemption.",
     "Anomalies": "Suspicious earning, its review, and the settings of the detectors.",
+    "System": "The calling key, and the state of the system that all stores share.",
     "Service": "The service itself. These operations need no key.",
 }
 

@@ -93,10 +93,22 @@ class Recorder:
 
 async def run(recorder: Recorder) -> Examples:
     """Run the scenario; the store must be new."""
-    for part in (_earning, _catalog, _redemption, _anomaly):
+    for part in (_system, _earning, _catalog, _redemption, _anomaly):
         await part(recorder)
     return Examples(
         dict(sorted(recorder.operations.items())), dict(sorted(recorder.problems.items()))
+    )
+
+
+async def _system(recorder: Recorder) -> None:
+    await recorder.call("getKey")
+    await _until(
+        recorder,
+        "getPipeline",
+        lambda content: (
+            all(service["ready"] for service in content["services"])
+            and all(step["seconds_behind"] is not None for step in content["steps"])
+        ),
     )
 
 
@@ -181,6 +193,7 @@ async def _catalog(recorder: Recorder) -> None:
     created = await recorder.call("createReward", reward)
     await recorder.call("getReward", subject=created["id"])
     await recorder.call("updateReward", {"stock": 100}, subject=created["id"])
+    await recorder.call("listRewardVersions", subject=created["id"])
     await recorder.call("listRewards")
     deleted = await recorder.call("createReward", {**reward, "name": "Free Shipping"})
     await recorder.call("deleteReward", subject=deleted["id"])

@@ -24,12 +24,13 @@ from libs.contracts.groups import GROUPS
 from libs.contracts.topics import TOPICS
 from libs.kernel.kafka import KafkaSecurity
 from libs.messaging.producer import producing
+from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
 from tools.restore.contents import CONTENTS, Contents
 from tools.stack import kafka
 from tools.stack.databases import connect
 from tools.stack.errors import StackError
-from tools.stack.lag import OffsetRange, read_committed
+from tools.stack.lag import OffsetRange
 
 _POLL_MS: Final = 500
 _LOG_APPEND_TIME: Final = 1

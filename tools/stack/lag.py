@@ -5,13 +5,12 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError
-from aiokafka.structs import OffsetAndMetadata
 from msgspec import Struct
 
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging.progress import next_offset, read_committed
 from libs.messaging.security import client_options
 from tools.stack import kafka
 
@@ -60,20 +59,6 @@ async def read_progress(
         await admin.close()
 
 
-async def read_committed(
-    admin: AIOKafkaAdminClient, group: str
-) -> Mapping[TopicPartition, OffsetAndMetadata]:
-    """The offsets that the group has committed; none before Kafka has created the topic of offsets,
-    which it does for the first member of any group. Raises KafkaError."""
-    try:
-        offsets: Mapping[
-            TopicPartition, OffsetAndMetadata
-        ] = await admin.list_consumer_group_offsets(group)
-    except GroupCoordinatorNotAvailableError:
-        return {}
-    return offsets
-
-
 class OffsetRange(Struct, frozen=True):
     """A partition's records: the offset of the first, and the offset after the last."""
 
@@ -108,17 +93,9 @@ def _lag(ranges: Ranges | None, committed: Mapping[TopicPartition, Any]) -> int 
     if ranges is None:
         return None
     return sum(
-        offsets.end - _next_offset(offsets, committed.get(partition))
+        offsets.end - next_offset(offsets.begin, offsets.end, committed.get(partition))
         for partition, offsets in ranges.items()
     )
-
-
-def _next_offset(offsets: OffsetRange, committed: Any) -> int:
-    """Where the group continues: at the beginning where it has committed nothing, or an offset of a
-    topic of the same name that was deleted and recreated."""
-    if committed is not None and offsets.begin <= committed.offset <= offsets.end:
-        return int(committed.offset)
-    return offsets.begin
 
 
 async def _count_dead_letters(

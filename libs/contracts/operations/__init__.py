@@ -9,6 +9,7 @@ from typing import Final
 from libs.contracts.operations.anomaly import ANOMALY
 from libs.contracts.operations.catalog import CATALOG
 from libs.contracts.operations.earning import EARNING
+from libs.contracts.operations.gateway import GATEWAY
 from libs.contracts.operations.operation import (
     BACKTEST_WEIGHT,
     BATCH_BYTES,
@@ -21,6 +22,7 @@ from libs.contracts.operations.operation import (
     OWNERS,
     PAGE,
     Batch,
+    Gateway,
     Method,
     Operation,
     Owner,
@@ -42,6 +44,7 @@ __all__ = [
     "OWNERS",
     "PAGE",
     "Batch",
+    "Gateway",
     "Method",
     "Operation",
     "Owner",
@@ -49,4 +52,4 @@ __all__ = [
     "Scope",
 ]
 
-OPERATIONS: Final = (*EARNING, *CATALOG, *REDEMPTION, *ANOMALY)
+OPERATIONS: Final = (*EARNING, *CATALOG, *REDEMPTION, *ANOMALY, *GATEWAY)

@@ -1,6 +1,6 @@
 """The operations of the anomaly service: anomalies and the detectors' settings."""
 
-from typing import Final
+from typing import Final, get_args
 
 from libs.contracts import anomalies
 from libs.contracts.operations.operation import (
@@ -9,6 +9,8 @@ from libs.contracts.operations.operation import (
     PAGE,
     Operation,
     choice,
+    choices,
+    moment,
     subject,
 )
 
@@ -21,16 +23,32 @@ ANOMALY: Final[tuple[Operation, ...]] = (
         path="loyalty/anomalies",
         owner="anomaly",
         scope="read",
-        summary="List flagged anomalies, newest first.",
+        summary="List flagged anomalies, newest first or in another order.",
         query=(
             *PAGE,
-            choice(
+            choices(
                 "status",
-                "Only anomalies with this status.",
-                *("pending_review", "in_review", "resolved"),
+                "Only anomalies with this status, or with one of several, as in "
+                "`pending_review,in_review`.",
+                *get_args(anomalies.AnomalyStatus),
             ),
             choice("type", "Only anomalies of this type.", *anomalies.ANOMALY_TYPES),
             CUSTOMER_FILTER,
+            choice(
+                "order",
+                "`flagged_at`: oldest first; `-flagged_at`, the default: newest first; "
+                "`-points_involved`: most points first.",
+                *get_args(anomalies.AnomalyOrder),
+            ),
+            moment("flagged_after", "Flagged at this time or later."),
+            moment("flagged_before", "Flagged at this time or earlier."),
+            choice(
+                "mode",
+                "`shadow`: the findings of detectors in the mode shadow, which nobody can review, "
+                "instead of anomalies for review.",
+                "review",
+                "shadow",
+            ),
         ),
         response=anomalies.Anomaly,
         listed=True,
@@ -51,7 +69,7 @@ ANOMALY: Final[tuple[Operation, ...]] = (
         path="loyalty/anomalies/{id}",
         owner="anomaly",
         scope="manage",
-        summary="Start the review of an anomaly, or resolve it permanently.",
+        summary="Start the review of an anomaly, stop it, or resolve the anomaly permanently.",
         subject=_ANOMALY,
         request=anomalies.AnomalyPatch,
         response=anomalies.Anomaly,
@@ -64,7 +82,7 @@ ANOMALY: Final[tuple[Operation, ...]] = (
         owner="anomaly",
         scope="read",
         summary="Get the detectors' modes and parameters.",
-        response=anomalies.AnomalySettings,
+        response=anomalies.CurrentAnomalySettings,
     ),
     Operation(
         id="updateAnomalySettings",
@@ -73,8 +91,9 @@ ANOMALY: Final[tuple[Operation, ...]] = (
         owner="anomaly",
         scope="manage",
         summary="Replace the detectors' modes and parameters; omitted ones get their default values.",
-        request=anomalies.AnomalySettings,
-        response=anomalies.AnomalySettings,
+        request=anomalies.AnomalySettingsInput,
+        response=anomalies.CurrentAnomalySettings,
+        errors=("conflict",),
     ),
     Operation(
         id="backtestAnomalySettings",

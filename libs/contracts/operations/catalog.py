@@ -6,6 +6,7 @@ from libs.contracts import rewards
 from libs.contracts.bounds import CUSTOMER_ID
 from libs.contracts.operations.operation import (
     PAGE,
+    VERSION_PAGE,
     Operation,
     Parameter,
     choice,
@@ -68,6 +69,7 @@ CATALOG: Final[tuple[Operation, ...]] = (
         subject=_REWARD,
         request=rewards.RewardPatch,
         response=rewards.Reward,
+        errors=("conflict",),
     ),
     Operation(
         id="deleteReward",
@@ -78,5 +80,17 @@ CATALOG: Final[tuple[Operation, ...]] = (
         summary="Delete a reward from the catalog; its id cannot be used again.",
         subject=_REWARD,
         status=204,
+    ),
+    Operation(
+        id="listRewardVersions",
+        method="GET",
+        path="loyalty/rewards/{id}/versions",
+        owner="catalog",
+        scope="read",
+        summary="List the versions of a reward, newest first, also those of a deleted reward.",
+        subject=_REWARD,
+        query=VERSION_PAGE,
+        response=rewards.RewardVersion,
+        listed=True,
     ),
 )

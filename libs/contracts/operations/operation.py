@@ -10,6 +10,8 @@ Scope = Literal["read", "earn", "redeem", "manage", "admin"]
 # The services behind the gateway.
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
 OWNERS: Final[tuple[Owner, ...]] = get_args(Owner)
+# The gateway responds to a few operations itself.
+Gateway = Literal["gateway"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 # Where a batch is in the body: its member `items`, or the body itself if it is an array of events.
 Batch = Literal["items", "events"]
@@ -41,14 +43,16 @@ class Operation(Struct, frozen=True, kw_only=True):
     any operation may return. With the query parameter `customer_id`, the service `for_customer`
     responds instead of the owner, with the schema `response_for_customer`.
 
+    `scope` is the one that a key needs; with None, any key may use the operation.
+
     The rate limit counts the operation as `weight` requests, or as one per entry of its `batch`.
     """
 
     id: str
     method: Method
     path: str
-    owner: Owner
-    scope: Scope
+    owner: Owner | Gateway
+    scope: Scope | None
     summary: str
     subject: Parameter | None = None
     query: tuple[Parameter, ...] = ()
@@ -72,6 +76,15 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 def choice(name: str, description: str, *choices: str) -> Parameter:
     return Parameter(name, description, {"type": "string", "enum": list(choices)})
+
+
+def choices(name: str, description: str, *choices: str) -> Parameter:
+    """A parameter with one or more of the values, separated by commas."""
+    return Parameter(
+        name,
+        description,
+        {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(choices)}},
+    )
 
 
 def day(name: str, description: str) -> Parameter:
@@ -98,6 +111,15 @@ PAGE: Final = (
     Parameter(
         "starting_after",
         "The id of the last item of the previous page; the page continues after it.",
+        {"type": "string"},
+    ),
+)
+
+VERSION_PAGE: Final = (
+    PAGE[0],
+    Parameter(
+        "starting_after",
+        "The version number of the last item of the previous page; the page continues after it.",
         {"type": "string"},
     ),
 )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from libs.contracts import rewards
+from libs.contracts.bounds import OTHER_ID
 from libs.contracts.operations.operation import (
     CUSTOMER_FILTER,
     PAGE,
@@ -54,6 +55,7 @@ REDEMPTION: Final[tuple[Operation, ...]] = (
                 "Only the redemption with this code, in any case, with or without hyphens.",
                 {"type": "string"},
             ),
+            Parameter("reward_id", "Only redemptions of this reward.", OTHER_ID),
         ),
         response=rewards.Redemption,
         listed=True,

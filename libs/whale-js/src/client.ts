@@ -2,7 +2,7 @@
 
 import { ConfigurationError } from "./errors.js";
 import { Events } from "./events.js";
-import { Customers, Loyalty, Programs } from "./resources.js";
+import { Customers, Key, Loyalty, Programs } from "./resources.js";
 import { refuseBrowser, resolveApiKey, resolveSettings, type WhaleClientOptions } from "./settings.js";
 import { Transport } from "./transport.js";
 
@@ -12,6 +12,7 @@ export class WhaleClient {
   readonly customers: Customers;
   readonly loyalty: Loyalty;
   readonly events: Events;
+  readonly key: Key;
 
   constructor(options: WhaleClientOptions = {}) {
     refuseBrowser(options);
@@ -24,5 +25,6 @@ export class WhaleClient {
     this.customers = new Customers(transport);
     this.loyalty = new Loyalty(transport, this.programs, this.customers);
     this.events = new Events(transport);
+    this.key = new Key(transport);
   }
 }

@@ -13,6 +13,7 @@ import type {
   Backtest,
   BacktestInput,
   BatchAnswer,
+  CallingKey,
   CustomerChanges,
   CustomerQuery,
   CustomerStatus,
@@ -23,6 +24,7 @@ import type {
   OrderQuery,
   Page,
   PageQuery,
+  Pipeline,
   PointsInput,
   Program,
   ProgramChanges,
@@ -34,6 +36,7 @@ import type {
   RewardChanges,
   RewardInput,
   RewardQuery,
+  RewardVersion,
   Summary,
   Transaction,
   TransactionQuery,
@@ -123,7 +126,10 @@ export class Rewards extends Resource {
     return this.transport.send(read(`loyalty/rewards/${segment(rewardId)}`, {}, options));
   }
 
-  /** Update a reward. Redemptions keep the name and price that they were made with. */
+  /**
+   * Update a reward. Redemptions keep the name and price that they were made with. With `version`, throws Conflict if
+   * the reward has another version by now.
+   */
   async update(
     rewardId: string,
     changes: RewardChanges,
@@ -137,6 +143,16 @@ export class Rewards extends Resource {
   async delete(rewardId: string, options?: RequestOptions): Promise<void> {
     const path = `loyalty/rewards/${segment(rewardId)}`;
     return this.transport.send(write("DELETE", path, undefined, options));
+  }
+
+  /** The reward's versions, newest first, also of a deleted one; `starting_after` is a version number. */
+  versions(
+    rewardId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<RewardVersion> {
+    const path = `loyalty/rewards/${segment(rewardId)}/versions`;
+    return this.listing(path, query, options, (item) => String(item.version));
   }
 }
 
@@ -170,7 +186,7 @@ export class DeadLetters extends Resource {
 }
 
 export class Anomalies extends Resource {
-  /** Anomalies, newest first. */
+  /** Anomalies, newest first or in another order. */
   list(query?: AnomalyQuery, options?: RequestOptions): Listing<Anomaly> {
     return this.listing("loyalty/anomalies", query, options, (item) => item.id);
   }
@@ -179,7 +195,10 @@ export class Anomalies extends Resource {
     return this.transport.send(read(`loyalty/anomalies/${segment(anomalyId)}`, {}, options));
   }
 
-  /** Claim an anomaly for review, or resolve it, which is final. */
+  /**
+   * Claim an anomaly for review, give the claim up (`pending_review`), or resolve the anomaly, which is final. With
+   * `version`, throws Conflict if the anomaly has another version by now.
+   */
   async update(
     anomalyId: string,
     changes: AnomalyChanges,
@@ -196,7 +215,10 @@ export class AnomalyDetection extends Resource {
     return this.transport.send(read("loyalty/anomaly-settings", {}, options));
   }
 
-  /** Replace the settings: an omitted detector or parameter is reset to its default. */
+  /**
+   * Replace the settings: an omitted detector or parameter is reset to its default. With `version`, which `get`
+   * returns, throws Conflict if the settings have another version by now.
+   */
   async update(
     settings: AnomalySettingsInput,
     options?: RequestOptions,
@@ -315,6 +337,11 @@ export class Loyalty extends Resource {
     return this.transport.send(read("loyalty/summary", days, options));
   }
 
+  /** Whether all services are ready, and how far each step is behind. */
+  async pipeline(options?: RequestOptions): Promise<Pipeline> {
+    return this.transport.send(read("loyalty/pipeline", {}, options));
+  }
+
   async create(program: ProgramInput, options?: RequestOptions): Promise<Program> {
     return this.#programs.create(program, options);
   }
@@ -333,5 +360,12 @@ export class Loyalty extends Resource {
 
   async get(customerId: string, options?: RequestOptions): Promise<CustomerStatus> {
     return this.customers.retrieve(customerId, options);
+  }
+}
+
+export class Key extends Resource {
+  /** The client's API key: its store, name and scopes. */
+  async retrieve(options?: RequestOptions): Promise<CallingKey> {
+    return this.transport.send(read("key", {}, options));
   }
 }

@@ -36,6 +36,8 @@ export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
 export type Resolution = Open<"approved" | "voided" | "suspended">;
 export type AccountStatus = Open<"active" | "suspended">;
 export type Mode = Open<"off" | "shadow" | "review">;
+export type AnomalyOrder = Open<"flagged_at" | "-flagged_at" | "-points_involved">;
+export type Step = Open<"orders" | "detection" | "resolutions" | "redemption" | "catalog">;
 
 /** A time in a request: RFC 3339 text with an offset, or a Date. */
 export type Moment = string | Date;
@@ -307,6 +309,19 @@ export interface Reward {
   reason?: UnavailableReason;
   missing?: number;
   warnings?: SettingWarning[];
+  version: number;
+}
+
+/**
+ * A reward as it was from `changed_at` on, when the key named `changed_by` changed it; both are absent for a version
+ * that is older than the record.
+ */
+export interface RewardVersion
+  extends Omit<Reward, "stock_left" | "available" | "reason" | "missing" | "warnings"> {
+  changed_by?: string;
+  changed_at?: string;
+  /** True for the last version of a deleted reward. */
+  deleted?: boolean;
 }
 
 export interface RewardInput {
@@ -328,7 +343,7 @@ export interface RewardInput {
 }
 
 /** Omitted members are unchanged, null removes an optional member. */
-export type RewardChanges = Partial<Omit<RewardInput, "id">>;
+export type RewardChanges = Partial<Omit<RewardInput, "id">> & { version?: number };
 
 export interface RewardQuery extends PageQuery {
   /** Adds to each reward whether this customer can redeem it now. */
@@ -354,6 +369,7 @@ export interface RedemptionQuery extends PageQuery {
   status?: RedemptionStatus;
   /** The code that a customer shows, in any case, with or without hyphens. */
   code?: string;
+  reward_id?: string;
 }
 
 /** Suspicious earnings; `evidence` holds the numbers that the detector compared. */
@@ -374,33 +390,53 @@ export interface Anomaly {
   /** The person who decided, as the caller named them. */
   reviewer?: string;
   resolved_at?: string;
+  /** Counts the changes, also those by later earnings. */
+  version: number;
+  updated_at: string;
+  in_review_at?: string;
 }
 
-/** `resolved` needs a resolution and is final. */
+/** `resolved` needs a resolution and is final; `pending_review` gives a claim up. */
 export interface AnomalyChanges {
   status: AnomalyStatus;
   resolution?: Resolution;
   note?: string;
   /** The name of the person who decides, if many use one key. */
   reviewer?: string;
+  /** Only if this is still the anomaly's version. */
+  version?: number;
 }
 
 export interface AnomalyQuery extends PageQuery {
-  status?: AnomalyStatus;
+  /** One status, or several: anomalies with any of them. */
+  status?: AnomalyStatus | AnomalyStatus[];
   type?: AnomalyType;
   customer_id?: string;
+  order?: AnomalyOrder;
+  flagged_after?: Moment;
+  flagged_before?: Moment;
+  /** `shadow`: the findings of detectors in that mode, which nobody reviews. */
+  mode?: Mode;
 }
 
-export interface AnomalySettings {
+interface Detectors {
   rapid_earning: { mode: Mode; count: number; window_seconds: number };
   unusual_amount: { mode: Mode; factor: number; min_history: number; min_points: number };
   deviation: { mode: Mode; score: number; min_days: number };
 }
 
-/** An omitted detector or parameter is reset to its default. */
+/** `version` counts the changes of the settings. */
+export interface AnomalySettings extends Detectors {
+  version: number;
+}
+
+/**
+ * An omitted detector or parameter is reset to its default. With `version`, the settings are replaced only if that is
+ * still their version.
+ */
 export type AnomalySettingsInput = {
-  [Detector in keyof AnomalySettings]?: Partial<AnomalySettings[Detector]>;
-};
+  [Detector in keyof Detectors]?: Partial<Detectors[Detector]>;
+} & { version?: number };
 
 /** Settings to test on the history of these UTC days, inclusive. */
 export interface BacktestInput {
@@ -430,6 +466,25 @@ export interface Backtest {
     suspended: Recall;
     approved: Recall;
   }[];
+}
+
+/** The client's API key; `prefix` are its first characters. */
+export interface CallingKey {
+  store_id: string;
+  name: string;
+  prefix: string;
+  scopes: string[];
+  created_at: string;
+}
+
+/**
+ * The state of the system, which all stores share. `seconds_behind` is the age of the oldest event that waits for the
+ * step, null if it is not known; `stopped` is true while some events cannot be processed at all.
+ */
+export interface Pipeline {
+  as_of: string;
+  services: { name: string; ready: boolean; reason?: string }[];
+  steps: { name: Step; seconds_behind: number | null; stopped: boolean }[];
 }
 
 /** An event to send; `id`, `source` and `time` are generated if they are omitted. */

@@ -10,6 +10,7 @@ from libs.contracts.anomalies import (
     PARAMETER_BOUNDS,
     AnomalyPatch,
     AnomalySettings,
+    AnomalySettingsInput,
     BacktestRequest,
     Decimals,
     ParameterBound,
@@ -29,16 +30,18 @@ def patch(request: AnomalyPatch, faults: Faults) -> None:
             "#/resolution",
             "is required when `status` is `resolved`, and must be `approved`, `voided` or `suspended`",
         )
-    if request.status == "in_review" and request.resolution is not None:
+    if request.status in {"pending_review", "in_review"} and request.resolution is not None:
         faults.at("#/resolution", "must not be sent unless `status` is `resolved`")
     if request.reviewer is not None:
         shared.text(request.reviewer, faults, at="#/reviewer", longest=api.MAX_NAME)
     if request.note is not None:
         shared.text(request.note, faults, at="#/note", longest=api.MAX_REASON)
+    shared.version(request.version, faults)
 
 
-def settings(request: AnomalySettings, faults: Faults, *, at: str = "#") -> None:
-    """The parameters of all detectors."""
+def settings(request: AnomalySettingsInput, faults: Faults, *, at: str = "#") -> None:
+    """The parameters of all detectors, and the version that they replace."""
+    shared.version(request.version, faults, at=f"{at}/version")
     for name, value, bound in _parameters(request):
         if isinstance(bound, Decimals):
             _over(value, faults, at=f"{at}/{name}", bound=bound)

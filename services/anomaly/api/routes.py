@@ -8,8 +8,9 @@ from litestar.types import ControllerRouterHandler
 
 from libs.contracts.anomalies import (
     ANOMALY_TYPES,
+    AnomalyOrder,
     AnomalyPatch,
-    AnomalySettings,
+    AnomalySettingsInput,
     AnomalyStatus,
     BacktestRequest,
 )
@@ -35,21 +36,30 @@ from services.anomaly.store.anomalies import AnomalyFilter
 _STORE: Final = "/v1/stores/{store_id:str}"
 _ANOMALY: Final = f"{_STORE}/loyalty/anomalies/{{anomaly_id:str}}"
 _SETTINGS: Final = f"{_STORE}/loyalty/anomaly-settings"
-_LIST_PARAMETERS: Final = pages.PARAMETERS | {"status", "type", "customer_id"}
+_LIST_PARAMETERS: Final = pages.PARAMETERS | {
+    *("status", "type", "customer_id", "order", "flagged_after", "flagged_before", "mode")
+}
+_ORDERS: Final[tuple[str, ...]] = get_args(AnomalyOrder)
+_NEWEST_FIRST: Final = "-flagged_at"
+_REVIEW: Final = "review"
 _STATUSES: Final[tuple[str, ...]] = get_args(AnomalyStatus)
 
 
 @get(f"{_STORE}/loyalty/anomalies", operation_id="listAnomalies")
 async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    """Suspicious earning, newest first."""
+    """Suspicious earning, by default newest first."""
     faults = Faults()
     query = query_of(request, faults, known=_LIST_PARAMETERS)
     page = pages.page_of(query)
     filters = AnomalyFilter(
         store_id=store_id,
-        status=query.one_of("status", _STATUSES),
+        statuses=query.some_of("status", _STATUSES),
         type=query.one_of("type", ANOMALY_TYPES),
         customer_id=customer_parameter(query, faults),
+        flagged_after=query.time("flagged_after"),
+        flagged_before=query.time("flagged_before"),
+        mode=query.one_of("mode", (_REVIEW, "shadow")) or _REVIEW,
+        order=query.one_of("order", _ORDERS) or _NEWEST_FIRST,
     )
     faults.raise_if_any()
     listed = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
@@ -71,7 +81,7 @@ async def get_anomaly(
 async def update_anomaly(
     request: AnyRequest, store_id: FromPath[str], anomaly_id: FromPath[str]
 ) -> Body:
-    """Take an anomaly into review, or resolve it permanently."""
+    """Take an anomaly into review, stop its review, or resolve it permanently."""
     write = await read_write(request, store_id, AnomalyPatch, checks.patch)
     return stored_body(
         await reviews.review(resources_of(request), write, anomaly_id, responses.reviewed)
@@ -82,13 +92,14 @@ async def update_anomaly(
 async def get_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The detectors' modes and parameters."""
     no_query(request)
-    return json_body(await detector_settings.get(resources_of(request).read_engine, store_id))
+    stored = await detector_settings.get(resources_of(request).read_engine, store_id)
+    return json_body(responses.settings(stored))
 
 
 @put(_SETTINGS, operation_id="updateAnomalySettings")
 async def put_settings(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Replace the settings; fields left out get their defaults."""
-    write = await read_write(request, store_id, AnomalySettings, checks.settings)
+    write = await read_write(request, store_id, AnomalySettingsInput, checks.settings)
     return stored_body(
         await detector_settings.replace(resources_of(request), write, responses.settings_replaced)
     )
@@ -107,7 +118,7 @@ async def backtest(request: AnyRequest, store_id: FromPath[str]) -> Body:
         database_url=resources.database_url,
         seconds=RUN_SECONDS,
         store_id=store_id,
-        settings=body.settings,
+        settings=body.settings.detectors(),
         first=checks.day(body.from_),
         last=checks.day(body.to),
     )

@@ -18,6 +18,7 @@ from libs.contracts.anomalies import (
     Resolution,
 )
 from libs.kernel.errors import Conflict
+from libs.kernel.versions import require_version
 from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
 from services.anomaly.domain.findings import Finding
 
@@ -54,6 +55,9 @@ class Anomaly(Struct, frozen=True, kw_only=True):
     reviewed_by: str | None = None
     resolved_at: datetime | None = None
     reviewer: str | None = None
+    in_review_at: datetime | None = None
+    # Unknown for a version that was written before times of versions were recorded.
+    updated_at: datetime | None = None
 
     @property
     def public_id(self) -> str:
@@ -77,20 +81,21 @@ class Anomaly(Struct, frozen=True, kw_only=True):
         """Whether its earnings are out of the baselines."""
         return self.is_shown and (self.is_open or self.resolution in {"voided", "suspended"})
 
-    def next_version(self, **changes: Any) -> Anomaly:
+    def next_version(self, now: datetime, **changes: Any) -> Anomaly:
         """The anomaly with `changes` to its fields, as a new version."""
-        return msgspec.structs.replace(self, version=self.version + 1, **changes)
+        return msgspec.structs.replace(self, version=self.version + 1, updated_at=now, **changes)
 
 
 class Review(Struct, frozen=True, kw_only=True):
     """A person's decision; `reviewed_by` is the name of the key that was used, `reviewer` that of the
-    person, as the caller gave it."""
+    person, as the caller gave it. `version` is the version that the person saw, if they said."""
 
-    status: Literal["in_review", "resolved"]
+    status: AnomalyStatus
     resolution: Resolution | None
     note: str | None
     reviewed_by: str
     reviewer: str | None = None
+    version: int | None = None
 
 
 class EvaluationContext(Struct, frozen=True, kw_only=True):
@@ -191,15 +196,15 @@ def reconcile(
         # Late earnings before it change its evidence even where it gains no earning.
         has_new_evidence = is_new and finding.evidence != survivor.evidence
         if has_new_evidence or ids - set(survivor.transaction_ids):
-            changes.append(survivor.next_version(**_content(finding)))
+            changes.append(survivor.next_version(context.now, **_content(finding)))
         changes += [
-            anomaly.next_version(status="withdrawn", merged_into=survivor.id)
+            anomaly.next_version(context.now, status="withdrawn", merged_into=survivor.id)
             for anomaly in merged
             if anomaly.status == "pending_review"
         ]
     # Only an earning before it can have made it normal.
     changes += [
-        anomaly.next_version(status="withdrawn")
+        anomaly.next_version(context.now, status="withdrawn")
         for anomaly in candidates
         if anomaly.id not in confirmed
         and anomaly.status == "pending_review"
@@ -224,6 +229,7 @@ def _create(id_: UUID, finding: Finding, context: EvaluationContext) -> Anomaly:
         version=1,
         status="pending_review",
         flagged_at=context.now,
+        updated_at=context.now,
         **_content(finding),
     )
 
@@ -256,7 +262,8 @@ def baseline_changes(
 
 
 def apply_review(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
-    """The anomaly after the review. Raises Conflict where it is withdrawn or resolved already."""
+    """The anomaly after the review. Raises Conflict where it is withdrawn or resolved already, where
+    the person saw another version, and where a review is stopped that was not started."""
     if anomaly.status == "withdrawn":
         raise Conflict(
             "This anomaly was withdrawn: it was merged into another one, or turned out to be normal."
@@ -267,12 +274,31 @@ def apply_review(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
             reviewed_by=anomaly.reviewed_by,
             resolution=anomaly.resolution,
         )
+    require_version(review.version, anomaly.version)
+    if review.status == "pending_review":
+        return _stop_review(anomaly, review, now)
     return anomaly.next_version(
+        now,
         status=review.status,
         resolution=review.resolution,
         note=anomaly.note if review.note is None else review.note,
         reviewed_by=review.reviewed_by,
         # Of this review: another key's review must not keep the name of the person before.
         reviewer=review.reviewer,
+        in_review_at=now if review.status == "in_review" else anomaly.in_review_at,
         resolved_at=now if review.status == "resolved" else None,
+    )
+
+
+def _stop_review(anomaly: Anomaly, review: Review, now: datetime) -> Anomaly:
+    """The anomaly as nobody reviews it, with the note."""
+    if anomaly.status != "in_review":
+        raise Conflict("This anomaly is not in review, so there is no review to stop.")
+    return anomaly.next_version(
+        now,
+        status="pending_review",
+        note=anomaly.note if review.note is None else review.note,
+        reviewed_by=None,
+        reviewer=None,
+        in_review_at=None,
     )

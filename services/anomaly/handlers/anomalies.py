@@ -37,14 +37,17 @@ async def get(engine: AsyncEngine, store_id: str, text: str) -> Anomaly:
 
 
 async def list_page(reads: SlowReads, filters: AnomalyFilter, page: Page) -> Listed[Anomaly]:
-    """A page of the store's anomalies, newest first. Raises InvalidRequest where `starting_after`
-    is no anomaly of the list."""
+    """A page of the store's anomalies, in the order of the filters. Raises InvalidRequest where
+    `starting_after` is no anomaly of the list."""
     async with reads.snapshot(filters.store_id) as connection:
         after = None
         if page.starting_after is not None:
-            after = parse_id(ID_PREFIX, page.starting_after)
-            last = after and await anomalies.find(connection, filters.store_id, after)
-            if not last or filters.customer_id not in {None, last.customer_id}:
+            last_id = parse_id(ID_PREFIX, page.starting_after)
+            if last_id is not None:
+                after = await anomalies.find(
+                    connection, filters.store_id, last_id, mode=filters.mode
+                )
+            if after is None or filters.customer_id not in {None, after.customer_id}:
                 raise unknown_cursor("an anomaly")
         rows, counted = await anomalies.list_page(
             connection, filters, limit=page.limit, after=after

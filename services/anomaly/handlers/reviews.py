@@ -22,13 +22,15 @@ async def review(
     anomaly_id: str,
     render: Callable[[Anomaly], StoredResponse],
 ) -> StoredResponse:
-    """Carry out a person's decision, once. Raises NotFound, and Conflict once the anomaly is final."""
+    """Carry out a person's decision, once. Raises NotFound, and Conflict once the anomaly is final
+    or where the person saw another version of it."""
     decision = Review(
         status=write.body.status,
         resolution=write.body.resolution,
         note=write.body.note,
         reviewed_by=write.caller.key_name,
         reviewer=write.body.reviewer,
+        version=write.body.version,
     )
 
     async def carry_out(connection: Connection) -> StoredResponse:

@@ -1,13 +1,13 @@
 """Anomalies and their reviews: read for the judgment, written in batches, listed for people."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 
 from libs.contracts.anomalies import AnomalyType, Resolution
 from libs.persistence.columns import numbers
@@ -29,24 +29,26 @@ WHERE o.status <> 'withdrawn'
 _PUT: Final = """
 INSERT INTO anomalies (id, store_id, customer_id, type, mode, revision, version, description, points,
                        transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
-                       resolution, note, reviewed_by, resolved_at, reviewer)
+                       resolution, note, reviewed_by, resolved_at, reviewer, in_review_at, updated_at)
 SELECT id, store_id, customer_id, type, mode, revision, version, description, points,
        transaction_ids::uuid[], first_at, last_at, evidence, status, flagged_at, merged_into,
-       resolution, note, reviewed_by, resolved_at, reviewer
+       resolution, note, reviewed_by, resolved_at, reviewer, in_review_at, updated_at
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[],
             $7::integer[], $8::text[], $9::bigint[], $10::text[], $11::timestamptz[],
             $12::timestamptz[], $13::text[], $14::text[], $15::timestamptz[], $16::uuid[],
-            $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::text[])
+            $17::text[], $18::text[], $19::text[], $20::timestamptz[], $21::text[],
+            $22::timestamptz[], $23::timestamptz[])
      AS a (id, store_id, customer_id, type, mode, revision, version, description, points,
            transaction_ids, first_at, last_at, evidence, status, flagged_at, merged_into,
-           resolution, note, reviewed_by, resolved_at, reviewer)
+           resolution, note, reviewed_by, resolved_at, reviewer, in_review_at, updated_at)
 ON CONFLICT (id) DO UPDATE
 SET version = excluded.version, description = excluded.description, points = excluded.points,
     transaction_ids = excluded.transaction_ids, first_at = excluded.first_at,
     last_at = excluded.last_at, evidence = excluded.evidence, status = excluded.status,
     merged_into = excluded.merged_into, resolution = excluded.resolution, note = excluded.note,
     reviewed_by = excluded.reviewed_by, resolved_at = excluded.resolved_at,
-    reviewer = excluded.reviewer
+    reviewer = excluded.reviewer, in_review_at = excluded.in_review_at,
+    updated_at = excluded.updated_at
 """
 _ADD_REVIEW: Final = """
 INSERT INTO reviews (anomaly_id, version, status, resolution, note, reviewed_by, reviewer, reviewed_at)
@@ -59,12 +61,17 @@ WHERE store_id = $1 AND status = 'resolved' AND mode = 'review' AND last_at >= $
 
 
 class AnomalyFilter(Struct, frozen=True, kw_only=True):
-    """The filters of a store's list of anomalies; None matches all."""
+    """The filters of a store's list of anomalies, and its order; None matches all, and so does no
+    status. `mode` is review, or shadow for what people do not review."""
 
     store_id: str
-    status: str | None = None
+    statuses: tuple[str, ...] = ()
     type: str | None = None
     customer_id: str | None = None
+    flagged_after: datetime | None = None
+    flagged_before: datetime | None = None
+    mode: str = "review"
+    order: str = "-flagged_at"
 
 
 class ResolvedAnomaly(Struct, frozen=True):
@@ -92,14 +99,17 @@ async def find_by_customer(
     return by_customer
 
 
-async def find(connection: Connection, store_id: str, anomaly_id: UUID) -> Anomaly | None:
-    """An anomaly by its id, also a withdrawn one; None for one in shadow, which people never see."""
+async def find(
+    connection: Connection, store_id: str, anomaly_id: UUID, *, mode: str = "review"
+) -> Anomaly | None:
+    """An anomaly of the mode by its id, also a withdrawn one; None for one in shadow unless that is the
+    mode, since nobody reviews it."""
     rows = await fetch(
         connection,
         select(anomalies).where(
             anomalies.c.id == anomaly_id,
             anomalies.c.store_id == store_id,
-            anomalies.c.mode == "review",
+            anomalies.c.mode == mode,
         ),
     )
     return _anomaly(rows[0]) if rows else None
@@ -139,16 +149,34 @@ async def resolved_between(
 
 
 async def list_page(
-    connection: Connection, filters: AnomalyFilter, *, limit: int, after: UUID | None
+    connection: Connection, filters: AnomalyFilter, *, limit: int, after: Anomaly | None
 ) -> tuple[list[Anomaly], int]:
-    """Up to `limit` + 1 anomalies older than `after`, newest first, and the number of all that match
-    (at most COUNT_LIMIT + 1)."""
+    """Up to `limit` + 1 anomalies behind `after` in the order of the filters, and the number of all
+    that match (at most COUNT_LIMIT + 1). Ids are in the order in which anomalies were flagged."""
     matching = select(anomalies).where(*_conditions(filters))
-    page = matching.order_by(anomalies.c.id.desc()).limit(limit + 1)
-    if after is not None:
-        page = page.where(anomalies.c.id < after)
+    id_, points = anomalies.c.id, anomalies.c.points
+    if filters.order == "flagged_at":
+        page = matching.order_by(id_)
+        behind = None if after is None else id_ > after.id
+    elif filters.order == "-points_involved":
+        page = matching.order_by(points.desc(), id_.desc())
+        behind = None if after is None else tuple_(points, id_) < _position(after)
+    else:
+        page = matching.order_by(id_.desc())
+        behind = None if after is None else id_ < after.id
+    page = page.limit(limit + 1)
+    if behind is not None:
+        page = page.where(behind)
     return [_anomaly(row) for row in await fetch(connection, page)], await _count(
         connection, matching
+    )
+
+
+def _position(anomaly: Anomaly) -> ColumnElement[Any]:
+    """Where an anomaly stands in the list by points; without types, points would be 32 bits wide."""
+    columns = anomalies.c
+    return tuple_(
+        literal(anomaly.points, columns.points.type), literal(anomaly.id, columns.id.type)
     )
 
 
@@ -162,15 +190,17 @@ async def _count(connection: Connection, matching: Select[Any]) -> int:
 def _conditions(filters: AnomalyFilter) -> list[ColumnElement[bool]]:
     conditions = [
         anomalies.c.store_id == filters.store_id,
-        anomalies.c.mode == "review",
-        anomalies.c.status.in_([*OPEN, "resolved"])
-        if filters.status is None
-        else anomalies.c.status == filters.status,
+        anomalies.c.mode == filters.mode,
+        anomalies.c.status.in_(filters.statuses or [*OPEN, "resolved"]),
     ]
     if filters.type is not None:
         conditions.append(anomalies.c.type == filters.type)
     if filters.customer_id is not None:
         conditions.append(anomalies.c.customer_id == filters.customer_id)
+    if filters.flagged_after is not None:
+        conditions.append(anomalies.c.flagged_at >= filters.flagged_after)
+    if filters.flagged_before is not None:
+        conditions.append(anomalies.c.flagged_at <= filters.flagged_before)
     return conditions
 
 
@@ -201,6 +231,8 @@ def _row(anomaly: Anomaly) -> tuple[object, ...]:
         anomaly.reviewed_by,
         anomaly.resolved_at,
         anomaly.reviewer,
+        anomaly.in_review_at,
+        anomaly.updated_at,
     )
 
 
@@ -225,6 +257,12 @@ def _anomaly(row: Any) -> Anomaly:
         resolution=row["resolution"],
         note=row["note"],
         reviewed_by=row["reviewed_by"],
-        resolved_at=None if row["resolved_at"] is None else row["resolved_at"].astimezone(UTC),
+        resolved_at=_in_utc(row["resolved_at"]),
         reviewer=row["reviewer"],
+        in_review_at=_in_utc(row["in_review_at"]),
+        updated_at=_in_utc(row["updated_at"]),
     )
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone(UTC)

@@ -15,6 +15,7 @@ _PUT: Final = """
 INSERT INTO stores (store_id, settings, revision, epoch) VALUES ($1, $2, 1, 1)
 ON CONFLICT (store_id) DO UPDATE
 SET settings = excluded.settings, revision = stores.revision + 1, epoch = stores.epoch + 1
+RETURNING revision, epoch
 """
 # Sorted, so that batches of several processes cannot deadlock.
 _NEXT_EPOCH: Final = """
@@ -34,6 +35,11 @@ class StoreSettings(Struct, frozen=True):
     revision: int = 0
     epoch: int = 0
 
+    @property
+    def version(self) -> int:
+        """The version of the settings that callers see."""
+        return self.revision + 1
+
 
 async def read(connection: Connection, store_ids: Iterable[str]) -> dict[str, StoreSettings]:
     """The settings of the stores, the default ones where a store has set none."""
@@ -46,9 +52,11 @@ async def read(connection: Connection, store_ids: Iterable[str]) -> dict[str, St
     return {store_id: settings.get(store_id, StoreSettings()) for store_id in ids}
 
 
-async def put(connection: Connection, store_id: str, settings: AnomalySettings) -> None:
+async def put(connection: Connection, store_id: str, settings: AnomalySettings) -> StoreSettings:
     """Replace a store's settings; the store's windows are not used any more."""
-    await connection.execute(_PUT, store_id, api.encode(settings).decode())
+    row = await connection.fetchrow(_PUT, store_id, api.encode(settings).decode())
+    assert row is not None
+    return StoreSettings(settings, row["revision"], row["epoch"])
 
 
 async def next_epoch(connection: Connection, store_ids: Iterable[str]) -> None:

@@ -58,6 +58,8 @@ def reward_create(request: RewardCreate, faults: Faults) -> None:
 def reward_patch(request: RewardPatch, faults: Faults) -> None:
     """A change: the values it has. Whether they fit the stored values is checked when it is carried out."""
     _reward(request, faults)
+    if request.version is not UNSET:
+        shared.version(request.version, faults)
 
 
 def _reward(request: RewardCreate | RewardPatch, faults: Faults) -> None:

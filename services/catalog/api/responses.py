@@ -1,7 +1,7 @@
 """Responses in the shapes of /v1: rewards."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 
@@ -12,32 +12,47 @@ from libs.kernel.clock import format_time
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.pages import Listed
 from libs.web import pages
-from services.catalog.domain import Reward, Value
+from services.catalog.domain import RecordedVersion, Reward, Value
 
 T = TypeVar("T")
 
 
 def reward(value: Reward, warnings: Sequence[SettingWarning] = ()) -> rewards.Reward:
     """A reward as callers see it, with the warnings about a change that was made."""
-    return rewards.Reward(
-        id=value.id,
-        name=value.name,
-        points_cost=value.points_cost,
-        type=value.type,
-        description=_or_unset(value.description),
-        value=UNSET if value.value is None else _value(value.value),
-        stock=_or_unset(value.stock),
-        stock_left=_or_unset(value.stock_left),
-        per_customer_limit=_or_unset(value.per_customer_limit),
-        starts_at=UNSET if value.starts_at is None else format_time(value.starts_at),
-        ends_at=UNSET if value.ends_at is None else format_time(value.ends_at),
-        min_tier=_or_unset(value.min_tier),
-        image_url=_or_unset(value.image_url),
-        metadata=_or_unset(value.metadata),
-        is_active=value.is_active,
-        created_at=format_time(value.created_at),
-        warnings=list(warnings) or UNSET,
+    return rewards.Reward(**_fields(value), warnings=list(warnings) or UNSET)
+
+
+def version(value: RecordedVersion) -> rewards.RewardVersion:
+    """A version of a reward; how much of the stock was left then is not recorded."""
+    fields = _fields(value.reward) | {"stock_left": UNSET}
+    return rewards.RewardVersion(
+        **fields,
+        changed_by=_or_unset(value.changed_by),
+        changed_at=UNSET if value.changed_at is None else format_time(value.changed_at),
+        deleted=value.reward.deleted or UNSET,
     )
+
+
+def _fields(value: Reward) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "name": value.name,
+        "points_cost": value.points_cost,
+        "type": value.type,
+        "description": _or_unset(value.description),
+        "value": UNSET if value.value is None else _value(value.value),
+        "stock": _or_unset(value.stock),
+        "stock_left": _or_unset(value.stock_left),
+        "per_customer_limit": _or_unset(value.per_customer_limit),
+        "starts_at": UNSET if value.starts_at is None else format_time(value.starts_at),
+        "ends_at": UNSET if value.ends_at is None else format_time(value.ends_at),
+        "min_tier": _or_unset(value.min_tier),
+        "image_url": _or_unset(value.image_url),
+        "metadata": _or_unset(value.metadata),
+        "is_active": value.is_active,
+        "created_at": format_time(value.created_at),
+        "version": value.version,
+    }
 
 
 def encode_page(page: Listed[Reward]) -> bytes:

@@ -92,12 +92,28 @@ async def delete_reward(
     )
 
 
+@get(f"{_REWARD}/versions", operation_id="listRewardVersions")
+async def list_versions(
+    request: AnyRequest, store_id: FromPath[str], reward_id: FromPath[str]
+) -> Body:
+    """The versions of a reward, newest first."""
+    faults = Faults()
+    page = pages.page_of(query_of(request, faults, known=pages.PARAMETERS))
+    faults.raise_if_any()
+    check_id(reward_id)
+    listed = await rewards.list_versions(
+        resources_of(request).read_engine, store_id, reward_id, page
+    )
+    return json_body(pages.page_body(listed, [responses.version(item) for item in listed.items]))
+
+
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     list_rewards,
     create_reward,
     get_reward,
     update_reward,
     delete_reward,
+    list_versions,
 )
 
 

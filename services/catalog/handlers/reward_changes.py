@@ -12,12 +12,19 @@ from libs.contracts.rewards import RewardCreate, RewardPatch, RewardValueInput
 from libs.kernel.clock import parse_time, utc_now
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from libs.kernel.ids import new_id
+from libs.kernel.versions import require_version
 from libs.messaging import outbox
 from libs.persistence.engine import Connection
 from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.writes import Write
 from services.catalog import store as rewards_db
-from services.catalog.domain import FIRST_VERSION, Reward, Value, find_warnings
+from services.catalog.domain import (
+    FIRST_VERSION,
+    RecordedVersion,
+    Reward,
+    Value,
+    find_warnings,
+)
 from services.catalog.handlers.resources import Resources
 from services.catalog.handlers.reward_events import encode_version
 from services.catalog.handlers.rewards import NOT_FOUND
@@ -59,6 +66,13 @@ async def _write(
     current = await rewards_db.find(connection, store_id, change.reward_id)
     reward = change.apply(current, now)
     await rewards_db.put(connection, store_id, reward)
+    versions = [
+        RecordedVersion(reward=reward, changed_by=change.write.caller.key_name, changed_at=now)
+    ]
+    if current is not None:
+        # Not recorded yet if the previous release wrote it.
+        versions.append(RecordedVersion(reward=current, changed_by=None, changed_at=None))
+    await rewards_db.record_versions(connection, store_id, versions)
     await outbox.append(connection, [encode_version(store_id, reward, now)])
     return render(reward, find_warnings(change.write.body, reward, tiers))
 
@@ -78,15 +92,19 @@ def creation(write: Write[RewardCreate]) -> Change:
 
 
 def update(write: Write[RewardPatch], reward_id: str) -> Change:
-    """Replaces the fields of the body; null removes a field."""
+    """Replaces the fields of the body; null removes a field. Refused where the caller saw another
+    version."""
     fields = {
         field: _read(field, value)
         for field in write.body.__struct_fields__
-        if (value := getattr(write.body, field)) is not UNSET
+        if field != "version" and (value := getattr(write.body, field)) is not UNSET
     }
 
     def apply(current: Reward | None, _now: datetime) -> Reward:
-        changed = _existing(current).change(fields)
+        existing = _existing(current)
+        if write.body.version is not UNSET:
+            require_version(write.body.version, existing.version)
+        changed = existing.change(fields)
         if not changed.has_valid_period:
             sent, rule = ("#/ends_at", PERIOD_RULE)
             if "ends_at" not in fields:

@@ -11,7 +11,15 @@ import msgspec
 from msgspec import Raw, Struct
 
 from libs.contracts.api import MAX_BATCH_ITEMS
-from libs.contracts.operations import CLOUD_EVENTS, OPERATIONS, Batch, Operation, Owner, Scope
+from libs.contracts.operations import (
+    CLOUD_EVENTS,
+    OPERATIONS,
+    Batch,
+    Gateway,
+    Operation,
+    Owner,
+    Scope,
+)
 
 _CUSTOMER: Final = re.compile(rb"(^|&)customer_id=")
 _SLASH: Final = "%2f"
@@ -22,12 +30,14 @@ _LONGEST_COMPARED: Final = 100
 
 
 class Route(Struct, frozen=True):
-    """The service that a method of a path is forwarded to, and what it takes."""
+    """The service that a method of a path is forwarded to, or the gateway itself, and what it takes."""
 
-    service: Owner
+    operation: str
+    service: Owner | Gateway
     # The path with placeholders, as the API's documentation prints it.
     path: str
-    scope: Scope
+    # None: any key may use it.
+    scope: Scope | None
     largest_body: int
     media_types: tuple[str, ...]
     # The service that responds where the query names a customer: which rewards they can redeem.
@@ -37,8 +47,8 @@ class Route(Struct, frozen=True):
     weight: int
     batch: Batch | None
 
-    def owner(self, query: bytes) -> Owner:
-        """The service that a request with this query is forwarded to."""
+    def owner(self, query: bytes) -> Owner | Gateway:
+        """The service that a request with this query is forwarded to, or the gateway itself."""
         if self.for_customer is not None and _CUSTOMER.search(query):
             return self.for_customer
         return self.service
@@ -67,6 +77,7 @@ Methods = dict[str, Route]
 
 def _route(operation: Operation) -> Route:
     return Route(
+        operation=operation.id,
         service=operation.owner,
         path=f"/v1/stores/{{store_id}}/{operation.path}",
         scope=operation.scope,

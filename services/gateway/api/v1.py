@@ -1,5 +1,5 @@
 """/v1 as a plain ASGI app: every request is checked in the order of the API's documentation, and then
-forwarded.
+forwarded, except for the few operations that are the gateway's own.
 
 The order: key (401), store (404), path (404), scope (403), rate (429), method (405), size (413), media
 type (415), depth of the JSON and size of its exponents (400). The owning service checks everything else
@@ -37,6 +37,7 @@ from libs.web.body import Faults
 from libs.web.connections import mark_authenticated
 from libs.web.problems import INTERNAL_ERROR
 from services.gateway.api.bodies import BodyMemory, Disconnected, read_body
+from services.gateway.api.own_operations import OwnOperations
 from services.gateway.api.routes import Route, methods_of, no_such_path
 from services.gateway.domain import ApiKey
 from services.gateway.handlers.authentication import Authenticator
@@ -80,9 +81,10 @@ class V1(Struct, frozen=True):
     limiter: RateLimiter
     bodies: BodyMemory
     services: Mapping[str, ServiceClient]
+    own_operations: OwnOperations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond to one request: with the response of the owning service, or with a problem."""
+        """Respond to one request: with the response of the owner, or with a problem."""
         scope = cast("HTTPScope", scope)
         headers: Headers = dict(scope["headers"])
         request_id = _request_id(headers)
@@ -115,7 +117,12 @@ class V1(Struct, frozen=True):
         with self.bodies.reserve(key.digest) as hold:
             body = await read_body(receive, headers, limit=route.largest_body, hold=hold)
             await self._admit_body(key, route, scope, headers, body)
-            return await self.services[route.owner(scope["query_string"])].send(
+            owner = route.owner(scope["query_string"])
+            if owner == "gateway":
+                return await self.own_operations.respond(
+                    route.operation, key, scope["query_string"]
+                )
+            return await self.services[owner].send(
                 scope["method"],
                 _target(scope, segments, key.store_id),
                 _headers_on(headers, key, request_id),
@@ -151,7 +158,7 @@ class V1(Struct, frozen=True):
             raise NotFound(no_such_path(inside))
         seen.route = next(iter(methods.values())).path
         route = methods.get(method)
-        if route is not None and route.scope not in key.scopes:
+        if route is not None and route.scope is not None and route.scope not in key.scopes:
             raise InsufficientScope(
                 f"This operation needs the scope {route.scope}. This key has: "
                 f"{', '.join(sorted(key.scopes))}.",

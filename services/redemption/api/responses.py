@@ -76,6 +76,7 @@ def offer(value: Offer) -> rewards.RewardForCustomer:
         metadata=_or_unset(event.metadata),
         is_active=event.is_active,
         created_at=event.created_at,
+        version=event.version,
         available=refusal is None,
         reason=UNSET if refusal is None else refusal.reason or refusal.code,
         missing=UNSET if refusal is None else _or_unset(refusal.missing),

@@ -36,6 +36,7 @@ from services.redemption.store.redemptions import RedemptionFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}"
 _REDEMPTION: Final = f"{_STORE}/loyalty/redemptions/{{redemption_id:str}}"
+_LIST_PARAMETERS: Final = pages.PARAMETERS | {"customer_id", "status", "code", "reward_id"}
 _STATUSES: Final[tuple[str, ...]] = get_args(RedemptionStatus)
 
 
@@ -74,13 +75,14 @@ async def list_rewards(request: AnyRequest, store_id: FromPath[str]) -> Body:
 async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The redemptions of the store, newest first."""
     faults = Faults()
-    query = query_of(request, faults, known=pages.PARAMETERS | {"customer_id", "status", "code"})
+    query = query_of(request, faults, known=_LIST_PARAMETERS)
     page = pages.page_of(query)
     criteria = RedemptionFilter(
         store_id=store_id,
         customer_id=checks.customer_parameter(query, faults),
         status=query.one_of("status", _STATUSES),
         code=query.text("code"),
+        reward_id=checks.id_parameter("reward_id", query, faults),
     )
     faults.raise_if_any()
     result = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)

@@ -75,7 +75,11 @@ async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) ->
         if page.starting_after is not None:
             after = parse_id("rdm", page.starting_after)
             cursor = await redemptions.find(connection, criteria.store_id, after)
-            if cursor is None or criteria.customer_id not in {None, cursor.customer_id}:
+            if (
+                cursor is None
+                or criteria.customer_id not in {None, cursor.customer_id}
+                or criteria.reward_id not in {None, cursor.reward_id}
+            ):
                 raise unknown_cursor("a redemption")
         return await redemptions.read_page(connection, criteria, limit=page.limit, after=after)
 

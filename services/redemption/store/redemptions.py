@@ -31,6 +31,7 @@ class RedemptionFilter(Struct, frozen=True, kw_only=True):
     customer_id: str | None = None
     status: str | None = None
     code: str | None = None
+    reward_id: str | None = None
 
 
 async def find(
@@ -95,6 +96,8 @@ def _conditions(criteria: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions.append(redemptions.c.customer_id == criteria.customer_id)
     if criteria.code is not None:
         conditions.append(redemptions.c.code == criteria.code)
+    if criteria.reward_id is not None:
+        conditions.append(redemptions.c.reward_id == criteria.reward_id)
     conditions.append(
         redemptions.c.status != "released"
         if criteria.status is None

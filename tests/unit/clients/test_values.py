@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from libs.contracts import anomalies, api, events, rewards
+from libs.contracts import anomalies, api, events, groups, rewards
 from libs.kernel import errors
 from tests.support import ROOT
 from whale_loyalty import models, values
@@ -28,7 +28,7 @@ def of_service(name: str) -> set[str]:
     if name == "UnavailableReason":
         refusals = (errors.ProgramInactive, errors.AccountSuspended, errors.InsufficientPoints)
         return of_service("RewardReason") | {refusal.code for refusal in refusals}
-    for module in (anomalies, api, events, rewards, errors):
+    for module in (anomalies, api, events, groups, rewards, errors):
         if hasattr(module, name):
             return literals(getattr(module, name))
     raise AssertionError(f"The service has no {name}.")
@@ -37,7 +37,7 @@ def of_service(name: str) -> set[str]:
 def of_javascript(name: str) -> set[str]:
     """The values of a type in the JavaScript client."""
     (definition,) = re.findall(rf"^export type {name} =(.*?);", _TYPES, re.MULTILINE | re.DOTALL)
-    known = set(re.findall(r'"([\w.]+)"', definition))
+    known = set(re.findall(r'"([\w.-]+)"', definition))
     return known | (of_javascript("RewardReason") if "RewardReason" in definition else set())
 
 

@@ -35,7 +35,7 @@ BODIES: list[tuple[type[Struct], Check]] = [
     (rewards.RewardPatch, catalog.reward_patch),
     (rewards.RedeemRequest, redeem),
     (anomalies.AnomalyPatch, anomaly.patch),
-    (anomalies.AnomalySettings, anomaly.settings),
+    (anomalies.AnomalySettingsInput, anomaly.settings),
     (anomalies.BacktestRequest, anomaly.backtest),
 ]
 

@@ -6,14 +6,27 @@ from typing import Any
 
 import pytest
 
+from libs.contracts.internal import GroupProgress, MessagingProgress
 from libs.web.app import create_app
 from libs.web.health import Readiness
 
 TOKEN = "t" * 40
 
 
+async def read_progress() -> MessagingProgress:
+    group = GroupProgress(name="earning", seconds_behind=1.5, stopped=False)
+    return MessagingProgress(groups=[group], unpublished_seconds=0.0)
+
+
 def app(**checks: Any) -> Any:
-    return create_app(routes=(), internal_token=TOKEN, checks=checks, background=(), state={})
+    return create_app(
+        routes=(),
+        internal_token=TOKEN,
+        checks=checks,
+        progress=read_progress,
+        background=(),
+        state={},
+    )
 
 
 async def get(target: Any, path: str, *, method: str = "GET", token: str = "") -> tuple[int, Any]:
@@ -100,3 +113,17 @@ async def test_the_checks_run_again_after_a_second(monkeypatch: pytest.MonkeyPat
     broken = False
     await asyncio.sleep(0.1)
     assert await readiness.find_failures() == {}
+
+
+async def test_only_callers_with_the_internal_token_get_the_progress() -> None:
+    async def fail() -> None:
+        raise ConnectionError("db-7.internal is unavailable")
+
+    target = app(database=fail)
+    assert (await get(target, "/internal/progress"))[0] == 401
+    status, content = await get(target, "/internal/progress", token=TOKEN)
+    group = {"name": "earning", "seconds_behind": 1.5, "stopped": False}
+    assert (status, content) == (
+        200,
+        {"failing": ["database"], "messaging": {"groups": [group], "unpublished_seconds": 0.0}},
+    )

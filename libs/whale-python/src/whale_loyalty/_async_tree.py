@@ -1,7 +1,7 @@
 """The async client's tree: which method sends which operation."""
 
 from whale_loyalty._method import AsyncResource, async_call, async_paged
-from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards, system
 from whale_loyalty._transport import AsyncTransport
 
 
@@ -30,6 +30,7 @@ class AsyncRewards(AsyncResource):
     retrieve = async_call(rewards.retrieve)
     update = async_call(rewards.update)
     delete = async_call(rewards.delete)
+    versions = async_paged(rewards.list_versions)
 
 
 class AsyncTransactions(AsyncResource):
@@ -86,6 +87,7 @@ class AsyncLoyalty(AsyncResource):
     adjust = async_call(accounts.adjust)
     redeem = async_call(accounts.redeem)
     summary = async_call(accounts.summary)
+    pipeline = async_call(system.get_pipeline)
 
     # Second names: of the methods of `AsyncPrograms`, and of `AsyncCustomers.retrieve`.
     create = async_call(programs.create)
@@ -113,3 +115,9 @@ class AsyncEvents(AsyncResource):
     send_batch = async_call(events.send_batch)
     order_completed = async_call(events.order_completed)
     order_refunded = async_call(events.order_refunded)
+
+
+class AsyncKey(AsyncResource):
+    """The client's own API key."""
+
+    retrieve = async_call(system.get_key)

@@ -6,10 +6,16 @@ from typing import Final, Self
 
 import httpx
 
-from whale_loyalty._async_tree import AsyncCustomers, AsyncEvents, AsyncLoyalty, AsyncPrograms
+from whale_loyalty._async_tree import (
+    AsyncCustomers,
+    AsyncEvents,
+    AsyncKey,
+    AsyncLoyalty,
+    AsyncPrograms,
+)
 from whale_loyalty._settings import Settings, resolve_api_key, resolve_settings, with_limits
 from whale_loyalty._transport import AsyncConnections, AsyncTransport, Transport, connections
-from whale_loyalty._tree import Customers, Events, Loyalty, Programs
+from whale_loyalty._tree import Customers, Events, Key, Loyalty, Programs
 
 # A little longer than the service takes to respond 503 when a dependency is unavailable.
 _TIMEOUT_SECONDS: Final = 20.0
@@ -53,6 +59,7 @@ class WhaleClient:
         self.customers = Customers(transport)
         self.loyalty = Loyalty(transport)
         self.events = Events(transport)
+        self.key = Key(transport)
 
     def with_limits(
         self,
@@ -123,6 +130,7 @@ class AsyncWhaleClient:
         self.customers = AsyncCustomers(transport)
         self.loyalty = AsyncLoyalty(transport)
         self.events = AsyncEvents(transport)
+        self.key = AsyncKey(transport)
 
     def with_limits(
         self,

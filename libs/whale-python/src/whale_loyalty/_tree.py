@@ -1,7 +1,7 @@
 """The blocking client's tree: which method sends which operation."""
 
 from whale_loyalty._method import Resource, call, paged
-from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards
+from whale_loyalty._operations import accounts, anomalies, events, orders, programs, rewards, system
 from whale_loyalty._transport import Transport
 
 
@@ -30,6 +30,7 @@ class Rewards(Resource):
     retrieve = call(rewards.retrieve)
     update = call(rewards.update)
     delete = call(rewards.delete)
+    versions = paged(rewards.list_versions)
 
 
 class Transactions(Resource):
@@ -86,6 +87,7 @@ class Loyalty(Resource):
     adjust = call(accounts.adjust)
     redeem = call(accounts.redeem)
     summary = call(accounts.summary)
+    pipeline = call(system.get_pipeline)
 
     # Second names: of the methods of `Programs`, and of `Customers.retrieve`.
     create = call(programs.create)
@@ -113,3 +115,9 @@ class Events(Resource):
     send_batch = call(events.send_batch)
     order_completed = call(events.order_completed)
     order_refunded = call(events.order_refunded)
+
+
+class Key(Resource):
+    """The client's own API key."""
+
+    retrieve = call(system.get_key)

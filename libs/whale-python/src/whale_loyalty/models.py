@@ -22,6 +22,7 @@ from whale_loyalty.values import (
     Resolution,
     RewardType,
     SkipReason,
+    Step,
     TransactionType,
     UnavailableReason,
     ZeroReason,
@@ -290,6 +291,17 @@ class Reward(Model, frozen=True, kw_only=True):
     reason: UnavailableReason | None = None
     missing: int | None = None
     warnings: list[SettingWarning] = []
+    version: int = 0
+
+
+class RewardVersion(Reward, frozen=True, kw_only=True):
+    """A reward as it was from `changed_at` on, when the key named `changed_by` changed it. Both are None
+    for a version that is older than the record. `deleted` is true for the last version of a deleted reward.
+    """
+
+    changed_by: str | None = None
+    changed_at: datetime | None = None
+    deleted: bool = False
 
 
 class Redemption(Model, frozen=True, kw_only=True):
@@ -312,7 +324,8 @@ class Anomaly(Model, frozen=True, kw_only=True):
     """Suspicious earnings; `evidence` holds the numbers that the detector compared.
 
     `status` is pending_review, in_review or resolved; `resolution` approved, voided or suspended.
-    `reviewed_by` is the name of the key of the last review, `reviewer` that of the person.
+    `reviewed_by` is the name of the key of the last review, `reviewer` that of the person. `version`
+    counts the changes, also those by later earnings.
     """
 
     id: str
@@ -329,6 +342,9 @@ class Anomaly(Model, frozen=True, kw_only=True):
     reviewed_by: str | None = None
     reviewer: str | None = None
     resolved_at: datetime | None = None
+    version: int = 0
+    updated_at: datetime | None = None
+    in_review_at: datetime | None = None
 
 
 class RapidEarning(Model, frozen=True, kw_only=True):
@@ -358,11 +374,12 @@ class Deviation(Model, frozen=True, kw_only=True):
 
 
 class AnomalySettings(Model, frozen=True, kw_only=True):
-    """The detectors' modes and parameters."""
+    """The detectors' modes and parameters; `version` counts their changes."""
 
     rapid_earning: RapidEarning
     unusual_amount: UnusualAmount
     deviation: Deviation
+    version: int | None = None
 
 
 class Recall(Model, frozen=True, kw_only=True):
@@ -400,6 +417,41 @@ class Backtest(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
     to: date
     earnings: int
     detectors: list[BacktestDetector]
+
+
+class CallingKey(Model, frozen=True, kw_only=True):
+    """The client's API key: its store, its scopes, and `prefix`, its first characters."""
+
+    store_id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+
+
+class ServiceState(Model, frozen=True, kw_only=True):
+    """Whether a service is ready, and if not, why."""
+
+    name: str
+    ready: bool
+    reason: str | None = None
+
+
+class PipelineStep(Model, frozen=True, kw_only=True):
+    """`seconds_behind` is the age of the oldest event that waits for the step, None if it is not known;
+    `stopped` is true while some events cannot be processed at all."""
+
+    name: Step
+    seconds_behind: float | None
+    stopped: bool
+
+
+class Pipeline(Model, frozen=True, kw_only=True):
+    """The state of the system, which all stores share."""
+
+    as_of: datetime
+    services: list[ServiceState]
+    steps: list[PipelineStep]
 
 
 class EventVerdict(Model, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ Each type also accepts any other text: a later API may have more values, and thi
 from typing import Literal, TypeAlias
 
 AccountStatus: TypeAlias = Literal["active", "suspended"] | str
+AnomalyOrder: TypeAlias = Literal["flagged_at", "-flagged_at", "-points_involved"] | str
 AnomalyStatus: TypeAlias = Literal["pending_review", "in_review", "resolved"] | str
 AnomalyType: TypeAlias = Literal["rapid_earning", "unusual_amount", "deviation"] | str
 LetterCode: TypeAlias = (
@@ -29,6 +30,7 @@ SkipReason: TypeAlias = (
     Literal["no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"]
     | str
 )
+Step: TypeAlias = Literal["orders", "detection", "resolutions", "redemption", "catalog"] | str
 TransactionType: TypeAlias = (
     Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire"] | str
 )

@@ -1,7 +1,7 @@
 """Anomalies, their review, and the detectors' settings."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -24,7 +24,7 @@ from whale_loyalty.models import (
     RapidEarning,
     UnusualAmount,
 )
-from whale_loyalty.values import AnomalyStatus, AnomalyType, Resolution
+from whale_loyalty.values import AnomalyOrder, AnomalyStatus, AnomalyType, Mode, Resolution
 
 _ANOMALIES = "loyalty/anomalies"
 _SETTINGS = "loyalty/anomaly-settings"
@@ -34,20 +34,33 @@ Detector = Mapping[str, Any]
 
 def list_anomalies(
     *,
-    status: AnomalyStatus | None = None,
+    status: AnomalyStatus | Iterable[AnomalyStatus] | None = None,
     type: AnomalyType | None = None,
     customer_id: str | None = None,
+    order: AnomalyOrder | None = None,
+    flagged_after: datetime | str | None = None,
+    flagged_before: datetime | str | None = None,
+    mode: Mode | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Anomaly]:
-    """Anomalies, newest first."""
+    """Anomalies, newest first or in another `order`; with several values of `status`, those with any.
+
+    `flagged_after` and `flagged_before` are inclusive and must have an offset. With `mode="shadow"`, the
+    findings of detectors in that mode, which nobody reviews.
+    """
+    statuses = status if status is None or isinstance(status, str) else ",".join(status)
     return listing(
         _ANOMALIES,
         Anomaly,
         get_id=lambda item: item.id,
-        status=status,
+        status=statuses,
         type=type,
         customer_id=customer_id,
+        order=order,
+        flagged_after=flagged_after,
+        flagged_before=flagged_before,
+        mode=mode,
         limit=limit,
         starting_after=starting_after,
     )
@@ -65,17 +78,21 @@ def update(
     resolution: Resolution | None = None,
     note: str | None = None,
     reviewer: str | None = None,
+    version: int | None = None,
     idempotency_key: str | None = None,
 ) -> Operation[Anomaly]:
-    """Claim an anomaly for review (`in_review`), or resolve it (`resolved`), which is final.
+    """Claim an anomaly for review (`in_review`), give the claim up (`pending_review`), or resolve the
+    anomaly (`resolved`), which is final.
 
-    `resolution` is approved, voided or suspended. `reviewer` is the name of the person who decides.
+    `resolution` is approved, voided or suspended. `reviewer` is the name of the person who decides. With
+    `version`, raises Conflict if the anomaly has another version by now.
     """
     body = without_unset(
         status=status,
         resolution=UNSET if resolution is None else resolution,
         note=UNSET if note is None else note,
         reviewer=UNSET if reviewer is None else reviewer,
+        version=UNSET if version is None else version,
     )
     path = f"{_ANOMALIES}/{segment(anomaly_id)}"
     return write("PATCH", path, Anomaly, body=body, idempotency_key=idempotency_key)
@@ -91,11 +108,18 @@ def update_settings(
     rapid_earning: RapidEarning | Detector | UnsetType = UNSET,
     unusual_amount: UnusualAmount | Detector | UnsetType = UNSET,
     deviation: Deviation | Detector | UnsetType = UNSET,
+    version: int | UnsetType | None = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[AnomalySettings]:
-    """Replace the settings: an omitted detector or parameter is reset to its default."""
+    """Replace the settings: an omitted detector or parameter is reset to its default.
+
+    With `version`, raises Conflict if the settings have another version by now.
+    """
     body = without_unset(
-        rapid_earning=rapid_earning, unusual_amount=unusual_amount, deviation=deviation
+        rapid_earning=rapid_earning,
+        unusual_amount=unusual_amount,
+        deviation=deviation,
+        version=version,
     )
     return write("PUT", _SETTINGS, AnomalySettings, body=body, idempotency_key=idempotency_key)
 

@@ -15,7 +15,7 @@ from whale_loyalty._operation import (
     without_unset,
     write,
 )
-from whale_loyalty.models import Redemption, Reward, RewardValue
+from whale_loyalty.models import Redemption, Reward, RewardValue, RewardVersion
 from whale_loyalty.values import RedemptionStatus, RewardType
 
 _REWARDS = "loyalty/rewards"
@@ -106,9 +106,13 @@ def update(
     image_url: str | UnsetType | None = UNSET,
     metadata: Mapping[str, str] | UnsetType | None = UNSET,
     is_active: bool | UnsetType = UNSET,
+    version: int | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Reward]:
-    """Update a reward. Redemptions keep the name and price that they were made with."""
+    """Update a reward. Redemptions keep the name and price that they were made with.
+
+    With `version`, raises Conflict if the reward has another version by now.
+    """
     body = without_unset(
         name=name,
         points_cost=points_cost,
@@ -123,6 +127,7 @@ def update(
         image_url=image_url,
         metadata=metadata,
         is_active=is_active,
+        version=version,
     )
     path = f"{_REWARDS}/{segment(reward_id)}"
     return write("PATCH", path, Reward, body=body, idempotency_key=idempotency_key)
@@ -140,11 +145,25 @@ def delete(reward_id: str, *, idempotency_key: str | None = None) -> Operation[N
     )
 
 
+def list_versions(
+    reward_id: str, *, limit: int | None = None, starting_after: str | None = None
+) -> Listing[RewardVersion]:
+    """The reward's versions, newest first, also of a deleted one; `starting_after` is a version number."""
+    return listing(
+        f"{_REWARDS}/{segment(reward_id)}/versions",
+        RewardVersion,
+        get_id=lambda item: str(item.version),
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
 def list_redemptions(
     *,
     customer_id: str | None = None,
     status: RedemptionStatus | None = None,
     code: str | None = None,
+    reward_id: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Redemption]:
@@ -156,6 +175,7 @@ def list_redemptions(
         customer_id=customer_id,
         status=status,
         code=code,
+        reward_id=reward_id,
         limit=limit,
         starting_after=starting_after,
     )
