@@ -92,7 +92,7 @@ async def _add_recent(console: Console, addresses: services.Addresses, key: str)
         if is_first:
             await actions.prepare(api, now)
             records += recent.cases(now)
-        with console.status("Adding the last 30 days ..."):
+        with console.status("Adding the last 30 days; the detectors judge the history first ..."):
             await publish(addresses.kafka, records, security=security)
             await wait_until_consumed(addresses.kafka, lambda _lag: None, security=security)
             if is_first:
