@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tools.demo import expected, history
+from libs.kernel.clock import utc_now
+from tools.demo import actions, expected, history, recent
+from tools.demo.actions import Api
 from tools.demo.expected import TIERS
 from tools.demo.history import HistoryMissing, Purchase
 from tools.demo.publish import STORE, publish, wait_until_consumed
@@ -25,7 +27,7 @@ _TOP_CUSTOMERS: Final = 5
 
 
 class LedgerSnapshot(Struct, frozen=True):
-    """The ledger of the demo's store: counts, points outstanding, balances by customer."""
+    """What the ledger has of the history: counts, points outstanding, balances by customer."""
 
     orders: int
     entries: int
@@ -56,7 +58,8 @@ async def _run(
     console = Console(highlight=False)
     command = ("create", "--store", STORE, "--name", "demo")
     output = await seed.run_key_command(addresses, secrets, *command)
-    await seed.create_program(addresses, output.splitlines()[-1])
+    key = output.splitlines()[-1]
+    await seed.create_program(addresses, key)
     database = services.database_url(addresses, secrets, "earning")
     before = await _read_ledger(database)
     started = time.monotonic()
@@ -72,7 +75,32 @@ async def _run(
             f"{repeats:,} of these orders were repeats"
             + (": nothing was posted again" if unchanged else "")
         )
-    return _compare(console, purchases, after)
+    code = _compare(console, purchases, after)
+    if code == 0:
+        await _add_recent(console, addresses, key)
+    return code
+
+
+async def _add_recent(console: Console, addresses: services.Addresses, key: str) -> None:
+    """Add the last 30 days: orders up to now and, in the first run, the cases to look after."""
+    now = utc_now()
+    security = addresses.kafka_security
+    async with seed.api_session(addresses, key) as session:
+        api = Api(session)
+        is_first = not await actions.has_cases(api)
+        records = list(recent.orders(now))
+        if is_first:
+            await actions.prepare(api, now)
+            records += recent.cases(now)
+        with console.status("Adding the last 30 days; the detectors judge the history first ..."):
+            await publish(addresses.kafka, records, security=security)
+            await wait_until_consumed(addresses.kafka, lambda _lag: None, security=security)
+            if is_first:
+                await actions.act(api)
+    console.print(
+        f"The last {recent.DAYS} days: {len(records):,} orders and refunds of other customers, some of them "
+        "flagged, held, skipped or refused"
+    )
 
 
 async def _post(
@@ -83,7 +111,7 @@ async def _post(
     published = progress.add_task("published", total=len(purchases))
     await publish(
         kafka,
-        purchases,
+        [purchase.record for purchase in purchases],
         lambda count: progress.update(published, advance=count),
         security=security,
     )
@@ -116,14 +144,21 @@ async def _read_ledger(url: str) -> LedgerSnapshot:
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(
-            "SELECT customer_id, balance FROM accounts WHERE store_id = $1", STORE
+            "SELECT customer_id, balance FROM accounts WHERE store_id = $1 AND customer_id ~ $2",
+            STORE,
+            history.CUSTOMER_ID,
         )
         return LedgerSnapshot(
             orders=await connection.fetchval(
-                "SELECT count(*) FROM orders WHERE store_id = $1 AND state = 'counted'", STORE
+                "SELECT count(*) FROM orders "
+                "WHERE store_id = $1 AND state = 'counted' AND starts_with(order_id, $2)",
+                STORE,
+                history.ORDER_PREFIX,
             ),
             entries=await connection.fetchval(
-                "SELECT count(*) FROM entries WHERE store_id = $1", STORE
+                "SELECT count(*) FROM entries WHERE store_id = $1 AND starts_with(order_id, $2)",
+                STORE,
+                history.ORDER_PREFIX,
             ),
             points=sum(row["balance"] for row in rows),
             balances={row["customer_id"]: row["balance"] for row in rows},

@@ -10,6 +10,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from libs.contracts.topics import ORDER_COMPLETED
+from libs.kernel.clock import format_time
+from tools.demo.publish import ShopRecord
+
+ORDER_PREFIX: Final = "cdnow-"
+# A regular expression, in the syntax of PostgreSQL.
+CUSTOMER_ID: Final = "^[0-9]+$"
 _PACKAGE: Final = "lifetimes"
 _FILE: Final = "datasets/CDNOW_master.txt"
 _DAY: Final = timedelta(days=1)
@@ -26,6 +33,19 @@ class Purchase(Struct, frozen=True):
     customer_id: str
     dollars: Decimal
     at: datetime
+
+    @property
+    def record(self) -> ShopRecord:
+        """The order as the shop publishes it."""
+        event = {
+            "order_id": self.order_id,
+            "order_number": self.order_id.removeprefix(ORDER_PREFIX),
+            "customer_id": self.customer_id,
+            "total": str(self.dollars),
+            "currency": "USD",
+            "completed_at": format_time(self.at),
+        }
+        return ShopRecord(ORDER_COMPLETED, event)
 
 
 def find_file() -> Path:
@@ -56,7 +76,7 @@ def read(path: Path, *, first: int | None = None) -> list[Purchase]:
         start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
         at = start + _DAY * orders_so_far[day] / orders_per_day[day]
         orders_so_far[day] += 1
-        purchases.append(Purchase(f"cdnow-{number:05}", customer_id, Decimal(dollars), at))
+        purchases.append(Purchase(f"{ORDER_PREFIX}{number:05}", customer_id, Decimal(dollars), at))
     return sorted(purchases, key=lambda purchase: purchase.at)
 
 

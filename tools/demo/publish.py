@@ -1,20 +1,19 @@
-"""Publishes the history to Kafka as a shop would: an order.completed per order, keyed by customer."""
+"""Publishes the demo's events to Kafka as a shop would, keyed by customer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from msgspec import Struct
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
-from libs.kernel.clock import format_time
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.producer import producing
 from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
-from tools.demo.history import Purchase
 
 STORE: Final = "store_cdnow"
 EARNING_GROUP: Final = "earning"
@@ -24,42 +23,39 @@ _IN_FLIGHT: Final = 5_000
 _POLL_SECONDS: Final = 0.1
 
 
+class ShopRecord(Struct, frozen=True):
+    """An event of the demo's store, to be published to `topic`."""
+
+    topic: str
+    event: dict[str, Any]
+
+    @property
+    def key(self) -> bytes:
+        return record_key(STORE, self.event["customer_id"])
+
+    @property
+    def value(self) -> bytes:
+        return msgspec.json.encode({"store_id": STORE, **self.event})
+
+
 async def publish(
     bootstrap: str,
-    purchases: Sequence[Purchase],
-    advance: Callable[[int], None],
+    records: Sequence[ShopRecord],
+    advance: Callable[[int], None] = lambda _count: None,
     *,
     security: KafkaSecurity = PLAINTEXT,
 ) -> None:
-    """Publish the orders; returns when the broker has acknowledged all. `advance` gets the count of
+    """Publish the events; returns when the broker has acknowledged all. `advance` gets the count of
     each chunk."""
     async with producing(bootstrap, security=security) as producer:
-        for start in range(0, len(purchases), _IN_FLIGHT):
-            chunk = purchases[start : start + _IN_FLIGHT]
+        for start in range(0, len(records), _IN_FLIGHT):
+            chunk = records[start : start + _IN_FLIGHT]
             acknowledgments = [
-                await producer.send(
-                    ORDER_COMPLETED,
-                    key=record_key(STORE, purchase.customer_id),
-                    value=_value(purchase),
-                )
-                for purchase in chunk
+                await producer.send(record.topic, key=record.key, value=record.value)
+                for record in chunk
             ]
             await asyncio.gather(*acknowledgments)
             advance(len(chunk))
-
-
-def _value(purchase: Purchase) -> bytes:
-    return msgspec.json.encode(
-        {
-            "store_id": STORE,
-            "order_id": purchase.order_id,
-            "order_number": purchase.order_id.removeprefix("cdnow-"),
-            "customer_id": purchase.customer_id,
-            "total": str(purchase.dollars),
-            "currency": "USD",
-            "completed_at": format_time(purchase.at),
-        }
-    )
 
 
 async def wait_until_consumed(

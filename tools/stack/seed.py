@@ -25,7 +25,7 @@ _PROGRAM: Final[dict[str, Any]] = {
     ],
 }
 # In the documentation's order, which is the order of their creation.
-_REWARDS: Final[tuple[dict[str, Any], ...]] = (
+REWARDS: Final[tuple[dict[str, Any], ...]] = (
     {
         "id": "rwd_001",
         "name": "10% Off Next Order",
@@ -60,7 +60,7 @@ async def create_demo_store(addresses: Addresses, secrets: Secrets) -> None:
 
 async def create_program(addresses: Addresses, key: str) -> None:
     """Create the program in the key's store, unless the store has one."""
-    async with _api_session(addresses, key) as session:
+    async with api_session(addresses, key) as session:
         async with session.get("loyalty-programs") as response:
             programs = await response.json()
         if programs["total"] == 0:
@@ -70,8 +70,8 @@ async def create_program(addresses: Addresses, key: str) -> None:
 
 async def _create_rewards(addresses: Addresses, key: str) -> None:
     """Create the rewards in the key's store, except those whose id is or was in use."""
-    async with _api_session(addresses, key) as session:
-        for reward in _REWARDS:
+    async with api_session(addresses, key) as session:
+        for reward in REWARDS:
             async with session.post(
                 "loyalty/rewards", json=reward, raise_for_status=_raise_unless_conflict
             ):
@@ -83,7 +83,7 @@ async def _raise_unless_conflict(response: aiohttp.ClientResponse) -> None:
         response.raise_for_status()
 
 
-def _api_session(addresses: Addresses, key: str) -> aiohttp.ClientSession:
+def api_session(addresses: Addresses, key: str) -> aiohttp.ClientSession:
     """A session for the API of the key's store."""
     base = f"{addresses.urls['gateway']}/v1/stores/me/"
     headers = {"Authorization": f"Bearer {key}"}
