@@ -235,7 +235,8 @@ class RecentTransaction(Response, frozen=True, kw_only=True):
 
 
 class CustomerStatus(Response, frozen=True, kw_only=True):
-    """The account of a customer; `tier` is null while the customer has none."""
+    """The account of a customer; `tier` is null while the customer has none. `status_note`, `status_by` (the
+    name of the key) and `status_changed_at` are those of the last change of the status."""
 
     customer_id: str
     points_balance: int
@@ -285,3 +286,6 @@ class Summary(Response, frozen=True, kw_only=True):
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
+    status_note: str | UnsetType = UNSET
+    status_by: str | UnsetType = UNSET
+    status_changed_at: str | UnsetType = UNSET

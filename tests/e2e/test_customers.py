@@ -29,6 +29,8 @@ async def test_customers_are_listed_by_id_and_filtered_by_prefix_tier_and_status
     assert await ids("status=suspended") == ["b_1"]
     assert await ids("limit=1&starting_after=a_1") == ["a_2"]
     unknown = await shop.call("GET", "loyalty/customers?starting_after=unknown")
+    page = (await shop.call("GET", "loyalty/customers")).json["data"]
+    assert [item.get("status_by") for item in page] == [None, None, None, "test"]
     assert_problem(unknown, 400, "invalid_request")
 
 

@@ -169,7 +169,10 @@ export interface Problem {
   [member: string]: unknown;
 }
 
-/** `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. */
+/**
+ * `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. The last
+ * change of `status` was made with the key named `status_by`.
+ */
 export interface CustomerStatus {
   customer_id: string;
   points_balance: number;
@@ -214,6 +217,9 @@ export interface Order {
   order_number?: string;
   customer_id?: string;
   state: OrderState;
+  status_note?: string;
+  status_by?: string;
+  status_changed_at?: string;
   skip_reason?: SkipReason;
   zero_reason?: ZeroReason;
   dead_letters?: { id: string; code: LetterCode; detail: string; dead_at: string }[];

@@ -152,3 +152,8 @@ def summary(read: Summary) -> api.Summary:
             for name, customers in totals.customers_by_tier.items()
         ],
     )
+        status_note=account["status_note"] or UNSET,
+        status_by=account["status_by"] or UNSET,
+        status_changed_at=UNSET
+        if account["status_changed_at"] is None
+        else format_time(account["status_changed_at"].astimezone(UTC)),

@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select, true
 
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.domain.tiers import TierSpan
 from services.earning.store.lists import count_matches
-from services.earning.tables import accounts
+from services.earning.tables import accounts, status_changes
 
 _FIND: Final = """
 SELECT id, customer_id, balance, lifetime, suspended, member_since
@@ -48,8 +48,8 @@ async def read_recent_entries(connection: Connection, account_id: int) -> Sequen
 async def read_page(
     connection: Connection, filter_: CustomerFilter, *, limit: int, after: str | None
 ) -> tuple[Sequence[asyncpg.Record], int]:
-    """Up to `limit` + 1 accounts whose customer ids follow `after`, and the number of matches, up to
-    COUNT_LIMIT + 1."""
+    """Up to `limit` + 1 accounts whose customer ids follow `after`, each with the last change of its
+    status, and the number of matches, up to COUNT_LIMIT + 1."""
     conditions = _conditions(filter_)
     page = (
         select(
@@ -66,7 +66,28 @@ async def read_page(
     if after is not None:
         page = page.where(accounts.c.customer_id > after)
     matches = select(accounts.c.id).where(*conditions)
-    return await fetch(connection, page), await count_matches(connection, matches)
+    return await fetch(connection, _with_status(page)), await count_matches(connection, matches)
+
+
+def _with_status(page: Select[Any]) -> Select[Any]:
+    """The page's accounts with the last change of each status: looked up for the page alone."""
+    account = page.subquery("account")
+    change = (
+        select(
+            status_changes.c.note.label("status_note"),
+            status_changes.c.changed_by.label("status_by"),
+            status_changes.c.changed_at.label("status_changed_at"),
+        )
+        .where(status_changes.c.account_id == account.c.id)
+        .order_by(status_changes.c.changed_at.desc())
+        .limit(1)
+        .lateral("change")
+    )
+    return (
+        select(account, change)
+        .select_from(account.outerjoin(change, true()))
+        .order_by(account.c.customer_id)
+    )
 
 
 def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:
@@ -80,4 +101,5 @@ def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:
             conditions.append(accounts.c.lifetime < filter_.tier.below)
     if filter_.suspended is not None:
         conditions.append(accounts.c.suspended.is_(filter_.suspended))
+            accounts.c.id,
     return conditions

@@ -215,7 +215,8 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
 class CustomerStatus(Model, frozen=True, kw_only=True):
     """A customer's points and tier; `tier` is None while the customer holds none.
 
-    `transactions` holds the ten newest and is empty in lists. `status` is active or suspended.
+    `transactions` holds the ten newest and is empty in lists. `status` is active or suspended; its last
+    change was made with the key named `status_by`.
     """
 
     customer_id: str
@@ -273,6 +274,9 @@ class Reward(Model, frozen=True, kw_only=True):
     id: str
     name: str
     points_cost: int
+    status_note: str | None = None
+    status_by: str | None = None
+    status_changed_at: datetime | None = None
     type: RewardType
     is_active: bool = True
     created_at: datetime | None = None
