@@ -262,7 +262,9 @@ class BatchAnswer(Response, frozen=True, kw_only=True):
 
 
 class Day(Response, frozen=True, kw_only=True):
-    """The points of a UTC day, by the times of the events; all numbers are positive."""
+    """The points of a UTC day, by the times of the events; all numbers but `adjusted` and `outstanding` are
+    positive. `adjusted` is the sum of the adjustments, `outstanding` the points of all customers at the end
+    of the day, and `joined` the number of customers whose first event is on that day."""
 
     date: str
     issued: int
@@ -280,12 +282,15 @@ class TierCount(Response, frozen=True, kw_only=True):
 
 
 class Summary(Response, frozen=True, kw_only=True):
-    """The key figures of the program, at most five seconds old."""
+    """The key figures of the program, at most five seconds old. `first_day` and `last_day` are the first and
+    last day with postings ever, null while there are none."""
 
     days: list[Day]
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
-    status_note: str | UnsetType = UNSET
-    status_by: str | UnsetType = UNSET
-    status_changed_at: str | UnsetType = UNSET
+    first_day: str | None
+    last_day: str | None
+    adjusted: int
+    outstanding: int
+    joined: int

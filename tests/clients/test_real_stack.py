@@ -149,6 +149,7 @@ async def test_unknown_objects_and_a_store_without_a_program_are_errors(whale: C
     assert (await whale.error("programs.retrieve", "loy_1")).kinds[0] == "NotFound"
     error = await whale.error("loyalty.earn", "cust_1", points=1, reason="x")
     assert error.kinds[0] == "ProgramInactive"
+    assert summary["first_day"] == summary["last_day"]
 
 
 async def test_an_unknown_key_is_refused(client: Driver, shop: Shop) -> None:

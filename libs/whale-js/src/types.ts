@@ -269,7 +269,11 @@ export interface Days {
   to?: string;
 }
 
-/** At most five seconds old; days without transactions are omitted, all amounts are positive. */
+/**
+ * At most five seconds old; days without transactions are omitted, all amounts but `adjusted` are positive.
+ * `outstanding` is the points of all customers at the end of the day, `joined` the number of customers whose first event
+ * is on that day.
+ */
 export interface Summary {
   days: {
     date: string;
@@ -317,10 +321,16 @@ export interface Reward {
 
 export interface RewardInput {
   /** `rwd_` and 1–64 of `A-Za-z0-9_-`. Generated if omitted. */
+    adjusted: number;
+    outstanding: number;
+    joined: number;
   id?: string | null;
   name: string;
   points_cost: number;
   type: RewardType;
+  /** The first and last day with transactions ever. */
+  first_day: string | null;
+  last_day: string | null;
   description?: string | null;
   value?: { amount?: Decimal; currency?: string; percent?: Decimal } | null;
   stock?: number | null;

@@ -157,3 +157,8 @@ def summary(read: Summary) -> api.Summary:
         status_changed_at=UNSET
         if account["status_changed_at"] is None
         else format_time(account["status_changed_at"].astimezone(UTC)),
+                adjusted=row["adjusted"],
+                outstanding=totals.points - row["added_later"],
+                joined=totals.joined.get(row["day"], 0),
+        first_day=None if read.first_day is None else read.first_day.isoformat(),
+        last_day=None if read.last_day is None else read.last_day.isoformat(),

@@ -229,7 +229,11 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
 
 
 class Day(Model, frozen=True, kw_only=True):
-    """The points of one UTC day, by the time of the events; all amounts are positive."""
+    """The points of one UTC day, by the time of the events; all but `adjusted` are positive.
+
+    `outstanding` is the points of all customers at the end of the day, `joined` the number of customers whose
+    first event is on that day.
+    """
 
     date: date
     issued: int
@@ -247,7 +251,10 @@ class TierCount(Model, frozen=True, kw_only=True):
 
 
 class Summary(Model, frozen=True, kw_only=True):
-    """The store's totals, at most five seconds old; days without transactions are omitted."""
+    """The store's totals, at most five seconds old; days without transactions are omitted.
+
+    `first_day` and `last_day` are the first and last day with transactions ever.
+    """
 
     days: list[Day]
     points_outstanding: int
@@ -288,6 +295,9 @@ class Reward(Model, frozen=True, kw_only=True):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     min_tier: str | None = None
+    adjusted: int = 0
+    outstanding: int | None = None
+    joined: int = 0
     image_url: str | None = None
     metadata: dict[str, str] | None = None
     available: bool | None = None
@@ -304,6 +314,8 @@ class Redemption(Model, frozen=True, kw_only=True):
 
     id: str
     customer_id: str
+    first_day: date | None = None
+    last_day: date | None = None
     reward: RewardRef
     points: int
     status: RedemptionStatus
