@@ -33,6 +33,8 @@ MAX_MANUAL_POINTS: Final = 10**9
 MAX_BATCH_ITEMS: Final = 500
 MAX_ORDER_POINTS: Final = 10**12
 MAX_BALANCE: Final = 9 * 10**15
+MAX_VERSION: Final = 10**9
+MAX_LISTED_IDS: Final = 100
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -133,7 +135,9 @@ class CustomerPatch(Request, frozen=True, kw_only=True):
 
 
 class Transaction(Response, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` is the balance after it."""
+    """A ledger entry; `points` is signed, `balance_after` is the balance after it. `clawed_back` is how many
+    points of an earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, and
+    `posted_by` the name of the key that made a manual award or adjustment."""
 
     id: str
     customer_id: str
@@ -197,6 +201,9 @@ class DeadLetter(Response, frozen=True, kw_only=True):
 
     id: str
     topic: LetterTopic
+    clawed_back: int | UnsetType = UNSET
+    anomaly_id: str | UnsetType = UNSET
+    posted_by: str | UnsetType = UNSET
     code: LetterCode
     detail: str
     service: str

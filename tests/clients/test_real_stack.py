@@ -135,6 +135,13 @@ async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> Non
     pointers = [value["pointer"] for value in error.members["errors"]]
     assert sorted(pointers) == ["#/customer_id", "#/points", "#/reason"]
 
+    events = {
+        "customer_id": "cust_1",
+        "order": "occurred_at",
+        "occurred_after": "2026-01-01T00:00:00Z",
+    }
+    selection = await whale.walk("loyalty.transactions.list", ids=ids[1:4], limit=2, **events)
+    assert [transaction["id"] for transaction in selection] == ids[1:4]
 
 async def test_insufficient_points_say_how_many_are_missing(whale: Caller) -> None:
     await whale("programs.create", **PROGRAM)

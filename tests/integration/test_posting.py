@@ -74,7 +74,14 @@ def refund(number: int, customer: str = "cust_1") -> Refund:
 
 
 def award(points: int = 1, customer: str = "cust_1") -> Award:
-    return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
+    return Award(
+        store_id=STORE,
+        customer_id=customer,
+        points=points,
+        reason="x",
+        occurred_at=NOON,
+        posted_by="test",
+    )
 
 
 async def post(engine: AsyncEngine, *postings: Order | Award) -> RequestResult:

@@ -22,6 +22,7 @@ from libs.contracts.operations.operation import (
 _CUSTOMER: Final = subject("The customer's id in the shop.", CUSTOMER_ID)
 _ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)
 _LETTER: Final = subject("The id of a dead letter, `dl_…`.")
+_WITH_CUSTOMER: Final = "only together with `customer_id`"
 _PROGRAM: Final = subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = subject("The id of a transaction, `txn_…`.")
 
@@ -243,3 +244,16 @@ EARNING: Final[tuple[Operation, ...]] = (
         response=api.Transaction,
     ),
 )
+            moment("occurred_after", f"Happened at this time or later; {_WITH_CUSTOMER}."),
+            moment("occurred_before", f"Happened at this time or earlier; {_WITH_CUSTOMER}."),
+            Parameter(
+                "ids",
+                f"Only the transactions with these ids, up to {api.MAX_LISTED_IDS}, separated by commas.",
+                {"type": "string", "pattern": f"^[^,]+(,[^,]+){{0,{api.MAX_LISTED_IDS - 1}}}$"},
+            ),
+            choice(
+                "order",
+                "The order by the time of the events, oldest first, or newest first with the hyphen; "
+                f"{_WITH_CUSTOMER}. By default the order of posting, newest first.",
+                *("occurred_at", "-occurred_at"),
+            ),

@@ -109,7 +109,11 @@ export interface RewardRef {
   name: string;
 }
 
-/** A ledger entry; `points` is signed, `balance_after` the resulting balance. */
+/**
+ * A ledger entry; `points` is signed, `balance_after` the resulting balance. `clawed_back` is how many points of an
+ * earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, `posted_by` the name of the key
+ * of a manual award or adjustment.
+ */
 export interface Transaction {
   id: string;
   customer_id: string;
@@ -147,6 +151,9 @@ export interface AwardInput extends PointsInput {
   customer_id: string;
 }
 
+  clawed_back?: number;
+  anomaly_id?: string;
+  posted_by?: string;
 /** The result of one award of a batch: `transaction` with status 201, else `problem`. */
 export interface Verdict {
   status: number;
@@ -233,6 +240,13 @@ export interface Order {
   refunded: string;
   transaction_id?: string;
   completed_at?: string;
+  /** The times of the events; only together with `customer_id`. */
+  occurred_after?: Moment;
+  occurred_before?: Moment;
+  /** Up to 100 ids. */
+  ids?: string[];
+  /** By the time of the events, oldest or newest first; only together with `customer_id`. */
+  order?: Open<"occurred_at" | "-occurred_at">;
   recorded_at: string;
 }
 

@@ -64,7 +64,7 @@ def transaction(entry: Entry) -> api.Transaction:
 
 
 def stored_transaction(row: Any) -> api.Transaction:
-    """An entry read from the ledger: the same bytes as when it was posted."""
+    """An entry read from the ledger: the same bytes as when it was posted, until it is clawed back."""
     return api.Transaction(
         id=transaction_id(row["id"]),
         customer_id=row["customer_id"],
@@ -107,6 +107,8 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
                 type=row["type"],
                 points=row["points"],
                 reason=row["reason"],
+        clawed_back=0 if entry.type == "earn" else UNSET,
+        posted_by=entry.posted_by or UNSET,
                 created_at=format_time(time_of(str(row["id"]))),
             )
             for row in recent
@@ -126,6 +128,9 @@ def _held_tier(program: Program | None, lifetime: int) -> api.HeldTier | None:
         multiplier=with_decimal(held.multiplier),
         next_tier=None
         if above is None
+        clawed_back=UNSET if row["clawed_back"] is None else row["clawed_back"],
+        anomaly_id=row["anomaly_id"] or UNSET,
+        posted_by=row["posted_by"] or UNSET,
         else api.NextTier(name=above.name, points_needed=above.min_points - lifetime),
     )
 

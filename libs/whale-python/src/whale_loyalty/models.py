@@ -85,7 +85,11 @@ class RewardRef(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` the resulting balance."""
+    """A ledger entry; `points` is signed, `balance_after` the resulting balance.
+
+    `clawed_back` is how many points of an earning refunds and voids took so far, `anomaly_id` the anomaly
+    that a void resolved, `posted_by` the name of the key of a manual award or adjustment.
+    """
 
     id: str
     customer_id: str
@@ -139,6 +143,9 @@ class OrderLetter(Model, frozen=True, kw_only=True):
 
 class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
+    clawed_back: int | None = None
+    anomaly_id: str | None = None
+    posted_by: str | None = None
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
     award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
