@@ -67,7 +67,7 @@ class Tier(Response, frozen=True, kw_only=True):
 class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
     oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
-    in the response to a change only."""
+    in the response to a change only. Every change increases `version`, which starts at 1."""
 
     id: str
     name: str
@@ -78,6 +78,55 @@ class Program(Response, frozen=True, kw_only=True):
     currency: str
     is_default: bool
     warnings: list[SettingWarning] | UnsetType = UNSET
+    version: int
+
+
+class ProgramVersion(Response, frozen=True, kw_only=True):
+    """A program as it was from `changed_at` until its next version. `changed_by` is the name of the key that
+    made the change; it is not known of versions from before it was recorded."""
+
+    id: str
+    name: str
+    points_per_dollar: Decimal
+    tiers: list[Tier]
+    is_active: bool
+    created_at: str
+    currency: str
+    version: int
+    changed_by: str | UnsetType = UNSET
+    changed_at: str
+
+
+class TierPreview(Response, frozen=True, kw_only=True):
+    """What a change of a program means for a tier: the points of an order of `order_total`, left out where
+    the program does not have the tier or is not active, and the number of customers."""
+
+    name: str
+    points_before: int | UnsetType = UNSET
+    points_after: int | UnsetType = UNSET
+    customers_before: int
+    customers_after: int
+
+
+class NoTierPreview(Response, frozen=True, kw_only=True):
+    """The same for customers without a tier."""
+
+    points_before: int | UnsetType = UNSET
+    points_after: int | UnsetType = UNSET
+    customers_before: int
+    customers_after: int
+
+
+class ProgramPreview(Response, frozen=True, kw_only=True):
+    """What a change of a program would mean. `tiers` are those of the program before or after the change, by
+    min_points. `moves_up` and `moves_down` are the numbers of customers who would get a higher or a lower
+    tier of this program."""
+
+    order_total: str
+    tiers: list[TierPreview]
+    moves_up: int
+    moves_down: int
+    without_tier: NoTierPreview
 
 
 class TierInput(Request, frozen=True, kw_only=True):
@@ -96,13 +145,15 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
-    """Omitted fields are not changed."""
+    """Omitted fields are not changed. With `version`, the change is refused if the program has another
+    version by now."""
 
     name: str | UnsetType = UNSET
     points_per_dollar: Exact | UnsetType = UNSET
     tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):
@@ -150,6 +201,9 @@ class Transaction(Response, frozen=True, kw_only=True):
     order_id: str | UnsetType = UNSET
     redemption_id: str | UnsetType = UNSET
     occurred_at: str | UnsetType = UNSET
+    clawed_back: int | UnsetType = UNSET
+    anomaly_id: str | UnsetType = UNSET
+    posted_by: str | UnsetType = UNSET
 
 
 class OrderLetter(Response, frozen=True, kw_only=True):
@@ -201,9 +255,6 @@ class DeadLetter(Response, frozen=True, kw_only=True):
 
     id: str
     topic: LetterTopic
-    clawed_back: int | UnsetType = UNSET
-    anomaly_id: str | UnsetType = UNSET
-    posted_by: str | UnsetType = UNSET
     code: LetterCode
     detail: str
     service: str
@@ -252,6 +303,9 @@ class CustomerStatus(Response, frozen=True, kw_only=True):
     transactions: list[RecentTransaction] | UnsetType = UNSET
     member_since: str
     status: AccountStatus
+    status_note: str | UnsetType = UNSET
+    status_by: str | UnsetType = UNSET
+    status_changed_at: str | UnsetType = UNSET
 
 
 class Verdict(Response, frozen=True, kw_only=True):
@@ -279,6 +333,9 @@ class Day(Response, frozen=True, kw_only=True):
     taken_back: int
     expired: int
     active_customers: int
+    adjusted: int
+    outstanding: int
+    joined: int
 
 
 class TierCount(Response, frozen=True, kw_only=True):
@@ -298,6 +355,3 @@ class Summary(Response, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: str | None
     last_day: str | None
-    adjusted: int
-    outstanding: int
-    joined: int

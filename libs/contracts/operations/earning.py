@@ -25,6 +25,14 @@ _LETTER: Final = subject("The id of a dead letter, `dl_…`.")
 _WITH_CUSTOMER: Final = "only together with `customer_id`"
 _PROGRAM: Final = subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = subject("The id of a transaction, `txn_…`.")
+_VERSION_PAGE: Final = (
+    PAGE[0],
+    Parameter(
+        "starting_after",
+        "The version number of the last item of the previous page; the page continues after it.",
+        {"type": "string"},
+    ),
+)
 
 EARNING: Final[tuple[Operation, ...]] = (
     Operation(
@@ -69,6 +77,31 @@ EARNING: Final[tuple[Operation, ...]] = (
         subject=_PROGRAM,
         request=api.ProgramPatch,
         response=api.Program,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="listProgramVersions",
+        method="GET",
+        path="loyalty-programs/{id}/versions",
+        owner="earning",
+        scope="read",
+        summary="List all versions of a loyalty program, newest first.",
+        subject=_PROGRAM,
+        query=_VERSION_PAGE,
+        response=api.ProgramVersion,
+        listed=True,
+    ),
+    Operation(
+        id="previewProgram",
+        method="POST",
+        path="loyalty-programs/{id}/preview",
+        owner="earning",
+        scope="read",
+        summary="Show what a change of a program would mean for orders and customers, without changing anything.",
+        subject=_PROGRAM,
+        request=api.ProgramPatch,
+        response=api.ProgramPreview,
+        errors=("conflict",),
     ),
     Operation(
         id="earn",
@@ -229,6 +262,19 @@ EARNING: Final[tuple[Operation, ...]] = (
             moment("created_after", "Posted at this time or later."),
             moment("created_before", "Posted at this time or earlier."),
             _ORDER_FILTER,
+            moment("occurred_after", f"Happened at this time or later; {_WITH_CUSTOMER}."),
+            moment("occurred_before", f"Happened at this time or earlier; {_WITH_CUSTOMER}."),
+            Parameter(
+                "ids",
+                f"Only the transactions with these ids, up to {api.MAX_LISTED_IDS}, separated by commas.",
+                {"type": "string", "pattern": f"^[^,]+(,[^,]+){{0,{api.MAX_LISTED_IDS - 1}}}$"},
+            ),
+            choice(
+                "order",
+                "The order by the time of the events, oldest first, or newest first with the hyphen; "
+                f"{_WITH_CUSTOMER}. By default the order of posting, newest first.",
+                *("occurred_at", "-occurred_at"),
+            ),
         ),
         response=api.Transaction,
         listed=True,
@@ -244,16 +290,3 @@ EARNING: Final[tuple[Operation, ...]] = (
         response=api.Transaction,
     ),
 )
-            moment("occurred_after", f"Happened at this time or later; {_WITH_CUSTOMER}."),
-            moment("occurred_before", f"Happened at this time or earlier; {_WITH_CUSTOMER}."),
-            Parameter(
-                "ids",
-                f"Only the transactions with these ids, up to {api.MAX_LISTED_IDS}, separated by commas.",
-                {"type": "string", "pattern": f"^[^,]+(,[^,]+){{0,{api.MAX_LISTED_IDS - 1}}}$"},
-            ),
-            choice(
-                "order",
-                "The order by the time of the events, oldest first, or newest first with the hyphen; "
-                f"{_WITH_CUSTOMER}. By default the order of posting, newest first.",
-                *("occurred_at", "-occurred_at"),
-            ),

@@ -77,7 +77,7 @@ export interface SettingWarning {
 
 /**
  * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
- * gives the tiers. `warnings` come with the response to a change.
+ * gives the tiers. `warnings` come with the response to a change. Every change increases `version`.
  */
 export interface Program {
   id: string;
@@ -89,6 +89,30 @@ export interface Program {
   currency: string;
   is_default: boolean;
   warnings?: SettingWarning[];
+  version: number;
+}
+
+/** A program as it was from `changed_at` until its next version; `changed_by` is the name of the key. */
+export interface ProgramVersion extends Omit<Program, "is_default" | "warnings"> {
+  changed_by?: string;
+  changed_at: string;
+}
+
+/** `points_*` are those of an order of `order_total`, omitted where the program does not have the tier or is not active. */
+export interface NoTierPreview {
+  points_before?: number;
+  points_after?: number;
+  customers_before: number;
+  customers_after: number;
+}
+
+/** What a change of a program would mean, and how many customers would get a higher or lower tier. */
+export interface ProgramPreview {
+  order_total: string;
+  tiers: (NoTierPreview & { name: string })[];
+  moves_up: number;
+  moves_down: number;
+  without_tier: NoTierPreview;
 }
 
 export interface ProgramInput {
@@ -99,9 +123,10 @@ export interface ProgramInput {
   currency?: string;
 }
 
-/** Omitted members are unchanged. */
+/** Omitted members are unchanged. With `version`, the change is refused if the program has another version by now. */
 export interface ProgramChanges extends Partial<Omit<ProgramInput, "tiers">> {
   tiers?: TierInput[] | null;
+  version?: number;
 }
 
 export interface RewardRef {
@@ -126,6 +151,9 @@ export interface Transaction {
   order_id?: string;
   redemption_id?: string;
   occurred_at?: string;
+  clawed_back?: number;
+  anomaly_id?: string;
+  posted_by?: string;
 }
 
 /** The transaction of a redemption; `code` is for the checkout, if the reward has one. */
@@ -151,9 +179,6 @@ export interface AwardInput extends PointsInput {
   customer_id: string;
 }
 
-  clawed_back?: number;
-  anomaly_id?: string;
-  posted_by?: string;
 /** The result of one award of a batch: `transaction` with status 201, else `problem`. */
 export interface Verdict {
   status: number;
@@ -192,6 +217,9 @@ export interface CustomerStatus {
   transactions?: Pick<Transaction, "id" | "type" | "points" | "reason" | "created_at">[];
   member_since: string;
   status: AccountStatus;
+  status_note?: string;
+  status_by?: string;
+  status_changed_at?: string;
 }
 
 export interface CustomerChanges {
@@ -212,6 +240,13 @@ export interface TransactionQuery extends PageQuery {
   created_after?: Moment;
   created_before?: Moment;
   order_id?: string;
+  /** The times of the events; only together with `customer_id`. */
+  occurred_after?: Moment;
+  occurred_before?: Moment;
+  /** Up to 100 ids. */
+  ids?: string[];
+  /** By the time of the events, oldest or newest first; only together with `customer_id`. */
+  order?: Open<"occurred_at" | "-occurred_at">;
 }
 
 /**
@@ -224,9 +259,6 @@ export interface Order {
   order_number?: string;
   customer_id?: string;
   state: OrderState;
-  status_note?: string;
-  status_by?: string;
-  status_changed_at?: string;
   skip_reason?: SkipReason;
   zero_reason?: ZeroReason;
   dead_letters?: { id: string; code: LetterCode; detail: string; dead_at: string }[];
@@ -240,13 +272,6 @@ export interface Order {
   refunded: string;
   transaction_id?: string;
   completed_at?: string;
-  /** The times of the events; only together with `customer_id`. */
-  occurred_after?: Moment;
-  occurred_before?: Moment;
-  /** Up to 100 ids. */
-  ids?: string[];
-  /** By the time of the events, oldest or newest first; only together with `customer_id`. */
-  order?: Open<"occurred_at" | "-occurred_at">;
   recorded_at: string;
 }
 
@@ -296,10 +321,16 @@ export interface Summary {
     taken_back: number;
     expired: number;
     active_customers: number;
+    adjusted: number;
+    outstanding: number;
+    joined: number;
   }[];
   points_outstanding: number;
   customers: number;
   tiers: { name: string; customers: number }[];
+  /** The first and last day with transactions ever. */
+  first_day: string | null;
+  last_day: string | null;
 }
 
 /** `amount` of money in `currency`, or `percent` off. */
@@ -335,16 +366,10 @@ export interface Reward {
 
 export interface RewardInput {
   /** `rwd_` and 1–64 of `A-Za-z0-9_-`. Generated if omitted. */
-    adjusted: number;
-    outstanding: number;
-    joined: number;
   id?: string | null;
   name: string;
   points_cost: number;
   type: RewardType;
-  /** The first and last day with transactions ever. */
-  first_day: string | null;
-  last_day: string | null;
   description?: string | null;
   value?: { amount?: Decimal; currency?: string; percent?: Decimal } | null;
   stock?: number | null;

@@ -33,6 +33,8 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
 
 def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
     """The values that a patch names."""
+    if request.version is not UNSET:
+        shared.whole(request.version, faults, at="#/version", low=1, high=api.MAX_VERSION)
     _program(
         faults,
         name=request.name,

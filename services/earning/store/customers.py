@@ -21,6 +21,20 @@ _READ_RECENT_ENTRIES: Final = """
 SELECT id, type, points, reason
 FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
 """
+_FIND_STATUS: Final = """
+SELECT a.id, a.customer_id, a.balance, a.lifetime, a.suspended, a.member_since,
+       s.note AS status_note, s.changed_by AS status_by, s.changed_at AS status_changed_at
+FROM accounts a
+LEFT JOIN LATERAL (
+    SELECT note, changed_by, changed_at FROM status_changes
+    WHERE account_id = a.id ORDER BY changed_at DESC LIMIT 1
+) AS s ON true
+WHERE a.store_id = $1 AND a.customer_id = $2 AND a.member_since IS NOT NULL
+"""
+_COUNT_BY_LIFETIME: Final = """
+SELECT width_bucket(lifetime, $2::bigint[]) AS reached, count(*) AS customers
+FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY reached
+"""
 # The highest character, which no id contains: every id with the prefix sorts below prefix + this.
 _HIGHEST_CHARACTER: Final = "\U0010ffff"
 
@@ -39,6 +53,19 @@ async def find(connection: Connection, store_id: str, customer_id: str) -> Any:
     return await connection.fetchrow(_FIND, store_id, customer_id)
 
 
+async def find_status(connection: Connection, store_id: str, customer_id: str) -> Any:
+    """The customer's account with the last change of its status, or None."""
+    return await connection.fetchrow(_FIND_STATUS, store_id, customer_id)
+
+
+async def count_by_lifetime(
+    connection: Connection, store_id: str, bounds: Sequence[int]
+) -> dict[int, int]:
+    """The number of customers by how many of `bounds`, ascending lifetime points, they have reached."""
+    rows = await connection.fetch(_COUNT_BY_LIFETIME, store_id, bounds)
+    return {row["reached"]: row["customers"] for row in rows}
+
+
 async def read_recent_entries(connection: Connection, account_id: int) -> Sequence[asyncpg.Record]:
     """The account's ten newest entries, newest first."""
     rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id)
@@ -53,6 +80,7 @@ async def read_page(
     conditions = _conditions(filter_)
     page = (
         select(
+            accounts.c.id,
             accounts.c.customer_id,
             accounts.c.balance,
             accounts.c.lifetime,
@@ -101,5 +129,4 @@ def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:
             conditions.append(accounts.c.lifetime < filter_.tier.below)
     if filter_.suspended is not None:
         conditions.append(accounts.c.suspended.is_(filter_.suspended))
-            accounts.c.id,
     return conditions

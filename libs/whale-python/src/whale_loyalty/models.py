@@ -63,7 +63,7 @@ class Program(Model, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`.
 
     The default program prices orders that name no program, and gives the tiers. `warnings` come with the
-    response to a change.
+    response to a change. Every change increases `version`.
     """
 
     id: str
@@ -75,6 +75,47 @@ class Program(Model, frozen=True, kw_only=True):
     currency: str = "USD"
     is_default: bool | None = None
     warnings: list[SettingWarning] = []
+    version: int | None = None
+
+
+class ProgramVersion(Model, frozen=True, kw_only=True):
+    """A program as it was from `changed_at` until its next version; `changed_by` is the name of the key."""
+
+    id: str
+    name: str
+    points_per_dollar: Decimal
+    tiers: list[Tier]
+    is_active: bool
+    created_at: datetime
+    currency: str
+    version: int
+    changed_at: datetime
+    changed_by: str | None = None
+
+
+class NoTierPreview(Model, frozen=True, kw_only=True):
+    """Customers without a tier, and the points that an order of `order_total` earns them."""
+
+    customers_before: int
+    customers_after: int
+    points_before: int | None = None
+    points_after: int | None = None
+
+
+class TierPreview(NoTierPreview, frozen=True, kw_only=True):
+    """The same for a tier; points are None where the program does not have the tier or is not active."""
+
+    name: str
+
+
+class ProgramPreview(Model, frozen=True, kw_only=True):
+    """What a change of a program would mean, and how many customers would get a higher or lower tier."""
+
+    order_total: Decimal
+    tiers: list[TierPreview]
+    moves_up: int
+    moves_down: int
+    without_tier: NoTierPreview
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
@@ -102,6 +143,9 @@ class Transaction(Model, frozen=True, kw_only=True):
     order_id: str | None = None
     redemption_id: str | None = None
     occurred_at: datetime | None = None
+    clawed_back: int | None = None
+    anomaly_id: str | None = None
+    posted_by: str | None = None
 
 
 class Redeemed(Model, frozen=True, kw_only=True):
@@ -143,9 +187,6 @@ class OrderLetter(Model, frozen=True, kw_only=True):
 
 class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
-    clawed_back: int | None = None
-    anomaly_id: str | None = None
-    posted_by: str | None = None
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
     award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
@@ -233,6 +274,9 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     member_since: datetime
     transactions: list[RecentTransaction] = []
     status: AccountStatus = "active"
+    status_note: str | None = None
+    status_by: str | None = None
+    status_changed_at: datetime | None = None
 
 
 class Day(Model, frozen=True, kw_only=True):
@@ -248,6 +292,9 @@ class Day(Model, frozen=True, kw_only=True):
     taken_back: int
     expired: int
     active_customers: int
+    adjusted: int = 0
+    outstanding: int | None = None
+    joined: int = 0
 
 
 class TierCount(Model, frozen=True, kw_only=True):
@@ -267,6 +314,8 @@ class Summary(Model, frozen=True, kw_only=True):
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
+    first_day: date | None = None
+    last_day: date | None = None
 
 
 class RewardValue(Model, frozen=True, kw_only=True):
@@ -288,9 +337,6 @@ class Reward(Model, frozen=True, kw_only=True):
     id: str
     name: str
     points_cost: int
-    status_note: str | None = None
-    status_by: str | None = None
-    status_changed_at: datetime | None = None
     type: RewardType
     is_active: bool = True
     created_at: datetime | None = None
@@ -302,9 +348,6 @@ class Reward(Model, frozen=True, kw_only=True):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     min_tier: str | None = None
-    adjusted: int = 0
-    outstanding: int | None = None
-    joined: int = 0
     image_url: str | None = None
     metadata: dict[str, str] | None = None
     available: bool | None = None
@@ -321,8 +364,6 @@ class Redemption(Model, frozen=True, kw_only=True):
 
     id: str
     customer_id: str
-    first_day: date | None = None
-    last_day: date | None = None
     reward: RewardRef
     points: int
     status: RedemptionStatus
