@@ -34,6 +34,7 @@ MAX_BATCH_ITEMS: Final = 500
 MAX_ORDER_POINTS: Final = 10**12
 MAX_BALANCE: Final = 9 * 10**15
 MAX_VERSION: Final = 10**9
+MAX_LISTED_IDS: Final = 100
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -66,7 +67,7 @@ class Tier(Response, frozen=True, kw_only=True):
 class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
     oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
-    in the response to a change only."""
+    in the response to a change only. Every change increases `version`, which starts at 1."""
 
     id: str
     name: str
@@ -77,6 +78,55 @@ class Program(Response, frozen=True, kw_only=True):
     currency: str
     is_default: bool
     warnings: list[SettingWarning] | UnsetType = UNSET
+    version: int
+
+
+class ProgramVersion(Response, frozen=True, kw_only=True):
+    """A program as it was from `changed_at` until its next version. `changed_by` is the name of the key that
+    made the change; it is not known of versions from before it was recorded."""
+
+    id: str
+    name: str
+    points_per_dollar: Decimal
+    tiers: list[Tier]
+    is_active: bool
+    created_at: str
+    currency: str
+    version: int
+    changed_by: str | UnsetType = UNSET
+    changed_at: str
+
+
+class TierPreview(Response, frozen=True, kw_only=True):
+    """What a change of a program means for a tier: the points of an order of `order_total`, left out where
+    the program does not have the tier or is not active, and the number of customers."""
+
+    name: str
+    points_before: int | UnsetType = UNSET
+    points_after: int | UnsetType = UNSET
+    customers_before: int
+    customers_after: int
+
+
+class NoTierPreview(Response, frozen=True, kw_only=True):
+    """The same for customers without a tier."""
+
+    points_before: int | UnsetType = UNSET
+    points_after: int | UnsetType = UNSET
+    customers_before: int
+    customers_after: int
+
+
+class ProgramPreview(Response, frozen=True, kw_only=True):
+    """What a change of a program would mean. `tiers` are those of the program before or after the change, by
+    min_points. `moves_up` and `moves_down` are the numbers of customers who would get a higher or a lower
+    tier of this program."""
+
+    order_total: str
+    tiers: list[TierPreview]
+    moves_up: int
+    moves_down: int
+    without_tier: NoTierPreview
 
 
 class TierInput(Request, frozen=True, kw_only=True):
@@ -95,13 +145,15 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
-    """Omitted fields are not changed."""
+    """Omitted fields are not changed. With `version`, the change is refused if the program has another
+    version by now."""
 
     name: str | UnsetType = UNSET
     points_per_dollar: Exact | UnsetType = UNSET
     tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):
@@ -134,7 +186,9 @@ class CustomerPatch(Request, frozen=True, kw_only=True):
 
 
 class Transaction(Response, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` is the balance after it."""
+    """A ledger entry; `points` is signed, `balance_after` is the balance after it. `clawed_back` is how many
+    points of an earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, and
+    `posted_by` the name of the key that made a manual award or adjustment."""
 
     id: str
     customer_id: str
@@ -147,6 +201,9 @@ class Transaction(Response, frozen=True, kw_only=True):
     order_id: str | UnsetType = UNSET
     redemption_id: str | UnsetType = UNSET
     occurred_at: str | UnsetType = UNSET
+    clawed_back: int | UnsetType = UNSET
+    anomaly_id: str | UnsetType = UNSET
+    posted_by: str | UnsetType = UNSET
 
 
 class OrderLetter(Response, frozen=True, kw_only=True):
@@ -236,7 +293,8 @@ class RecentTransaction(Response, frozen=True, kw_only=True):
 
 
 class CustomerStatus(Response, frozen=True, kw_only=True):
-    """The account of a customer; `tier` is null while the customer has none."""
+    """The account of a customer; `tier` is null while the customer has none. `status_note`, `status_by` (the
+    name of the key) and `status_changed_at` are those of the last change of the status."""
 
     customer_id: str
     points_balance: int
@@ -245,6 +303,9 @@ class CustomerStatus(Response, frozen=True, kw_only=True):
     transactions: list[RecentTransaction] | UnsetType = UNSET
     member_since: str
     status: AccountStatus
+    status_note: str | UnsetType = UNSET
+    status_by: str | UnsetType = UNSET
+    status_changed_at: str | UnsetType = UNSET
 
 
 class Verdict(Response, frozen=True, kw_only=True):
@@ -262,7 +323,9 @@ class BatchAnswer(Response, frozen=True, kw_only=True):
 
 
 class Day(Response, frozen=True, kw_only=True):
-    """The points of a UTC day, by the times of the events; all numbers are positive."""
+    """The points of a UTC day, by the times of the events; all numbers but `adjusted` and `outstanding` are
+    positive. `adjusted` is the sum of the adjustments, `outstanding` the points of all customers at the end
+    of the day, and `joined` the number of customers whose first event is on that day."""
 
     date: str
     issued: int
@@ -270,6 +333,9 @@ class Day(Response, frozen=True, kw_only=True):
     taken_back: int
     expired: int
     active_customers: int
+    adjusted: int
+    outstanding: int
+    joined: int
 
 
 class TierCount(Response, frozen=True, kw_only=True):
@@ -280,12 +346,15 @@ class TierCount(Response, frozen=True, kw_only=True):
 
 
 class Summary(Response, frozen=True, kw_only=True):
-    """The key figures of the program, at most five seconds old."""
+    """The key figures of the program, at most five seconds old. `first_day` and `last_day` are the first and
+    last day with postings ever, null while there are none."""
 
     days: list[Day]
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
+    first_day: str | None
+    last_day: str | None
 
 
 class CallingKey(Response, frozen=True, kw_only=True):

@@ -173,7 +173,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         },
     },
     api.ProgramCreate: _PROGRAM,
-    api.ProgramPatch: _PROGRAM,
+    api.ProgramPatch: {**_PROGRAM, "version": integer(1, api.MAX_VERSION)},
     api.EarnRequest: {
         "customer_id": CUSTOMER_ID,
         "points": integer(1, api.MAX_MANUAL_POINTS),

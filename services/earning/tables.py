@@ -55,6 +55,43 @@ orders = Table(
     Column("occurred_at", _TIME, nullable=False),
     Column("recorded_at", _TIME),
     Column("entry_sequence", BigInteger),
+    Column("refunded_points", BigInteger, nullable=False),
+    Column("voided_points", BigInteger, nullable=False),
+)
+
+# Of a manual award or adjustment: the name of the key that posted it.
+manual_entries = Table(
+    "manual_entries",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("posted_by", Text, nullable=False),
+)
+
+# The manual awards that a review voided as a whole.
+voided_awards = Table(
+    "voided_awards",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+)
+
+# The reviews that the ledger carried out, with the entry of a void that took points.
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("anomaly_id", _ID, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("entry_sequence", BigInteger),
+)
+
+status_changes = Table(
+    "status_changes",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("changed_at", TIMESTAMP(timezone=True), nullable=False),
+    Column("note", Text),
+    Column("changed_by", Text, nullable=False),
 )
 
 # A projection of the dead-letter topics of shop events. `id` is derived from the place of the letter:

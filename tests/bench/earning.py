@@ -47,7 +47,7 @@ async def create_program(stack: Stack) -> None:
                 tiers=(Tier("Bronze", 0, Decimal(1)),),
                 created_at=datetime.now(UTC),
             )
-            await programs.create(connection, STORE, program)
+            await programs.create(connection, STORE, program, changed_by="bench")
     await engine.dispose()
 
 

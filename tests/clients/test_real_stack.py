@@ -47,8 +47,24 @@ async def award(whale: Caller, customer: str, points: int) -> Any:
 async def test_a_program_is_created_updated_retrieved_and_listed(whale: Caller) -> None:
     program = await whale("programs.create", **PROGRAM)
     assert program["tiers"][1]["name"] == "Silver"
-    updated = await whale("programs.update", program["id"], points_per_dollar=15)
+    assert program["version"] == 1
+    preview = await whale("programs.preview", program["id"], points_per_dollar=15)
+    assert preview["tiers"][1] == {
+        "name": "Silver",
+        "points_before": 1_500,
+        "points_after": 2_250,
+        "customers_before": 0,
+        "customers_after": 0,
+    }
+    updated = await whale("programs.update", program["id"], points_per_dollar=15, version=1)
     assert Decimal(updated["points_per_dollar"]) == 15
+    lost = await whale.error("programs.update", program["id"], name="Club", version=1)
+    assert lost.kinds[0] == "Conflict"
+    versions = await whale("programs.versions", program["id"])
+    assert [(one["version"], one["changed_by"]) for one in versions["data"]] == [
+        (2, "test"),
+        (1, "test"),
+    ]
     assert await whale("programs.retrieve", program["id"]) == updated
     listed = await whale("programs.list")
     assert listed["data"] == [updated]
@@ -119,6 +135,13 @@ async def test_transactions_are_listed_over_several_pages(whale: Caller) -> None
     assert page["has_more"] is True
     walked = await whale.walk("loyalty.transactions.list", type="earn", limit=2)
     assert [transaction["id"] for transaction in walked] == ids[::-1]
+    events = {
+        "customer_id": "cust_1",
+        "order": "occurred_at",
+        "occurred_after": "2026-01-01T00:00:00Z",
+    }
+    selection = await whale.walk("loyalty.transactions.list", ids=ids[1:4], limit=2, **events)
+    assert [transaction["id"] for transaction in selection] == ids[1:4]
 
 
 async def test_the_summary_is_decoded(whale: Caller) -> None:
@@ -126,6 +149,7 @@ async def test_the_summary_is_decoded(whale: Caller) -> None:
     await award(whale, "cust_1", 100)
     summary = await whale("loyalty.summary")
     assert set(summary) >= {"days", "points_outstanding", "customers", "tiers"}
+    assert summary["first_day"] == summary["last_day"]
 
 
 async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> None:

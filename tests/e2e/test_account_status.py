@@ -13,6 +13,8 @@ async def test_orders_of_a_suspended_account_are_held_and_post_in_order(shop: Sh
     body = {"status": "suspended", "note": "Looks odd"}
     suspended = await shop.call("PATCH", path, body)
     assert (suspended.status, suspended.json["status"]) == (200, "suspended")
+    assert (suspended.json["status_note"], suspended.json["status_by"]) == ("Looks odd", "test")
+    assert (await shop.status())["status_changed_at"] == suspended.json["status_changed_at"]
     assert_problem(await shop.earn("cust_1", 5), 409, "account_suspended")
     for number in range(3):
         await shop.publish(shop.order(f"o{number}", order_number=number))
@@ -27,6 +29,8 @@ async def test_orders_of_a_suspended_account_are_held_and_post_in_order(shop: Sh
     active = await shop.call("PATCH", path, {"status": "active"}, headers=key)
     # 4,900 + 500 at Bronze reaches Silver; the next two earn at 1.5.
     assert active.json["points_balance"] == 4_900 + 500 + 750 + 750
+    assert "status_note" not in active.json
+    assert active.json["status_changed_at"] > suspended.json["status_changed_at"]
     reasons = [item["reason"] for item in active.json["transactions"][:3]]
     assert reasons == ["Order #2", "Order #1", "Order #0"]
     repeated = await shop.call("PATCH", path, {"status": "active"}, headers=key)

@@ -1,5 +1,7 @@
 """Lists of customers, the summary, and the list of skipped orders."""
 
+from typing import Any
+
 from libs.contracts.topics import ORDER_REFUNDED
 from libs.testing.eventually import eventually
 from tests.contract.test_request_checks import assert_problem
@@ -27,6 +29,8 @@ async def test_customers_are_listed_by_id_and_filtered_by_prefix_tier_and_status
     assert await ids("tier=Platinum") == []
     assert await ids("tier=Wood") == []
     assert await ids("status=suspended") == ["b_1"]
+    page = (await shop.call("GET", "loyalty/customers")).json["data"]
+    assert [item.get("status_by") for item in page] == [None, None, None, "test"]
     assert await ids("limit=1&starting_after=a_1") == ["a_2"]
     unknown = await shop.call("GET", "loyalty/customers?starting_after=unknown")
     assert_problem(unknown, 400, "invalid_request")
@@ -43,7 +47,7 @@ async def test_the_summary_shows_days_customers_and_tiers(shop: Shop) -> None:
         "POST", "loyalty/adjust", {"customer_id": "cust_1", "points": -150, "reason": "x"}
     )
 
-    async def is_folded() -> None:
+    async def is_folded() -> Any:
         path = "loyalty/summary?from=2026-03-10&to=2026-03-11"
         summary = (await shop.call("GET", path)).json
         assert summary == {
@@ -55,6 +59,9 @@ async def test_the_summary_shows_days_customers_and_tiers(shop: Shop) -> None:
                     "taken_back": 0,
                     "expired": 0,
                     "active_customers": 1,
+                    "adjusted": 0,
+                    "outstanding": 500,
+                    "joined": 1,
                 },
                 {
                     "date": "2026-03-11",
@@ -63,6 +70,9 @@ async def test_the_summary_shows_days_customers_and_tiers(shop: Shop) -> None:
                     "taken_back": 100,
                     "expired": 0,
                     "active_customers": 2,
+                    "adjusted": 0,
+                    "outstanding": 900,
+                    "joined": 1,
                 },
             ],
             "points_outstanding": 750,
@@ -73,9 +83,24 @@ async def test_the_summary_shows_days_customers_and_tiers(shop: Shop) -> None:
                 {"name": "Gold", "customers": 0},
                 {"name": "Platinum", "customers": 0},
             ],
+            "first_day": "2026-03-10",
+            "last_day": summary["last_day"],
         }
+        return summary
 
-    await eventually(is_folded, within_seconds=6)
+    summary = await eventually(is_folded, within_seconds=6)
+    # The adjustment is the only posting of today, in UTC.
+    (today,) = (await shop.call("GET", "loyalty/summary")).json["days"]
+    assert today["date"] == summary["last_day"]
+    assert (today["adjusted"], today["outstanding"], today["joined"]) == (-150, 750, 0)
+
+
+async def test_the_summary_of_a_store_without_postings_has_no_first_day(shop: Shop) -> None:
+    summary = (await shop.call("GET", "loyalty/summary")).json
+    assert (summary["days"], summary["first_day"], summary["last_day"]) == ([], None, None)
+
+
+async def test_an_invalid_range_of_days_is_refused(shop: Shop) -> None:
     for query in ("from=2026-03-12&to=2026-03-11", "from=yesterday", "to=2026-02-30"):
         assert_problem(await shop.call("GET", f"loyalty/summary?{query}"), 400, "invalid_request")
 

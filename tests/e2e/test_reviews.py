@@ -62,7 +62,17 @@ async def test_voiding_claws_back_the_remainder_once(shop: Shop) -> None:
     await asyncio.sleep(0.5)
     await shop.balance_becomes(7)
     voids = await shop.call("GET", "loyalty/transactions?type=void")
-    assert [one["points"] for one in voids.json["data"]] == [-900, -2_000]
+    assert [(one["points"], one["anomaly_id"]) for one in voids.json["data"]] == [
+        (-900, burst["id"]),
+        (-2_000, single["id"]),
+    ]
+    earned = (await shop.call("GET", "loyalty/transactions?type=earn")).json["data"]
+    assert [(one["points"], one["clawed_back"]) for one in earned] == [
+        (7, 0),
+        *[(100, 100)] * 4,
+        (2_000, 2_000),
+        *[(100, 100)] * 5,
+    ]
 
 
 async def both(shop: Shop) -> list[Any]:

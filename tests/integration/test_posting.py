@@ -44,7 +44,7 @@ async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
         created_at=NOON,
     )
     async with transaction(engine) as connection:
-        await programs.create(connection, STORE, program)
+        await programs.create(connection, STORE, program, changed_by="test")
     yield engine
     await engine.dispose()
 
@@ -74,7 +74,14 @@ def refund(number: int, customer: str = "cust_1") -> Refund:
 
 
 def award(points: int = 1, customer: str = "cust_1") -> Award:
-    return Award(store_id=STORE, customer_id=customer, points=points, reason="x", occurred_at=NOON)
+    return Award(
+        store_id=STORE,
+        customer_id=customer,
+        points=points,
+        reason="x",
+        occurred_at=NOON,
+        posted_by="test",
+    )
 
 
 async def post(engine: AsyncEngine, *postings: Order | Award) -> RequestResult:
@@ -268,9 +275,8 @@ async def test_a_posting_is_priced_by_the_rate_in_force_when_it_commits(
         await asyncio.sleep(0.2)
         assert not posting.done()
         (program,) = present.all
-        await programs.add_version(
-            connection, msgspec.structs.replace(program, points_per_dollar=Decimal(20))
-        )
+        changed = msgspec.structs.replace(program, points_per_dollar=Decimal(20), version=2)
+        await programs.add_version(connection, changed, changed_by="test")
     (record,) = (await posting).results
     assert isinstance(record, OrderRecord)
     assert record.award == 20

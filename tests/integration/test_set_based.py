@@ -26,7 +26,7 @@ OTHER_STORES = ("store_2", "store_3")
 async def other_stores(engine: AsyncEngine) -> None:
     async with transaction(engine) as connection:
         for store in OTHER_STORES:
-            await programs.create(connection, store, program(tiers=()))
+            await programs.create(connection, store, program(tiers=()), changed_by="test")
 
 
 class Statements:

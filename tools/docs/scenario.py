@@ -119,7 +119,10 @@ async def _earning(recorder: Recorder) -> None:
     await recorder.call("listPrograms")
     await recorder.call("getProgram", subject=program["id"])
     earned = await recorder.call("earn", award)
-    await recorder.call("updateProgram", {"points_per_dollar": 15}, subject=program["id"])
+    change = {"points_per_dollar": 15, "version": program["version"]}
+    await recorder.call("previewProgram", change, subject=program["id"])
+    await recorder.call("updateProgram", change, subject=program["id"])
+    await recorder.call("listProgramVersions", subject=program["id"])
     await _orders(recorder)
     promotion = [
         {"customer_id": customer, "points": 200, "reason": "Spring promotion"}

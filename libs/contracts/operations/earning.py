@@ -11,6 +11,7 @@ from libs.contracts.operations.operation import (
     CUSTOMER_FILTER,
     JSON,
     PAGE,
+    VERSION_PAGE,
     Operation,
     Parameter,
     choice,
@@ -22,6 +23,7 @@ from libs.contracts.operations.operation import (
 _CUSTOMER: Final = subject("The customer's id in the shop.", CUSTOMER_ID)
 _ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)
 _LETTER: Final = subject("The id of a dead letter, `dl_…`.")
+_WITH_CUSTOMER: Final = "only together with `customer_id`"
 _PROGRAM: Final = subject("The id of a program, `loy_…`.")
 _TRANSACTION: Final = subject("The id of a transaction, `txn_…`.")
 
@@ -68,6 +70,31 @@ EARNING: Final[tuple[Operation, ...]] = (
         subject=_PROGRAM,
         request=api.ProgramPatch,
         response=api.Program,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="listProgramVersions",
+        method="GET",
+        path="loyalty-programs/{id}/versions",
+        owner="earning",
+        scope="read",
+        summary="List all versions of a loyalty program, newest first.",
+        subject=_PROGRAM,
+        query=VERSION_PAGE,
+        response=api.ProgramVersion,
+        listed=True,
+    ),
+    Operation(
+        id="previewProgram",
+        method="POST",
+        path="loyalty-programs/{id}/preview",
+        owner="earning",
+        scope="read",
+        summary="Show what a change of a program would mean for orders and customers, without changing anything.",
+        subject=_PROGRAM,
+        request=api.ProgramPatch,
+        response=api.ProgramPreview,
+        errors=("conflict",),
     ),
     Operation(
         id="earn",
@@ -228,6 +255,19 @@ EARNING: Final[tuple[Operation, ...]] = (
             moment("created_after", "Posted at this time or later."),
             moment("created_before", "Posted at this time or earlier."),
             _ORDER_FILTER,
+            moment("occurred_after", f"Happened at this time or later; {_WITH_CUSTOMER}."),
+            moment("occurred_before", f"Happened at this time or earlier; {_WITH_CUSTOMER}."),
+            Parameter(
+                "ids",
+                f"Only the transactions with these ids, up to {api.MAX_LISTED_IDS}, separated by commas.",
+                {"type": "string", "pattern": f"^[^,]+(,[^,]+){{0,{api.MAX_LISTED_IDS - 1}}}$"},
+            ),
+            choice(
+                "order",
+                "The order by the time of the events, oldest first, or newest first with the hyphen; "
+                f"{_WITH_CUSTOMER}. By default the order of posting, newest first.",
+                *("occurred_at", "-occurred_at"),
+            ),
         ),
         response=api.Transaction,
         listed=True,

@@ -29,6 +29,8 @@ import type {
   Program,
   ProgramChanges,
   ProgramInput,
+  ProgramPreview,
+  ProgramVersion,
   Redeemed,
   Redemption,
   RedemptionQuery,
@@ -79,7 +81,10 @@ export class Programs extends Resource {
     return this.transport.send(read(`loyalty-programs/${segment(programId)}`, {}, options));
   }
 
-  /** Update a program. Transactions that are already posted do not change. */
+  /**
+   * Update a program. Transactions that are already posted do not change. With `version`, throws Conflict if the
+   * program has another version by now.
+   */
   async update(
     programId: string,
     changes: ProgramChanges,
@@ -87,6 +92,30 @@ export class Programs extends Resource {
   ): Promise<Program> {
     const path = `loyalty-programs/${segment(programId)}`;
     return this.transport.send(write("PATCH", path, changes, options));
+  }
+
+  /** What an update would mean for orders and customers. Changes nothing. */
+  async preview(
+    programId: string,
+    changes: ProgramChanges,
+    options?: RequestOptions,
+  ): Promise<ProgramPreview> {
+    return this.transport.send({
+      ...read(`loyalty-programs/${segment(programId)}/preview`, {}, options),
+      method: "POST",
+      body: encode(changes),
+      contentType: "application/json",
+    });
+  }
+
+  /** The program's versions, newest first; `starting_after` is a version number. */
+  versions(
+    programId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<ProgramVersion> {
+    const path = `loyalty-programs/${segment(programId)}/versions`;
+    return this.listing(path, query, options, (item) => String(item.version));
   }
 }
 

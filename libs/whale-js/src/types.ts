@@ -79,7 +79,7 @@ export interface SettingWarning {
 
 /**
  * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
- * gives the tiers. `warnings` come with the response to a change.
+ * gives the tiers. `warnings` come with the response to a change. Every change increases `version`.
  */
 export interface Program {
   id: string;
@@ -91,6 +91,30 @@ export interface Program {
   currency: string;
   is_default: boolean;
   warnings?: SettingWarning[];
+  version: number;
+}
+
+/** A program as it was from `changed_at` until its next version; `changed_by` is the name of the key. */
+export interface ProgramVersion extends Omit<Program, "is_default" | "warnings"> {
+  changed_by?: string;
+  changed_at: string;
+}
+
+/** `points_*` are those of an order of `order_total`, omitted where the program does not have the tier or is not active. */
+export interface NoTierPreview {
+  points_before?: number;
+  points_after?: number;
+  customers_before: number;
+  customers_after: number;
+}
+
+/** What a change of a program would mean, and how many customers would get a higher or lower tier. */
+export interface ProgramPreview {
+  order_total: string;
+  tiers: (NoTierPreview & { name: string })[];
+  moves_up: number;
+  moves_down: number;
+  without_tier: NoTierPreview;
 }
 
 export interface ProgramInput {
@@ -101,9 +125,10 @@ export interface ProgramInput {
   currency?: string;
 }
 
-/** Omitted members are unchanged. */
+/** Omitted members are unchanged. With `version`, the change is refused if the program has another version by now. */
 export interface ProgramChanges extends Partial<Omit<ProgramInput, "tiers">> {
   tiers?: TierInput[] | null;
+  version?: number;
 }
 
 export interface RewardRef {
@@ -111,7 +136,11 @@ export interface RewardRef {
   name: string;
 }
 
-/** A ledger entry; `points` is signed, `balance_after` the resulting balance. */
+/**
+ * A ledger entry; `points` is signed, `balance_after` the resulting balance. `clawed_back` is how many points of an
+ * earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, `posted_by` the name of the key
+ * of a manual award or adjustment.
+ */
 export interface Transaction {
   id: string;
   customer_id: string;
@@ -124,6 +153,9 @@ export interface Transaction {
   order_id?: string;
   redemption_id?: string;
   occurred_at?: string;
+  clawed_back?: number;
+  anomaly_id?: string;
+  posted_by?: string;
 }
 
 /** The transaction of a redemption; `code` is for the checkout, if the reward has one. */
@@ -171,7 +203,10 @@ export interface Problem {
   [member: string]: unknown;
 }
 
-/** `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. */
+/**
+ * `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. The last
+ * change of `status` was made with the key named `status_by`.
+ */
 export interface CustomerStatus {
   customer_id: string;
   points_balance: number;
@@ -184,6 +219,9 @@ export interface CustomerStatus {
   transactions?: Pick<Transaction, "id" | "type" | "points" | "reason" | "created_at">[];
   member_since: string;
   status: AccountStatus;
+  status_note?: string;
+  status_by?: string;
+  status_changed_at?: string;
 }
 
 export interface CustomerChanges {
@@ -204,6 +242,13 @@ export interface TransactionQuery extends PageQuery {
   created_after?: Moment;
   created_before?: Moment;
   order_id?: string;
+  /** The times of the events; only together with `customer_id`. */
+  occurred_after?: Moment;
+  occurred_before?: Moment;
+  /** Up to 100 ids. */
+  ids?: string[];
+  /** By the time of the events, oldest or newest first; only together with `customer_id`. */
+  order?: Open<"occurred_at" | "-occurred_at">;
 }
 
 /**
@@ -265,7 +310,11 @@ export interface Days {
   to?: string;
 }
 
-/** At most five seconds old; days without transactions are omitted, all amounts are positive. */
+/**
+ * At most five seconds old; days without transactions are omitted, all amounts but `adjusted` are positive.
+ * `outstanding` is the points of all customers at the end of the day, `joined` the number of customers whose first event
+ * is on that day.
+ */
 export interface Summary {
   days: {
     date: string;
@@ -274,10 +323,16 @@ export interface Summary {
     taken_back: number;
     expired: number;
     active_customers: number;
+    adjusted: number;
+    outstanding: number;
+    joined: number;
   }[];
   points_outstanding: number;
   customers: number;
   tiers: { name: string; customers: number }[];
+  /** The first and last day with transactions ever. */
+  first_day: string | null;
+  last_day: string | null;
 }
 
 /** `amount` of money in `currency`, or `percent` off. */

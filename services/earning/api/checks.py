@@ -33,6 +33,7 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
 
 def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
     """The values that a patch names."""
+    shared.version(None if request.version is UNSET else request.version, faults)
     _program(
         faults,
         name=request.name,

@@ -9,7 +9,7 @@ from litestar.types import ControllerRouterHandler
 from libs.contracts import api
 from libs.persistence.idempotency import StoredResponse
 from libs.web import pages
-from libs.web.body import Faults
+from libs.web.body import Faults, read
 from libs.web.requests import (
     AnyRequest,
     Body,
@@ -69,6 +69,36 @@ async def update_program(
     )
 
 
+@get(f"{_PROGRAM}/versions", operation_id="listProgramVersions")
+async def list_versions(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    """The program's versions, newest first."""
+    faults = Faults()
+    query = query_of(request, faults, known=pages.PARAMETERS)
+    page = pages.page_of(query)
+    faults.raise_if_any()
+    engine = resources_of(request).read_engine
+    listed = await programs.list_versions(engine, store_id, program_id, page)
+    data = [responses.program_version(version) for version in listed.items]
+    return json_body(pages.page_body(listed, data))
+
+
+@post(f"{_PROGRAM}/preview", operation_id="previewProgram", status_code=200)
+async def preview_program(
+    request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
+) -> Body:
+    """What a change would mean. Changes nothing."""
+    faults = Faults()
+    query_of(request, faults, known=frozenset())
+    patch = read(await request.body(), api.ProgramPatch, faults, check=checks.program_patch)
+    faults.raise_if_any()
+    assert patch is not None
+    reads = resources_of(request).slow_reads
+    preview = await programs.preview_program(reads, store_id, program_id, patch)
+    return json_body(responses.program_preview(preview))
+
+
 def _created(program: ProgramView) -> StoredResponse:
     return StoredResponse(201, api.encode(responses.program(program)))
 
@@ -82,4 +112,6 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     create_program,
     get_program,
     update_program,
+    list_versions,
+    preview_program,
 )

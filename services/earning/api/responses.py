@@ -14,7 +14,8 @@ from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Entry, transaction_id
-from services.earning.domain.programs import Program, program_id
+from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
+from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.handlers.posting import Result
@@ -29,21 +30,67 @@ def program(view: ProgramView) -> api.Program:
         id=program_id(version.id),
         name=version.name,
         points_per_dollar=plain(version.points_per_dollar),
-        tiers=[
-            api.Tier(
-                name=tier.name,
-                min_points=tier.min_points,
-                multiplier=with_decimal(tier.multiplier),
-                perks=UNSET if tier.perks is None else list(tier.perks),
-            )
-            for tier in version.tiers
-        ],
+        tiers=_tiers(version),
         is_active=version.is_active,
         created_at=format_time(version.created_at.astimezone(UTC)),
         currency=version.currency,
         is_default=view.is_default,
         warnings=list(view.warnings) or UNSET,
+        version=version.version,
     )
+
+
+def program_version(version: ProgramVersion) -> api.ProgramVersion:
+    """A version of a program, its tiers sorted by min_points."""
+    program = version.program
+    return api.ProgramVersion(
+        id=program_id(program.id),
+        name=program.name,
+        points_per_dollar=plain(program.points_per_dollar),
+        tiers=_tiers(program),
+        is_active=program.is_active,
+        created_at=format_time(program.created_at.astimezone(UTC)),
+        currency=program.currency,
+        version=program.version,
+        changed_by=version.changed_by or UNSET,
+        changed_at=format_time(version.changed_at.astimezone(UTC)),
+    )
+
+
+def _tiers(program: Program) -> list[api.Tier]:
+    return [
+        api.Tier(
+            name=tier.name,
+            min_points=tier.min_points,
+            multiplier=with_decimal(tier.multiplier),
+            perks=UNSET if tier.perks is None else list(tier.perks),
+        )
+        for tier in program.tiers
+    ]
+
+
+def program_preview(preview: ProgramPreview) -> api.ProgramPreview:
+    """What a change of a program would mean, its tiers by min_points."""
+    return api.ProgramPreview(
+        order_total=str(ORDER_TOTAL),
+        tiers=[
+            api.TierPreview(name=tier.name, **_effects(tier))
+            for tier in preview.tiers
+            if tier.name is not None
+        ],
+        moves_up=preview.moves_up,
+        moves_down=preview.moves_down,
+        without_tier=api.NoTierPreview(**_effects(preview.without_tier)),
+    )
+
+
+def _effects(tier: TierPreview) -> dict[str, Any]:
+    return {
+        "points_before": UNSET if tier.points_before is None else tier.points_before,
+        "points_after": UNSET if tier.points_after is None else tier.points_after,
+        "customers_before": tier.customers_before,
+        "customers_after": tier.customers_after,
+    }
 
 
 def transaction(entry: Entry) -> api.Transaction:
@@ -60,11 +107,13 @@ def transaction(entry: Entry) -> api.Transaction:
         order_id=entry.order_id or UNSET,
         redemption_id=entry.redemption_id or UNSET,
         occurred_at=format_time(entry.occurred_at),
+        clawed_back=0 if entry.type == "earn" else UNSET,
+        posted_by=entry.posted_by or UNSET,
     )
 
 
 def stored_transaction(row: Any) -> api.Transaction:
-    """An entry read from the ledger: the same bytes as when it was posted."""
+    """An entry read from the ledger: the same bytes as when it was posted, until it is clawed back."""
     return api.Transaction(
         id=transaction_id(row["id"]),
         customer_id=row["customer_id"],
@@ -79,6 +128,9 @@ def stored_transaction(row: Any) -> api.Transaction:
         order_id=row["order_id"] or UNSET,
         redemption_id=row["redemption_id"] or UNSET,
         occurred_at=format_time(row["occurred_at"].astimezone(UTC)),
+        clawed_back=UNSET if row["clawed_back"] is None else row["clawed_back"],
+        anomaly_id=row["anomaly_id"] or UNSET,
+        posted_by=row["posted_by"] or UNSET,
     )
 
 
@@ -113,6 +165,11 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
         ],
         member_since=format_time(account["member_since"].astimezone(UTC)),
         status="suspended" if account["suspended"] else "active",
+        status_note=account["status_note"] or UNSET,
+        status_by=account["status_by"] or UNSET,
+        status_changed_at=UNSET
+        if account["status_changed_at"] is None
+        else format_time(account["status_changed_at"].astimezone(UTC)),
     )
 
 
@@ -142,6 +199,9 @@ def summary(read: Summary) -> api.Summary:
                 taken_back=row["taken_back"],
                 expired=row["expired"],
                 active_customers=row["active_customers"],
+                adjusted=row["adjusted"],
+                outstanding=totals.points - row["added_later"],
+                joined=totals.joined.get(row["day"], 0),
             )
             for row in read.days
         ],
@@ -151,4 +211,6 @@ def summary(read: Summary) -> api.Summary:
             api.TierCount(name=name, customers=customers)
             for name, customers in totals.customers_by_tier.items()
         ],
+        first_day=None if read.first_day is None else read.first_day.isoformat(),
+        last_day=None if read.last_day is None else read.last_day.isoformat(),
     )

@@ -22,4 +22,5 @@ def post_adjustment(books: Books, adjustment: Adjustment) -> Entry:
         lifetime_change=0,
         reason=adjustment.reason,
         occurred_at=adjustment.occurred_at,
+        posted_by=adjustment.posted_by,
     )

@@ -21,4 +21,5 @@ def post_award(books: Books, award: Award) -> Entry:
         lifetime_change=award.points,
         reason=award.reason,
         occurred_at=award.occurred_at,
+        posted_by=award.posted_by,
     )

@@ -2,7 +2,8 @@
 
 A `Books` holds the accounts that the batch locked, the programs in force, and what is already
 recorded. After the rules have run, `entries`, `orders`, `refunds`, `status_changes`, `debits`,
-`resolutions`, `voids` and `accounts_to_write` hold what has to be written to the database.
+`resolutions`, `voids`, `manual_entries` and `accounts_to_write` hold what has to be written to the
+database.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,6 +66,7 @@ class Books:
         self.debits: dict[str, DebitRecord] = {}
         self.resolutions: dict[str, ResolutionRecord] = {}
         self.voids: list[tuple[AwardRecord, str]] = []
+        self.manual_entries: list[Entry] = []
         self.accounts_to_write: dict[AccountKey, Account] = {}
 
     def programs(self, store_id: str) -> StorePrograms:
@@ -98,6 +100,7 @@ class Books:
         order_id: str | None = None,
         redemption_id: str | None = None,
         reward: RewardRef | None = None,
+        posted_by: str | None = None,
     ) -> Entry:
         """Add the next entry of `account`; raises Conflict if the balance exceeds its bound."""
         balance = account.balance + points
@@ -127,11 +130,14 @@ class Books:
             order_id=order_id,
             redemption_id=redemption_id,
             reward=reward,
+            posted_by=posted_by,
         )
         account.balance = balance
         account.lifetime = lifetime
         account.sequence = entry.sequence
         account.tier = tier_after
         self.entries.append(entry)
+        if posted_by is not None:
+            self.manual_entries.append(entry)
         self.mark_for_write(account, occurred_at)
         return entry

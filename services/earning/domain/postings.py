@@ -51,23 +51,26 @@ class Refund(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Award(Struct, frozen=True, kw_only=True, gc=False):
-    """A manual award of `points`, taken as given."""
+    """A manual award of `points`, taken as given; `posted_by` is the key's name."""
 
     store_id: str
     customer_id: str
     points: int
     reason: str
     occurred_at: datetime
+    posted_by: str
 
 
 class Adjustment(Struct, frozen=True, kw_only=True, gc=False):
-    """A manual correction: `points` is signed; the lifetime stays the same."""
+    """A manual correction: `points` is signed; the lifetime stays the same. `posted_by` is the key's
+    name."""
 
     store_id: str
     customer_id: str
     points: int
     reason: str
     occurred_at: datetime
+    posted_by: str
 
 
 class StatusChange(Struct, frozen=True, kw_only=True, gc=False):

@@ -40,6 +40,7 @@ class Program(Struct, frozen=True):
     is_active: bool
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
+    version: int = 1
 
     def price(self, total: Decimal, tier: Tier | None) -> int:
         """The points for an order: floor(total x points_per_dollar x multiplier), exactly. The
@@ -47,6 +48,15 @@ class Program(Struct, frozen=True):
         multiplier = _ONE if tier is None else tier.multiplier
         rate = EXACT.multiply(self.points_per_dollar, multiplier)
         return int(EXACT.multiply(total, rate))
+
+
+class ProgramVersion(Struct, frozen=True):
+    """A version of a program, who made it, and when. `changed_by` is the name of a key, None if it was not
+    recorded."""
+
+    program: Program
+    changed_by: str | None
+    changed_at: datetime
 
 
 class StorePrograms(Struct, frozen=True):

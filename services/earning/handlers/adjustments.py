@@ -19,5 +19,6 @@ async def adjust(
         points=write.body.points,
         reason=write.body.reason,
         occurred_at=utc_now(),
+        posted_by=write.caller.key_name,
     )
     return await submit(group_commit, PostingRequest([adjustment], write.claim, render))

@@ -22,7 +22,7 @@ async def give_award(
     group_commit: PostingGroup, write: Write[api.EarnRequest], render: Render
 ) -> StoredResponse:
     """Post the award. Raises ProgramInactive, AccountSuspended, Conflict or IdempotencyKeyReused."""
-    award = _award(write.store_id, write.body)
+    award = _award(write.store_id, write.body, write.caller.key_name)
     return await submit(group_commit, PostingRequest([award], write.claim, render))
 
 
@@ -34,7 +34,11 @@ async def give_awards(
 ) -> StoredResponse:
     """Post the valid `items` of the batch, and render a result for each item, in order: an invalid
     or refused item does not affect the others. Raises IdempotencyKeyReused."""
-    awards = [_award(write.store_id, item) for item in items if isinstance(item, api.EarnRequest)]
+    awards = [
+        _award(write.store_id, item, write.caller.key_name)
+        for item in items
+        if isinstance(item, api.EarnRequest)
+    ]
 
     def render_items(results: Sequence[Result]) -> StoredResponse:
         posted = iter(results)
@@ -44,11 +48,12 @@ async def give_awards(
     return await submit(group_commit, request, weight=max(len(awards), 1))
 
 
-def _award(store_id: str, request: api.EarnRequest) -> Award:
+def _award(store_id: str, request: api.EarnRequest, posted_by: str) -> Award:
     return Award(
         store_id=store_id,
         customer_id=normalize_customer_id(request.customer_id),
         points=request.points,
         reason=request.reason,
         occurred_at=utc_now(),
+        posted_by=posted_by,
     )

@@ -21,8 +21,8 @@ NO_CUSTOMER: Final = "There is no such customer in this store."
 
 
 class CustomerStatus(Struct, frozen=True):
-    """A customer's account row, the program that gives the tier, and the ten newest entries, None
-    if they were not read."""
+    """A customer's account row with the last change of its status, the program that gives the tier, and
+    the ten newest entries, None if they were not read."""
 
     account: Any
     program: Program | None
@@ -40,7 +40,7 @@ async def get_status(engine: AsyncEngine, store_id: str, text: str) -> CustomerS
 
 async def read_status(connection: Connection, store_id: str, customer_id: str) -> CustomerStatus:
     """The same as the transaction of `connection` sees it; raises NotFound."""
-    account = await customers.find(connection, store_id, customer_id)
+    account = await customers.find_status(connection, store_id, customer_id)
     if account is None:
         raise NotFound(NO_CUSTOMER)
     recent = await customers.read_recent_entries(connection, account["id"])

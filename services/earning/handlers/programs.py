@@ -1,5 +1,6 @@
 """Programs: created, changed and read."""
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
@@ -12,12 +13,22 @@ from libs.contracts import api
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, uuid7
+from libs.kernel.versions import require_version
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.idempotency import StoredResponse, write_once
 from libs.persistence.pages import Listed, Page, unknown_cursor
+from libs.persistence.slow_reads import SlowReads
 from libs.persistence.writes import Write
+from services.earning.domain.program_previews import ProgramPreview, lifetime_bounds, preview
 from services.earning.domain.program_warnings import find_warnings
-from services.earning.domain.programs import Program, StorePrograms, Tier, program_id
+from services.earning.domain.programs import (
+    Program,
+    ProgramVersion,
+    StorePrograms,
+    Tier,
+    program_id,
+)
+from services.earning.store import customers
 from services.earning.store import programs as programs_db
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
@@ -62,6 +73,44 @@ async def find_default(engine: AsyncEngine, store_id: str) -> Program | None:
     return (await _read(engine, store_id)).default
 
 
+async def list_versions(
+    engine: AsyncEngine, store_id: str, program_id: str, page: Page
+) -> Listed[ProgramVersion]:
+    """A page of the program's versions, newest first; the cursor is a version number.
+
+    Raises NotFound, or InvalidRequest if `starting_after` is not a version of the program.
+    """
+    program = _find(await _read(engine, store_id), program_id)
+    # Versions are numbered without a gap, so that the current number is their count.
+    before = program.version + 1
+    if page.starting_after is not None:
+        if not re.fullmatch("[1-9][0-9]{0,8}", page.starting_after):
+            raise unknown_cursor("a version")
+        before = int(page.starting_after)
+        if before > program.version:
+            raise unknown_cursor("a version")
+    async with transaction(engine) as connection:
+        versions = await programs_db.read_versions(
+            connection, program.id, before=before, limit=page.limit
+        )
+    return Listed(versions, has_more=before - page.limit > 1, counted=program.version)
+
+
+async def preview_program(
+    reads: SlowReads, store_id: str, program_id: str, patch: api.ProgramPatch
+) -> ProgramPreview:
+    """What the patched values would mean for orders and customers. Raises NotFound, or Conflict for
+    another version."""
+    async with reads.snapshot(store_id) as connection:
+        by_store = await programs_db.read(connection, [store_id])
+        before = _find(by_store.get(store_id, StorePrograms()), program_id)
+        after = _patched(before, patch)
+        counts = await customers.count_by_lifetime(
+            connection, store_id, lifetime_bounds(before, after)
+        )
+    return preview(before, after, counts)
+
+
 async def create_program(
     engine: AsyncEngine, write: Write[api.ProgramCreate], render: Render
 ) -> StoredResponse:
@@ -79,7 +128,9 @@ async def create_program(
 
     async def insert(connection: Connection) -> StoredResponse:
         before = await programs_db.lock_for_change(connection, write.store_id)
-        await programs_db.create(connection, write.store_id, program)
+        await programs_db.create(
+            connection, write.store_id, program, changed_by=write.caller.key_name
+        )
         return render(_changed(StorePrograms((*before.all, program)), program, write.body))
 
     return await write_once(engine, write.claim, insert)
@@ -88,14 +139,14 @@ async def create_program(
 async def change_program(
     engine: AsyncEngine, write: Write[api.ProgramPatch], program_id: str, render: Render
 ) -> StoredResponse:
-    """Add a version of the program with the patched values. Raises NotFound or
-    IdempotencyKeyReused."""
+    """Add a version of the program with the patched values. Raises NotFound, IdempotencyKeyReused, or
+    Conflict for another version."""
 
     async def update(connection: Connection) -> StoredResponse:
         before = await programs_db.lock_for_change(connection, write.store_id)
         current = _find(before, program_id)
         program = _patched(current, write.body)
-        await programs_db.add_version(connection, program)
+        await programs_db.add_version(connection, program, changed_by=write.caller.key_name)
         programs = tuple(program if other is current else other for other in before.all)
         return render(_changed(StorePrograms(programs), program, write.body))
 
@@ -115,7 +166,9 @@ def _changed(
 
 
 def _patched(program: Program, patch: api.ProgramPatch) -> Program:
-    changes: dict[str, str | Decimal | bool | tuple[Tier, ...]] = {
+    """The next version of the program. Raises Conflict if the patch is for another one."""
+    require_version(None if patch.version is UNSET else patch.version, program.version)
+    changes: dict[str, str | Decimal | bool | int | tuple[Tier, ...]] = {
         field: value
         for field in ("name", "points_per_dollar", "is_active", "currency")
         if (value := getattr(patch, field)) is not UNSET
@@ -123,7 +176,7 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     if patch.tiers is not UNSET:
         # null removes all tiers.
         changes["tiers"] = _tiers(patch.tiers or [])
-    return msgspec.structs.replace(program, **changes)
+    return msgspec.structs.replace(program, version=program.version + 1, **changes)
 
 
 def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:

@@ -22,18 +22,22 @@ _MAX_CACHED_STORES: Final = 1_000
 
 
 class Totals(Struct, frozen=True):
-    """A store's points outstanding and customers, also by the name of their tier."""
+    """A store's points outstanding and customers, also by the name of their tier and by the day on which
+    they joined."""
 
     points: int
     customers: int
     customers_by_tier: dict[str, int]
+    joined: dict[date, int]
 
 
 class Summary(Struct, frozen=True):
-    """The rows of the days, and the current totals."""
+    """The rows of the days, the current totals, and the first and last day with postings ever."""
 
     days: Sequence[Any]
     totals: Totals
+    first_day: date | None
+    last_day: date | None
 
 
 class _CachedTotals(Struct, frozen=True):
@@ -55,13 +59,17 @@ class Summaries:
             # Looked up only now: the caller that had the turn before may have counted.
             cached = self._cache.get(store_id)
             rows = await days.read(connection, store_id, first=first, last=last)
+            first_day, last_day = await days.read_range(connection, store_id)
             if cached is None or cached.expires_at < time.monotonic():
                 totals = await _count(connection, store_id)
                 cached = _CachedTotals(totals, time.monotonic() + _TOTALS_SECONDS)
                 self._store(store_id, cached)
-        return Summary(rows, cached.totals)
+        return Summary(rows, cached.totals, first_day, last_day)
 
     def _store(self, store_id: str, totals: _CachedTotals) -> None:
+        # Expired totals have a number for every day, which is too much to hold for every store.
+        now = time.monotonic()
+        self._cache = {key: each for key, each in self._cache.items() if each.expires_at > now}
         self._cache.pop(store_id, None)
         self._cache[store_id] = totals
         while len(self._cache) > _MAX_CACHED_STORES:
@@ -73,13 +81,15 @@ async def _count(connection: Connection, store_id: str) -> Totals:
     default = None if in_force is None else in_force.default
     spans = tier_spans(default)
     rows = await days.count_customers(connection, store_id, spans)
-    customers = {row["span"]: row["customers"] for row in rows}
+    by_tier = [row for row in rows if row["span"] is not None]
+    customers = {row["span"]: row["customers"] for row in by_tier}
     return Totals(
-        points=sum(row["points"] for row in rows),
+        points=sum(row["points"] for row in by_tier),
         customers=sum(customers.values()),
         customers_by_tier={
             span.tier.name: customers.get(place, 0) for place, span in enumerate(spans, start=1)
         },
+        joined={row["joined_on"]: row["customers"] for row in rows if row["span"] is None},
     )
 
 

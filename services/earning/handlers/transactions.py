@@ -32,7 +32,7 @@ async def list_transactions(
     *,
     customer_id: str | None,
 ) -> Listed[Any]:
-    """A page of the store's transactions, or of one customer's or order's, newest first.
+    """A page of the store's transactions, or of one customer's or order's.
 
     Raises InvalidRequest if `starting_after` is not one of those transactions.
     """

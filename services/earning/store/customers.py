@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select, true
 
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.domain.tiers import TierSpan
 from services.earning.store.lists import count_matches
-from services.earning.tables import accounts
+from services.earning.tables import accounts, status_changes
 
 _FIND: Final = """
 SELECT id, customer_id, balance, lifetime, suspended, member_since
@@ -20,6 +20,20 @@ FROM accounts WHERE store_id = $1 AND customer_id = $2 AND member_since IS NOT N
 _READ_RECENT_ENTRIES: Final = """
 SELECT id, type, points, reason
 FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
+"""
+_FIND_STATUS: Final = """
+SELECT a.id, a.customer_id, a.balance, a.lifetime, a.suspended, a.member_since,
+       s.note AS status_note, s.changed_by AS status_by, s.changed_at AS status_changed_at
+FROM accounts a
+LEFT JOIN LATERAL (
+    SELECT note, changed_by, changed_at FROM status_changes
+    WHERE account_id = a.id ORDER BY changed_at DESC LIMIT 1
+) AS s ON true
+WHERE a.store_id = $1 AND a.customer_id = $2 AND a.member_since IS NOT NULL
+"""
+_COUNT_BY_LIFETIME: Final = """
+SELECT width_bucket(lifetime, $2::bigint[]) AS reached, count(*) AS customers
+FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY reached
 """
 # The highest character, which no id contains: every id with the prefix sorts below prefix + this.
 _HIGHEST_CHARACTER: Final = "\U0010ffff"
@@ -39,6 +53,19 @@ async def find(connection: Connection, store_id: str, customer_id: str) -> Any:
     return await connection.fetchrow(_FIND, store_id, customer_id)
 
 
+async def find_status(connection: Connection, store_id: str, customer_id: str) -> Any:
+    """The customer's account with the last change of its status, or None."""
+    return await connection.fetchrow(_FIND_STATUS, store_id, customer_id)
+
+
+async def count_by_lifetime(
+    connection: Connection, store_id: str, bounds: Sequence[int]
+) -> dict[int, int]:
+    """The number of customers by how many of `bounds`, ascending lifetime points, they have reached."""
+    rows = await connection.fetch(_COUNT_BY_LIFETIME, store_id, bounds)
+    return {row["reached"]: row["customers"] for row in rows}
+
+
 async def read_recent_entries(connection: Connection, account_id: int) -> Sequence[asyncpg.Record]:
     """The account's ten newest entries, newest first."""
     rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id)
@@ -48,11 +75,12 @@ async def read_recent_entries(connection: Connection, account_id: int) -> Sequen
 async def read_page(
     connection: Connection, filter_: CustomerFilter, *, limit: int, after: str | None
 ) -> tuple[Sequence[asyncpg.Record], int]:
-    """Up to `limit` + 1 accounts whose customer ids follow `after`, and the number of matches, up to
-    COUNT_LIMIT + 1."""
+    """Up to `limit` + 1 accounts whose customer ids follow `after`, each with the last change of its
+    status, and the number of matches, up to COUNT_LIMIT + 1."""
     conditions = _conditions(filter_)
     page = (
         select(
+            accounts.c.id,
             accounts.c.customer_id,
             accounts.c.balance,
             accounts.c.lifetime,
@@ -66,7 +94,28 @@ async def read_page(
     if after is not None:
         page = page.where(accounts.c.customer_id > after)
     matches = select(accounts.c.id).where(*conditions)
-    return await fetch(connection, page), await count_matches(connection, matches)
+    return await fetch(connection, _with_status(page)), await count_matches(connection, matches)
+
+
+def _with_status(page: Select[Any]) -> Select[Any]:
+    """The page's accounts with the last change of each status: looked up for the page alone."""
+    account = page.subquery("account")
+    change = (
+        select(
+            status_changes.c.note.label("status_note"),
+            status_changes.c.changed_by.label("status_by"),
+            status_changes.c.changed_at.label("status_changed_at"),
+        )
+        .where(status_changes.c.account_id == account.c.id)
+        .order_by(status_changes.c.changed_at.desc())
+        .limit(1)
+        .lateral("change")
+    )
+    return (
+        select(account, change)
+        .select_from(account.outerjoin(change, true()))
+        .order_by(account.c.customer_id)
+    )
 
 
 def _conditions(filter_: CustomerFilter) -> list[ColumnElement[bool]]:

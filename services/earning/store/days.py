@@ -61,14 +61,34 @@ SELECT store_id, day,
        count(DISTINCT account_id)
 FROM daily GROUP BY store_id, day
 """
+# `added_later` is what all later days add to the points of all customers.
 _READ: Final = """
-SELECT day, issued, redeemed, taken_back, expired, active_customers
-FROM days WHERE store_id = $1 AND day BETWEEN $2 AND $3 ORDER BY day
+WITH adjustments AS (
+    SELECT (occurred_at AT TIME ZONE 'UTC')::date AS day, sum(points)::bigint AS adjusted
+    FROM entries
+    WHERE store_id = $1 AND type = 'adjust' AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC'
+    GROUP BY 1
+), added AS (
+    SELECT d.*, coalesce(a.adjusted, 0) AS adjusted,
+           d.issued - d.redeemed - d.taken_back - d.expired + coalesce(a.adjusted, 0) AS points
+    FROM days d LEFT JOIN adjustments a USING (day)
+    WHERE d.store_id = $1 AND d.day >= $2
+), summed AS (
+    SELECT *, (sum(points) OVER (ORDER BY day DESC) - points)::bigint AS added_later FROM added
+)
+SELECT day, issued, redeemed, taken_back, expired, active_customers, adjusted, added_later
+FROM summed WHERE day <= $3 ORDER BY day
 """
+_READ_RANGE: Final = "SELECT min(day) AS first, max(day) AS last FROM days WHERE store_id = $1"
+# One read of the accounts counts them twice: by tier, and by the day on which they joined.
 _COUNT_CUSTOMERS: Final = """
-SELECT width_bucket(lifetime, $2::bigint[]) AS span, count(*) AS customers,
-       sum(balance)::bigint AS points
-FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY span
+SELECT span, joined_on, count(*) AS customers, sum(balance)::bigint AS points
+FROM (
+    SELECT width_bucket(lifetime, $2::bigint[]) AS span, balance,
+           (member_since AT TIME ZONE 'UTC')::date AS joined_on
+    FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL
+) AS customers
+GROUP BY GROUPING SETS ((span), (joined_on))
 """
 
 
@@ -92,16 +112,24 @@ async def rebuild(connection: Connection) -> None:
 async def read(
     connection: Connection, store_id: str, *, first: date, last: date
 ) -> Sequence[asyncpg.Record]:
-    """The store's days with postings, `first` and `last` included."""
+    """The store's days with postings, `first` and `last` included, each with what all later days, also
+    those after `last`, add to the points of all customers."""
     rows: list[asyncpg.Record] = await connection.fetch(_READ, store_id, first, last)
     return rows
+
+
+async def read_range(connection: Connection, store_id: str) -> tuple[date | None, date | None]:
+    """The store's first and last day with postings; None if it has none."""
+    (row,) = await connection.fetch(_READ_RANGE, store_id)
+    return row["first"], row["last"]
 
 
 async def count_customers(
     connection: Connection, store_id: str, spans: Sequence[TierSpan]
 ) -> Sequence[asyncpg.Record]:
     """The number of customers and their points, by the place of their tier in `spans`, which are
-    ascending and start at 1; 0 stands for customers without a tier."""
+    ascending and start at 1; 0 stands for customers without a tier. Other rows, whose `span` is null, have
+    the same by the day `joined_on`."""
     lowest = [span.lowest for span in spans]
     rows: list[asyncpg.Record] = await connection.fetch(_COUNT_CUSTOMERS, store_id, lowest)
     return rows

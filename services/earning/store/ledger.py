@@ -157,6 +157,10 @@ _INSERT_STATUS_CHANGES: Final = """
 INSERT INTO status_changes (account_id, status, note, changed_by)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
 """
+_INSERT_MANUAL_ENTRIES: Final = """
+INSERT INTO manual_entries (account_id, sequence, posted_by)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[])
+"""
 _INSERT_DAY_CHANGES: Final = r"""
 INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
 SELECT store_id, day, issued, redeemed, taken_back, expired, account_ids::bigint[]
@@ -289,6 +293,7 @@ async def write(connection: Connection, books: Books, events: Sequence[EncodedEv
         connection, [account for account in accounts if account.ctid is not None]
     )
     await _insert_entries(connection, books.entries)
+    await _insert_manual_entries(connection, books.manual_entries)
     await _record_orders(connection, books)
     await _record_refunds(connection, books.refunds)
     await debits.record_debits(connection, books.debits)
@@ -342,6 +347,16 @@ async def _update_accounts(connection: Connection, accounts: Sequence[Account]) 
 async def _insert_entries(connection: Connection, entries: Sequence[Entry]) -> None:
     if entries:
         await copy(connection, "entries", _ENTRY_COLUMNS, map(_entry_row, entries))
+
+
+async def _insert_manual_entries(connection: Connection, entries: Sequence[Entry]) -> None:
+    if entries:
+        await connection.execute(
+            _INSERT_MANUAL_ENTRIES,
+            [entry.account.id for entry in entries],
+            [entry.sequence for entry in entries],
+            [entry.posted_by for entry in entries],
+        )
 
 
 def _entry_row(entry: Entry) -> tuple[object, ...]:

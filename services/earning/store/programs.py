@@ -6,12 +6,13 @@ posting is priced by the version in force when it commits, and neither side star
 
 from collections.abc import Iterable
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from libs.persistence.engine import Connection
-from services.earning.domain.programs import Program, StorePrograms, Tier
+from services.earning.domain.programs import Program, ProgramVersion, StorePrograms, Tier
 
 # The first key of the two-part advisory lock: each purpose has its own.
 _LOCK_SPACE: Final = 1
@@ -29,10 +30,17 @@ WHERE p.store_id = ANY($1)
 ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
-INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers, created_at)
-SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6::text::jsonb, now()
-FROM program_versions WHERE program_id = $1
+INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers,
+                              created_at, changed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, now(), $8)
 RETURNING id
+"""
+_READ_VERSIONS: Final = """
+SELECT p.id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar, v.currency,
+       v.is_active, v.tiers::text AS tiers, v.changed_by, v.created_at AS changed_at
+FROM program_versions v JOIN programs p ON p.id = v.program_id
+WHERE v.program_id = $1 AND v.version < $2
+ORDER BY v.version DESC LIMIT $3
 """
 _INSERT_PROGRAM: Final = (
     "INSERT INTO programs (id, store_id, version_id, created_at) VALUES ($1, $2, 0, $3)"
@@ -75,24 +83,38 @@ def _program(row: asyncpg.Record) -> Program:
         is_active=row["is_active"],
         tiers=_decode_tiers(row["tiers"]),
         created_at=row["created_at"],
+        version=row["version"],
     )
 
 
-async def create(connection: Connection, store_id: str, program: Program) -> None:
-    """Add a program and its first version."""
+async def read_versions(
+    connection: Connection, program_id: UUID, *, before: int, limit: int
+) -> list[ProgramVersion]:
+    """Up to `limit` versions of the program before the version `before`, newest first."""
+    rows = await connection.fetch(_READ_VERSIONS, program_id, before, limit)
+    return [ProgramVersion(_program(row), row["changed_by"], row["changed_at"]) for row in rows]
+
+
+async def create(
+    connection: Connection, store_id: str, program: Program, *, changed_by: str
+) -> None:
+    """Add a program and its first version; `changed_by` is the name of the key."""
     await connection.execute(_INSERT_PROGRAM, program.id, store_id, program.created_at)
-    await add_version(connection, program)
+    await add_version(connection, program, changed_by=changed_by)
 
 
-async def add_version(connection: Connection, program: Program) -> None:
-    """Add `program` as the version in force from now on; earlier versions are kept."""
+async def add_version(connection: Connection, program: Program, *, changed_by: str) -> None:
+    """Add `program` as the version in force from now on; earlier versions are kept. Its `version` must
+    follow the newest one, which cannot change while the caller holds the store's lock."""
     version_id = await connection.fetchval(
         _INSERT_VERSION,
         program.id,
+        program.version,
         program.name,
         program.points_per_dollar,
         program.currency,
         program.is_active,
         _encode_tiers(program.tiers).decode(),
+        changed_by,
     )
     await connection.execute(_SET_VERSION, program.id, version_id)

@@ -7,18 +7,21 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Column, ColumnElement, Select, Uuid, any_, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from libs.kernel.ids import first_id_at, last_id_at
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.store.lists import count_matches
-from services.earning.tables import accounts, entries
+from services.earning.store.transaction_details import with_details
+from services.earning.tables import entries
 
 _COLUMNS: Final = (
     entries.c.id,
+    entries.c.store_id,
+    entries.c.account_id,
     entries.c.sequence,
-    accounts.c.customer_id,
     entries.c.type,
     entries.c.points,
     entries.c.reason,
@@ -32,9 +35,13 @@ _COLUMNS: Final = (
 
 
 class TransactionFilter(Struct, frozen=True, kw_only=True):
-    """Which transactions of a store, or of one of its accounts; both times are inclusive and refer
-    to the posting time. With `order_id`, those of an order; `account_id` must be the order's account,
-    whose entries are then searched from `from_sequence` on."""
+    """Which transactions of a store, or of one of its accounts; all times are inclusive, and `created_*`
+    refer to the posting time. With `order_id`, those of an order; `account_id` must be the order's account,
+    whose entries are then searched from `from_sequence` on.
+
+    `order` is `occurred_at`, by the time of the event, or `-occurred_at`, newest first. It and `occurred_*`
+    need an account: no index has the times of events.
+    """
 
     store_id: str
     account_id: int | None = None
@@ -43,36 +50,49 @@ class TransactionFilter(Struct, frozen=True, kw_only=True):
     type: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    occurred_after: datetime | None = None
+    occurred_before: datetime | None = None
+    ids: Sequence[UUID] | None = None
+    order: str | None = None
 
 
 async def find(connection: Connection, store_id: str, entry_id: UUID) -> Any:
     """The store's entry with that id, or None."""
-    query = _select([entries.c.store_id == store_id, entries.c.id == entry_id])
-    rows = await fetch(connection, query)
+    query = select(*_COLUMNS).where(entries.c.store_id == store_id, entries.c.id == entry_id)
+    rows = await fetch(connection, with_details(query))
     return rows[0] if rows else None
 
 
 async def read_page(
     connection: Connection, filter_: TransactionFilter, *, limit: int, after: Any
 ) -> tuple[Sequence[asyncpg.Record], int]:
-    """Up to `limit` + 1 entries older than the entry `after`, newest first, and the number of
-    matches, up to COUNT_LIMIT + 1."""
+    """Up to `limit` + 1 entries that follow the entry `after`, newest first unless the filter has an
+    order, and the number of matches, up to COUNT_LIMIT + 1."""
     conditions = _conditions(filter_)
-    # An account is sorted by its sequence, a store by the ids, which are times.
-    order = entries.c.id if filter_.account_id is None else entries.c.sequence
-    page = _select(conditions).order_by(order.desc()).limit(limit + 1)
+    columns = _order_columns(filter_)
+    ascending = filter_.order == "occurred_at"
+    page = select(*_COLUMNS).where(*conditions)
     if after is not None:
-        page = page.where(order < after[order.name])
-    matches = select(entries.c.id).where(*conditions)
-    return await fetch(connection, page), await count_matches(connection, matches)
+        place = tuple_(*columns)
+        values = tuple_(*(literal(after[column.name], column.type) for column in columns))
+        page = page.where(place > values if ascending else place < values)
+    page = page.order_by(*(column if ascending else column.desc() for column in columns))
+    rows = await fetch(connection, _ordered(page.limit(limit + 1), columns, ascending=ascending))
+    return rows, await count_matches(connection, select(entries.c.id).where(*conditions))
 
 
-def _select(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    return (
-        select(*_COLUMNS)
-        .join_from(entries, accounts, accounts.c.id == entries.c.account_id)
-        .where(*conditions)
-    )
+def _order_columns(filter_: TransactionFilter) -> tuple[Column[Any], ...]:
+    if filter_.order is not None:
+        return entries.c.occurred_at, entries.c.sequence
+    # An account is sorted by its sequence, a store by the ids, which are times.
+    return (entries.c.id if filter_.account_id is None else entries.c.sequence,)
+
+
+def _ordered(page: Select[Any], columns: Sequence[Column[Any]], *, ascending: bool) -> Select[Any]:
+    """The page with its details, which do not keep its order."""
+    detailed = with_details(page)
+    selected = [detailed.selected_columns[column.name] for column in columns]
+    return detailed.order_by(*(column if ascending else column.desc() for column in selected))
 
 
 def _conditions(filter_: TransactionFilter) -> list[ColumnElement[bool]]:
@@ -88,4 +108,10 @@ def _conditions(filter_: TransactionFilter) -> list[ColumnElement[bool]]:
         conditions.append(entries.c.id >= first_id_at(filter_.created_after))
     if filter_.created_before is not None:
         conditions.append(entries.c.id <= last_id_at(filter_.created_before))
+    if filter_.occurred_after is not None:
+        conditions.append(entries.c.occurred_at >= filter_.occurred_after)
+    if filter_.occurred_before is not None:
+        conditions.append(entries.c.occurred_at <= filter_.occurred_before)
+    if filter_.ids is not None:
+        conditions.append(entries.c.id == any_(literal(filter_.ids, ARRAY(Uuid))))
     return conditions

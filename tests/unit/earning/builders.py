@@ -50,5 +50,10 @@ def order(
 
 def award(points: int, *, customer_id: str = "cust_1", reason: str = "Birthday bonus") -> Award:
     return Award(
-        store_id=STORE, customer_id=customer_id, points=points, reason=reason, occurred_at=NOON
+        store_id=STORE,
+        customer_id=customer_id,
+        points=points,
+        reason=reason,
+        occurred_at=NOON,
+        posted_by="Ana",
     )

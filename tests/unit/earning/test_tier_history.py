@@ -31,6 +31,7 @@ def posting(words: str) -> Posting:
                 points=int(first),
                 reason="Correction",
                 occurred_at=NOON,
+                posted_by="Ana",
             )
 
 

@@ -12,6 +12,8 @@ class AsyncPrograms(AsyncResource):
     create = async_call(programs.create)
     retrieve = async_call(programs.retrieve)
     update = async_call(programs.update)
+    preview = async_call(programs.preview)
+    versions = async_paged(programs.list_versions)
 
 
 class AsyncCustomers(AsyncResource):

@@ -12,6 +12,8 @@ class Programs(Resource):
     create = call(programs.create)
     retrieve = call(programs.retrieve)
     update = call(programs.update)
+    preview = call(programs.preview)
+    versions = paged(programs.list_versions)
 
 
 class Customers(Resource):

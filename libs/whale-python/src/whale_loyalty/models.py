@@ -64,7 +64,7 @@ class Program(Model, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`.
 
     The default program prices orders that name no program, and gives the tiers. `warnings` come with the
-    response to a change.
+    response to a change. Every change increases `version`.
     """
 
     id: str
@@ -76,6 +76,47 @@ class Program(Model, frozen=True, kw_only=True):
     currency: str = "USD"
     is_default: bool | None = None
     warnings: list[SettingWarning] = []
+    version: int | None = None
+
+
+class ProgramVersion(Model, frozen=True, kw_only=True):
+    """A program as it was from `changed_at` until its next version; `changed_by` is the name of the key."""
+
+    id: str
+    name: str
+    points_per_dollar: Decimal
+    tiers: list[Tier]
+    is_active: bool
+    created_at: datetime
+    currency: str
+    version: int
+    changed_at: datetime
+    changed_by: str | None = None
+
+
+class NoTierPreview(Model, frozen=True, kw_only=True):
+    """Customers without a tier, and the points that an order of `order_total` earns them."""
+
+    customers_before: int
+    customers_after: int
+    points_before: int | None = None
+    points_after: int | None = None
+
+
+class TierPreview(NoTierPreview, frozen=True, kw_only=True):
+    """The same for a tier; points are None where the program does not have the tier or is not active."""
+
+    name: str
+
+
+class ProgramPreview(Model, frozen=True, kw_only=True):
+    """What a change of a program would mean, and how many customers would get a higher or lower tier."""
+
+    order_total: Decimal
+    tiers: list[TierPreview]
+    moves_up: int
+    moves_down: int
+    without_tier: NoTierPreview
 
 
 class RewardRef(Model, frozen=True, kw_only=True):
@@ -86,7 +127,11 @@ class RewardRef(Model, frozen=True, kw_only=True):
 
 
 class Transaction(Model, frozen=True, kw_only=True):
-    """A ledger entry; `points` is signed, `balance_after` the resulting balance."""
+    """A ledger entry; `points` is signed, `balance_after` the resulting balance.
+
+    `clawed_back` is how many points of an earning refunds and voids took so far, `anomaly_id` the anomaly
+    that a void resolved, `posted_by` the name of the key of a manual award or adjustment.
+    """
 
     id: str
     customer_id: str
@@ -99,6 +144,9 @@ class Transaction(Model, frozen=True, kw_only=True):
     order_id: str | None = None
     redemption_id: str | None = None
     occurred_at: datetime | None = None
+    clawed_back: int | None = None
+    anomaly_id: str | None = None
+    posted_by: str | None = None
 
 
 class Redeemed(Model, frozen=True, kw_only=True):
@@ -216,7 +264,8 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
 class CustomerStatus(Model, frozen=True, kw_only=True):
     """A customer's points and tier; `tier` is None while the customer holds none.
 
-    `transactions` holds the ten newest and is empty in lists. `status` is active or suspended.
+    `transactions` holds the ten newest and is empty in lists. `status` is active or suspended; its last
+    change was made with the key named `status_by`.
     """
 
     customer_id: str
@@ -226,10 +275,17 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     member_since: datetime
     transactions: list[RecentTransaction] = []
     status: AccountStatus = "active"
+    status_note: str | None = None
+    status_by: str | None = None
+    status_changed_at: datetime | None = None
 
 
 class Day(Model, frozen=True, kw_only=True):
-    """The points of one UTC day, by the time of the events; all amounts are positive."""
+    """The points of one UTC day, by the time of the events; all but `adjusted` are positive.
+
+    `outstanding` is the points of all customers at the end of the day, `joined` the number of customers whose
+    first event is on that day.
+    """
 
     date: date
     issued: int
@@ -237,6 +293,9 @@ class Day(Model, frozen=True, kw_only=True):
     taken_back: int
     expired: int
     active_customers: int
+    adjusted: int = 0
+    outstanding: int | None = None
+    joined: int = 0
 
 
 class TierCount(Model, frozen=True, kw_only=True):
@@ -247,12 +306,17 @@ class TierCount(Model, frozen=True, kw_only=True):
 
 
 class Summary(Model, frozen=True, kw_only=True):
-    """The store's totals, at most five seconds old; days without transactions are omitted."""
+    """The store's totals, at most five seconds old; days without transactions are omitted.
+
+    `first_day` and `last_day` are the first and last day with transactions ever.
+    """
 
     days: list[Day]
     points_outstanding: int
     customers: int
     tiers: list[TierCount]
+    first_day: date | None = None
+    last_day: date | None = None
 
 
 class RewardValue(Model, frozen=True, kw_only=True):

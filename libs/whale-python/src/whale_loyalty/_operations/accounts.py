@@ -1,6 +1,6 @@
 """Customers' points: awards, adjustments, redemptions, status and transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 from msgspec import UNSET
@@ -117,10 +117,18 @@ def list_transactions(
     created_after: datetime | str | None = None,
     created_before: datetime | str | None = None,
     order_id: str | None = None,
+    occurred_after: datetime | str | None = None,
+    occurred_before: datetime | str | None = None,
+    ids: Iterable[str] | None = None,
+    order: str | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Transaction]:
-    """Transactions, newest first; both times are inclusive and must have an offset."""
+    """Transactions, newest first; all times are inclusive and must have an offset.
+
+    `ids` selects up to 100 of them. The times of the events, `occurred_after` and `occurred_before`, and
+    `order` (`occurred_at` or `-occurred_at`, newest first) need a `customer_id`.
+    """
     return listing(
         "loyalty/transactions",
         Transaction,
@@ -130,6 +138,10 @@ def list_transactions(
         created_after=created_after,
         created_before=created_before,
         order_id=order_id,
+        occurred_after=occurred_after,
+        occurred_before=occurred_before,
+        ids=None if ids is None else ",".join(ids),
+        order=order,
         limit=limit,
         starting_after=starting_after,
     )

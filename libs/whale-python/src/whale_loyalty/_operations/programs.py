@@ -8,13 +8,14 @@ from msgspec import UNSET, UnsetType
 from whale_loyalty._operation import (
     Listing,
     Operation,
+    encode,
     listing,
     read,
     segment,
     without_unset,
     write,
 )
-from whale_loyalty.models import Program, Tier, TierInput
+from whale_loyalty.models import Program, ProgramPreview, ProgramVersion, Tier, TierInput
 
 _PATH = "loyalty-programs"
 
@@ -50,18 +51,59 @@ def update(
     tiers: Tiers | UnsetType | None = UNSET,
     is_active: bool | UnsetType = UNSET,
     currency: str | UnsetType = UNSET,
+    version: int | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
-    """Update a program. Transactions that are already posted do not change."""
+    """Update a program. Transactions that are already posted do not change.
+
+    With `version`, raises Conflict if the program has another version by now.
+    """
     body = without_unset(
         name=name,
         points_per_dollar=points_per_dollar,
         tiers=tiers,
         is_active=is_active,
         currency=currency,
+        version=version,
     )
     path = f"{_PATH}/{segment(program_id)}"
     return write("PATCH", path, Program, body=body, idempotency_key=idempotency_key)
+
+
+def preview(
+    program_id: str,
+    *,
+    name: str | UnsetType = UNSET,
+    points_per_dollar: Number | UnsetType = UNSET,
+    tiers: Tiers | UnsetType | None = UNSET,
+    is_active: bool | UnsetType = UNSET,
+    currency: str | UnsetType = UNSET,
+    version: int | UnsetType = UNSET,
+) -> Operation[ProgramPreview]:
+    """What an update would mean for orders and customers. Changes nothing."""
+    body = without_unset(
+        name=name,
+        points_per_dollar=points_per_dollar,
+        tiers=tiers,
+        is_active=is_active,
+        currency=currency,
+        version=version,
+    )
+    path = f"{_PATH}/{segment(program_id)}/preview"
+    return Operation(method="POST", path=path, response_type=ProgramPreview, body=encode(body))
+
+
+def list_versions(
+    program_id: str, *, limit: int | None = None, starting_after: str | None = None
+) -> Listing[ProgramVersion]:
+    """The program's versions, newest first; `starting_after` is a version number."""
+    return listing(
+        f"{_PATH}/{segment(program_id)}/versions",
+        ProgramVersion,
+        get_id=lambda item: str(item.version),
+        limit=limit,
+        starting_after=starting_after,
+    )
 
 
 def list_programs(

@@ -1,0 +1,92 @@
+"""Programs through the API: versions, changes that do not get lost, and previews."""
+
+from tests.contract.test_request_checks import assert_problem
+from tests.support import PROGRAM, Shop
+
+
+async def test_versions_are_listed_newest_first_with_who_made_them(shop: Shop) -> None:
+    program = await shop.program()
+    path = f"loyalty-programs/{program['id']}"
+    for number in (2, 3):
+        changed = await shop.call("PATCH", path, {"points_per_dollar": number})
+        assert changed.json["version"] == number
+    page = (await shop.call("GET", f"{path}/versions")).json
+    assert (page["total"], page["has_more"]) == (3, False)
+    assert [(one["version"], one["points_per_dollar"]) for one in page["data"]] == [
+        (3, 3),
+        (2, 2),
+        (1, 10),
+    ]
+    first = page["data"][-1]
+    assert first.pop("changed_at") <= page["data"][0]["changed_at"]
+    assert first.pop("changed_by") == "test"
+    assert first == {name: value for name, value in program.items() if name != "is_default"}
+    second = (await shop.call("GET", f"{path}/versions?limit=1&starting_after=3")).json
+    assert ([one["version"] for one in second["data"]], second["has_more"]) == ([2], True)
+    for cursor in ("0", "4", "x", program["id"]):
+        refused = await shop.call("GET", f"{path}/versions?starting_after={cursor}")
+        assert_problem(refused, 400, "invalid_request")
+    unknown = await shop.call("GET", "loyalty-programs/loy_1/versions")
+    assert_problem(unknown, 404, "not_found")
+
+
+async def test_a_change_of_another_version_is_refused_and_loses_nothing(shop: Shop) -> None:
+    program = await shop.program()
+    path = f"loyalty-programs/{program['id']}"
+    change = {"name": "Mine", "version": 1}
+    assert (await shop.call("PATCH", path, {"name": "Theirs", "version": 1})).status == 200
+    for method, where in (("PATCH", path), ("POST", f"{path}/preview")):
+        refused = await shop.call(method, where, change)
+        assert_problem(refused, 409, "conflict")
+        assert "version 2" in refused.json["detail"]
+    stored = (await shop.call("GET", path)).json
+    assert (stored["name"], stored["version"]) == ("Theirs", 2)
+    assert (await shop.call("PATCH", path, change | {"version": 2})).json["name"] == "Mine"
+
+
+async def test_a_preview_says_who_would_move_and_changes_nothing(shop: Shop) -> None:
+    program = await shop.program()
+    for customer, points in (("c1", 100), ("c2", 6_000), ("c3", 12_000), ("c4", 20_000)):
+        await shop.earn(customer, points)
+    path = f"loyalty-programs/{program['id']}"
+    tiers = [dict(tier) for tier in PROGRAM["tiers"]]  # type: ignore[attr-defined]
+    tiers[1]["min_points"] = 8_000
+    tiers[2]["min_points"] = 10_000
+    read_only = await shop.stack.key(shop.store_id, "read")
+    body = {"points_per_dollar": "12.5", "tiers": tiers}
+    preview = await shop.call("POST", f"{path}/preview", body, key=read_only)
+    assert preview.status == 200
+    assert preview.json == {
+        "order_total": "100.00",
+        "tiers": [
+            {
+                "name": name,
+                "points_before": before,
+                "points_after": after,
+                "customers_before": customers_before,
+                "customers_after": customers_after,
+            }
+            for name, before, after, customers_before, customers_after in (
+                ("Bronze", 1_000, 1_250, 1, 2),
+                ("Silver", 1_500, 1_875, 2, 0),
+                ("Gold", 2_000, 2_500, 1, 2),
+                ("Platinum", 3_000, 3_750, 0, 0),
+            )
+        ],
+        "moves_up": 1,
+        "moves_down": 1,
+        "without_tier": {
+            "points_before": 1_000,
+            "points_after": 1_250,
+            "customers_before": 0,
+            "customers_after": 0,
+        },
+    }
+    assert (await shop.call("GET", path)).json == program
+    invalid = await shop.call("POST", f"{path}/preview", {"points_per_dollar": 0, "rate": 1})
+    assert_problem(invalid, 400, "invalid_request")
+    assert len(invalid.json["errors"]) == 2
+    # What the preview said comes true.
+    await shop.call("PATCH", path, body)
+    listed = (await shop.call("GET", "loyalty/customers")).json["data"]
+    assert [each["tier"]["name"] for each in listed] == ["Bronze", "Bronze", "Gold", "Gold"]
