@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.event_bounds import EVENT_BOUNDS, breach
 from libs.contracts.numbers import decoder
+from libs.messaging.describe_error import describe_error
 from libs.messaging.describe_value import describe_value
 from libs.messaging.outbox import EncodedEvent
 
@@ -210,7 +211,7 @@ def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = str(error) or type(error).__name__
+        detail = describe_error(bytes(value), error)
         description = describe_value(bytes(value))
         if description is not None:
             detail = f"{detail}; {description}"
