@@ -11,8 +11,9 @@ Scope = Literal["read", "earn", "redeem", "manage", "admin"]
 Owner = Literal["earning", "catalog", "redemption", "anomaly"]
 OWNERS: Final[tuple[Owner, ...]] = get_args(Owner)
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-# Where a batch is in the body: its member `items`, or the body itself if it is an array of events.
-Batch = Literal["items", "events"]
+# Where a batch is in the body: a member with this name, or for `events` the body itself if it is an
+# array.
+Batch = Literal["items", "ids", "order_ids", "events"]
 
 JSON: Final = "application/json"
 CLOUD_EVENT: Final = "application/cloudevents+json"
