@@ -48,12 +48,14 @@ ACCESS: Final = (
     _service(
         "earning",
         consumes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED, topics.ANOMALY_RESOLVED),
-        # The topics of orders and refunds, for events that shops post to /events.
+        # The topics of orders and refunds, for events that shops post to /events, and for dead letters
+        # that stores replay.
         publishes=(
             *_POINTS,
             topics.POINTS_TIER_CHANGED,
             topics.ORDER_COMPLETED,
             topics.ORDER_REFUNDED,
+            topics.DEAD_LETTERS_HANDLED,
         ),
         # To show each store its dead letters that were not handled.
         reads=(

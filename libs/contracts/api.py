@@ -219,10 +219,10 @@ class Order(Response, frozen=True, kw_only=True):
     """An order, and what became of it. `award` is the whole award, `clawed_back` the points that refunds
     and voids took of it, `refunded` money.
 
-    Why there are no points: `skip_reason` if it is skipped, `zero_reason` if it counts and is worth
-    nothing, a suspended account if it is held. A `refused` order is known only by its dead letters, which
-    may not name its customer; its total, currency and time are not known. `program_id`, `tier` and
-    `multiplier` priced the award.
+    Why there are no points: `skip_reason` if it is skipped, with the values in question in `skip_detail`;
+    `zero_reason` if it counts and is worth nothing; a suspended account if it is held, which no other
+    order is. A `refused` order is known only by its dead letters, which may not name its customer; its
+    total, currency and time are not known. `program_id`, `tier` and `multiplier` priced the award.
 
     `recorded_at` is when the order got its state; of a refused one, the time of the newest letter. An
     order without points that was recorded before orders were listed shows `completed_at`.
@@ -233,6 +233,7 @@ class Order(Response, frozen=True, kw_only=True):
     customer_id: str | UnsetType = UNSET
     state: OrderState
     skip_reason: SkipReason | UnsetType = UNSET
+    skip_detail: str | UnsetType = UNSET
     zero_reason: ZeroReason | UnsetType = UNSET
     dead_letters: list[OrderLetter] | UnsetType = UNSET
     total: str | UnsetType = UNSET
@@ -251,7 +252,8 @@ class Order(Response, frozen=True, kw_only=True):
 class DeadLetter(Response, frozen=True, kw_only=True):
     """A record of `topic` that could not be processed, and why. `customer_id` and `order_id` are those
     that the record names. Of a `truncated` letter only the beginning is kept. `headers` and `value` are
-    shown to keys with the scope manage, one letter at a time; a value that is not UTF-8 is base64."""
+    shown to keys with the scope manage, one letter at a time; a value that is not UTF-8 is base64.
+    `replayed_at` is when the record was published again."""
 
     id: str
     topic: LetterTopic
@@ -265,6 +267,7 @@ class DeadLetter(Response, frozen=True, kw_only=True):
     headers: dict[str, str] | UnsetType = UNSET
     value: str | UnsetType = UNSET
     value_encoding: Literal["text", "base64"] | UnsetType = UNSET
+    replayed_at: str | UnsetType = UNSET
 
 
 class NextTier(Response, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ that the schemas and the checks agree.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from libs.contracts import anomalies, api, events, intake, rewards
+from libs.contracts import anomalies, api, events, intake, order_api, rewards
 from libs.contracts.numbers import MAX_TOTAL
 
 Schema = Mapping[str, Any]
@@ -161,6 +161,8 @@ def _parameter(bound: anomalies.ParameterBound) -> Schema:
     return integer(bound.low, bound.high)
 
 
+_IDS: Final[Schema] = {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS, "items": OTHER_ID}
+
 # By struct and field: the bounds that are not part of the type.
 BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.TierInput: {
@@ -180,6 +182,8 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "reason": _REASON,
     },
     api.EarnBatchRequest: {"items": {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS}},
+    order_api.DeadLetterReplay: {"ids": _IDS},
+    order_api.OrderRecheck: {"order_ids": _IDS},
     api.AdjustRequest: {
         "customer_id": CUSTOMER_ID,
         "points": {

@@ -11,8 +11,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.event_bounds import EVENT_BOUNDS, breach
 from libs.contracts.numbers import decoder
+from libs.messaging.describe_error import describe_error
 from libs.messaging.describe_value import describe_value
-from libs.messaging.outbox import EncodedEvent
+from libs.messaging.outbox import EncodedEvent, RecordHeaders
 
 E = TypeVar("E")
 D = TypeVar("D")
@@ -86,9 +87,11 @@ def encode_event(
     )
 
 
-def headers_of(event: EncodedEvent) -> Headers:
-    """The headers of binary mode; the event's type is its topic."""
-    headers = [
+def headers_of(event: EncodedEvent) -> RecordHeaders:
+    """The headers of binary mode, in which the event's type is its topic; or those that it has."""
+    if event.headers is not None:
+        return event.headers
+    headers: RecordHeaders = [
         ("ce_specversion", _SPEC_VERSION),
         ("ce_id", event.id.encode()),
         ("ce_type", event.topic.encode()),
@@ -210,7 +213,7 @@ def _decode(decoder: "msgspec.json.Decoder[D]", value: bytes | Raw) -> D:
     try:
         return decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        detail = str(error) or type(error).__name__
+        detail = describe_error(bytes(value), error)
         description = describe_value(bytes(value))
         if description is not None:
             detail = f"{detail}; {description}"

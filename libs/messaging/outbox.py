@@ -27,20 +27,26 @@ SELECT extract(epoch FROM now() - created_at)::float8 FROM outbox ORDER BY id LI
 """
 
 
+# The headers of a record, whatever they are.
+RecordHeaders = list[tuple[str, bytes | None]]
+
+
 class EncodedEvent(Struct, frozen=True, array_like=True, gc=False):
     """A CloudEvent as it will be published: the JSON `value`, and the values of its headers.
 
     Events of a topic with the same `key` stay in order; `time` is RFC 3339; `traceparent` is empty
-    without a trace.
+    without a trace. A record that is published as it is has `headers`; the attributes are then not
+    used, and it may have no key.
     """
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes
     id: str
     source: str
     time: str
     traceparent: str = ""
+    headers: RecordHeaders | None = None
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -166,9 +166,10 @@ async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -
 
 async def _partition_of(producer: AIOKafkaProducer, event: EncodedEvent) -> TopicPartition:
     """The partition that the default partitioner of Kafka's own clients (murmur2) picks for the
-    event's key."""
+    event's key. An event without a key may be in any: its value picks one."""
     partitions = await producer.partitions_for(event.topic)
-    return TopicPartition(event.topic, (murmur2(event.key) & 0x7FFFFFFF) % len(partitions))
+    key = event.value if event.key is None else event.key
+    return TopicPartition(event.topic, (murmur2(key) & 0x7FFFFFFF) % len(partitions))
 
 
 async def _publish_to(

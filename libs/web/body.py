@@ -10,8 +10,8 @@ import msgspec
 from libs.contracts.numbers import decoder
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import Fault, InvalidRequest
+from libs.kernel.wording import MAX_SUGGESTIONS, must_be_one_of, not_json, unknown_name
 from libs.web.inspection import Inspection
-from libs.web.wording import MAX_SUGGESTIONS, must_be_one_of, not_json, unknown_name
 
 T = TypeVar("T")
 

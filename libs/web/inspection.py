@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct
 
 from libs.contracts.numbers import Exact, Money, decoder
 from libs.kernel.errors import Fault
-from libs.web.wording import MAX_SUGGESTIONS, REQUIRED, unknown_name, wrong_value
+from libs.kernel.wording import MAX_SUGGESTIONS, REQUIRED, unknown_name, wrong_value
 
 
 def pointer_step(step: str) -> str:

@@ -89,6 +89,7 @@ def build(settings: Settings) -> ASGIApp:
                 group_commit=group_commit,
                 summaries=Summaries(slow_reads),
                 publish=messaging.publish,
+                wake_relay=messaging.wake_relay,
             )
         },
     )

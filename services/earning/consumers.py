@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
-from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -17,6 +16,7 @@ from libs.contracts.groups import (
     EARNING_REFUNDS,
     EARNING_RESOLUTIONS,
 )
+from libs.contracts.letter_marks import decode_mark
 from libs.contracts.topics import (
     ANOMALY_RESOLVED,
     DEAD_LETTER_SUFFIX,
@@ -32,7 +32,7 @@ from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOut
 from libs.messaging.dead_letters import TRUNCATED_VALUE_BYTES, position_of, split_headers
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
-from services.earning.domain.dead_letters import Letter, find_subject, letter_id
+from services.earning.domain.dead_letters import HandledLetter, Letter, find_subject, letter_id
 from services.earning.domain.orders import outcome_of
 from services.earning.domain.postings import Duplicate, Order, OrderRecord, Refund
 from services.earning.domain.shop_events import (
@@ -65,15 +65,11 @@ _POSTINGS_PER_STEP = 100
 # What is stored of a dead letter's headers: of a record that is broken on purpose, they can be many.
 _HEADERS = 32
 _HEADER_CHARACTERS = 256
+# Of a record with a larger key and headers, only the beginning is stored.
+_KEY_AND_HEADERS_BYTES = 16_384
 
 E = TypeVar("E", bound=ShopEvent)
 P = TypeVar("P", Order, Refund)
-
-
-class Handled(Struct, frozen=True):
-    """The mark that a dead letter was replayed or dropped."""
-
-    id: UUID
 
 
 class Guest(Struct, frozen=True):
@@ -186,13 +182,13 @@ def consume_resolutions(
 
 def consume_dead_letters(
     engine: AsyncEngine, _producer: AIOKafkaProducer
-) -> BatchConsumer[Letter | Handled | None]:
+) -> BatchConsumer[Letter | HandledLetter | None]:
     """Records the dead letters of shop events for the stores that they belong to, and which letters
     operators replayed or dropped. A letter that cannot be read as one is skipped."""
 
-    async def handle(items: Sequence[Letter | Handled | None]) -> Sequence[RecordOutcome]:
+    async def handle(items: Sequence[Letter | HandledLetter | None]) -> Sequence[RecordOutcome]:
         letters = [item for item in items if isinstance(item, Letter)]
-        handled = [item.id for item in items if isinstance(item, Handled)]
+        handled = [item for item in items if isinstance(item, HandledLetter)]
         await dead_letters.record(engine, letters, handled)
         return [None] * len(items)
 
@@ -207,10 +203,10 @@ def consume_dead_letters(
     )
 
 
-def _read_letter(record: Record) -> Letter | Handled | None:
+def _read_letter(record: Record) -> Letter | HandledLetter | None:
     """The letter of a store, the mark of one, or None for a letter that belongs to no store."""
     if record.topic == DEAD_LETTERS_HANDLED:
-        return None if record.key is None else Handled(letter_id(record.key.decode()))
+        return None if record.key is None else _read_mark(record)
     headers, failure = split_headers(record.headers)
     topic = record.topic.removesuffix(DEAD_LETTER_SUFFIX)
     if failure["code"] not in POISON_CODES:
@@ -221,6 +217,12 @@ def _read_letter(record: Record) -> Letter | Handled | None:
     if subject is None:
         return None
     place = position_of(record)
+    raw_headers = msgspec.msgpack.encode(headers)
+    is_truncated = (
+        "truncated" in failure
+        or len(record.value) > TRUNCATED_VALUE_BYTES
+        or len(record.key or b"") + len(raw_headers) > _KEY_AND_HEADERS_BYTES
+    )
     return Letter(
         id=letter_id(place),
         place=place,
@@ -231,10 +233,22 @@ def _read_letter(record: Record) -> Letter | Handled | None:
         service=failure["service"],
         customer_id=subject.customer_id,
         order_id=subject.order_id,
-        truncated="truncated" in failure or len(record.value) > TRUNCATED_VALUE_BYTES,
+        truncated=is_truncated,
         dead_at=parse_time(failure["time"]),
         headers=_encode_headers(headers),
         value=record.value[:TRUNCATED_VALUE_BYTES],
+        key=None if is_truncated else record.key,
+        raw_headers=None if is_truncated else raw_headers,
+    )
+
+
+def _read_mark(record: Record) -> HandledLetter:
+    """The letter that a mark names. A mark that cannot be read says at least that it was handled."""
+    mark = decode_mark(record.value)
+    return HandledLetter(
+        id=letter_id(record.key.decode()),
+        outcome=None if mark is None else mark.outcome,
+        handled_at=utc_now() if mark is None else mark.handled_at,
     )
 
 

@@ -1,6 +1,16 @@
 """The tables that composed queries use, with the columns they use; migrations/ creates all tables."""
 
-from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 metadata = MetaData()
@@ -92,6 +102,24 @@ status_changes = Table(
     Column("changed_at", TIMESTAMP(timezone=True), nullable=False),
     Column("note", Text),
     Column("changed_by", Text, nullable=False),
+)
+
+# `arrival` is unique, and ascends for each account.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("store_id", _ID, primary_key=True),
+    Column("order_id", _ID, primary_key=True),
+    Column("refund_id", _ID, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("amount", Numeric(19, 6)),
+    Column("state", _ID, nullable=False),
+    Column("detail", Text),
+    Column("points", BigInteger, nullable=False),
+    Column("entry_sequence", BigInteger),
+    Column("occurred_at", _TIME, nullable=False),
+    Column("arrival", BigInteger, nullable=False),
+    Column("recorded_at", _TIME),
 )
 
 # A projection of the dead-letter topics of shop events. `id` is derived from the place of the letter:

@@ -234,6 +234,41 @@ async def test_an_order_and_its_dead_letter_say_what_became_of_it(
     assert [one["points"] for one in transactions["data"]] == [500]
 
 
+async def test_letters_are_replayed_and_dropped_and_a_skipped_order_is_checked_again(
+    whale: Caller, shop: Shop
+) -> None:
+    await shop.publish(shop.order("o1", total="-1"))
+
+    async def letter() -> Any:
+        (only,) = (await whale("loyalty.dead_letters.list"))["data"]
+        return only["id"]
+
+    first = await eventually(letter)
+    assert "replayed_at" in await whale("loyalty.dead_letters.replay", first)
+    second = await eventually(letter)
+    (verdict,) = (await whale("loyalty.dead_letters.replay_many", [second]))["data"]
+    assert (verdict["status"], verdict["dead_letter"]["id"]) == (200, second)
+    await whale("loyalty.dead_letters.drop", await eventually(letter))
+    await whale("events.order_completed", order_id="o2", **ORDER | {"currency": "EUR"})
+    await whale(
+        "events.order_refunded",
+        order_id="o2",
+        customer_id="cust_1",
+        refund_id="r1",
+        refunded_at="2026-03-11T12:00:00Z",
+    )
+
+    async def waiting() -> Any:
+        (refund,) = await whale.walk("loyalty.refunds.list", state="waiting")
+        (order,) = (await whale("loyalty.orders.list", order_id="o2"))["data"]
+        return refund, order
+
+    refund, order = await eventually(waiting)
+    assert (refund["refund_id"], "skip_detail" in order) == ("r1", True)
+    (checked,) = (await whale("loyalty.orders.recheck", ["o2"]))["data"]
+    assert (checked["status"], checked["order"]["state"]) == (200, "skipped")
+
+
 async def test_a_batch_of_events_has_a_result_for_each(whale: Caller, shop: Shop) -> None:
     response = await whale(
         "events.send_batch",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from libs.persistence.engine import create_engine, snapshot, transaction
-from services.earning.domain.dead_letters import Letter, letter_id
+from services.earning.domain.dead_letters import HandledLetter, Letter, letter_id
 from services.earning.handlers.dead_letters import record
 from services.earning.store import dead_letters
 from services.earning.store.dead_letters import LetterFilter
@@ -61,7 +61,8 @@ async def test_a_letter_that_is_read_again_is_recorded_once(engine: Any) -> None
 async def test_a_handled_letter_leaves_the_list_whatever_arrives_first(
     engine: Any, first: str
 ) -> None:
-    steps: list[Any] = [([letter(1), letter(2)], []), ([], [letter(1).id])]
+    mark = HandledLetter(id=letter(1).id, outcome="dropped", handled_at=NOW)
+    steps: list[Any] = [([letter(1), letter(2)], []), ([], [mark])]
     for letters, handled in steps if first == "the letter" else reversed(steps):
         await record(engine, letters, handled)
     assert await places(engine) == ["2"]

@@ -8,8 +8,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from msgspec import Struct
 
+from libs.contracts.letter_marks import LetterOutcome, Mark, encode_mark
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
-from libs.kernel.clock import format_time, utc_now
+from libs.kernel.clock import utc_now
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.dead_letters import split_headers
 from libs.messaging.fetching import Unreadable
@@ -124,8 +125,8 @@ class DeadLetterQueue:
         """Mark the letters as handled; their records stay until the topic's retention ends."""
         await self._mark(letters, "dropped")
 
-    async def _mark(self, letters: Sequence[DeadLetter], outcome: str) -> None:
-        value = f"{outcome} {format_time(utc_now())}".encode()
+    async def _mark(self, letters: Sequence[DeadLetter], outcome: LetterOutcome) -> None:
+        value = encode_mark(Mark(outcome, utc_now()))
         acknowledgments = [
             await self._producer.send(DEAD_LETTERS_HANDLED, key=letter.place.encode(), value=value)
             for letter in letters

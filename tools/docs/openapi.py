@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import anomalies, api, events, intake
+from libs.contracts import anomalies, api, events, intake, order_api
 from libs.contracts.events import RewardRef
 from libs.contracts.operations import (
     CLOUD_EVENTS,
@@ -49,6 +49,8 @@ _WITH_BODY: Final = ("too_large", "unsupported_media_type")
 _WITH_KEY: Final = ("idempotency_in_flight", "idempotency_key_reused")
 
 _ITEM_PROBLEMS: Final = ("invalid_request", "program_inactive", "account_suspended", "conflict")
+
+_LETTER_PROBLEMS: Final = ("not_found", "conflict")
 
 
 class Example(Struct, frozen=True, kw_only=True):
@@ -310,6 +312,8 @@ def _raw_fields() -> dict[tuple[type, str], Json]:
             "maxItems": api.MAX_BATCH_ITEMS,
         },
         (api.Verdict, "problem"): _one_of(_ITEM_PROBLEMS),
+        (order_api.DeadLetterVerdict, "problem"): _one_of(_LETTER_PROBLEMS),
+        (order_api.OrderVerdict, "problem"): _one_of(_LETTER_PROBLEMS),
         (intake.EventVerdict, "problem"): {"$ref": f"{_SCHEMAS}{schema_name('invalid_request')}"},
         (anomalies.Anomaly, "evidence"): {
             "type": "object",

@@ -17,6 +17,7 @@ TAGS: Final = {
     "events": "Orders",
     "orders": "Orders",
     "dead-letters": "Orders",
+    "refunds": "Orders",
     "customers": "Customers",
     "summary": "Customers",
     "transactions": "Transactions",

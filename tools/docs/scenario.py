@@ -123,6 +123,7 @@ async def _earning(recorder: Recorder) -> None:
     await recorder.call("previewProgram", change, subject=program["id"])
     await recorder.call("updateProgram", change, subject=program["id"])
     await recorder.call("listProgramVersions", subject=program["id"])
+    await _waiting(recorder)
     await _orders(recorder)
     promotion = [
         {"customer_id": customer, "points": 200, "reason": "Spring promotion"}
@@ -168,8 +169,41 @@ async def _orders(recorder: Recorder) -> None:
     conflict = {**envelopes[0], "id": "evt-3", "data": {**order, "total": "60.00"}}
     await recorder.call("sendEvents", [conflict], media_type=CLOUD_EVENTS)
     letters = await _until(recorder, "listDeadLetters", lambda content: content["total"] == 1)
-    await recorder.call("getDeadLetter", subject=letters["data"][0]["id"])
+    letter = letters["data"][0]["id"]
+    await recorder.call("getDeadLetter", subject=letter)
     await recorder.call("listOrders", query="?order_id=1042")
+    await recorder.call("replayDeadLetters", {"ids": [letter]})
+    letters = await _until(recorder, "listDeadLetters", lambda content: content["total"] == 1)
+    await recorder.call("replayDeadLetter", subject=letters["data"][0]["id"])
+    letters = await _until(recorder, "listDeadLetters", lambda content: content["total"] == 1)
+    await recorder.call("dropDeadLetter", subject=letters["data"][0]["id"])
+
+
+async def _waiting(recorder: Recorder) -> None:
+    """A skipped order, its refund, which waits, and the check that posts both."""
+    order = {
+        "order_id": "1044",
+        "order_number": "1044",
+        "customer_id": CUSTOMER,
+        "total": "80.00",
+        "currency": "EUR",
+        "completed_at": "2026-03-10T12:00:00Z",
+    }
+    refund = {
+        "order_id": "1044",
+        "customer_id": CUSTOMER,
+        "refund_id": "r-1",
+        "amount": "20.00",
+        "refunded_at": "2026-03-11T12:00:00Z",
+    }
+    envelopes = [
+        {"specversion": "1.0", "id": f"evt-{type_}", "source": "/shop", "type": type_, "data": data}
+        for type_, data in (("order.completed", order), ("order.refunded", refund))
+    ]
+    await recorder.call("sendEvents", envelopes, media_type=CLOUD_EVENTS)
+    await _until(recorder, "listRefunds", lambda content: content["total"] == 1)
+    await _until(recorder, "listOrders", lambda content: content["total"] == 1, "?order_id=1044")
+    await recorder.call("recheckOrders", {"order_ids": ["1044"]})
 
 
 async def _refusals(recorder: Recorder) -> None:

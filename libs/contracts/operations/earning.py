@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from libs.contracts import api, intake
+from libs.contracts import api, intake, order_api
 from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_PREFIX, OTHER_ID
 from libs.contracts.operations.operation import (
     BATCH_BYTES,
@@ -186,6 +186,67 @@ EARNING: Final[tuple[Operation, ...]] = (
         summary="Get a dead letter; with the scope manage, also the record itself.",
         subject=_LETTER,
         response=api.DeadLetter,
+    ),
+    Operation(
+        id="replayDeadLetter",
+        method="POST",
+        path="loyalty/dead-letters/{id}/replay",
+        owner="earning",
+        scope="manage",
+        summary="Publish the record of a dead letter again, unchanged, to the topic that it came on.",
+        subject=_LETTER,
+        response=api.DeadLetter,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="replayDeadLetters",
+        method="POST",
+        path="loyalty/dead-letters/replay",
+        owner="earning",
+        scope="manage",
+        summary="Replay up to 500 dead letters; each replay succeeds or fails separately.",
+        request=order_api.DeadLetterReplay,
+        batch="ids",
+        response=order_api.DeadLetterVerdicts,
+    ),
+    Operation(
+        id="dropDeadLetter",
+        method="DELETE",
+        path="loyalty/dead-letters/{id}",
+        owner="earning",
+        scope="manage",
+        summary="Remove a dead letter from the list without replaying it.",
+        subject=_LETTER,
+        status=204,
+        errors=("conflict",),
+    ),
+    Operation(
+        id="listRefunds",
+        method="GET",
+        path="loyalty/refunds",
+        owner="earning",
+        scope="read",
+        summary="List refunds and what became of each, newest first; also those that wait for their order.",
+        query=(
+            *PAGE,
+            CUSTOMER_FILTER,
+            _ORDER_FILTER,
+            choice("state", "Only refunds in this state.", *get_args(order_api.RefundState)),
+        ),
+        response=order_api.Refund,
+        listed=True,
+    ),
+    Operation(
+        id="recheckOrders",
+        method="POST",
+        path="loyalty/orders/recheck",
+        owner="earning",
+        scope="manage",
+        summary="Check up to 500 skipped orders under the rules in force, and post those that qualify.",
+        request=order_api.OrderRecheck,
+        largest_body=BATCH_BYTES,
+        batch="order_ids",
+        response=order_api.OrderVerdicts,
     ),
     Operation(
         id="listCustomers",

@@ -13,8 +13,9 @@ OWNERS: Final[tuple[Owner, ...]] = get_args(Owner)
 # The gateway responds to a few operations itself.
 Gateway = Literal["gateway"]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-# Where a batch is in the body: its member `items`, or the body itself if it is an array of events.
-Batch = Literal["items", "events"]
+# Where a batch is in the body: a member with this name, or for `events` the body itself if it is an
+# array.
+Batch = Literal["items", "ids", "order_ids", "events"]
 
 JSON: Final = "application/json"
 CLOUD_EVENT: Final = "application/cloudevents+json"

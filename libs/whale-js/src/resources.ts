@@ -20,8 +20,10 @@ import type {
   Days,
   DeadLetter,
   DeadLetterQuery,
+  DeadLetterVerdicts,
   Order,
   OrderQuery,
+  OrderVerdicts,
   Page,
   PageQuery,
   Pipeline,
@@ -34,6 +36,8 @@ import type {
   Redeemed,
   Redemption,
   RedemptionQuery,
+  Refund,
+  RefundQuery,
   Reward,
   RewardChanges,
   RewardInput,
@@ -201,6 +205,19 @@ export class Orders extends Resource {
   list(query?: OrderQuery, options?: RequestOptions): Listing<Order> {
     return this.listing("loyalty/orders", query, options, (item) => item.order_id);
   }
+
+  /** Check up to 500 skipped orders under the rules in force; those that qualify are posted. */
+  async recheck(orderIds: string[], options?: RequestOptions): Promise<OrderVerdicts> {
+    const body = { order_ids: orderIds };
+    return this.transport.send(write("POST", "loyalty/orders/recheck", body, options));
+  }
+}
+
+export class Refunds extends Resource {
+  /** Refunds, newest first, also those that wait for their order. */
+  list(query?: RefundQuery, options?: RequestOptions): Listing<Refund> {
+    return this.listing("loyalty/refunds", query, options, (item) => item.id);
+  }
 }
 
 export class DeadLetters extends Resource {
@@ -211,6 +228,23 @@ export class DeadLetters extends Resource {
 
   async retrieve(letterId: string, options?: RequestOptions): Promise<DeadLetter> {
     return this.transport.send(read(`loyalty/dead-letters/${segment(letterId)}`, {}, options));
+  }
+
+  /** Publish the record of a letter again. Repeated, it is published once. */
+  async replay(letterId: string, options?: RequestOptions): Promise<DeadLetter> {
+    const path = `loyalty/dead-letters/${segment(letterId)}/replay`;
+    return this.transport.send(write("POST", path, undefined, options));
+  }
+
+  /** Replay up to 500 letters in one request; each has its own result, in order. */
+  async replayMany(ids: string[], options?: RequestOptions): Promise<DeadLetterVerdicts> {
+    return this.transport.send(write("POST", "loyalty/dead-letters/replay", { ids }, options));
+  }
+
+  /** Remove a letter from the list without replaying it. It cannot be undone. */
+  async drop(letterId: string, options?: RequestOptions): Promise<void> {
+    const path = `loyalty/dead-letters/${segment(letterId)}`;
+    await this.transport.send(write("DELETE", path, undefined, options));
   }
 }
 
@@ -307,6 +341,7 @@ export class Loyalty extends Resource {
   readonly rewards: Rewards;
   readonly transactions: Transactions;
   readonly orders: Orders;
+  readonly refunds: Refunds;
   readonly deadLetters: DeadLetters;
   readonly anomalies: Anomalies;
   readonly anomalySettings: AnomalyDetection;
@@ -319,6 +354,7 @@ export class Loyalty extends Resource {
     this.rewards = new Rewards(transport);
     this.transactions = new Transactions(transport);
     this.orders = new Orders(transport);
+    this.refunds = new Refunds(transport);
     this.deadLetters = new DeadLetters(transport);
     this.anomalies = new Anomalies(transport);
     this.anomalySettings = new AnomalyDetection(transport);

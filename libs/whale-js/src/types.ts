@@ -23,6 +23,7 @@ export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
 export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
+export type RefundState = Open<"counted" | "waiting" | "conflict">;
 export type SkipReason = Open<
   "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
 >;
@@ -262,6 +263,7 @@ export interface Order {
   customer_id?: string;
   state: OrderState;
   skip_reason?: SkipReason;
+  skip_detail?: string;
   zero_reason?: ZeroReason;
   dead_letters?: { id: string; code: LetterCode; detail: string; dead_at: string }[];
   total?: string;
@@ -297,6 +299,55 @@ export interface DeadLetter {
   headers?: Record<string, string>;
   value?: string;
   value_encoding?: Open<"text" | "base64">;
+  replayed_at?: string;
+}
+
+/** The result of one replay: `dead_letter` with status 200, else `problem`. */
+export interface DeadLetterVerdict {
+  id: string;
+  status: number;
+  dead_letter?: DeadLetter;
+  problem?: Problem;
+}
+
+export interface DeadLetterVerdicts {
+  data: DeadLetterVerdict[];
+}
+
+/** The result of one check: `order` as it is now with status 200, else `problem`. */
+export interface OrderVerdict {
+  order_id: string;
+  status: number;
+  order?: Order;
+  problem?: Problem;
+}
+
+export interface OrderVerdicts {
+  data: OrderVerdict[];
+}
+
+/**
+ * A refund of an order. One that is `waiting` counts once its order does; a `conflict` has its reason in `detail`.
+ * Without `amount`, it refunds the rest of the order.
+ */
+export interface Refund {
+  id: string;
+  refund_id: string;
+  order_id: string;
+  customer_id: string;
+  state: RefundState;
+  detail?: string;
+  amount?: string;
+  clawed_back?: number;
+  transaction_id?: string;
+  refunded_at: string;
+  recorded_at: string;
+}
+
+export interface RefundQuery extends PageQuery {
+  customer_id?: string;
+  order_id?: string;
+  state?: RefundState;
 }
 
 export interface DeadLetterQuery extends PageQuery {

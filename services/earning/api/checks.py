@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts import api
+from libs.contracts import api, order_api
 from libs.contracts.numbers import fits
+from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
 
@@ -66,6 +67,30 @@ def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
     """The envelope of a batch; each item is checked on its own."""
     if not 1 <= len(request.items) <= api.MAX_BATCH_ITEMS:
         faults.at("#/items", f"must have 1 to {api.MAX_BATCH_ITEMS} items")
+
+
+def replay(request: order_api.DeadLetterReplay, faults: Faults) -> None:
+    """The dead letters to replay; an id of any form may be unknown."""
+    _some(request.ids, faults, at="#/ids")
+    for place, letter_id in enumerate(request.ids):
+        _other_id(letter_id, faults, at=f"#/ids/{place}")
+
+
+def recheck(request: order_api.OrderRecheck, faults: Faults) -> None:
+    """The orders to check again."""
+    _some(request.order_ids, faults, at="#/order_ids")
+    for place, order_id in enumerate(request.order_ids):
+        _other_id(order_id, faults, at=f"#/order_ids/{place}")
+
+
+def _some(ids: Sequence[str], faults: Faults, *, at: str) -> None:
+    if not 1 <= len(ids) <= api.MAX_BATCH_ITEMS:
+        faults.at(at, f"must have 1 to {api.MAX_BATCH_ITEMS} ids")
+
+
+def _other_id(value: str, faults: Faults, *, at: str) -> None:
+    if not OTHER_ID.fullmatch(value):
+        faults.at(at, shared.OTHER_ID_RULE)
 
 
 def customer_patch(request: api.CustomerPatch, faults: Faults) -> None:

@@ -1,4 +1,4 @@
-"""Responses in the shapes of /v1: orders and dead letters."""
+"""Responses in the shapes of /v1: orders, refunds and dead letters."""
 
 import base64
 from datetime import UTC, datetime
@@ -8,13 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from libs.contracts import api
+from libs.contracts import api, order_api
 from libs.contracts.numbers import money, with_decimal
 from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
 from services.earning.domain.accounts import transaction_id
 from services.earning.domain.orders import zero_reason
 from services.earning.domain.programs import Tier, program_id
+from services.earning.handlers import refunds
 from services.earning.handlers.orders import Order
 
 _NUMBERED: Final = "Order #"
@@ -44,6 +45,7 @@ def order(value: Order) -> api.Order:
         customer_id=row["customer_id"],
         state=row["state"],
         skip_reason=(row["skip_reason"] or UNSET) if row["state"] == "skipped" else UNSET,
+        skip_detail=value.skip_detail or UNSET,
         zero_reason=zero_reason(row["total"]) if is_zero else UNSET,
         dead_letters=letters or UNSET,
         total=money(row["total"]),
@@ -57,6 +59,24 @@ def order(value: Order) -> api.Order:
         transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["entry_id"]),
         completed_at=_time(row["occurred_at"]),
         recorded_at=_recorded_at(row),
+    )
+
+
+def refund(row: Any) -> order_api.Refund:
+    """A refund, counted or not."""
+    is_counted = row["state"] == "counted"
+    return order_api.Refund(
+        id=refunds.list_id(row["arrival"]),
+        refund_id=row["refund_id"],
+        order_id=row["order_id"],
+        customer_id=row["customer_id"],
+        state=row["state"],
+        detail=row["detail"] or UNSET,
+        amount=UNSET if row["amount"] is None else money(row["amount"]),
+        clawed_back=row["points"] if is_counted else UNSET,
+        transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["entry_id"]),
+        refunded_at=_time(row["occurred_at"]),
+        recorded_at=_time(row["recorded_at"]),
     )
 
 
@@ -100,6 +120,7 @@ def dead_letter(row: Any) -> api.DeadLetter:
         order_id=row["order_id"] or UNSET,
         truncated=row["truncated"],
         dead_at=_time(row["dead_at"]),
+        replayed_at=_time(row["handled_at"]) if row.get("outcome") == "replayed" else UNSET,
     )
 
 

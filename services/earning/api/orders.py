@@ -1,21 +1,28 @@
-"""Routes for orders and dead letters."""
+"""Routes for orders and refunds: listed, and skipped orders checked again."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Final, get_args
 
-from litestar import get
+from litestar import get, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
+from msgspec import Raw
 
-from libs.contracts import api
+from libs.contracts import api, order_api
+from libs.kernel.errors import WhaleError
+from libs.persistence.idempotency import StoredResponse
 from libs.web import checks as shared
-from libs.web import pages
+from libs.web import pages, problems
 from libs.web.body import Faults
-from libs.web.requests import AnyRequest, Body, has_scope, json_body, no_query, query_of
+from libs.web.requests import AnyRequest, Body, json_body, query_of, read_write, stored_body
+from services.earning.api import checks
 from services.earning.api import order_responses as responses
 from services.earning.api.resources import resources_of
-from services.earning.handlers import dead_letters, orders
+from services.earning.handlers import orders, rechecks, refunds
 from services.earning.handlers.orders import Criteria
-from services.earning.store.dead_letters import LetterFilter
+from services.earning.handlers.rechecks import OrderResult
+from services.earning.store.refunds import RefundFilter
 
 _STORE: Final = "/v1/stores/{store_id:str}/loyalty"
 
@@ -37,36 +44,53 @@ async def list_orders(request: AnyRequest, store_id: FromPath[str]) -> Body:
     return json_body(pages.page_body(listed, [responses.order(order) for order in listed.items]))
 
 
-@get(f"{_STORE}/dead-letters", operation_id="listDeadLetters")
-async def list_dead_letters(request: AnyRequest, store_id: FromPath[str]) -> Body:
+@get(f"{_STORE}/refunds", operation_id="listRefunds")
+async def list_refunds(request: AnyRequest, store_id: FromPath[str]) -> Body:
     faults = Faults()
-    query = query_of(request, faults, known=pages.PARAMETERS | {"topic", "code"})
+    known = pages.PARAMETERS | {"customer_id", "order_id", "state"}
+    query = query_of(request, faults, known=known)
     page = pages.page_of(query)
-    filter_ = LetterFilter(
+    filter_ = RefundFilter(
         store_id=store_id,
-        topic=query.one_of("topic", get_args(api.LetterTopic)),
-        code=query.one_of("code", get_args(api.LetterCode)),
+        order_id=shared.order_parameter(query, faults),
+        state=query.one_of("state", get_args(order_api.RefundState)),
     )
+    customer_id = shared.customer_parameter(query, faults)
     faults.raise_if_any()
-    listed = await dead_letters.list_letters(resources_of(request).slow_reads, filter_, page)
-    data = [responses.dead_letter(row) for row in listed.items]
-    return json_body(pages.page_body(listed, data))
+    listed = await refunds.list_refunds(
+        resources_of(request).slow_reads, filter_, page, customer_id=customer_id
+    )
+    return json_body(pages.page_body(listed, [responses.refund(row) for row in listed.items]))
 
 
-@get(f"{_STORE}/dead-letters/{{letter_id:str}}", operation_id="getDeadLetter")
-async def get_dead_letter(
-    request: AnyRequest, store_id: FromPath[str], letter_id: FromPath[str]
-) -> Body:
-    """A record may hold anything that a shop knows of a buyer: a key that only reads does not see it."""
-    no_query(request)
-    row = await dead_letters.get_letter(resources_of(request).read_engine, store_id, letter_id)
-    if has_scope(request, "manage"):
-        return json_body(responses.dead_letter_with_record(row))
-    return json_body(responses.dead_letter(row))
+@post(f"{_STORE}/orders/recheck", operation_id="recheckOrders", status_code=200)
+async def recheck_orders(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Post skipped orders under the rules in force; each has its own verdict."""
+    write = await read_write(request, store_id, order_api.OrderRecheck, checks.recheck)
+    resources = resources_of(request)
+    render = partial(_verdicts, write.body.order_ids, write.caller.request_id)
+    return stored_body(
+        await rechecks.recheck_orders(resources.read_engine, resources.group_commit, write, render)
+    )
 
 
-ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
-    list_orders,
-    list_dead_letters,
-    get_dead_letter,
-)
+def _verdicts(
+    order_ids: Sequence[str], request_id: str, results: Sequence[OrderResult]
+) -> StoredResponse:
+    data = [
+        _verdict(order_id, result, request_id)
+        for order_id, result in zip(order_ids, results, strict=True)
+    ]
+    return StoredResponse(200, api.encode(order_api.OrderVerdicts(data=data)))
+
+
+def _verdict(order_id: str, result: OrderResult, request_id: str) -> order_api.OrderVerdict:
+    if isinstance(result, WhaleError):
+        problem = Raw(problems.body_of(result, request_id))
+        return order_api.OrderVerdict(
+            order_id=order_id, status=problems.status_of(result), problem=problem
+        )
+    return order_api.OrderVerdict(order_id=order_id, status=200, order=responses.order(result))
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (list_orders, list_refunds, recheck_orders)

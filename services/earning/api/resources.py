@@ -1,5 +1,7 @@
 """The resources that the composition root gives to the routes."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,6 +23,7 @@ class Resources(Struct, frozen=True):
     group_commit: PostingGroup
     summaries: Summaries
     publish: Publish
+    wake_relay: Callable[[], None]
 
 
 def resources_of(request: AnyRequest) -> Resources:

@@ -8,6 +8,7 @@ from services.earning.api import (
     adjustments,
     awards,
     customers,
+    dead_letters,
     debits,
     orders,
     programs,
@@ -25,5 +26,6 @@ PUBLIC: Final[tuple[ControllerRouterHandler, ...]] = (
     *transactions.ROUTES,
     *shop_events.ROUTES,
     *orders.ROUTES,
+    *dead_letters.ROUTES,
 )
 INTERNAL: Final[tuple[ControllerRouterHandler, ...]] = debits.ROUTES

@@ -6,13 +6,15 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from libs.contracts.letter_marks import LetterOutcome
 from libs.kernel.ids import OTHER_ID, STORE_ID, customer_id, derived_uuid
 
 
 class Letter(Struct, frozen=True, kw_only=True):
     """A dead letter that belongs to a store. `place` is `<dead-letter topic>:<partition>:<offset>`;
-    `headers` are the record's own, as JSON; `value` is its beginning if it is `truncated`.
-    `customer_id` and `order_id` are None unless the record names valid ones."""
+    `headers` are the record's own as JSON, shortened; `value` is its beginning if it is `truncated`. If
+    it is not, `key` and `raw_headers` (MessagePack) are those of the record. `customer_id` and `order_id`
+    are None unless the record names valid ones."""
 
     id: UUID
     place: str
@@ -27,6 +29,16 @@ class Letter(Struct, frozen=True, kw_only=True):
     dead_at: datetime
     headers: bytes
     value: bytes
+    key: bytes | None = None
+    raw_headers: bytes | None = None
+
+
+class HandledLetter(Struct, frozen=True, kw_only=True):
+    """A letter that was replayed or dropped; `outcome` is None if the mark does not say which."""
+
+    id: UUID
+    outcome: LetterOutcome | None
+    handled_at: datetime
 
 
 class Subject(Struct, frozen=True):

@@ -21,6 +21,7 @@ from services.earning.domain.postings import (
     Order,
     Outcome,
     Posting,
+    Recheck,
     Refund,
     Resolution,
     Settlement,
@@ -29,6 +30,7 @@ from services.earning.domain.postings import (
 
 _RULES: Final[dict[type, Callable[[Books, Any], Outcome]]] = {
     Order: orders.post_order,
+    Recheck: orders.recheck_order,
     Refund: refunds.post_refund,
     Award: awards.post_award,
     Adjustment: adjustments.post_adjustment,

@@ -1,15 +1,18 @@
 """Orders: counted once, held or skipped. docs/rules/award.md."""
 
 from decimal import Decimal
+from typing import Final
 
 from libs.contracts.api import MAX_ORDER_POINTS, SkipReason, ZeroReason
-from libs.kernel.errors import Conflict, Fault, InvalidRequest
+from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.books import Books
-from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState
+from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState, Recheck
 from services.earning.domain.programs import Program
 from services.earning.domain.tiers import tier_of
+
+NO_ORDER: Final = "There is no such order in this store. To post an order that only dead letters name, replay them."
 
 
 def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
@@ -115,7 +118,52 @@ def outcome_of(record: OrderRecord) -> tuple[OrderState, str]:
 
 def post_held_order(books: Books, record: OrderRecord, account: Account) -> None:
     """Post a held order, with the program and the tier that apply now."""
-    order = Order(
+    _post_recorded(books, record, account)
+
+
+def recheck_order(books: Books, recheck: Recheck) -> OrderRecord:
+    """Post a skipped order as if it had just arrived; returns the order as it is then. An order that is
+    skipped for the same reason again stays as it is, and so does one that is not skipped.
+
+    Raises NotFound, and Conflict if the order is another customer's.
+    """
+    account = books.account(recheck.store_id, recheck.customer_id)
+    record = books.known.orders.get(recheck.key)
+    if record is None:
+        raise NotFound(NO_ORDER)
+    if not record.belongs_to(account):
+        raise Conflict(
+            f"The order {recheck.order_id} was sent with another customer meanwhile. Check it again."
+        )
+    if record.state != "skipped":
+        return record
+    if account.suspended:
+        return _record(books, _order_of(record, account), account, "held")
+    if _skip_reason(books, record) == record.skip_reason:
+        return record
+    return _post_recorded(books, record, account)
+
+
+def _skip_reason(books: Books, record: OrderRecord) -> SkipReason | None:
+    """Why no program prices the order now, or None."""
+    choice = books.programs(record.store_id).select(record.program_id, record.currency)
+    return None if isinstance(choice, Program) else choice
+
+
+def _post_recorded(books: Books, record: OrderRecord, account: Account) -> OrderRecord:
+    """Post a held or skipped order, with the program and the tier that apply now."""
+    order = _order_of(record, account)
+    try:
+        return _count_or_skip(books, order, account)
+    except (Conflict, InvalidRequest):
+        # A retry would fail as well; recorded as skipped, the order is not lost.
+        if record.skip_reason == "not_postable":
+            return record
+        return _record(books, order, account, "skipped", skip_reason="not_postable")
+
+
+def _order_of(record: OrderRecord, account: Account) -> Order:
+    return Order(
         store_id=record.store_id,
         customer_id=account.customer_id,
         order_id=record.order_id,
@@ -125,8 +173,3 @@ def post_held_order(books: Books, record: OrderRecord, account: Account) -> None
         reason=record.reason,
         occurred_at=record.occurred_at,
     )
-    try:
-        _count_or_skip(books, order, account)
-    except (Conflict, InvalidRequest):
-        # A retry would fail as well; recorded as skipped, the order is not lost.
-        _record(books, order, account, "skipped", skip_reason="not_postable")

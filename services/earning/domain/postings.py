@@ -35,6 +35,18 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
         return self.store_id, self.order_id
 
 
+class Recheck(Struct, frozen=True, kw_only=True, gc=False):
+    """Post a skipped order of the customer under the rules now in force."""
+
+    store_id: str
+    customer_id: str
+    order_id: str
+
+    @property
+    def key(self) -> OrderKey:
+        return self.store_id, self.order_id
+
+
 class Refund(Struct, frozen=True, kw_only=True, gc=False):
     """A refund of an order: `amount` is money in the order's currency, None for the whole rest."""
 
@@ -130,6 +142,7 @@ class Resolution(Struct, frozen=True, kw_only=True, gc=False):
 
 Posting = (
     Order
+    | Recheck
     | Refund
     | Award
     | Adjustment

@@ -86,6 +86,22 @@ class StorePrograms(Struct, frozen=True):
             return "other_currency"
         return program
 
+    def describe_skip(
+        self, reason: SkipReason, program_id: str | None, currency: str
+    ) -> str | None:
+        """What of a skipped order does not fit these programs, which may have changed since; None where
+        the reason says it all."""
+        if reason == "unknown_program":
+            return f"The order names the program {program_id}, which this store does not have."
+        if reason == "program_inactive" and program_id is not None:
+            return f"The order names the program {program_id}, which was not active."
+        if reason != "other_currency":
+            return None
+        program = self._find_active(program_id)
+        if isinstance(program, Program) and program.currency != currency:
+            return f"The order is in {currency}, the program in {program.currency}."
+        return f"The order is in {currency}; the program was in another currency."
+
     def _find_active(self, program_id: str | None) -> Program | SkipReason:
         if not self.all:
             return "no_program"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,7 +12,7 @@ from libs.persistence.engine import snapshot, transaction
 from libs.persistence.errors import is_transient
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
-from services.earning.domain.dead_letters import Letter
+from services.earning.domain.dead_letters import HandledLetter, Letter
 from services.earning.store import dead_letters
 from services.earning.store.dead_letters import LetterFilter
 
@@ -21,7 +20,9 @@ _NO_LETTER: Final = "There is no such dead letter in this store, or it was repla
 _PURGE_SECONDS: Final = 600.0
 
 
-async def record(engine: AsyncEngine, letters: Sequence[Letter], handled: Sequence[UUID]) -> None:
+async def record(
+    engine: AsyncEngine, letters: Sequence[Letter], handled: Sequence[HandledLetter]
+) -> None:
     """Add letters, and mark others as handled."""
     if letters or handled:
         async with transaction(engine) as connection:

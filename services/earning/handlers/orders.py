@@ -1,6 +1,6 @@
 """Orders: what became of each, also of those that earned nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any, Final, Literal
 
@@ -11,7 +11,8 @@ from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT, Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.postings import OrderState
-from services.earning.store import customers, dead_letters, orders
+from services.earning.domain.programs import StorePrograms
+from services.earning.store import customers, dead_letters, orders, programs
 from services.earning.store.dead_letters import RefusedOrder
 from services.earning.store.orders import OrderFilter, Place, Position
 
@@ -22,11 +23,12 @@ _NONE: Final[Listed[Any]] = Listed([], has_more=False, counted=0)
 
 class Order(Struct, frozen=True, kw_only=True):
     """An order with its dead letters: `row` is its record, or None if only the letters name it, and
-    `refused` then says what they say."""
+    `refused` then says what they say. `skip_detail` says of a skipped order what does not fit."""
 
     row: Any
     refused: RefusedOrder | None
     letters: Sequence[Any]
+    skip_detail: str | None = None
 
     @property
     def state(self) -> State:
@@ -69,16 +71,16 @@ async def list_orders(reads: SlowReads, criteria: Criteria, page: Page) -> Liste
             return Listed([order], has_more=False, counted=1)
         places, counted = await _read_places(connection, criteria, page.limit + 1, after)
         order_ids = [place.order_id for place in places[: page.limit]]
-        items = await _read_orders(connection, criteria.store_id, order_ids)
+        items = await read_orders(connection, criteria.store_id, order_ids)
     return Listed(items, has_more=len(places) > page.limit, counted=counted)
 
 
 async def find_order(connection: Connection, store_id: str, order_id: str) -> Order | None:
     """The order, recorded or refused, or None."""
-    return next(iter(await _read_orders(connection, store_id, [order_id])), None)
+    return next(iter(await read_orders(connection, store_id, [order_id])), None)
 
 
-async def _read_orders(
+async def read_orders(
     connection: Connection, store_id: str, order_ids: Sequence[str]
 ) -> list[Order]:
     """The orders with these ids, in this order, without unknown ones."""
@@ -89,15 +91,34 @@ async def _read_orders(
         listed = await dead_letters.read_refused(connection, store_id, order_ids=missing)
         refused = {order.order_id: order for order in listed}
     letters = await dead_letters.read_of_orders(connection, store_id, order_ids)
+    skip_details = await _describe_skips(connection, store_id, rows.values())
     return [
         Order(
             row=rows.get(order_id),
             refused=refused.get(order_id),
             letters=letters.get(order_id, []),
+            skip_detail=skip_details.get(order_id),
         )
         for order_id in order_ids
         if order_id in rows or order_id in refused
     ]
+
+
+async def _describe_skips(
+    connection: Connection, store_id: str, rows: Iterable[Any]
+) -> dict[str, str | None]:
+    """What does not fit of each skipped order, with the programs as they are now."""
+    skipped = [row for row in rows if row["state"] == "skipped"]
+    if not skipped:
+        return {}
+    by_store = await programs.read(connection, [store_id])
+    store_programs = by_store.get(store_id, StorePrograms())
+    return {
+        row["order_id"]: store_programs.describe_skip(
+            row["skip_reason"], row["named_program"], row["currency"]
+        )
+        for row in skipped
+    }
 
 
 def _matches(order: Order, criteria: Criteria) -> bool:

@@ -25,6 +25,7 @@ from services.earning.domain.postings import (
     Order,
     Outcome,
     Posting,
+    Recheck,
     Refund,
     Resolution,
     Settlement,
@@ -170,6 +171,7 @@ async def _load(connection: Connection, postings: Sequence[Posting]) -> Known:
         and not change.suspended
         and (change.store_id, change.customer_id) in accounts
     ]
+    orders_to_post.update(posting.key for posting in rest if isinstance(posting, Recheck))
     held_orders = await ledger.read_held_orders(connection, reactivated)
     redemption_ids = {
         posting.redemption_id

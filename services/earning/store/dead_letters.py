@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, exists, select
 from libs.contracts.topics import ORDER_COMPLETED
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
-from services.earning.domain.dead_letters import Letter
+from services.earning.domain.dead_letters import HandledLetter, Letter
 from services.earning.store.lists import count_matches
 from services.earning.tables import dead_letters, dead_letters_handled
 
@@ -25,9 +25,10 @@ _MAX_PER_ORDER: Final = 10
 
 _INSERT: Final = """
 INSERT INTO dead_letters (id, place, store_id, topic, code, detail, service, customer_id, order_id,
-                          truncated, dead_at, headers, value)
+                          truncated, dead_at, headers, value, key, raw_headers)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                     $8::text[], $9::text[], $10::boolean[], $11::timestamptz[], $12::bytea[], $13::bytea[])
+                     $8::text[], $9::text[], $10::boolean[], $11::timestamptz[], $12::bytea[], $13::bytea[],
+                     $14::bytea[], $15::bytea[])
 ON CONFLICT (id) DO NOTHING
 """
 _DELETE_SURPLUS: Final = """
@@ -39,7 +40,20 @@ DELETE FROM dead_letters WHERE id IN (
     ) AS surplus)
 """
 _MARK_HANDLED: Final = """
-INSERT INTO dead_letters_handled (id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT (id) DO NOTHING
+INSERT INTO dead_letters_handled (id, outcome, handled_at)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS handled (id) ORDER BY handled.id
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+_READ: Final = """
+SELECT d.id, d.place, d.topic, d.code, d.detail, d.service, d.customer_id, d.order_id, d.truncated,
+       d.dead_at, d.raw_headers IS NOT NULL AS is_whole, h.id IS NOT NULL AS is_handled, h.outcome,
+       h.handled_at
+FROM dead_letters d LEFT JOIN dead_letters_handled h ON h.id = d.id
+WHERE d.store_id = $1 AND d.id = ANY($2)
+"""
+_READ_RECORDS: Final = """
+SELECT place, topic, key, raw_headers, value FROM dead_letters WHERE id = ANY($1)
 """
 # A letter may arrive after the mark that it was handled: the two are on different topics.
 _PURGE: Final = (
@@ -97,6 +111,7 @@ async def insert(connection: Connection, letters: Sequence[Letter]) -> None:
                 *(letter.id, letter.place, letter.store_id, letter.topic, letter.code),
                 *(letter.detail, letter.service, letter.customer_id, letter.order_id),
                 *(letter.truncated, letter.dead_at, letter.headers, letter.value),
+                *(letter.key, letter.raw_headers),
             )
             for letter in letters
         ),
@@ -107,10 +122,27 @@ async def insert(connection: Connection, letters: Sequence[Letter]) -> None:
     await connection.execute(_DELETE_SURPLUS, stores, MAX_PER_STORE)
 
 
-async def mark_handled(connection: Connection, ids: Collection[UUID]) -> None:
-    """Record that letters were replayed or dropped; they leave every list."""
-    if ids:
-        await connection.execute(_MARK_HANDLED, list(ids))
+async def mark_handled(connection: Connection, letters: Sequence[HandledLetter]) -> frozenset[UUID]:
+    """Record that letters were replayed or dropped; they leave every list. Returns the ids of those that
+    were not handled before; waits for a concurrent transaction that handles one of them."""
+    if not letters:
+        return frozenset()
+    columns = zip(*((one.id, one.outcome, one.handled_at) for one in letters), strict=True)
+    rows = await connection.fetch(_MARK_HANDLED, *columns)
+    return frozenset(row["id"] for row in rows)
+
+
+async def read(
+    connection: Connection, store_id: str, ids: Collection[UUID]
+) -> dict[UUID, asyncpg.Record]:
+    """Those of the letters `ids` that belong to the store, and what became of each."""
+    rows = await connection.fetch(_READ, store_id, list(ids))
+    return {row["id"]: row for row in rows}
+
+
+async def read_records(connection: Connection, ids: Collection[UUID]) -> list[asyncpg.Record]:
+    """The records of letters that have them whole, with the place of each letter."""
+    return await connection.fetch(_READ_RECORDS, list(ids)) if ids else []
 
 
 async def purge(connection: Connection) -> None:

@@ -46,8 +46,8 @@ ORDER BY a.id
 FOR NO KEY UPDATE OF a
 """
 _READ_ORDERS: Final = r"""
-SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
-       o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
+SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
+       o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
 FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
 JOIN orders o USING (store_id, order_id)
 """
@@ -93,8 +93,8 @@ WHERE r.state = 'waiting'
 ORDER BY r.arrival
 """
 _READ_HELD_ORDERS: Final = """
-SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.reason,
-       o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
+SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
+       o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
 FROM unnest($1::bigint[]) AS account_ids (id)
 CROSS JOIN LATERAL (
     SELECT * FROM orders WHERE account_id = account_ids.id AND state = 'held'
@@ -142,12 +142,12 @@ WHERE o.state = 'skipped'
 # Only a waiting refund changes: it counts, or it contradicts its order.
 _RECORD_REFUNDS: Final = r"""
 INSERT INTO refunds AS r (store_id, order_id, refund_id, account_id, amount, state, detail, points,
-                          entry_sequence, occurred_at, arrival)
+                          entry_sequence, occurred_at, arrival, recorded_at)
 SELECT * FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
     $4::text::bigint[], $5::text::numeric[], string_to_array($6, E'\x1f'),
     string_to_array($7, E'\x1f', E'\x1e'), $8::text::bigint[], $9::text::bigint[],
-    $10::text::timestamptz[], $11::text::bigint[])
+    $10::text::timestamptz[], $11::text::bigint[], $12::text::timestamptz[])
 ON CONFLICT (store_id, order_id, refund_id) DO UPDATE
 SET state = excluded.state, detail = excluded.detail, points = excluded.points,
     entry_sequence = excluded.entry_sequence
@@ -278,6 +278,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
         state=row["state"],
         reason=row["reason"],
         occurred_at=row["occurred_at"],
+        skip_reason=row["skip_reason"],
         award=row["award"],
         refunded=row["refunded"],
         refunded_points=row["refunded_points"],
@@ -437,6 +438,7 @@ async def _record_refunds(connection: Connection, refunds: dict[RefundKey, Refun
     if not refunds:
         return
     arrivals = await _arrivals(connection, list(refunds))
+    now = format_time(utc_now())
     keys = sorted(refunds)
     records = [refunds[key] for key in keys]
     status = await connection.execute(
@@ -452,6 +454,7 @@ async def _record_refunds(connection: Connection, refunds: dict[RefundKey, Refun
         numbers(None if record.entry is None else record.entry.sequence for record in records),
         numbers(format_time(record.occurred_at) for record in records),
         numbers(arrivals[key] for key in keys),
+        numbers([now] * len(keys)),
     )
     _expect(status, "INSERT 0", len(records))
 

@@ -24,8 +24,13 @@ from services.earning.tables import entries, orders
 _FIND: Final = """
 SELECT account_id, entry_sequence FROM orders WHERE store_id = $1 AND order_id = $2
 """
+_READ_CUSTOMERS: Final = """
+SELECT o.order_id, a.customer_id FROM orders o JOIN accounts a ON a.id = o.account_id
+WHERE o.store_id = $1 AND o.order_id = ANY($2)
+"""
 _READ: Final = """
-SELECT o.order_id, o.account_id, a.customer_id, o.state, o.skip_reason, o.reason, o.total, o.currency,
+SELECT o.order_id, o.account_id, a.customer_id, o.state, o.skip_reason, o.program_id AS named_program,
+       o.reason, o.total, o.currency,
        o.award, o.refunded, o.refunded_points + o.voided_points AS clawed_back, o.occurred_at,
        coalesce(o.recorded_at, o.occurred_at) AS recorded_at, e.id AS entry_id, e.tier, v.program_id,
        v.tiers::text AS tiers
@@ -74,6 +79,14 @@ class Place(Struct, frozen=True):
 async def find(connection: Connection, store_id: str, order_id: str) -> Any:
     """The account of the order and the sequence of the entry that it earned, or None."""
     return await connection.fetchrow(_FIND, store_id, order_id)
+
+
+async def read_customers(
+    connection: Connection, store_id: str, order_ids: Sequence[str]
+) -> dict[str, str]:
+    """The customer of each of these orders that is recorded."""
+    rows = await connection.fetch(_READ_CUSTOMERS, store_id, order_ids)
+    return {row["order_id"]: row["customer_id"] for row in rows}
 
 
 async def read(

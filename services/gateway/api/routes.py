@@ -55,21 +55,19 @@ class Route(Struct, frozen=True):
 
     def entries(self, media_type: str, body: bytes) -> int:
         """How many requests the body stands for; a body that its service will refuse as a whole is one."""
-        listed = self.batch == "items" or (self.batch == "events" and media_type == CLOUD_EVENTS)
-        if not listed:
+        if self.batch is None or (self.batch == "events" and media_type != CLOUD_EVENTS):
             return 1
         try:
-            if self.batch == "items":
-                count = len(msgspec.json.decode(body, type=_Items).items)
-            else:
-                count = len(msgspec.json.decode(body, type=list[Raw]))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if self.batch != "events":
+                body = bytes(_decode_members(body)[self.batch])
+            count = len(_decode_list(body))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return 1
         return count if 1 <= count <= MAX_BATCH_ITEMS else 1
 
 
-class _Items(Struct):
-    items: list[Raw]
+_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_list: Final = msgspec.json.Decoder(list[Raw]).decode
 
 
 Methods = dict[str, Route]

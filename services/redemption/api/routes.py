@@ -15,6 +15,7 @@ from libs.contracts.rewards import (
     UseRequest,
 )
 from libs.kernel.ids import OTHER_ID
+from libs.kernel.wording import REQUIRED
 from libs.web import checks, pages
 from libs.web.body import Faults, decode
 from libs.web.requests import (
@@ -28,7 +29,6 @@ from libs.web.requests import (
     stored_body,
     write_of_bytes,
 )
-from libs.web.wording import REQUIRED
 from services.redemption.api import responses
 from services.redemption.api.resources import resources_of
 from services.redemption.handlers import redemptions, rewards

@@ -178,5 +178,54 @@ def test_a_record_without_a_known_format_is_malformed(value: bytes) -> None:
     assert poison(value).code == "malformed"
 
 
-def test_the_path_of_an_invalid_value_is_in_the_detail() -> None:
-    assert "`$.total`" in poison({**ORDER, "total": "1_000"}).detail
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        pytest.param(
+            {**ORDER, "completed_at": "2026-03-10 12:00"},
+            "completed_at: must be an RFC 3339 time, as in 2026-03-10T12:00:00Z",
+            id="no time",
+        ),
+        pytest.param(
+            {**ORDER, "completed_at": "2026-03-10T12:00:00"},
+            "completed_at: must have an offset from UTC, as in 2026-03-10T12:00:00Z",
+            id="a time without an offset",
+        ),
+        pytest.param(
+            {**ORDER, "completed_at": 5},
+            "completed_at: must be a time, not a whole number",
+            id="a number for a time",
+        ),
+        pytest.param(
+            {**ORDER, "total": "1_000"},
+            "total: must be a number, or a string of digits with at most six decimal places",
+            id="no number",
+        ),
+        pytest.param(
+            {**ORDER, "order_id": {}},
+            "order_id: must be a whole number or a string, not an object",
+            id="an object for an id",
+        ),
+        pytest.param({}, "store_id: is required", id="a missing field"),
+        pytest.param(5, "the value must be an object, not a whole number", id="no object"),
+    ],
+)
+def test_the_detail_says_what_must_be_sent_and_where(value: object, detail: str) -> None:
+    assert poison(encoded(value)).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        pytest.param(b"", "the value is empty", id="empty"),
+        pytest.param(
+            b'{"a": ', "the value is not valid JSON: it ends before it is complete", id="cut off"
+        ),
+        pytest.param(b'{"store_id": "\xe9"}', "the value is not UTF-8", id="not UTF-8"),
+        pytest.param(
+            b'{"items": ' + b"[" * 100_000, "the value is nested too deeply", id="nested too deeply"
+        ),
+    ],
+)
+def test_the_detail_says_why_a_value_is_no_json(value: bytes, detail: str) -> None:
+    assert poison(value).detail == detail

@@ -12,8 +12,8 @@ from msgspec import UNSET, Raw, Struct
 from libs.contracts import anomalies, api, rewards
 from libs.contracts.numbers import decoder
 from libs.kernel.errors import Fault
+from libs.kernel.wording import REQUIRED
 from libs.web.body import Faults, read
-from libs.web.wording import REQUIRED
 from services.anomaly.api import checks as anomaly
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning

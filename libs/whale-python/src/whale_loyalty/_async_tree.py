@@ -46,6 +46,13 @@ class AsyncOrders(AsyncResource):
     """What became of the shop's orders."""
 
     list = async_paged(orders.list_orders)
+    recheck = async_call(orders.recheck)
+
+
+class AsyncRefunds(AsyncResource):
+    """Refunds of the shop's orders."""
+
+    list = async_paged(orders.list_refunds)
 
 
 class AsyncDeadLetters(AsyncResource):
@@ -53,6 +60,9 @@ class AsyncDeadLetters(AsyncResource):
 
     list = async_paged(orders.list_dead_letters)
     retrieve = async_call(orders.retrieve_dead_letter)
+    replay = async_call(orders.replay_dead_letter)
+    replay_many = async_call(orders.replay_dead_letters)
+    drop = async_call(orders.drop_dead_letter)
 
 
 class AsyncAnomalies(AsyncResource):
@@ -104,6 +114,7 @@ class AsyncLoyalty(AsyncResource):
         self.rewards = AsyncRewards(transport)
         self.transactions = AsyncTransactions(transport)
         self.orders = AsyncOrders(transport)
+        self.refunds = AsyncRefunds(transport)
         self.dead_letters = AsyncDeadLetters(transport)
         self.anomalies = AsyncAnomalies(transport)
         self.anomaly_settings = AsyncAnomalyDetection(transport)

@@ -46,6 +46,13 @@ class Orders(Resource):
     """What became of the shop's orders."""
 
     list = paged(orders.list_orders)
+    recheck = call(orders.recheck)
+
+
+class Refunds(Resource):
+    """Refunds of the shop's orders."""
+
+    list = paged(orders.list_refunds)
 
 
 class DeadLetters(Resource):
@@ -53,6 +60,9 @@ class DeadLetters(Resource):
 
     list = paged(orders.list_dead_letters)
     retrieve = call(orders.retrieve_dead_letter)
+    replay = call(orders.replay_dead_letter)
+    replay_many = call(orders.replay_dead_letters)
+    drop = call(orders.drop_dead_letter)
 
 
 class Anomalies(Resource):
@@ -104,6 +114,7 @@ class Loyalty(Resource):
         self.rewards = Rewards(transport)
         self.transactions = Transactions(transport)
         self.orders = Orders(transport)
+        self.refunds = Refunds(transport)
         self.dead_letters = DeadLetters(transport)
         self.anomalies = Anomalies(transport)
         self.anomaly_settings = AnomalyDetection(transport)

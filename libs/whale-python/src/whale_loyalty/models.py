@@ -19,6 +19,7 @@ from whale_loyalty.values import (
     Mode,
     OrderState,
     RedemptionStatus,
+    RefundState,
     Resolution,
     RewardType,
     SkipReason,
@@ -204,6 +205,7 @@ class Order(Model, frozen=True, kw_only=True):
     order_number: str | None = None
     customer_id: str | None = None
     skip_reason: SkipReason | None = None
+    skip_detail: str | None = None
     zero_reason: ZeroReason | None = None
     dead_letters: list[OrderLetter] = []
     total: Decimal | None = None
@@ -234,6 +236,57 @@ class DeadLetter(Model, frozen=True, kw_only=True):
     headers: dict[str, str] | None = None
     value: str | None = None
     value_encoding: str | None = None
+    replayed_at: datetime | None = None
+
+
+class DeadLetterVerdict(Model, frozen=True, kw_only=True):
+    """The result of one replay: `dead_letter` with status 200, else `problem`."""
+
+    id: str
+    status: int
+    dead_letter: DeadLetter | None = None
+    problem: dict[str, Any] | None = None
+
+
+class DeadLetterVerdicts(Model, frozen=True, kw_only=True):
+    """The result of each replay, in the order of the request."""
+
+    data: list[DeadLetterVerdict]
+
+
+class OrderVerdict(Model, frozen=True, kw_only=True):
+    """The result of one check: `order` as it is now with status 200, else `problem`."""
+
+    order_id: str
+    status: int
+    order: Order | None = None
+    problem: dict[str, Any] | None = None
+
+
+class OrderVerdicts(Model, frozen=True, kw_only=True):
+    """The result of each check, in the order of the request."""
+
+    data: list[OrderVerdict]
+
+
+class Refund(Model, frozen=True, kw_only=True):
+    """A refund of an order, and what became of it.
+
+    `state` is counted, waiting (for its order) or conflict, with the reason in `detail`. `amount` is None if
+    it refunds the rest of the order; `clawed_back` is in points.
+    """
+
+    id: str
+    refund_id: str
+    order_id: str
+    customer_id: str
+    state: RefundState
+    refunded_at: datetime
+    recorded_at: datetime
+    detail: str | None = None
+    amount: Decimal | None = None
+    clawed_back: int | None = None
+    transaction_id: str | None = None
 
 
 class NextTier(Model, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from libs.contracts.events import TransactionType
 from libs.contracts.intake import EventEnvelope
 from libs.contracts.rewards import RewardPatch
 from libs.kernel.errors import Fault, InvalidRequest
+from libs.kernel.wording import MAX_SUGGESTIONS, not_json, unknown_name, wrong_value
 from libs.web.body import Faults, Query, decode
-from libs.web.wording import MAX_SUGGESTIONS, not_json, unknown_name, wrong_value
 
 KINDS = "must be one of: discount, shipping, credit, perk"
 
