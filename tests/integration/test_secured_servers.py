@@ -327,7 +327,7 @@ async def test_provisioned_services_work_over_tls_with_their_settings_files_alon
         administrator = await running.enter_async_context(
             _settings_of_an_administrator(secured, broker, certificate, tmp_path)
         )
-        for command in (("provision", "--no-redis-users"), ("migrate",)):
+        for command in (("provision", "--no-redis-users", "--new-secrets"), ("migrate",)):
             outcome = await asyncio.to_thread(_run_tools, administrator, *command)
             assert outcome.returncode == 0, outcome.stderr
         ports = config.free_ports(2)

@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).parents[2]
 LOOPBACK: Final = "127.0.0.1"
 DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 DEMO_STORE: Final = "store_demo"
+_SECRETS_FILE: Final = "secrets.json"
 _FREE_FROM, _FREE_COUNT = 20_000, 12_000
 
 # The services in the order they start, each with a database of its own.
@@ -108,9 +109,14 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     return load(Settings, os.environ if environ is None else environ)
 
 
+def has_secrets(folder: Path) -> bool:
+    """Whether the folder has secrets already."""
+    return (folder / _SECRETS_FILE).exists()
+
+
 def stack_secrets(folder: Path) -> Secrets:
     """The stack's secrets, generated on the first start; missing ones are added to older folders."""
-    path = folder / "secrets.json"
+    path = folder / _SECRETS_FILE
     content = path.read_bytes() if path.exists() else b"{}"
     stored = msgspec.json.decode(content, type=Secrets)
     if msgspec.json.encode(stored) != content:
@@ -122,7 +128,7 @@ def stack_secrets(folder: Path) -> Secrets:
 def forget_database_password(folder: Path) -> Secrets:
     """Remove the shared password of older stacks, once the superuser has another; returns the rest."""
     remaining = msgspec.structs.replace(stack_secrets(folder), database_password=None)
-    write_private(folder / "secrets.json", msgspec.json.encode(remaining))
+    write_private(folder / _SECRETS_FILE, msgspec.json.encode(remaining))
     return remaining
 
 
