@@ -16,7 +16,6 @@ from msgspec import Struct, field
 from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.kernel.settings import load
-from tools.stack.errors import StackError
 
 ROOT: Final = Path(__file__).parents[2]
 LOOPBACK: Final = "127.0.0.1"
@@ -162,14 +161,12 @@ def free_ports(count: int, *, apart_from: Iterable[int] = ()) -> list[int]:
     return ports
 
 
-def check_free(port: int, *, name: str, variable: str) -> None:
-    """Raise StackError where a process listens on `port`; `variable` is the setting that moves it."""
+def is_free(port: int) -> bool:
+    """Whether no process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise StackError(
-                f"Port {port}, which {name} needs, is taken: stop the process that listens on it, or "
-                f"choose another port with {variable}=… make up"
-            ) from error
+        except OSError:
+            return False
+        return True
