@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis are reached over TLS, with the certificate that the address asks for."""
+"""PostgreSQL and Redis are reached over TLS, with the certificate that the address requires."""
 
 import asyncio
 import shutil
