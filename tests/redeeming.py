@@ -57,6 +57,11 @@ async def reward_arrives(shop: Shop, reward_id: str, points_cost: int) -> None:
         await eventually(has_price)
 
 
+def key(text: str) -> dict[str, str]:
+    """The header with this idempotency key."""
+    return {"Idempotency-Key": text}
+
+
 async def redeem(
     shop: Shop, reward_id: str, customer_id: str = "cust_1", **more: Any
 ) -> ApiResponse:

@@ -12,11 +12,11 @@ from typing import Any, Final
 from rich.console import Console
 
 from libs.kernel.settings import load
-from tools.stack import config, provision, record, seed, services
+from tools.stack import config, postgres, record, seed, servers, services
 from tools.stack.config import SERVICES
 from tools.stack.errors import StackError
-from tools.stack.provision import Users
 from tools.stack.record import Record
+from tools.stack.servers import Users
 
 COMMANDS: Final = ("provision", "migrate", "server-passwords", "demo-store")
 
@@ -40,6 +40,11 @@ def register(commands: Any) -> None:
         action="store_true",
         help="each service gets its Kafka user and its access elsewhere",
     )
+    command.add_argument(
+        "--new-secrets",
+        action="store_true",
+        help="where secrets.json is lost: generate another, which makes every API key invalid",
+    )
     command.set_defaults(run=_provision)
     command = commands.add_parser("migrate", help="migrate the databases of all services, or some")
     command.add_argument("service", nargs="*", help=f"of {', '.join(SERVICES)}")
@@ -55,19 +60,19 @@ def register(commands: Any) -> None:
 
 def _provision(arguments: argparse.Namespace) -> int:
     """Prepare the servers that the settings name, and print what was done."""
-    settings = load(provision.Settings, os.environ)
+    settings = load(servers.Settings, os.environ)
     _create_folder(settings.folder)
-    secrets = config.stack_secrets(settings.folder)
-    addresses = provision.addresses(settings, secrets)
     users = Users(redis=not arguments.no_redis_users, kafka=not arguments.no_kafka_users)
-    asyncio.run(_prepare(settings, addresses, secrets, users=users))
+    addresses, secrets = asyncio.run(
+        _prepare(settings, users=users, may_generate=arguments.new_secrets)
+    )
     files = {
-        service: provision.service_settings(service, addresses, secrets, users=users)
+        service: servers.service_settings(service, addresses, secrets, users=users)
         for service in SERVICES
     }
     if settings.uses_sasl and users.kafka:
-        for client in provision.KAFKA_CLIENTS:
-            files[client] = provision.client_settings(client, addresses, secrets)
+        for client in servers.KAFKA_CLIENTS:
+            files[client] = servers.client_settings(client, addresses, secrets)
     for name, values in files.items():
         path = _write(arguments.to or settings.folder / "settings", name, values)
         print(f"wrote {path}")
@@ -76,7 +81,21 @@ def _provision(arguments: argparse.Namespace) -> int:
 
 
 async def _prepare(
-    settings: provision.Settings,
+    settings: servers.Settings, *, users: Users, may_generate: bool
+) -> tuple[services.Addresses, config.Secrets]:
+    """Prepare the servers, one provisioning at a time. Without `may_generate`, new secrets are
+    generated for new servers only."""
+    async with postgres.provisioning_lock(servers.postgres_url(settings)) as connection:
+        if not may_generate:
+            await servers.check_secrets(settings, connection)
+        secrets = config.stack_secrets(settings.folder)
+        addresses = servers.addresses(settings, secrets)
+        await _prepare_servers(settings, addresses, secrets, users=users)
+    return addresses, secrets
+
+
+async def _prepare_servers(
+    settings: servers.Settings,
     addresses: services.Addresses,
     secrets: config.Secrets,
     *,
@@ -84,12 +103,12 @@ async def _prepare(
 ) -> None:
     console = Console(highlight=False)
     with console.status("PostgreSQL …"):
-        await provision.prepare_postgres(addresses, secrets)
+        await servers.prepare_postgres(addresses, secrets)
     console.print(f"PostgreSQL: {len(SERVICES)} databases, each with two roles")
     if users.redis:
         with console.status("Redis …"):
-            loss = await provision.prepare_redis(addresses, secrets)
-        console.print(f"Redis: the users {', '.join(provision.redis_passwords(secrets))}")
+            loss = await servers.prepare_redis(addresses, secrets)
+        console.print(f"Redis: the users {', '.join(servers.redis_passwords(secrets))}")
         if loss is not None:
             console.print(
                 f"Redis loses these users when it restarts: {loss} Configure an `aclfile` that Redis "
@@ -97,7 +116,7 @@ async def _prepare(
                 soft_wrap=True,
             )
     with console.status("Kafka …"):
-        created = await provision.prepare_kafka(
+        created = await servers.prepare_kafka(
             addresses, secrets, replication=settings.kafka_replication, users=users.kafka
         )
     console.print(f"Kafka: {len(created)} topics created" if created else "Kafka: has all topics")
@@ -105,7 +124,7 @@ async def _prepare(
 
 def _write(folder: Path, service: str, values: dict[str, str]) -> Path:
     try:
-        return provision.write_settings(folder, service, values)
+        return servers.write_settings(folder, service, values)
     except OSError as error:
         raise StackError(f"{error.filename} cannot be written: {error.strerror}.") from error
 
@@ -117,7 +136,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
             "There are no addresses in WHALE_HOME: run `python -m tools provision` first."
         )
     stack = record.find_running()
-    names = provision.check_services(arguments.service)
+    names = servers.check_services(arguments.service)
 
     async def migrate(service: str) -> None:
         await services.migrate(service, stack.addresses, stack.secrets)
@@ -133,7 +152,7 @@ def _migrate(arguments: argparse.Namespace) -> int:
 def _write_server_passwords(arguments: argparse.Namespace) -> int:
     folder = config.settings().folder
     _create_folder(folder)
-    provision.write_server_passwords(arguments.folder, config.stack_secrets(folder))
+    servers.write_server_passwords(arguments.folder, config.stack_secrets(folder))
     return 0
 
 

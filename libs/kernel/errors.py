@@ -14,7 +14,6 @@ The tree::
      ├── UnsupportedMediaType     the media type is not JSON
      ├── InvalidRequest           the request has invalid values; all are listed
      ├── IdempotencyKeyReused     the key was used with a different request
-     ├── IdempotencyInFlight      the first request with the key is still in progress
      ├── Refused                  conflict with the current state; nothing was changed
      │    ├── RewardUnavailable
      │    ├── Conflict
@@ -122,10 +121,6 @@ class InvalidRequest(WhaleError):
 
 class IdempotencyKeyReused(WhaleError):
     code = "idempotency_key_reused"
-
-
-class IdempotencyInFlight(WhaleError):
-    code = "idempotency_in_flight"
 
 
 class Refused(WhaleError):

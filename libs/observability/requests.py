@@ -1,5 +1,6 @@
 """One log line for each response from 400 on: a request id leads to the request and its outcome."""
 
+import re
 import time
 from typing import Final
 
@@ -9,6 +10,10 @@ FIRST_REFUSED_STATUS: Final = 400
 _FIRST_FAULT_OF_OURS: Final = 500
 # Unauthenticated clients must not fill the disk; requests with a key have a rate limit.
 _UNAUTHENTICATED_PER_SECOND: Final = 10
+# A path may be as long as the server reads headers, and unauthenticated callers choose it freely.
+_MAX_PATH_CHARACTERS: Final = 200
+# Any text that begins like an API key: logs contain no keys, wherever callers put them.
+_KEY: Final = re.compile(r"(wk_[a-z]+_)[A-Za-z0-9_-]+")
 
 log = logging.get(__name__)
 
@@ -43,12 +48,14 @@ def log_response(
     code: str | None,
     seconds: float | None = None,
     route: str | None = None,
+    path: str | None = None,
     store_id: str | None = None,
     key_name: str | None = None,
 ) -> None:
     """Log a response whose status is 400 or higher. `code` is the problem's code, `route` the path
-    with placeholders, None if there is none; `store_id` and `key_name` are those of the key, None
-    without a valid one. Lines without a key are limited, and the rest is counted."""
+    with placeholders, None if there is none; then the line has the decoded `path`.
+    `store_id` and `key_name` are those of the key, None without a valid one. Lines without a key are
+    limited, and the rest is counted."""
     if key_name is None and not _unauthenticated.take():
         metrics.RESPONSES_NOT_LOGGED.inc()
         return
@@ -60,7 +67,16 @@ def log_response(
         key_name=key_name,
         method=method,
         route=route,
+        path=_loggable(path) if route is None and path is not None else None,
         status=status,
         code=code,
         ms=None if seconds is None else round(seconds * 1_000, 1),
     )
+
+
+def _loggable(path: str) -> str:
+    """The decoded path, shortened, without any API key that a caller put there."""
+    masked = _KEY.sub(r"\1…", path)
+    if len(masked) <= _MAX_PATH_CHARACTERS:
+        return masked
+    return masked[:_MAX_PATH_CHARACTERS] + "…"

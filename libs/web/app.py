@@ -131,6 +131,7 @@ class InternalApi:
                 log_response(
                     request_id=request_id,
                     method=scope["method"],
+                    path=scope["path"],
                     status=status,
                     code=refusal.code,
                     seconds=time.perf_counter() - started,

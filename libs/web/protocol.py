@@ -245,6 +245,7 @@ class LimitedProtocol(HttpToolsProtocol):
         log_response(
             request_id=request_id,
             method=self.scope["method"] if self._phase is _Phase.BODY else None,
+            path=self.scope["path"] if self._phase is _Phase.BODY else None,
             status=problems.status_of(error),
             code=error.code,
         )

@@ -17,7 +17,7 @@ from tests.support import ROOT, Shop
 
 PAGE = ROOT / "docs/quickstart.md"
 # A program's name, followed by its source.
-_PROGRAM = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROGRAM = re.compile(r"^`shop/([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The program that a client's README begins with.
 _FIRST_PROGRAM = re.compile(r"^```(?:js|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _READMES = {"first.py": "libs/whale-python/README.md", "first.mjs": "libs/whale-js/README.md"}
@@ -67,6 +67,17 @@ async def demo_shop(shop: Shop) -> Shop:
         response = await shop.call("POST", path, body.encode())
         assert response.status == 201, response.raw
     return shop
+
+
+def test_the_printed_programs_and_what_they_install_are_in_the_ignored_folder() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert "/shop/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert set(re.findall(r"-m venv (\S+)", commands)) == {"shop/.venv"}
+    assert commands.count("npm install") == commands.count("npm install --prefix shop ") == 1
+    programs = re.findall(r"^`(\S+\.m?(?:py|js))`:$", text, re.MULTILINE)
+    assert len(programs) == 4
+    assert all(f" {program}" in commands and program.startswith("shop/") for program in programs)
 
 
 async def test_python(demo_shop: Shop, tmp_path: Path) -> None:

@@ -126,7 +126,9 @@ async def test_two_different_api_keys_are_401(shop: Shop) -> None:
     other = f"Authorization: Bearer {random_key()}"
     for pair in ((other, authorized(shop)), (authorized(shop), other)):
         read = request(shop, *pair, method="GET", path="loyalty-programs") + b"\r\n"
-        assert (await send(shop, read))[0] == 401
+        status, problem = await send(shop, read)
+        assert status == 401
+        assert problem["detail"].startswith("There are 2 different Authorization headers.")
 
 
 async def test_an_invalid_host_is_400(shop: Shop) -> None:

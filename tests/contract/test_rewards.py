@@ -1,69 +1,26 @@
-"""Rewards as callers see them: shapes, bounds, ids, lists, keys, and what a deletion leaves."""
+"""Rewards as callers see them: shapes, lists, partial changes, what is another store's, scopes."""
 
-import asyncio
-import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import aiohttp
-import asyncpg
 import pytest
 
 from libs.kernel.clock import format_time
 from libs.testing.eventually import eventually
-from tests.support import ApiResponse, Shop
+from tests.contract.rewards import (
+    EVERY_FIELD,
+    MADE_ID,
+    MOMENT,
+    assert_problem,
+    create,
+    reward,
+    rewards_of,
+)
+from tests.support import Shop
 from tools.stack import config
-
-MADE_ID = re.compile(r"rwd_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-EVERY_FIELD = {
-    "id": "rwd_full",
-    "name": "10% Off Next Order",
-    "points_cost": 1000,
-    "type": "discount",
-    "description": "One order.\nAny size.",
-    "value": {"percent": 12.5},
-    "stock": 3,
-    "per_customer_limit": 2,
-    "starts_at": "2026-01-01T01:00:00+01:00",
-    "ends_at": "2199-12-31T23:59:59.999Z",
-    "min_tier": "Silver",
-    "image_url": "https://cdn.example.com/a%20b.png?x=1#top",
-    "metadata": {"z": "last first", "a/b~c": ""},
-    "is_active": True,
-}
-
-
-def reward(**changes: object) -> dict[str, object]:
-    """A request for the simplest reward, with `changes`."""
-    return {"name": "Free Shipping", "points_cost": 500, "type": "shipping", **changes}
-
-
-async def create(shop: Shop, **changes: object) -> Any:
-    response = await shop.call("POST", "loyalty/rewards", reward(**changes))
-    assert response.status == 201, response.raw
-    return response.json
-
-
-async def rewards_of(shop: Shop, query: str = "") -> Any:
-    """The store's list."""
-    response = await shop.call("GET", f"loyalty/rewards?{query}")
-    assert response.status == 200, response.raw
-    return response.json["data"]
 
 
 def in_seconds(seconds: float) -> str:
     return format_time(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-def assert_problem(response: ApiResponse, status: int, code: str) -> None:
-    assert (response.status, response.json["code"]) == (status, code), response.raw
-    assert response.headers["Content-Type"] == "application/problem+json"
-
-
-def pointers(response: ApiResponse) -> list[str]:
-    assert_problem(response, 400, "invalid_request")
-    return [fault["pointer"] for fault in response.json["errors"]]
 
 
 async def ids(shop: Shop, query: str = "") -> list[str]:
@@ -129,145 +86,6 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
     assert listed.raw == b'{"data":[' + created.raw + b'],"total":1,"has_more":false}'
 
 
-@pytest.mark.parametrize(
-    ("sent", "rendered"),
-    [
-        ('{"percent": 10.0}', '{"percent":10}'),
-        ('{"percent": "0.000001"}', '{"percent":0.000001}'),
-        ('{"amount": 25, "currency": "USD"}', '{"amount":"25.00","currency":"USD"}'),
-        ('{"amount": 1e12, "currency": "USD"}', '{"amount":"1000000000000.00","currency":"USD"}'),
-        ('{"amount": 0.125000, "currency": "EUR"}', '{"amount":"0.125","currency":"EUR"}'),
-        ('{"amount": "0.000001", "currency": "EUR"}', '{"amount":"0.000001","currency":"EUR"}'),
-    ],
-)
-async def test_money_is_text_and_a_percentage_a_number(
-    shop: Shop, sent: str, rendered: str
-) -> None:
-    body = f'{{"name": "x", "points_cost": 1, "type": "perk", "value": {sent}}}'
-    response = await shop.call("POST", "loyalty/rewards", body.encode())
-    assert response.status == 201, response.raw
-    assert f'"value":{rendered},'.encode() in response.raw
-
-
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_all_faulty_values_are_reported_together(shop: Shop, method: str) -> None:
-    faulty = {
-        "name": "",
-        "points_cost": 0,
-        "description": "x" * 1_001,
-        "value": {"amount": "0", "currency": "usd"},
-        "stock": -1,
-        "per_customer_limit": 0,
-        "starts_at": "2026-01-01T00:00:00",
-        "ends_at": "tomorrow",
-        "min_tier": "x" * 121,
-        "image_url": "ftp://example.com/x",
-        "metadata": {"k": "x" * 501, "a/b~" + "x" * 40: "v"},
-    }
-    if method == "POST":
-        response = await shop.call(
-            "POST", "loyalty/rewards", {**faulty, "id": "rwd 1", "type": "perk"}
-        )
-    else:
-        new = await create(shop)
-        response = await shop.call("PATCH", f"loyalty/rewards/{new['id']}", faulty)
-    own_id = ["#/id"] if method == "POST" else []
-    assert pointers(response) == [
-        *own_id,
-        *("#/name", "#/points_cost", "#/description", "#/value/amount", "#/value/currency"),
-        *("#/stock", "#/per_customer_limit", "#/starts_at", "#/ends_at", "#/min_tier"),
-        *("#/image_url", "#/metadata/k", "#/metadata/a~1b~0" + "x" * 40),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changes", "pointer"),
-    [
-        pytest.param({"name": "x" * 121}, "#/name", id="a long name"),
-        pytest.param({"name": "a\u0000b"}, "#/name", id="a name with a control character"),
-        pytest.param({"name": None}, "#/name", id="no name"),
-        pytest.param({"points_cost": 10**12 + 1}, "#/points_cost", id="too dear"),
-        pytest.param({"points_cost": "5"}, "#/points_cost", id="a price in text"),
-        pytest.param({"points_cost": 1.5}, "#/points_cost", id="half a point"),
-        pytest.param({"type": "gift"}, "#/type", id="an unknown type"),
-        pytest.param({"is_active": None}, "#/is_active", id="neither active nor not"),
-        pytest.param({"colour": "red"}, "#/colour", id="an unknown field"),
-        pytest.param({"description": "a\u0000b"}, "#/description", id="a control character"),
-        pytest.param({"value": {}}, "#/value", id="an empty value"),
-        pytest.param({"value": {"amount": 1}}, "#/value/currency", id="money of no currency"),
-        pytest.param({"value": {"currency": "USD"}}, "#/value/amount", id="a currency of nothing"),
-        pytest.param({"value": {"percent": 0}}, "#/value/percent", id="0 %"),
-        pytest.param({"value": {"percent": 100.5}}, "#/value/percent", id="over 100 %"),
-        pytest.param({"value": {"percent": "NaN"}}, "#/value/percent", id="no number"),
-        pytest.param(
-            {"value": {"percent": 5, "amount": 1, "currency": "USD"}}, "#/value", id="both values"
-        ),
-        pytest.param(
-            {"value": {"amount": "1000000000000.01", "currency": "USD"}},
-            "#/value/amount",
-            id="too much money",
-        ),
-        pytest.param(
-            {"value": {"amount": "0.0000001", "currency": "USD"}},
-            "#/value/amount",
-            id="seven decimals",
-        ),
-        pytest.param({"stock": 10**9 + 1}, "#/stock", id="too large a stock"),
-        pytest.param({"per_customer_limit": 10**6 + 1}, "#/per_customer_limit", id="no limit"),
-        pytest.param({"starts_at": "2026-02-30T00:00:00Z"}, "#/starts_at", id="no such day"),
-        pytest.param({"starts_at": 5}, "#/starts_at", id="a time in numbers"),
-        pytest.param(
-            {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T00:00:00Z"},
-            "#/ends_at",
-            id="over before it starts",
-        ),
-        pytest.param({"min_tier": ""}, "#/min_tier", id="a tier without a name"),
-        pytest.param({"image_url": "https://x/" + "a" * 2_000}, "#/image_url", id="a long URL"),
-        pytest.param({"image_url": "javascript:alert(1)"}, "#/image_url", id="no URL of the web"),
-        pytest.param(
-            {"metadata": {f"k{number}": "v" for number in range(51)}}, "#/metadata", id="51 keys"
-        ),
-        pytest.param({"metadata": {"": "v"}}, "#/metadata/", id="a key without a name"),
-        pytest.param(
-            {"metadata": {"k": "a\u0000"}}, "#/metadata/k", id="a control character in it"
-        ),
-        pytest.param({"metadata": {"k": 5}}, "#/metadata/k", id="a number in it"),
-        pytest.param({"metadata": []}, "#/metadata", id="a list for metadata"),
-    ],
-)
-async def test_a_value_out_of_its_bounds_is_named(
-    shop: Shop, changes: dict[str, Any], pointer: str
-) -> None:
-    assert pointers(await shop.call("POST", "loyalty/rewards", reward(**changes))) == [pointer]
-    new = await create(shop)
-    changed = await shop.call("PATCH", f"loyalty/rewards/{new['id']}", changes)
-    assert pointers(changed) == [pointer]
-    assert await rewards_of(shop) == [new]
-
-
-async def test_a_value_at_its_bound_is_accepted(shop: Shop) -> None:
-    bounds = {
-        "id": "rwd_" + "x" * 64,
-        "name": "\U0001f433" * 120,
-        "points_cost": 10**12,
-        "description": "x" * 1_000,
-        "value": {"amount": "1000000000000", "currency": "USD"},
-        "stock": 10**9,
-        "per_customer_limit": 10**6,
-        "starts_at": "0001-01-01T00:00:00Z",
-        "ends_at": "9999-12-31T23:59:59.999Z",
-        "min_tier": "x" * 120,
-        "image_url": "http://x/" + "a" * 1_991,
-        "metadata": {f"{number:040}": "x" * 500 for number in range(50)},
-    }
-    new = await create(shop, **bounds)
-    assert new["starts_at"] == "0001-01-01T00:00:00.000Z"
-    assert new["metadata"] == bounds["metadata"]
-    assert await rewards_of(shop) == [new]
-    lowest = await create(shop, points_cost=1, stock=0, per_customer_limit=1, description="")
-    assert lowest["stock_left"] == 0
-
-
 async def test_null_and_absent_mean_the_same_in_a_new_reward(shop: Shop) -> None:
     optional = EVERY_FIELD.keys() - {"name", "points_cost", "type", "is_active"}
     new = await create(shop, **dict.fromkeys(optional))
@@ -317,17 +135,6 @@ async def test_a_reward_for_a_tier_that_no_program_has_is_warned_of(shop: Shop) 
     assert [one["is_default"] for one in programs] == [False, True]
 
 
-async def test_a_patch_is_checked_against_the_stored_values(shop: Shop) -> None:
-    path = f"loyalty/rewards/{(await create(shop, starts_at='2026-03-10T12:00:00Z'))['id']}"
-    ends = await shop.call("PATCH", path, {"ends_at": "2026-03-10T12:00:00Z"})
-    assert pointers(ends) == ["#/ends_at"]
-    assert (await shop.call("PATCH", path, {"ends_at": "2026-03-11T12:00:00Z"})).status == 200
-    starts = await shop.call("PATCH", path, {"starts_at": "2026-03-12T12:00:00Z"})
-    assert pointers(starts) == ["#/starts_at"]
-    moved = {"starts_at": "2026-03-12T12:00:00Z", "ends_at": "2026-03-13T12:00:00Z"}
-    assert (await shop.call("PATCH", path, moved)).status == 200
-
-
 async def test_the_list_has_available_rewards_and_all_with_include_all(shop: Shop) -> None:
     await create(shop, id="rwd_plain")
     await create(shop, id="rwd_inactive", is_active=False)
@@ -372,68 +179,6 @@ async def test_pages_are_oldest_first_and_follow_each_other(shop: Shop) -> None:
     assert (last.json["total"], last.json["has_more"]) == (4, False)
 
 
-@pytest.mark.parametrize(
-    ("query", "parameter"),
-    [
-        ("include=some", "include"),
-        ("include=", "include"),
-        ("include=all&include=all", "include"),
-        ("limit=0", "limit"),
-        ("limit=101", "limit"),
-        ("starting_after=rwd_nobody", "starting_after"),
-        ("starting_after=rwd_%00", "starting_after"),
-        ("page=2", "page"),
-    ],
-)
-async def test_a_faulty_parameter_is_named(shop: Shop, query: str, parameter: str) -> None:
-    response = await shop.call("GET", f"loyalty/rewards?{query}")
-    assert_problem(response, 400, "invalid_request")
-    assert [fault["parameter"] for fault in response.json["errors"]] == [parameter]
-
-
-@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-async def test_a_write_takes_no_parameters(shop: Shop, method: str) -> None:
-    new = await create(shop)
-    path = "loyalty/rewards" if method == "POST" else f"loyalty/rewards/{new['id']}"
-    body = {"POST": reward(), "PATCH": {"name": "y"}}.get(method)
-    assert_problem(await shop.call(method, f"{path}?force=1", body), 400, "invalid_request")
-    assert await rewards_of(shop) == [new]
-
-
-@pytest.mark.parametrize("own", ["rwd_", "rwd_" + "x" * 65, "reward_1", "rwd_ä", "RWD_1", ""])
-async def test_an_id_of_another_form_is_refused(shop: Shop, own: str) -> None:
-    assert pointers(await shop.call("POST", "loyalty/rewards", reward(id=own))) == ["#/id"]
-
-
-async def test_an_id_is_used_once_in_a_store_also_after_its_reward_is_deleted(shop: Shop) -> None:
-    await create(shop, id="rwd_mine")
-    again = await shop.call("POST", "loyalty/rewards", reward(id="rwd_mine"))
-    assert_problem(again, 409, "conflict")
-    assert (await shop.call("DELETE", "loyalty/rewards/rwd_mine")).status == 204
-    after = await shop.call("POST", "loyalty/rewards", reward(id="rwd_mine"))
-    assert_problem(after, 409, "conflict")
-    assert await rewards_of(shop, "include=all") == []
-
-
-async def test_a_deletion_has_no_body_and_hides_the_reward(shop: Shop) -> None:
-    new = await create(shop)
-    path = f"loyalty/rewards/{new['id']}"
-    deleted = await shop.call("DELETE", path)
-    assert (deleted.status, deleted.raw) == (204, b"")
-    assert "Content-Length" not in deleted.headers
-    assert "Content-Type" not in deleted.headers
-    for method, body in (("GET", None), ("PATCH", {"name": "y"}), ("DELETE", None)):
-        assert_problem(await shop.call(method, path, body), 404, "not_found")
-    assert await rewards_of(shop, "include=all") == []
-
-
-async def test_a_connection_stays_usable_after_a_response_without_a_body(shop: Shop) -> None:
-    for _ in range(3):
-        new = await create(shop)
-        assert (await shop.call("DELETE", f"loyalty/rewards/{new['id']}")).status == 204
-        assert await rewards_of(shop) == []
-
-
 async def test_another_stores_rewards_look_nonexistent(shop: Shop, unique: str) -> None:
     new = await create(shop)
     other_key = await shop.stack.key(f"store_{unique}")
@@ -467,170 +212,3 @@ async def test_reading_needs_read_and_changing_needs_manage(shop: Shop) -> None:
     assert_problem(await shop.call("DELETE", path, key=reader), 403, "insufficient_scope")
     assert_problem(await shop.call("GET", path, key=manager), 403, "insufficient_scope")
     assert (await shop.call("DELETE", path, key=manager)).status == 204
-
-
-async def test_a_repeated_key_gets_the_first_response_of_every_write(shop: Shop) -> None:
-    created = [await keyed(shop, "POST", "loyalty/rewards", reward(id="rwd_k")) for _ in range(2)]
-    patched = [await keyed(shop, "PATCH", "loyalty/rewards/rwd_k", {"name": "y"}) for _ in range(2)]
-    deleted = [await keyed(shop, "DELETE", "loyalty/rewards/rwd_k") for _ in range(2)]
-    for (first, again), status in ((created, 201), (patched, 200), (deleted, 204)):
-        assert (first.status, again.status) == (status, status)
-        assert again.raw == first.raw
-        assert "Idempotency-Hit" not in first.headers
-        assert again.headers["Idempotency-Hit"] == "true"
-    assert_problem(await shop.call("DELETE", "loyalty/rewards/rwd_k"), 404, "not_found")
-    events = await shop.read_events("catalog.reward", count=3)
-    assert [event["version"] for event, _ in events] == [1, 2, 3]
-
-
-async def test_a_reused_key_is_422_before_the_reward_is_looked_up(shop: Shop) -> None:
-    header = {"Idempotency-Key": "k"}
-    await create(shop, id="rwd_1")
-    body = {"name": "y"}
-    await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
-    for path in ("loyalty/rewards/rwd_1", "loyalty/rewards/rwd_nobody"):
-        response = await shop.call("DELETE", path, headers=header)
-        assert_problem(response, 422, "idempotency_key_reused")
-
-
-async def test_a_refusal_is_not_stored(shop: Shop) -> None:
-    header = {"Idempotency-Key": "k"}
-    body = {"name": "y"}
-    early = await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
-    assert_problem(early, 404, "not_found")
-    await create(shop, id="rwd_1")
-    later = await shop.call("PATCH", "loyalty/rewards/rwd_1", body, headers=header)
-    assert (later.status, later.json["name"]) == (200, "y")
-
-
-@pytest.mark.parametrize("write", ["POST", "DELETE"])
-async def test_duplicates_with_one_key_get_one_response_and_make_one_version(
-    shop: Shop, write: str
-) -> None:
-    """The later duplicates find the id used, or deleted, by the first request: that does not refuse them."""
-    path, version = "loyalty/rewards", 1
-    body: dict[str, object] | None = reward(id="rwd_1")
-    if write == "DELETE":
-        await create(shop, id="rwd_1")
-        path, body, version = "loyalty/rewards/rwd_1", None, 2
-    responses = await asyncio.gather(*(keyed(shop, write, path, body) for _ in range(12)))
-    assert {response.status for response in responses} == {201 if write == "POST" else 204}
-    assert len({response.raw for response in responses}) == 1
-    assert sum("Idempotency-Hit" not in response.headers for response in responses) == 1
-    events = await shop.read_events("catalog.reward", count=version)
-    assert events[-1][0]["version"] == version
-
-
-async def test_each_version_is_published_on_kafka(shop: Shop) -> None:
-    new = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
-    await shop.call("PATCH", "loyalty/rewards/rwd_full", {"stock": None, "value": None})
-    await shop.call("DELETE", "loyalty/rewards/rwd_full")
-    (first, headers), (second, _), (last, last_headers) = await shop.read_events(
-        "catalog.reward", count=3
-    )
-    assert first == {
-        **{name: value for name, value in new.items() if name != "stock_left"},
-        "store_id": shop.store_id,
-        "version": 1,
-        "value": {"percent": "12.5"},
-    }
-    assert headers["ce_specversion"] == "1.0"
-    assert headers["ce_type"] == "catalog.reward"
-    assert headers["ce_id"] == f"{shop.store_id}/rwd_full/1"
-    assert headers["ce_source"] == "/services/catalog"
-    assert MOMENT.fullmatch(headers["ce_time"])
-    assert headers["ce_dataschema"].endswith("/v1")
-    assert headers["content-type"] == "application/json"
-    assert "stock" not in second
-    assert "value" not in second
-    assert "deleted" not in second
-    assert (last["version"], last["deleted"]) == (3, True)
-    assert last_headers["ce_id"] == f"{shop.store_id}/rwd_full/3"
-
-
-async def test_each_version_of_a_reward_is_kept_with_who_made_it(shop: Shop) -> None:
-    first = (await shop.call("POST", "loyalty/rewards", EVERY_FIELD)).json
-    second = (
-        await shop.call(
-            "PATCH",
-            "loyalty/rewards/rwd_full",
-            {"stock": None, "value": None, "name": "Renamed"},
-            key=await shop.stack.key(shop.store_id, name="Ada"),
-        )
-    ).json
-    await shop.call("DELETE", "loyalty/rewards/rwd_full")
-    path = "loyalty/rewards/rwd_full/versions"
-    listed = (await shop.call("GET", path)).json
-    assert [one["version"] for one in listed["data"]] == [3, 2, 1]
-    assert [one["changed_by"] for one in listed["data"]] == ["test", "Ada", "test"]
-    assert [one.get("deleted") for one in listed["data"]] == [True, None, None]
-    times = [one["changed_at"] for one in listed["data"]]
-    assert times == sorted(times, reverse=True)
-    for version, reward_then in zip(listed["data"][1:], (second, first), strict=True):
-        reward_then.pop("stock_left", None)
-        assert version.items() >= reward_then.items()
-    page = (await shop.call("GET", f"{path}?limit=1&starting_after=3")).json
-    assert (page["data"], page["total"], page["has_more"]) == ([listed["data"][1]], 3, True)
-    for query in ("starting_after=4", "starting_after=0", "starting_after=rwd_full"):
-        refused = await shop.call("GET", f"{path}?{query}")
-        assert refused.status == 400, query
-    assert (await shop.call("GET", "loyalty/rewards/rwd_none/versions")).status == 404
-
-
-async def test_a_version_from_before_versions_were_kept_is_listed_too(shop: Shop) -> None:
-    """The previous release wrote the reward alone, and may do so again during an upgrade."""
-    await create(shop, id="rwd_1")
-    path = "loyalty/rewards/rwd_1"
-    connection = await asyncpg.connect(shop.stack.database("catalog", owner=True))
-    try:
-        await connection.execute("DELETE FROM reward_versions WHERE store_id = $1", shop.store_id)
-    finally:
-        await connection.close()
-    (alone,) = (await shop.call("GET", f"{path}/versions")).json["data"]
-    assert alone["version"] == 1
-    assert not {"changed_by", "changed_at"} & set(alone)
-    await shop.call("PATCH", path, {"points_cost": 700})
-    listed = (await shop.call("GET", f"{path}/versions")).json
-    assert [(one["version"], one["points_cost"]) for one in listed["data"]] == [(2, 700), (1, 500)]
-    assert listed["data"][1] == alone
-
-
-async def test_a_change_that_is_based_on_another_version_is_refused(shop: Shop) -> None:
-    seen = await create(shop, id="rwd_1")
-    path = "loyalty/rewards/rwd_1"
-    changed = await shop.call("PATCH", path, {"name": "Mine", "version": seen["version"]})
-    assert (changed.status, changed.json["version"]) == (200, 2)
-    refused = await shop.call("PATCH", path, {"name": "Yours", "version": seen["version"]})
-    assert_problem(refused, 409, "conflict")
-    assert (await shop.call("GET", path)).json == changed.json
-
-
-async def test_redemption_can_read_a_reward_also_a_deleted_one(shop: Shop) -> None:
-    await create(shop, id="rwd_1", value={"amount": 5, "currency": "USD"})
-    version = await internal(shop, "rwd_1")
-    assert (version["version"], version["value"]) == (1, {"amount": "5.00", "currency": "USD"})
-    await shop.call("DELETE", "loyalty/rewards/rwd_1")
-    assert (await internal(shop, "rwd_1"))["deleted"] is True
-    assert (await internal(shop, "rwd_nobody"))["code"] == "not_found"
-
-
-async def test_a_caller_reads_its_own_write(shop: Shop) -> None:
-    new = await create(shop)
-    for number in range(30):
-        name = f"name {number}"
-        await shop.call("PATCH", f"loyalty/rewards/{new['id']}", {"name": name})
-        assert [one["name"] for one in await rewards_of(shop)] == [name]
-
-
-async def keyed(shop: Shop, method: str, path: str, body: object = None) -> ApiResponse:
-    return await shop.call(method, path, body, headers={"Idempotency-Key": f"{method} {path}"})
-
-
-async def internal(shop: Shop, reward_id: str) -> Any:
-    """What catalog responses another service of ours."""
-    token = config.stack_secrets(shop.stack.home).internal_token
-    port = shop.stack.process("catalog").address.rpartition(":")[2]
-    url = f"http://127.0.0.1:{port}/internal/stores/{shop.store_id}/rewards/{reward_id}"
-    headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as response:
-        return await response.json(content_type=None)

@@ -100,6 +100,7 @@ async def test_a_failed_request_is_found_by_its_id(
     assert [line["method"], line["route"], line["status"], line["code"]] == [
         *(method, route, status, code)
     ]
+    assert (line["path"] is None) == (route is not None)
     store_id = None if key_name is None else shop.store_id
     assert (line["store_id"], line["key_name"]) == (store_id, key_name)
     assert line["ms"] >= 0

@@ -12,6 +12,7 @@ from msgspec import Struct
 from libs.contracts.topics import Topic
 from libs.messaging.producer import producing
 from libs.persistence.migrate import upgrade
+from tests.secured import Certificate
 from tests.support import Stack
 from tools.stack import config, postgres
 
@@ -41,6 +42,12 @@ async def empty_database(stack: Stack, service: str, unique: str) -> Database:
     database = await create_empty_database(stack, service, unique)
     await asyncio.to_thread(upgrade, f"services.{service}", database.owner_url)
     return database
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for servers on this machine."""
+    return Certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -46,18 +46,11 @@ def one_sentence(text: str) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize(
-    ("variable", "name"),
-    [
-        ("WHALE_GATEWAY_PORT", "the gateway"),
-        ("WHALE_KAFKA_PORT", "Kafka"),
-        ("WHALE_POSTGRES_PORT", "PostgreSQL"),
-        ("WHALE_REDIS_PORT", "Redis"),
-    ],
-)
-def test_a_taken_port_is_reported_in_one_sentence_and_leaves_no_process(
-    home: Path, variable: str, name: str
+@pytest.mark.parametrize("server", ["GATEWAY", "KAFKA", "POSTGRES", "REDIS", "METRICS"])
+def test_a_port_in_use_is_reported_with_the_setting_that_moves_it_and_leaves_no_process(
+    home: Path, server: str
 ) -> None:
+    variable = f"WHALE_{server}_PORT"
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -67,8 +60,9 @@ def test_a_taken_port_is_reported_in_one_sentence_and_leaves_no_process(
         outcome = other.run("up", check=False)
     assert outcome.returncode == 1
     error = one_sentence(outcome.stderr)
-    assert f"Port {port}, which {name} needs, is taken" in error
-    assert variable in error
+    assert f"These ports are in use: {port}" in error
+    assert f"({variable})" in error
+    assert re.search(rf"use other ports: {variable}=\d+ make up$", error)
     assert not state.is_running(home)
     assert other.run("status", check=False).returncode == 1
 

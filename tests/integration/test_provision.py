@@ -19,7 +19,7 @@ from libs.testing.eventually import eventually
 from services.earning.settings import Settings as EarningSettings
 from services.gateway.settings import Settings as GatewaySettings
 from tests.support import ROOT, Stack
-from tools.stack import config, redis
+from tools.stack import config, postgres, redis
 from tools.stack.config import SERVICES
 
 REDIS_PASSWORD = "the password of an administrator"
@@ -27,7 +27,8 @@ REDIS_PASSWORD = "the password of an administrator"
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Stack]:
-    """The servers of a local stack, whose databases another stack's `provision` takes over."""
+    """The servers of a local stack, whose databases another stack's `provision` takes over: with
+    `--new-secrets`, since they have the roles of the local stack."""
     home = Path("/tmp" if os.geteuid() == 0 else os.environ.get("TMPDIR", "/tmp"))
     stack = Stack(home / f"whale-test-{secrets.token_hex(4)}", WHALE_SERVICES="none")
     try:
@@ -113,7 +114,7 @@ async def plain_role(servers: Stack, unique: str) -> str:
 
 
 async def test_every_service_gets_what_it_needs_and_nothing_else(operator: Operator) -> None:
-    outcome = operator.run("provision")
+    outcome = operator.run("provision", "--new-secrets")
     assert outcome.returncode == 0, outcome.stderr
     outcome = operator.run("migrate")
     assert sorted(outcome.stdout.splitlines()) == sorted(f"migrated {name}" for name in SERVICES)
@@ -144,7 +145,7 @@ async def test_provisioning_may_be_repeated_and_changes_nothing(operator: Operat
     def files() -> list[str]:
         return [operator.settings_file(service).read_text() for service in SERVICES]
 
-    assert operator.run("provision").returncode == 0
+    assert operator.run("provision", "--new-secrets").returncode == 0
     before = files()
     outcome = operator.run("provision")
     assert outcome.returncode == 0, outcome.stderr
@@ -172,7 +173,7 @@ def test_errors_name_the_address_the_role_the_password_or_the_rights(
         ),
         ("db.internal", "Write postgresql://role:password@host:port/database"),
     ):
-        error = operator.error("provision", WHALE_POSTGRES_URL=changed)
+        error = operator.error("provision", "--new-secrets", WHALE_POSTGRES_URL=changed)
         assert expected in error
         assert password not in error
         assert "WHALE_POSTGRES_URL" in error
@@ -184,14 +185,14 @@ def test_errors_name_the_address_the_role_the_password_or_the_rights(
         ("redis://admin:x@nowhere.invalid:1/0", "There is no host nowhere.invalid"),
         ("redis.internal", "Write redis://user:password@host:port/0"),
     ):
-        assert expected in operator.error("provision", WHALE_REDIS_URL=changed)
+        assert expected in operator.error("provision", "--new-secrets", WHALE_REDIS_URL=changed)
 
 
 async def test_a_role_that_may_create_roles_and_databases_is_enough(
-    operator: Operator, plain_role: str, servers: Stack
+    operator: Operator, plain_role: str, servers: Stack, redis_url: str, tmp_path: Path
 ) -> None:
     """Here it may not change the roles that a superuser created."""
-    error = operator.error("provision", WHALE_POSTGRES_URL=plain_role)
+    error = operator.error("provision", "--new-secrets", WHALE_POSTGRES_URL=plain_role)
     assert "with CREATEROLE and CREATEDB" in error
     connection = await asyncpg.connect(servers.addresses.postgres_admin)
     for service in SERVICES:
@@ -199,15 +200,44 @@ async def test_a_role_that_may_create_roles_and_databases_is_enough(
         for role in (service, f"{service}_owner"):
             await connection.execute(f'DROP ROLE "{role}"')
     await connection.close()
+    first = Operator(servers, redis_url, tmp_path / "first")
     for _ in range(2):
-        outcome = operator.run("provision", WHALE_POSTGRES_URL=plain_role)
+        outcome = first.run("provision", WHALE_POSTGRES_URL=plain_role)
         assert outcome.returncode == 0, outcome.stderr
-    assert operator.run("migrate", "earning").stdout == "migrated earning\n"
+    assert first.run("migrate", "earning").stdout == "migrated earning\n"
+
+
+async def test_new_secrets_are_generated_for_provisioned_servers_only_where_the_operator_says_so(
+    operator: Operator, servers: Stack, redis_url: str, tmp_path: Path
+) -> None:
+    assert operator.run("provision", "--new-secrets").returncode == 0
+    elsewhere = Operator(servers, redis_url, tmp_path / "elsewhere")
+    error = elsewhere.error("provision")
+    assert f"{elsewhere.home} has no secrets.json" in error
+    assert "pass --new-secrets" in error
+    assert list(elsewhere.home.iterdir()) == []
+    environ = {
+        "WHALE_ENV_FILE": str(operator.settings_file("earning")),
+        "WHALE_HTTP_PORT": "8080",
+    }
+    url = load(EarningSettings, environ).database_url
+    await (await asyncpg.connect(url)).close()
+    assert elsewhere.run("provision", "--new-secrets").returncode == 0
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url)
+
+
+async def test_one_provisioning_runs_at_a_time(operator: Operator, servers: Stack) -> None:
+    async with postgres.provisioning_lock(servers.addresses.postgres_admin):
+        error = operator.error("provision", "--new-secrets")
+    assert "Another `provision` is preparing this PostgreSQL" in error
+    assert not config.has_secrets(operator.home)
+    assert operator.run("provision", "--new-secrets").returncode == 0
 
 
 def test_migrations_of_an_unknown_service_or_without_addresses_are_refused(
     operator: Operator,
 ) -> None:
     assert "run `python -m tools provision` first" in operator.error("migrate")
-    assert operator.run("provision").returncode == 0
+    assert operator.run("provision", "--new-secrets").returncode == 0
     assert "There is no service earnings" in operator.error("migrate", "earnings")

@@ -5,7 +5,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +15,6 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
-from redis.asyncio import Redis
 
 from libs.contracts import topics
 from libs.contracts.access import ACCESS, Access
@@ -26,14 +24,10 @@ from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import load
 from libs.messaging.producer import producing
 from libs.messaging.progress import read_committed
-from libs.messaging.relay import Relay
-from libs.persistence.engine import create_batch_engine, statement
 from libs.persistence.migrate import Settings as MigrateSettings
-from libs.persistence.migrate import upgrade
 from libs.testing.eventually import eventually
 from tests.chaos import alone
 from tests.conftest import is_ready
-from tests.integration.conftest import empty_database
 from tests.secured import ADMIN, Broker, Certificate, tls_in_front_of
 from tests.support import ROOT, Stack
 from tools.dead_letters.dlq import open_dead_letter_queue
@@ -58,11 +52,6 @@ SERVICES = OWNERS
 EVERY_TOPIC = sorted(
     {topic.name for topic in topics.TOPICS} | {topic.dead_letters for topic in topics.CONSUMED}
 )
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -251,72 +240,6 @@ def test_every_topic_has_a_writer_and_each_consumed_topic_a_service_that_reads_i
     }
 
 
-# -- TLS to PostgreSQL and Redis
-
-
-async def test_engines_migrations_and_relays_verify_the_certificate_that_the_address_asks_for(
-    stack: Stack, unique: str, certificate: Certificate, tmp_path: Path
-) -> None:
-    database = await empty_database(stack, "earning", unique)
-    another = Certificate(tmp_path)
-    port = stack.settings.postgres_port
-    async with tls_in_front_of(port, certificate, postgres=True) as front:
-
-        def secured_by(authority: Certificate, url: str) -> str:
-            at = url.replace(f":{port}/", f":{front}/")
-            return f"{at}?sslmode=verify-full&sslrootcert={authority.ca}"
-
-        assert await _reaches(secured_by(certificate, database.url))
-        assert not await _reaches(secured_by(another, database.url))
-        owner = secured_by(certificate, database.owner_url)
-        await asyncio.to_thread(upgrade, "services.earning", owner)
-        with pytest.raises(ssl.SSLCertVerificationError):
-            await asyncio.to_thread(
-                upgrade, "services.earning", secured_by(another, database.owner_url)
-            )
-        await _relay_is_ready(secured_by(certificate, database.url), stack.kafka)
-    # The server itself has no TLS: an address that requires it does not go on without.
-    with pytest.raises(ConnectionError, match="rejected SSL upgrade"):
-        await _reaches(f"{database.url}?sslmode=require")
-
-
-async def _reaches(url: str) -> bool:
-    engine = create_batch_engine(url, name="test", connections=1)
-    try:
-        async with statement(engine) as connection:
-            return bool(await connection.fetchval("SELECT true"))
-    except ssl.SSLCertVerificationError:
-        return False
-    finally:
-        await engine.dispose()
-
-
-async def _relay_is_ready(url: str, bootstrap: str) -> None:
-    relay = Relay(url, bootstrap)
-    running = asyncio.create_task(relay.run())
-
-    async def ready() -> None:
-        await relay.ready()
-
-    try:
-        await eventually(ready, within_seconds=30)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_redis_is_reached_over_tls_by_its_address(
-    stack: Stack, certificate: Certificate
-) -> None:
-    port = stack.settings.redis_port
-    async with tls_in_front_of(port, certificate) as front:
-        url = stack.addresses.redis.replace("redis://", "rediss://").replace(
-            f":{port}", f":{front}"
-        )
-        async with Redis.from_url(f"{url}?ssl_ca_certs={certificate.ca}") as client:
-            assert await client.ping()
-
-
 # -- the whole system as an operator sets it up; last, since it changes every password of these servers
 
 
@@ -327,7 +250,7 @@ async def test_provisioned_services_work_over_tls_with_their_settings_files_alon
         administrator = await running.enter_async_context(
             _settings_of_an_administrator(secured, broker, certificate, tmp_path)
         )
-        for command in (("provision", "--no-redis-users"), ("migrate",)):
+        for command in (("provision", "--no-redis-users", "--new-secrets"), ("migrate",)):
             outcome = await asyncio.to_thread(_run_tools, administrator, *command)
             assert outcome.returncode == 0, outcome.stderr
         ports = config.free_ports(2)

@@ -27,6 +27,7 @@ LOCAL_ONLY: Final[Mapping[str, str]] = {
     "tests/integration/test_local_stack.py": "the local stack itself: its errors and its status",
     "tests/integration/test_provision.py": "servers whose passwords another stack changes",
     "tests/integration/test_secured_servers.py": "a broker with TLS, access lists and passwords",
+    "tests/integration/test_tls.py": "TLS in front of the local servers",
 }
 
 

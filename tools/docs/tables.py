@@ -15,7 +15,7 @@ from libs.kernel.settings import ENV_FILE, FILE_SUFFIX, PREFIX
 from libs.observability import metrics as declared
 from tools.stack.config import SERVICES
 from tools.stack.config import Settings as StackSettings
-from tools.stack.provision import Settings as ProvisionSettings
+from tools.stack.servers import Settings as ProvisionSettings
 
 # The meaning of settings that have no comment of their own, in most cases since all services have them.
 _MEANINGS: Final = {

@@ -10,11 +10,11 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from libs.contracts.anomalies import AnomalySettings, AnomalyType
+from libs.contracts.anomalies import PARAMETER_BOUNDS, AnomalySettings, AnomalyType, WholeNumbers
 from services.anomaly.domain.baselines import Baseline, median
 from services.anomaly.domain.detectors import DETECTORS, judge
 from services.anomaly.domain.earnings import Earning as JudgedEarning
@@ -55,13 +55,22 @@ def flag(earnings: Sequence[Earning], settings: AnomalySettings) -> Mapping[Anom
 
 def scale_thresholds(settings: AnomalySettings, scale: float) -> AnomalySettings:
     """The settings with every threshold multiplied by `scale`."""
-    rapid, unusual, deviation = settings.rapid_earning, settings.unusual_amount, settings.deviation
-    factor = Decimal(str(scale))
     return AnomalySettings(
-        rapid_earning=replace(rapid, count=max(round(rapid.count * scale), 2)),
-        unusual_amount=replace(unusual, factor=unusual.factor * factor),
-        deviation=replace(deviation, score=deviation.score * factor),
+        **{
+            kind: _scale_threshold(getattr(settings, kind), detector.THRESHOLD, scale)
+            for kind, detector in DETECTORS.items()
+        }
     )
+
+
+def _scale_threshold(settings: Any, name: str, scale: float) -> Any:
+    """A detector's settings with its threshold scaled: a whole number is rounded, and stays in its
+    bounds."""
+    scaled = getattr(settings, name) * Decimal(str(scale))
+    bound = PARAMETER_BOUNDS[type(settings)][name]
+    if isinstance(bound, WholeNumbers):
+        scaled = min(max(round(scaled), bound.low), bound.high)
+    return replace(settings, **{name: scaled})
 
 
 def tune_settings(histories: Sequence[Sequence[Earning]]) -> AnomalySettings:

@@ -16,12 +16,12 @@ from msgspec import Struct, field
 from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.kernel.settings import load
-from tools.stack.errors import StackError
 
 ROOT: Final = Path(__file__).parents[2]
 LOOPBACK: Final = "127.0.0.1"
 DEMO_KEY: Final = "wk_test_demo_key_for_local_use_only"
 DEMO_STORE: Final = "store_demo"
+_SECRETS_FILE: Final = "secrets.json"
 _FREE_FROM, _FREE_COUNT = 20_000, 12_000
 
 # The services in the order they start, each with a database of its own.
@@ -108,9 +108,14 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     return load(Settings, os.environ if environ is None else environ)
 
 
+def has_secrets(folder: Path) -> bool:
+    """Whether the folder has secrets already."""
+    return (folder / _SECRETS_FILE).exists()
+
+
 def stack_secrets(folder: Path) -> Secrets:
     """The stack's secrets, generated on the first start; missing ones are added to older folders."""
-    path = folder / "secrets.json"
+    path = folder / _SECRETS_FILE
     content = path.read_bytes() if path.exists() else b"{}"
     stored = msgspec.json.decode(content, type=Secrets)
     if msgspec.json.encode(stored) != content:
@@ -122,7 +127,7 @@ def stack_secrets(folder: Path) -> Secrets:
 def forget_database_password(folder: Path) -> Secrets:
     """Remove the shared password of older stacks, once the superuser has another; returns the rest."""
     remaining = msgspec.structs.replace(stack_secrets(folder), database_password=None)
-    write_private(folder / "secrets.json", msgspec.json.encode(remaining))
+    write_private(folder / _SECRETS_FILE, msgspec.json.encode(remaining))
     return remaining
 
 
@@ -156,14 +161,12 @@ def free_ports(count: int, *, apart_from: Iterable[int] = ()) -> list[int]:
     return ports
 
 
-def check_free(port: int, *, name: str, variable: str) -> None:
-    """Raise StackError where a process listens on `port`; `variable` is the setting that moves it."""
+def is_free(port: int) -> bool:
+    """Whether no process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise StackError(
-                f"Port {port}, which {name} needs, is taken: stop the process that listens on it, or "
-                f"choose another port with {variable}=… make up"
-            ) from error
+        except OSError:
+            return False
+        return True

@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,8 @@ _SETTINGS: Final = {
     "log_checkpoints": "off",
 }
 
+# The number of the advisory lock that a provisioning holds; nothing else in the database uses it.
+_PROVISIONING: Final = 4_726_118_300_551_042
 _IS_SUPERUSER: Final = "SELECT rolsuper FROM pg_roles WHERE rolname = CURRENT_USER"
 
 
@@ -155,6 +157,27 @@ async def connect(url: str, *, variable: str) -> AsyncIterator[Any]:
         ) from error
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def provisioning_lock(url: str) -> AsyncIterator[Any]:
+    """A connection as by `connect`, which lets no other provisioning start until it is closed. Raises
+    StackError where another one runs."""
+    async with connect(url, variable="WHALE_POSTGRES_URL") as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _PROVISIONING):
+            raise StackError(
+                "Another `provision` is preparing this PostgreSQL. Run this one again when the other "
+                "has ended."
+            )
+        yield connection
+
+
+async def find_roles(connection: Any, names: Sequence[str]) -> Sequence[str]:
+    """Those of these roles that exist."""
+    rows = await connection.fetch(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY($1) ORDER BY rolname", names
+    )
+    return [row["rolname"] for row in rows]
 
 
 def _explain_refusal(error: Exception, url: str, variable: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from libs.messaging import topics
-from tools.stack import config, kafka, postgres, record, redis, seed, services
+from tools.stack import config, kafka, ports, postgres, record, redis, seed, services
 from tools.stack.children import Children
 from tools.stack.config import SERVICES, Secrets, Settings
 from tools.stack.health import Probe
@@ -55,22 +55,18 @@ class Startup:
                 await seed.create_demo_store(self._addresses, self._secrets)
 
     def _check_ports(self) -> None:
+        """Raise StackError, with the settings that move all of them, where ports are in use."""
         settings = self._settings
-        config.check_free(settings.gateway_port, name="the gateway", variable="WHALE_GATEWAY_PORT")
-        for service in settings.running:
-            port = settings.metrics_ports.get(service)
-            if port is not None:
-                config.check_free(
-                    port, name=f"the metrics of {service}", variable="WHALE_METRICS_PORT"
-                )
+        needed = {"WHALE_GATEWAY_PORT": [settings.gateway_port]}
         if settings.kafka_url is None:
-            config.check_free(settings.kafka_port, name="Kafka", variable="WHALE_KAFKA_PORT")
+            needed["WHALE_KAFKA_PORT"] = [settings.kafka_port]
         if settings.postgres_url is None:
-            config.check_free(
-                settings.postgres_port, name="PostgreSQL", variable="WHALE_POSTGRES_PORT"
-            )
+            needed["WHALE_POSTGRES_PORT"] = [settings.postgres_port]
         if settings.redis_url is None:
-            config.check_free(settings.redis_port, name="Redis", variable="WHALE_REDIS_PORT")
+            needed["WHALE_REDIS_PORT"] = [settings.redis_port]
+        if settings.running and settings.metrics_ports:
+            needed["WHALE_METRICS_PORT"] = list(settings.metrics_ports.values())
+        ports.check_free(needed)
 
     async def _start_redis(self) -> None:
         if self._settings.redis_url is not None:

@@ -5,7 +5,7 @@ a line in `DETECTORS`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from services.anomaly.domain.screening import Screening
 
 class Detector(Protocol):
     """Judges one customer's earnings by its own part of the settings; created for each customer."""
+
+    # The parameter that says how much is too much: the higher, the less is flagged.
+    THRESHOLD: ClassVar[str]
 
     def __init__(self, settings: Any) -> None: ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import ClassVar, Final
 
 from msgspec import Struct
 
@@ -52,6 +52,8 @@ def spread_of(ordered: Sequence[int]) -> Spread | None:
 class Detector:
     """Finds every day whose score against the days with earnings before it reaches `score`, with
     all earnings of the day."""
+
+    THRESHOLD: ClassVar = "score"
 
     def __init__(self, settings: Deviation) -> None:
         self._settings = settings

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from typing import Final
+from typing import ClassVar, Final
 
 from libs.contracts.anomalies import AnomalyType, RapidEarning
 from services.anomaly.domain.baselines import CustomerBaseline
@@ -17,6 +17,8 @@ TYPE: Final[AnomalyType] = "rapid_earning"
 class Detector:
     """Finds every burst: the earnings of all windows that hold `count` or more, both ends included,
     windows that share an earning taken together."""
+
+    THRESHOLD: ClassVar = "count"
 
     def __init__(self, settings: RapidEarning) -> None:
         self._settings = settings

@@ -1,7 +1,7 @@
 """A single earning far above what is normal. docs/rules/anomaly.md."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from libs.contracts.anomalies import AnomalyType, UnusualAmount
 from services.anomaly.domain.baselines import Baseline, CustomerBaseline, median
@@ -17,6 +17,8 @@ BaselineSource = Literal["customer", "store"]
 class Detector:
     """Finds every earning of `factor` times the baseline before it: the customer's own, or the
     store's while the customer has fewer than `min_history` earnings."""
+
+    THRESHOLD: ClassVar = "factor"
 
     def __init__(self, settings: UnusualAmount) -> None:
         self._settings = settings

@@ -53,6 +53,7 @@ class Edge:
                         request_id=request_id,
                         method=scope["method"],
                         route=page.get("path_template") or None,
+                        path=scope["path"],
                         status=message["status"],
                         code=scope["state"].get(problems.CODE),
                         seconds=time.perf_counter() - started,

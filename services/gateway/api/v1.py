@@ -62,8 +62,9 @@ Headers = dict[bytes, bytes]
 
 
 class _Seen(Struct):
-    """What is known of a request so far: its key, and its route with placeholders."""
+    """What is known of a request so far: its path, its key, and its route with placeholders."""
 
+    path: str
     key: ApiKey | None = None
     route: str | None = None
 
@@ -90,7 +91,7 @@ class V1(Struct, frozen=True):
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        seen = _Seen()
+        seen = _Seen(scope["path"])
         is_connected = True
         try:
             response = await self._respond(scope, receive, headers, request_id, seen)
@@ -107,10 +108,7 @@ class V1(Struct, frozen=True):
     async def _respond(
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str, seen: _Seen
     ) -> ServiceResponse:
-        if _differs(scope, _AUTHORIZATION):
-            # Two different keys: neither may be chosen for the caller.
-            headers.pop(_AUTHORIZATION)
-        key = seen.key = await self.authenticator.authenticate(headers.get(_AUTHORIZATION))
+        key = seen.key = await self.authenticator.authenticate(_values(scope, _AUTHORIZATION))
         mark_authenticated(scope["state"])
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments, seen)
@@ -180,7 +178,12 @@ def _request_id(headers: Headers) -> str:
 
 def _differs(scope: HTTPScope, name: bytes) -> bool:
     """Whether the request has this header several times, with different values."""
-    return len({value for header, value in scope["headers"] if header == name}) > 1
+    return len(_values(scope, name)) > 1
+
+
+def _values(scope: HTTPScope, name: bytes) -> set[bytes]:
+    """The different values of this header."""
+    return {value for header, value in scope["headers"] if header == name}
 
 
 def _media_type(headers: Headers) -> str:
@@ -253,6 +256,7 @@ def _log(
         key_name=None if key is None else key.name,
         method=method,
         route=seen.route,
+        path=seen.path,
         status=response.status,
         code=code,
         seconds=seconds,

@@ -1,7 +1,7 @@
 """Who calls: the key behind an Authorization header."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,16 +26,21 @@ log = logging.get(__name__)
 Lookups = GroupCommit[bytes, ApiKey | None]
 
 _HOW: Final = "Send your API key as `Authorization: Bearer wk_live_…`."
+_ONE: Final = "Send one, with the API key that this request is for."
 _UNKNOWN: Final = (
     "This API key is unknown or revoked. Create a new key with `make key STORE=<store id>`, or ask the "
     "people who operate this service."
 )
 
 
-def sent_key(header: bytes | None) -> str:
-    """The key in the header. Raises Unauthenticated, which says whether a key is missing or what was
-    sent is not a key. The value sent is not repeated: it may be another secret."""
-    scheme, _, key = (header or b"").decode("latin-1").strip().partition(" ")
+def sent_key(headers: Collection[bytes]) -> str:
+    """The key in the different values of the Authorization header. Raises Unauthenticated, which says
+    whether a key is missing or what was sent is not one key. The value sent is not repeated: it may be
+    another secret."""
+    if len(headers) > 1:
+        # None of them may be chosen for the caller.
+        raise Unauthenticated(f"There are {len(headers)} different Authorization headers. {_ONE}")
+    scheme, _, key = b"".join(headers).decode("latin-1").strip().partition(" ")
     key = key.strip()
     if not scheme or (scheme.lower() == "bearer" and not key):
         raise Unauthenticated(f"No API key was sent. {_HOW}")
@@ -69,11 +74,12 @@ class Authenticator:
         self._renewals = self._lookups()
         self._attempts = self._lookups()
 
-    async def authenticate(self, header: bytes | None) -> ApiKey:
-        """The key in `Bearer wk_…`. Raises Unauthenticated, Unavailable where too many unauthenticated
-        requests wait, and what the database raises."""
+    async def authenticate(self, headers: Collection[bytes]) -> ApiKey:
+        """The key in `Bearer wk_…`, from the different values of the Authorization header. Raises
+        Unauthenticated, Unavailable where too many unauthenticated requests wait, and what the
+        database raises."""
         try:
-            key = self._usable_key(header)
+            key = self._usable_key(headers)
         except Unauthenticated:
             await self._unauthenticated.wait()
             raise
@@ -87,8 +93,8 @@ class Authenticator:
             raise Unauthenticated(_UNKNOWN)
         return api_key
 
-    def _usable_key(self, header: bytes | None) -> str:
-        key = sent_key(header)
+    def _usable_key(self, headers: Collection[bytes]) -> str:
+        key = sent_key(headers)
         if key == DEMO_KEY and not self._local:
             raise Unauthenticated("The demo key works only in the local mode of this service.")
         return key

@@ -29,20 +29,28 @@ NO_KEY = "The value in the Authorization header is not an API key."
 )
 def test_each_way_to_send_no_key_has_its_own_error(header: bytes | None, expected: str) -> None:
     with pytest.raises(Unauthenticated) as caught:
-        sent_key(header)
+        sent_key(set() if header is None else {header})
     assert caught.value.detail.startswith(expected)
+
+
+def test_two_different_headers_are_an_error_of_their_own() -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        sent_key({f"Bearer {random_key()}".encode() for _ in range(2)})
+    assert caught.value.detail == (
+        "There are 2 different Authorization headers. Send one, with the API key that this request is for."
+    )
 
 
 def test_the_value_that_was_sent_is_not_repeated() -> None:
     with pytest.raises(Unauthenticated) as caught:
-        sent_key(b"Bearer a-password-of-something-else")
+        sent_key({b"Bearer a-password-of-something-else"})
     assert "password" not in caught.value.detail
 
 
 @pytest.mark.parametrize("scheme", [b"Bearer ", b"bearer ", b"BEARER  "])
 def test_a_key_is_read_whatever_the_case_of_the_scheme(scheme: bytes) -> None:
     key = random_key()
-    assert sent_key(scheme + key.encode()) == key
+    assert sent_key({scheme + key.encode()}) == key
 
 
 def test_a_key_is_made_of_its_random_bytes_and_says_which_mode_it_is_for() -> None:

@@ -54,15 +54,15 @@ async def test_a_known_key_is_renewed_while_look_ups_of_unknown_keys_hang(
     monkeypatch.setattr("services.gateway.handlers.authentication._CACHED_SECONDS", 0.01)
     engine: Any = None
     authenticator = Authenticator(engine, secret=SECRET, local=True, unauthenticated=Pacer())
-    header = f"Bearer {key}".encode()
-    assert await authenticator.authenticate(header) == known
+    headers = {f"Bearer {key}".encode()}
+    assert await authenticator.authenticate(headers) == known
     attempts = [
-        asyncio.create_task(authenticator.authenticate(f"Bearer {random_key()}".encode()))
+        asyncio.create_task(authenticator.authenticate({f"Bearer {random_key()}".encode()}))
         for _ in range(50)
     ]
     await asyncio.sleep(0.05)
     async with asyncio.timeout(2):
-        assert await authenticator.authenticate(header) == known
+        assert await authenticator.authenticate(headers) == known
     hangs.set()
     responses = await asyncio.gather(*attempts, return_exceptions=True)
     assert all(isinstance(one, Unauthenticated) for one in responses)

@@ -71,6 +71,26 @@ def test_a_line_has_what_identifies_the_request_and_its_outcome(log: io.StringIO
     ]
 
 
+def logged_path(log: io.StringIO, path: str, *, route: str | None = None) -> Any:
+    refuse(1, path=path, route=route, store_id="store_1", key_name="backend")
+    (line,) = lines_in(log)
+    return line["path"]
+
+
+def test_the_path_is_logged_where_there_is_no_route(log: io.StringIO) -> None:
+    path = "/v1/stores/me/loyalty/customer/cust_1"
+    assert logged_path(log, path) == path
+    assert logged_path(log, path, route="/v1/stores/{store_id}/loyalty/customers/{id}") is None
+
+
+def test_a_logged_path_has_no_key_and_200_characters_at_most(log: io.StringIO) -> None:
+    key = "wk_live_" + "x" * 43
+    assert logged_path(log, f"/v1/{key}/loyalty") == "/v1/wk_live_…/loyalty"
+    assert logged_path(log, "/" + "a" * 190 + key) == "/" + "a" * 190 + "wk_live_…"
+    assert logged_path(log, "/" + "a" * 200) == "/" + "a" * 199 + "…"
+    assert logged_path(log, "/a\nb") == "/a\nb"
+
+
 def test_a_fault_of_the_system_is_a_warning(log: io.StringIO) -> None:
     refuse(1, store_id="store_1", key_name="backend", status=503)
     (line,) = lines_in(log)

@@ -18,7 +18,7 @@ from libs.contracts.access import ACCESS
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import PREFIX
 from libs.messaging import topics
-from tools.stack import kafka, kafka_users, postgres, redis, services
+from tools.stack import config, kafka, kafka_users, postgres, redis, services
 from tools.stack.config import ROOT, SERVICES, Secrets, write_private
 from tools.stack.errors import StackError
 from tools.stack.services import Addresses
@@ -58,6 +58,28 @@ class Users(Struct, frozen=True, kw_only=True):
 
     redis: bool = True
     kafka: bool = True
+
+
+def postgres_url(settings: Settings) -> str:
+    """PostgreSQL's address for the administrator, with the password of `server-passwords` where the
+    setting has none."""
+    if not config.has_secrets(settings.folder):
+        return settings.postgres_url
+    return addresses(settings, config.stack_secrets(settings.folder)).postgres_admin
+
+
+async def check_secrets(settings: Settings, connection: Any) -> None:
+    """Raise StackError where the servers were provisioned before, and the secrets of that time are
+    not in the folder: new ones would lock the running services out, and void every API key."""
+    if config.has_secrets(settings.folder):
+        return
+    if roles := await postgres.find_roles(connection, SERVICES):
+        raise StackError(
+            f"PostgreSQL has the roles {', '.join(roles)} of an earlier provisioning, but "
+            f"{settings.folder} has no secrets.json, on which their passwords and every API key "
+            "depend. Put that file back, or set WHALE_HOME to its folder. Only if it is lost, pass "
+            "--new-secrets: every API key is invalid then, and each service needs its new settings."
+        )
 
 
 def addresses(settings: Settings, secrets: Secrets) -> Addresses:
