@@ -1,11 +1,9 @@
 """The real servers that tests run against: one stack of its own per session, on free ports."""
 
-import asyncio
 import itertools
 import os
 import secrets
 import shutil
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from libs.testing.eventually import eventually
+from tests import forking
 from tests.servers import choice
 from tests.support import Shop, Stack
 from tools.stack import config, services
@@ -43,6 +42,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_report_header(config: pytest.Config) -> str | None:
     selected = config.stash.get(_CHOICE, None)
     return None if selected is None else str(selected)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest: other processes would wait for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/model/"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -80,7 +84,7 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that runs its own servers."""
-    with _running_stack(tmp_path_factory) as running:
+    with running_stack(tmp_path_factory) as running:
         yield running
 
 
@@ -89,19 +93,22 @@ def container_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
     """A stack on servers in containers."""
     with (
         running_containers() as containers,
-        _running_stack(tmp_path_factory, containers) as running,
+        running_stack(tmp_path_factory, containers) as running,
     ):
         yield running
 
 
 @contextmanager
-def _running_stack(
-    tmp_path_factory: pytest.TempPathFactory, containers: "ServerContainers | None" = None
+def running_stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    containers: "ServerContainers | None" = None,
+    **settings: str,
 ) -> Iterator[Stack]:
+    """A stack in a folder of its own, until the context ends."""
     # PostgreSQL runs as another user where we are root, so the folder must be open to others.
     home = Path("/tmp" if os.geteuid() == 0 else tmp_path_factory.getbasetemp())
     home /= f"whale-test-{secrets.token_hex(4)}"
-    running = Stack(home, containers=containers)
+    running = Stack(home, containers=containers, **settings)
     try:
         running.up()
         yield running
@@ -129,12 +136,7 @@ async def second_earning(stack: Stack) -> AsyncIterator[None]:
     port = config.free_port()
     settings = services.environment("earning", stack.addresses, secrets_)
     settings |= {"WHALE_HTTP_PORT": str(port), "WHALE_METRICS_PORT": "0"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.earning"),
-        cwd=Path(__file__).parents[1],
-        env=stack.environment | settings,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
+    process = forking.start("services.earning", environment=stack.environment | settings)
     await eventually(lambda: is_ready(port), within_seconds=20)
     yield
     process.terminate()

@@ -130,7 +130,7 @@ def _write(folder: Path, service: str, values: dict[str, str]) -> Path:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    """Migrate the databases, several at a time."""
+    """Migrate the databases, one after the other."""
     if record.read(config.settings().folder) is None:
         raise StackError(
             "There are no addresses in WHALE_HOME: run `python -m tools provision` first."
@@ -138,12 +138,9 @@ def _migrate(arguments: argparse.Namespace) -> int:
     stack = record.find_running()
     names = servers.check_services(arguments.service)
 
-    async def migrate(service: str) -> None:
-        await services.migrate(service, stack.addresses, stack.secrets)
-        print(f"migrated {service}", flush=True)
-
     async def migrate_all() -> None:
-        await asyncio.gather(*(migrate(service) for service in names))
+        async for service in services.migrate(names, stack.addresses, stack.secrets):
+            print(f"migrated {service}", flush=True)
 
     asyncio.run(migrate_all())
     return 0

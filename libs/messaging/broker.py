@@ -11,8 +11,8 @@ from faststream.kafka import KafkaBroker
 
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching
+from libs.messaging.broker_security import broker_security
 from libs.messaging.consumer import BatchConsumer
-from libs.messaging.security import broker_security
 
 # Below errors, the consumers' own logs say more than FastStream's.
 _logger = logging.getLogger("libs.messaging.faststream")

@@ -83,6 +83,12 @@ VIOLATIONS = [
         "Only messaging, the consumers and the composition roots know Kafka",
         id="a use case knows Kafka",
     ),
+    pytest.param(
+        "libs/messaging/security.py",
+        "import faststream.security",
+        "The commands of the local stack start without FastStream",
+        id="a command imports FastStream through a library",
+    ),
 ]
 
 

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
@@ -25,21 +24,17 @@ from tests.support import ROOT, Stack
 from tools.stack import config, services
 from tools.stack.config import free_port
 
-if TYPE_CHECKING:
-    from tests.servers.containers import ServerContainers
-
 STORE = "store_bench"
 GROUP = "earning"
 _numbers = itertools.count()
 
 
 @contextlib.contextmanager
-def servers(containers: "ServerContainers | None" = None) -> Iterator[Stack]:
+def servers() -> Iterator[Stack]:
     """PostgreSQL, Kafka and Redis alone, with databases and topics."""
     base = Path("/tmp" if os.geteuid() == 0 else os.environ.get("TMPDIR", "/tmp"))
     stack = Stack(
         base / f"whale-bench-{secrets.token_hex(4)}",
-        containers=containers,
         WHALE_SERVICES="none",
         WHALE_KAFKA_JAVA_OPTIONS="-server",
     )

@@ -11,9 +11,12 @@ from typing import Any
 
 import asyncpg
 
+from tests import forking
 from tests.support import ROOT, Stack
 from tools.stack import config, services
 from tools.stack.config import free_port
+
+Process = asyncio.subprocess.Process | forking.ForkedProcess
 
 PROGRAM = """
 WITH p AS (
@@ -52,16 +55,19 @@ async def start(
     dying: tuple[str, str, str] | None = None,
     root: Path = ROOT,
     **settings: Any,
-) -> asyncio.subprocess.Process:
+) -> Process:
     """A process of a service; or one that kills itself: in a group, at a point, the nth time. `root`
     is the code that it runs."""
     environment = services.environment(service, stack.addresses, config.stack_secrets(stack.home))
     environment |= {"WHALE_HTTP_PORT": str(free_port()), "WHALE_METRICS_PORT": "0"} | settings
     module = (f"services.{service}",) if dying is None else ("tests.chaos.killable", *dying)
+    environment = stack.environment | environment
+    if root == ROOT:
+        return forking.start(*module, environment=environment)
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *module),
         cwd=root,
-        env=stack.environment | environment | {"PYTHONPATH": str(root)},
+        env=environment | {"PYTHONPATH": str(root)},
         stdout=asyncio.subprocess.DEVNULL,
     )
 
@@ -69,7 +75,7 @@ async def start(
 @contextlib.asynccontextmanager
 async def healthy(
     stack: Stack, service: str = "earning", **settings: Any
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncIterator[Process]:
     """A process that nobody kills before the end."""
     process = await start(stack, service, **settings)
     try:
@@ -78,7 +84,7 @@ async def healthy(
         await end(process)
 
 
-async def dies(process: asyncio.subprocess.Process, *, within_seconds: float = 60) -> None:
+async def dies(process: Process, *, within_seconds: float = 60) -> None:
     """Wait until such a process has killed itself; it never outlives the test."""
     try:
         await asyncio.wait_for(process.wait(), within_seconds)
@@ -87,7 +93,7 @@ async def dies(process: asyncio.subprocess.Process, *, within_seconds: float = 6
     assert process.returncode == -signal.SIGKILL
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def end(process: Process) -> None:
     if process.returncode is None:
         process.terminate()
         await process.wait()

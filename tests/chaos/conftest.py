@@ -5,24 +5,51 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.bench.servers import servers
+from tests.chaos import bare
 from tests.chaos.alone import new_store
-from tests.conftest import running_containers, runs_locally
+from tests.conftest import running_containers, running_stack
+from tests.servers import choice
 from tests.support import Shop, Stack
 
 
+@contextmanager
+def running_bare_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """PostgreSQL, Kafka and Redis without services."""
+    own_servers = running_containers() if choice.uses_containers() else nullcontext()
+    with (
+        own_servers as containers,
+        running_stack(tmp_path_factory, containers, WHALE_SERVICES="none") as stack,
+    ):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def bare_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The servers of `bare_stack`."""
+    with running_bare_stack(tmp_path_factory) as stack:
+        bare.keep_templates(stack)
+        yield stack
+
+
 @pytest.fixture(scope="module")
-def bare_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """PostgreSQL, Kafka and Redis without services: the test starts and kills its own."""
-    own_servers = nullcontext() if runs_locally(request) else running_containers()
-    with own_servers as containers, servers(containers) as stack:
+def bare_stack(bare_servers: Stack) -> Stack:
+    """PostgreSQL, Kafka and Redis without services: the test starts and kills its own. The databases
+    and topics are empty at the start of a test file."""
+    bare.empty(bare_servers)
+    return bare_servers
+
+
+@pytest.fixture(scope="module")
+def own_bare_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The same for a test that changes the servers themselves, which no other file uses afterwards."""
+    with running_bare_stack(tmp_path_factory) as stack:
         yield stack
 
 

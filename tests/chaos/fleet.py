@@ -14,7 +14,7 @@ import asyncpg
 
 from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
-from tests.chaos.alone import end, start
+from tests.chaos.alone import Process, end, start
 from tests.support import ROOT, Stack
 from tools.stack.config import SERVICES, free_ports
 
@@ -37,7 +37,7 @@ class Fleet:
         self._settings: dict[str, Any] = UNLIMITED | {
             f"WHALE_{name.upper()}_URL": ",".join(self._urls(name)) for name in OWNERS
         }
-        self.processes: dict[tuple[str, int], asyncio.subprocess.Process] = {}
+        self.processes: dict[tuple[str, int], Process] = {}
 
     def _urls(self, name: str) -> list[str]:
         return [f"http://127.0.0.1:{port}" for (of, _), port in self.ports.items() if of == name]

@@ -47,35 +47,35 @@ class Disaster(Struct, frozen=True, kw_only=True):
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-async def test_everything_is_restored_to_one_instant(bare_stack: Stack, tmp_path: Path) -> None:
+async def test_everything_is_restored_to_one_instant(own_bare_stack: Stack, tmp_path: Path) -> None:
     """Nothing that was committed before the instant is lost, no order is lost at all, no transaction
     id is issued twice, and no service counts what the ledger lost."""
-    environment = _runbook_environment(bare_stack)
+    environment = _runbook_environment(own_bare_stack)
     await runbook.run(RUNBOOK, "Archive the WAL", environment)
-    bare_stack.run("restart", "postgres")
-    store_id = await new_store(bare_stack)
-    store = BusyStore(bare_stack, store_id, await bare_stack.key(store_id))
-    databases = Databases(bare_stack, store_id)
+    own_bare_stack.run("restart", "postgres")
+    store_id = await new_store(own_bare_stack)
+    store = BusyStore(own_bare_stack, store_id, await own_bare_stack.key(store_id))
+    databases = Databases(own_bare_stack, store_id)
     disaster = await _work_until_disaster(store, databases, environment)
-    bare_stack.down()
+    own_bare_stack.down()
     with _measuring("the restore"):
         await runbook.run(
             RUNBOOK,
             "2. Stop everything, and restore PostgreSQL",
             environment | {"INSTANT": disaster.instant_text},
         )
-        bare_stack.up()
+        own_bare_stack.up()
     restored = frozenset(await databases.entries())
     lost = disaster.issued - restored
     assert disaster.promised <= restored < disaster.issued
-    assert _rewind(bare_stack, disaster, tmp_path / "lost.jsonl") == lost
+    assert _rewind(own_bare_stack, disaster, tmp_path / "lost.jsonl") == lost
     await _work_again(store, databases, disaster)
-    assert bare_stack.run("verify").returncode == 0
+    assert own_bare_stack.run("verify").returncode == 0
     final = await databases.entries()
     assert restored <= final.keys()
     assert lost.isdisjoint(final)
     assert await databases.order_states() == {"counted": store.orders}
-    await _no_id_was_issued_twice(bare_stack)
+    await _no_id_was_issued_twice(own_bare_stack)
     print(f"{len(disaster.issued):,} transactions, {len(lost):,} lost; {store.orders:,} orders")
 
 

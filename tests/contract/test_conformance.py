@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
+from tests import forking
 from tests.conftest import is_ready
-from tests.support import ROOT, Shop, Stack
+from tests.support import Shop, Stack
 from tools.docs import files
 from tools.stack import config, services
 
@@ -55,12 +56,7 @@ async def wide_gateway(stack: Stack) -> AsyncIterator[str]:
         "WHALE_RATE_LIMIT_PER_SECOND": "100000",
         "WHALE_RATE_LIMIT_BURST": "200000",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.gateway"),
-        cwd=ROOT,
-        env=stack.environment | settings,
-        stdout=asyncio.subprocess.DEVNULL,
-    )
+    process = forking.start("services.gateway", environment=stack.environment | settings)
     try:
         await eventually(lambda: is_ready(port), within_seconds=20)
         yield f"http://127.0.0.1:{port}"

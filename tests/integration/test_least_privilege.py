@@ -81,7 +81,7 @@ def test_no_secret_is_in_the_process_list_while_the_servers_start(home: Path) ->
             other.up()
     finally:
         other.down()
-    for program in ("initdb", "StorageTool", "libs.persistence.migrate", "kafka.Kafka"):
+    for program in ("initdb", "StorageTool", "tools.stack.migrations", "kafka.Kafka"):
         assert any(program in line for line in seen), f"{program} was not seen"
     assert lines_with(everything_secret(other), seen) == []
 

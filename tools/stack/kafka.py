@@ -13,6 +13,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -110,6 +111,7 @@ async def download() -> None:
         )
 
 
+@cache
 def find_java() -> str:
     """A recent enough Java: the one on the PATH, or the package's."""
     installed = shutil.which("java")

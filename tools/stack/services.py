@@ -1,14 +1,14 @@
 """The services of a stack: their addresses, environment, processes and migrations."""
 
 import asyncio
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from libs.kernel.kafka import KafkaSecurity
@@ -117,21 +117,31 @@ def define_process(service: str, addresses: Addresses, secrets: Secrets) -> Proc
     )
 
 
-async def migrate(service: str, addresses: Addresses, secrets: Secrets) -> None:
-    """Migrate the service's database in a process of its own; raises StackError."""
-    url = database_url(addresses, secrets, service, owner=True)
+async def migrate(
+    names: Sequence[str], addresses: Addresses, secrets: Secrets
+) -> AsyncIterator[str]:
+    """Migrate the databases of services, one after the other, in a process of its own. Yields each
+    service once that is done; raises StackError at the first failure."""
+    urls = {name: database_url(addresses, secrets, name, owner=True) for name in names}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "libs.persistence.migrate", f"services.{service}"),
+        *(sys.executable, "-m", "tools.stack.migrations"),
         cwd=ROOT,
-        # The URL is no argument of the command: all users can read the process list.
-        env={**os.environ, "WHALE_DATABASE_URL": url},
-        stdout=asyncio.subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
-    if process.returncode:
-        last = output.decode(errors="replace").strip().splitlines()[-1:]
-        raise StackError(f"The database of {service} could not be migrated: {last}")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(msgspec.json.encode(urls))
+    process.stdin.close()
+    waiting, last = list(names), ""
+    async for line in process.stdout:
+        last = line.decode(errors="replace").strip() or last
+        if last in waiting:
+            waiting.remove(last)
+            yield last
+    if await process.wait():
+        raise StackError(f"The database of {waiting[0]} could not be migrated: {last}")
 
 
 def data_folder(settings: Settings, name: str) -> Path:

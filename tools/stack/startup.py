@@ -110,9 +110,8 @@ class Startup:
                 await postgres.create_database(
                     admin, service, self._secrets.password_of, name=service
                 )
-            await asyncio.gather(
-                *(services.migrate(service, self._addresses, self._secrets) for service in SERVICES)
-            )
+            async for _ in services.migrate(SERVICES, self._addresses, self._secrets):
+                pass
 
     async def _start_own_postgres(self) -> None:
         data = services.data_folder(self._settings, "postgres")
