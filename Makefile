@@ -133,10 +133,11 @@ docs: $(VENV)/dev ## write the generated reference: [RECORD=1] records its examp
 	@$(LOCAL_TOOLS) docs $(if $(RECORD),--record)
 
 # The tools need everything that any service needs, so their versions are everybody's. Images have
-# nothing that is in unused.txt.
+# nothing that is in unused.txt, or in unused_with_client.txt where the Python client is used.
+UNUSED = requirements/services/unused$(if $(filter tools dashboard,$(1)),_with_client).txt
 requirements: $(VENV)/dev ## pin the newest compatible versions of all packages
-	@for set in "tools --group tools --excludes requirements/services/unused.txt" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
-	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes requirements/services/unused.txt"); do set -- $$set; \
+	@for set in "tools --group tools --excludes $(call UNUSED,tools)" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
+	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes $(call UNUSED,$(service))"); do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
@@ -152,10 +153,14 @@ $(VENV)/bin/python:
 		{ echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt install $(notdir $(PYTHON))-venv) and run \`make\` again."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
+# Packages of which only files are used are installed without their dependencies.
+$(VENV)/stack: requirements/assets.txt
+
 # One stamp file per set of packages: the set is installed again when its pins change.
 $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "Installing the packages in requirements/$*.txt, once …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/assets.txt || \
 		{ echo "The packages could not be installed: check the network and run \`make\` again."; exit 1; }
 	@touch $@
 
