@@ -28,6 +28,10 @@ PYTHON_CLIENT := libs/whale-python
 JS := libs/whale-js
 JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
 
+# The tests of the dashboard use the Chromium on the PATH; where there is none, npm installs one.
+BROWSER := tests/browser
+BROWSER_INSTALLED := $(if $(or $(shell command -v chromium chromium-browser google-chrome 2>/dev/null),$(if $(JS_BUILT),,none)),,$(BROWSER)/node_modules)
+
 help:
 	@echo "Whale Loyalty"
 	@echo
@@ -50,7 +54,7 @@ compose-up: ## run the same in containers; needs Docker and nothing else
 	@$(COMPOSE) --profile demo up --detach --wait
 	@docker wait $$($(COMPOSE) --profile demo ps --all --quiet demo-store) >/dev/null
 	@mkdir -p $(dir $(MARK)) && touch $(MARK)
-	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down)"
+	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down); the dashboard is at /dashboard"
 
 # `rm` deletes the volumes that have no name, too, which `down` would leave behind.
 compose-down: ## stop the containers; the data stays: [DATA=delete]
@@ -104,7 +108,7 @@ client-js: $(JS)/dist ## build the JavaScript client into dist/, to install in y
 
 # Tests wait for servers most of the time: a few processes, each with its own stack, keep the cores busy.
 # All tests of a file run in the same process.
-test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"] [WHALE_TEST_STACK=containers|local]
+test: $(VENV)/dev $(JS_BUILT) $(BROWSER_INSTALLED) ## every test, on real servers: [T="tests/unit -k money"] [WHALE_TEST_STACK=containers|local]
 	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder)
 
 test-long: $(VENV)/dev ## the slow tests, several minutes each
@@ -167,6 +171,11 @@ $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VEN
 $(JS)/node_modules: $(JS)/package-lock.json
 	@echo "Installing the build tools of the JavaScript client, once …"
 	@cd $(JS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(BROWSER)/node_modules: $(BROWSER)/package-lock.json
+	@echo "Installing a Chromium for the tests of the dashboard, once …"
+	@cd $(BROWSER) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 $(JS)/dist: $(JS)/node_modules $(wildcard $(JS)/src/*.ts) $(wildcard $(JS)/tsconfig*.json) $(JS)/package.json

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from msgspec import Struct
@@ -56,7 +57,8 @@ async def _run(
     console = Console(highlight=False)
     command = ("create", "--store", STORE, "--name", "demo")
     output = await seed.run_key_command(addresses, secrets, *command)
-    await seed.create_program(addresses, output.splitlines()[-1])
+    key = output.splitlines()[-1]
+    await seed.create_program(addresses, key)
     database = services.database_url(addresses, secrets, "earning")
     before = await _read_ledger(database)
     started = time.monotonic()
@@ -72,7 +74,20 @@ async def _run(
             f"{repeats:,} of these orders were repeats"
             + (": nothing was posted again" if unchanged else "")
         )
-    return _compare(console, purchases, after)
+    exit_code = _compare(console, purchases, after)
+    console.print(
+        f"Look at it: {_dashboard(addresses)}\nSign in with the key {key}", soft_wrap=True
+    )
+    return exit_code
+
+
+def _dashboard(addresses: services.Addresses) -> str:
+    """The address of the dashboard on this machine: containers know the gateway by another name."""
+    port = addresses.port_of("gateway")
+    is_here = urlsplit(addresses.urls["gateway"]).hostname == config.LOOPBACK
+    return (
+        f"http://{config.LOOPBACK}:{port if is_here else config.settings().gateway_port}/dashboard"
+    )
 
 
 async def _post(
