@@ -141,7 +141,7 @@ async def test_a_write_of_another_site_is_refused(shop: Shop, browser: Browser) 
     form = {"csrf_token": await browser.token(), "theme": "dark"}
     host = shop.stack.gateway.removeprefix("http://")
     accepted = (_same_origin(), {"Origin": f"http://{host}"})
-    refused = (
+    refused: tuple[dict[str, str], ...] = (
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
