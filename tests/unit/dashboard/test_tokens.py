@@ -1,4 +1,4 @@
-"""Colors can be told from their background: WCAG 2's contrast, computed from the style sheet."""
+"""Colors stand out from their background: WCAG 2's contrast, computed from the style sheet."""
 
 import re
 from pathlib import Path
