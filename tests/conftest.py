@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from libs.testing.eventually import eventually
 from tests import forking
 from tests.servers import choice
-from tests.support import Shop, Stack
+from tests.support import Shop, Stack, open_shop
 from tools.stack import config, services
 
 if TYPE_CHECKING:
@@ -120,13 +119,8 @@ def running_stack(
 @pytest.fixture
 async def shop(stack: Stack) -> AsyncIterator[Shop]:
     """A store of the test's own, with a key that may do everything, on the running stack."""
-    store_id = f"store_{secrets.token_hex(5)}"
-    key = await stack.key(store_id)
-    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka)
-    await producer.start()
-    async with aiohttp.ClientSession() as session:
-        yield Shop(stack, session, producer, store_id=store_id, key=key)
-    await producer.stop()
+    async with open_shop(stack) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +151,18 @@ class Stack:
         if self._containers is not None and name in SERVERS:
             return self._containers
         return Processes(self)
+
+
+@asynccontextmanager
+async def open_shop(stack: Stack) -> "AsyncIterator[Shop]":
+    """A new store with a key that may do everything."""
+    store_id = f"store_{secrets.token_hex(5)}"
+    key = await stack.key(store_id)
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka)
+    await producer.start()
+    async with aiohttp.ClientSession() as session:
+        yield Shop(stack, session, producer, store_id=store_id, key=key)
+    await producer.stop()
 
 
 class Processes:

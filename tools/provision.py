@@ -13,7 +13,7 @@ from rich.console import Console
 
 from libs.kernel.settings import load
 from tools.stack import config, postgres, record, seed, servers, services
-from tools.stack.config import SERVICES
+from tools.stack.config import SERVICES, WITH_DATABASE
 from tools.stack.errors import StackError
 from tools.stack.record import Record
 from tools.stack.servers import Users
@@ -47,7 +47,7 @@ def register(commands: Any) -> None:
     )
     command.set_defaults(run=_provision)
     command = commands.add_parser("migrate", help="migrate the databases of all services, or some")
-    command.add_argument("service", nargs="*", help=f"of {', '.join(SERVICES)}")
+    command.add_argument("service", nargs="*", help=f"of {', '.join(WITH_DATABASE)}")
     command.set_defaults(run=_migrate)
     command = commands.add_parser(
         "server-passwords", help="write what the servers of docker-compose.yml start with"
@@ -104,7 +104,7 @@ async def _prepare_servers(
     console = Console(highlight=False)
     with console.status("PostgreSQL …"):
         await servers.prepare_postgres(addresses, secrets)
-    console.print(f"PostgreSQL: {len(SERVICES)} databases, each with two roles")
+    console.print(f"PostgreSQL: {len(WITH_DATABASE)} databases, each with two roles")
     if users.redis:
         with console.status("Redis …"):
             loss = await servers.prepare_redis(addresses, secrets)

@@ -47,13 +47,21 @@ class ServiceClient:
 
     Requests rotate over the processes. A request that a process did not accept goes to the next
     process. So does a request whose connection broke, if it may arrive twice. A process that stops or
-    crashes therefore costs callers nothing while another process runs.
+    crashes therefore costs callers nothing while another process runs. A response has the
+    `response_headers` of those that the service sent.
     """
 
     def __init__(
-        self, name: str, urls: Sequence[str], *, internal_token: str, timeout_seconds: float
+        self,
+        name: str,
+        urls: Sequence[str],
+        *,
+        internal_token: str,
+        timeout_seconds: float,
+        response_headers: Sequence[str] = _PASSED_BACK,
     ) -> None:
         self._name = name
+        self._response_headers = response_headers
         self._urls = [url.rstrip("/") for url in urls]
         self._authorization = f"Bearer {internal_token}"
         self._timeout_seconds = timeout_seconds
@@ -131,9 +139,9 @@ class ServiceClient:
             return ServiceResponse(
                 status=response.status,
                 headers=[
-                    (name.lower().encode(), response.headers[name].encode("latin-1"))
-                    for name in _PASSED_BACK
-                    if name in response.headers
+                    (name.lower().encode(), value.encode("latin-1"))
+                    for name in self._response_headers
+                    for value in response.headers.getall(name, ())
                 ],
                 body=await response.read(),
             )

@@ -55,13 +55,14 @@ def create_app(
     routes: Sequence[ControllerRouterHandler],
     internal_token: str,
     checks: Mapping[str, Check],
-    progress: ReadProgress,
+    progress: ReadProgress | None = None,
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
 ) -> ASGIApp:
     """An app that only the system's own services may call, except for its public health endpoints.
 
-    A check raises while the service is not ready; `progress` reads how far its events are. `background`
+    A check raises while the service is not ready; `progress` reads how far its events are,
+    if it has any. `background`
     starts and stops with the app. Routes find `state` in the app's state.
     """
     token = InternalToken(internal_token)
@@ -70,7 +71,7 @@ def create_app(
         route_handlers=[
             *routes,
             *health_routes(readiness, token),
-            progress_route(readiness, progress),
+            *([] if progress is None else [progress_route(readiness, progress)]),
         ],
         request_max_body_size=BATCH_BYTES,
         exception_handlers={Exception: render_error},

@@ -11,6 +11,7 @@ from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
 from libs.web.app import lifespan_of, render_error
 from libs.web.health import InternalToken, Readiness, health_routes
+from services.gateway.api import dashboard
 from services.gateway.api.bodies import BodyMemory
 from services.gateway.api.edge import Edge
 from services.gateway.api.own_operations import OwnOperations
@@ -44,7 +45,16 @@ def build(settings: Settings) -> ASGIApp:
         for name, urls in settings.services.items()
     }
     pipeline = PipelineReader(settings.services, internal_token=settings.internal_token)
+    if settings.dashboard_url:
+        services["dashboard"] = ServiceClient(
+            "dashboard",
+            settings.dashboard_url,
+            internal_token=settings.internal_token,
+            timeout_seconds=settings.upstream_timeout_seconds,
+            response_headers=dashboard.RESPONSE_HEADERS,
+        )
     unauthenticated = Pacer()
+    bodies = BodyMemory()
     v1 = V1(
         Authenticator(
             engine,
@@ -53,7 +63,7 @@ def build(settings: Settings) -> ASGIApp:
             unauthenticated=unauthenticated,
         ),
         RateLimiter(redis, rate=settings.rate_limit_per_second, burst=settings.rate_limit_burst),
-        BodyMemory(),
+        bodies,
         services,
         OwnOperations(engine, pipeline),
     )
@@ -62,6 +72,7 @@ def build(settings: Settings) -> ASGIApp:
         route_handlers=[
             asgi("/v1", is_mount=True, copy_scope=True)(v1.__call__),
             *documentation(),
+            *([dashboard.mount(services["dashboard"], bodies)] if settings.dashboard_url else []),
             *health_routes(
                 Readiness({"database": partial(ping, engine)}),
                 InternalToken(settings.internal_token),

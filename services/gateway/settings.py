@@ -20,6 +20,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     catalog_url: tuple[str, ...]
     redemption_url: tuple[str, ...]
     anomaly_url: tuple[str, ...]
+    # The addresses of the dashboard. Without them, there is none at /dashboard.
+    dashboard_url: tuple[str, ...] = ()
     http_port: int
     http_host: str = "127.0.0.1"
     metrics_port: int = 0

@@ -12,11 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
 from libs.messaging import topics
+from libs.messaging.progress import read_committed
 from libs.testing.eventually import eventually
 from tests.support import Stack
 from tools.stack import config, postgres
-from tools.stack.config import SERVICES
-from tools.stack.lag import read_committed
+from tools.stack.config import WITH_DATABASE
 
 _ALL_TOPICS: Final[tuple[Topic, ...]] = (*TOPICS, *(topic.dead_letter_topic for topic in CONSUMED))
 
@@ -26,7 +26,7 @@ def keep_templates(stack: Stack) -> None:
 
     async def copy_all() -> None:
         async with _connected(stack) as connection:
-            for service in SERVICES:
+            for service in WITH_DATABASE:
                 await connection.execute(
                     f'CREATE DATABASE "{service}_empty" TEMPLATE "{service}" OWNER "{service}_owner"'
                 )
@@ -59,12 +59,12 @@ async def _empty_databases(stack: Stack) -> None:
     admin = stack.addresses.postgres_admin
     password_of = config.stack_secrets(stack.home).password_of
     async with _connected(stack) as connection:
-        for service in SERVICES:
+        for service in WITH_DATABASE:
             await connection.execute(f'DROP DATABASE "{service}" WITH (FORCE)')
             await connection.execute(
                 f'CREATE DATABASE "{service}" TEMPLATE "{service}_empty" OWNER "{service}_owner"'
             )
-    for service in SERVICES:
+    for service in WITH_DATABASE:
         # A copy has none of the rights on the database itself.
         await postgres.create_database(admin, service, password_of, name=service)
 

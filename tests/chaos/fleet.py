@@ -16,7 +16,7 @@ from libs.contracts.operations import OWNERS
 from libs.testing.eventually import eventually
 from tests.chaos.alone import Process, end, start
 from tests.support import ROOT, Stack
-from tools.stack.config import SERVICES, free_ports
+from tools.stack.config import WITH_DATABASE, free_ports
 
 # Load enough to meet every moment of a stop, and not so much that nothing else can start.
 _PAUSE_SECONDS = 0.05
@@ -30,7 +30,7 @@ class Fleet:
     def __init__(self, stack: Stack, both: Collection[str], root: Path) -> None:
         self._stack = stack
         self._root = root
-        places = [(name, n) for name in SERVICES for n in range(1 + (name in both))]
+        places = [(name, n) for name in WITH_DATABASE for n in range(1 + (name in both))]
         drawn = free_ports(len(places), apart_from=stack.settings.ports)
         self.ports = dict(zip(places, drawn, strict=True))
         self.gateways = self._urls("gateway")

@@ -12,7 +12,7 @@ from tests.chaos.fleet import Caller, earned_with_keys, give_reward, running, to
 from tests.chaos.test_killed_redemption import ledger_is_exact
 from tests.redeeming import books_are_exact
 from tests.support import Stack
-from tools.stack.config import SERVICES
+from tools.stack.config import WITH_DATABASE
 
 WORKERS = 8
 EXIT_SECONDS = 15
@@ -24,7 +24,7 @@ async def test_a_rolling_restart_of_everything_costs_no_caller_more_than_one_ret
 ) -> None:
     store_id = await new_store(bare_stack)
     key = await bare_stack.key(store_id)
-    async with running(bare_stack, both=SERVICES) as fleet, aiohttp.ClientSession() as session:
+    async with running(bare_stack, both=WITH_DATABASE) as fleet, aiohttp.ClientSession() as session:
         await give_reward(fleet, session, key)
         callers = [Caller(fleet, session, key, secrets.token_hex(4)) for _ in range(WORKERS)]
         done = asyncio.Event()

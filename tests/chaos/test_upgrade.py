@@ -13,7 +13,7 @@ from tests.chaos.fleet import earned_with_keys, give_reward, running, total
 from tests.chaos.previous import check_out, find_previous_version
 from tests.chaos.test_killed_redemption import ledger_is_exact
 from tests.support import ROOT, Stack
-from tools.stack.config import SERVICES
+from tools.stack.config import WITH_DATABASE
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def test_the_previous_version_runs_on_this_schema_until_it_is_replaced(
             await eventually(databases.have_resolutions, within_seconds=60, every=0.5)
         await eventually(databases.are_settled, within_seconds=60, every=0.5)
         await databases.agree()
-        for name in SERVICES:
+        for name in WITH_DATABASE:
             await fleet.stop(name)
             await fleet.launch(name, root=ROOT)
             async with store.load(fleet, session):

@@ -19,9 +19,9 @@ from redis.exceptions import AuthenticationError, ResponseError
 
 from tests.support import Stack
 from tools.stack import config, services, state, unprivileged
-from tools.stack.config import SERVICES
+from tools.stack.config import SERVICES, WITH_DATABASE
 
-ROLES = [role for service in SERVICES for role in (service, f"{service}_owner")]
+ROLES = [role for service in WITH_DATABASE for role in (service, f"{service}_owner")]
 SERVERS = {"postgres", "redis", "kafka"}
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="for the stack of root")
 
@@ -142,7 +142,7 @@ async def test_a_role_connects_to_its_own_database_and_to_no_other(stack: Stack,
     own = role.removesuffix("_owner")
     reached = [
         database
-        for database in (*SERVICES, "postgres", "template1")
+        for database in (*WITH_DATABASE, "postgres", "template1")
         if await connects(url_of(stack, role, database=database))
     ]
     assert reached == [own]
@@ -213,7 +213,7 @@ async def test_a_folder_with_one_password_for_all_is_upgraded(home: Path) -> Non
             database = role.removesuffix("_owner")
             assert not await connects(url_of(other, role, database=database, password=before))
         assert await connects(other.addresses.postgres_admin)
-        for service in SERVICES:
+        for service in WITH_DATABASE:
             assert await connects(other.database(service))
             assert await connects(other.database(service, owner=True))
     finally:
@@ -225,7 +225,7 @@ async def _become_a_folder_from_before(stack: Stack, password: str) -> None:
     connection = await asyncpg.connect(stack.addresses.postgres_admin)
     for role in (*ROLES, "postgres"):
         await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{password}'")
-    for database in SERVICES:
+    for database in WITH_DATABASE:
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO PUBLIC')
     await connection.close()
     stack.down()

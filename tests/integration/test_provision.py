@@ -16,11 +16,12 @@ from redis.exceptions import NoPermissionError
 
 from libs.kernel.settings import load
 from libs.testing.eventually import eventually
+from services.dashboard.settings import Settings as DashboardSettings
 from services.earning.settings import Settings as EarningSettings
 from services.gateway.settings import Settings as GatewaySettings
 from tests.support import ROOT, Stack
 from tools.stack import config, postgres, redis
-from tools.stack.config import SERVICES
+from tools.stack.config import SERVICES, WITH_DATABASE
 
 REDIS_PASSWORD = "the password of an administrator"
 
@@ -117,7 +118,9 @@ async def test_every_service_gets_what_it_needs_and_nothing_else(operator: Opera
     outcome = operator.run("provision", "--new-secrets")
     assert outcome.returncode == 0, outcome.stderr
     outcome = operator.run("migrate")
-    assert sorted(outcome.stdout.splitlines()) == sorted(f"migrated {name}" for name in SERVICES)
+    assert sorted(outcome.stdout.splitlines()) == sorted(
+        f"migrated {name}" for name in WITH_DATABASE
+    )
     for service in SERVICES:
         assert stat.S_IMODE(operator.settings_file(service).stat().st_mode) == 0o600
     environ = {
@@ -138,6 +141,13 @@ async def test_every_service_gets_what_it_needs_and_nothing_else(operator: Opera
     await connection.close()
     text = operator.settings_file("earning").read_text()
     assert "REDIS" not in text
+    assert "KEY_SECRET" not in text
+    environ["WHALE_ENV_FILE"] = str(operator.settings_file("dashboard"))
+    dashboard = load(DashboardSettings, environ)
+    assert dashboard.gateway_url == "http://gateway:8080"
+    assert dashboard.redis_url.startswith("redis://dashboard:")
+    text = operator.settings_file("dashboard").read_text()
+    assert "DATABASE" not in text
     assert "KEY_SECRET" not in text
 
 
@@ -195,7 +205,7 @@ async def test_a_role_that_may_create_roles_and_databases_is_enough(
     error = operator.error("provision", "--new-secrets", WHALE_POSTGRES_URL=plain_role)
     assert "with CREATEROLE and CREATEDB" in error
     connection = await asyncpg.connect(servers.addresses.postgres_admin)
-    for service in SERVICES:
+    for service in WITH_DATABASE:
         await connection.execute(f'DROP DATABASE "{service}"')
         for role in (service, f"{service}_owner"):
             await connection.execute(f'DROP ROLE "{role}"')

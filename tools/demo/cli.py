@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from msgspec import Struct
@@ -75,10 +76,13 @@ async def _run(
             f"{repeats:,} of these orders were repeats"
             + (": nothing was posted again" if unchanged else "")
         )
-    code = _compare(console, purchases, after)
-    if code == 0:
+    exit_code = _compare(console, purchases, after)
+    if exit_code == 0:
         await _add_recent(console, addresses, key)
-    return code
+    console.print(
+        f"Look at it: {_dashboard(addresses)}\nSign in with the key {key}", soft_wrap=True
+    )
+    return exit_code
 
 
 async def _add_recent(console: Console, addresses: services.Addresses, key: str) -> None:
@@ -100,6 +104,15 @@ async def _add_recent(console: Console, addresses: services.Addresses, key: str)
     console.print(
         f"The last {recent.DAYS} days: {len(records):,} orders and refunds of other customers, some of them "
         "flagged, held, skipped or refused"
+    )
+
+
+def _dashboard(addresses: services.Addresses) -> str:
+    """The address of the dashboard on this machine: containers know the gateway by another name."""
+    port = addresses.port_of("gateway")
+    is_here = urlsplit(addresses.urls["gateway"]).hostname == config.LOOPBACK
+    return (
+        f"http://{config.LOOPBACK}:{port if is_here else config.settings().gateway_port}/dashboard"
     )
 
 

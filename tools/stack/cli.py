@@ -161,6 +161,7 @@ def _print_welcome(stack: State, console: Console, *, seconds: float) -> None:
         f"    -H 'Authorization: Bearer {DEMO_KEY}'",
         soft_wrap=True,
     )
+    console.print(f"Sign in with that key: {stack.gateway}/dashboard", soft_wrap=True)
 
 
 def down(_arguments: argparse.Namespace) -> int:

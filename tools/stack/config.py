@@ -24,9 +24,11 @@ DEMO_STORE: Final = "store_demo"
 _SECRETS_FILE: Final = "secrets.json"
 _FREE_FROM, _FREE_COUNT = 20_000, 12_000
 
-# The services in the order they start, each with a database of its own.
-# The gateway comes last: it serves requests once the services behind it do.
-SERVICES: Final = (*OWNERS, "gateway")
+# The services that have a database of their own.
+WITH_DATABASE: Final = (*OWNERS, "gateway")
+# All services in the order they start: the gateway after the owners of operations, then the dashboard,
+# which is a client of the gateway.
+SERVICES: Final = (*WITH_DATABASE, "dashboard")
 
 
 class Settings(KafkaSecurity, frozen=True, kw_only=True):
@@ -37,7 +39,7 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     kafka_port: int = 19092
     postgres_port: int = 15432
     redis_port: int = 16379
-    # The first of five ports for metrics, in the order of the services; 0 takes free ports.
+    # The first of six ports for metrics, in the order of the services; 0 takes free ports.
     metrics_port: int = 19101
     # A server that runs already; the stack starts none of its own.
     kafka_url: str | None = None
@@ -95,6 +97,8 @@ class Secrets(Struct, frozen=True, kw_only=True, omit_defaults=True):
     superuser_password: str = field(default_factory=_new_secret)
     role_secret: str = field(default_factory=_new_secret)
     redis_password: str = field(default_factory=_new_secret)
+    # Encrypts the sessions of the dashboard.
+    session_secret: str = field(default_factory=_new_secret)
     # Stacks before 0.2 had one password for every role; it stays until the superuser's is changed.
     database_password: str | None = None
 

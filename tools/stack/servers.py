@@ -19,7 +19,7 @@ from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import PREFIX
 from libs.messaging import topics
 from tools.stack import config, kafka, kafka_users, postgres, redis, services
-from tools.stack.config import ROOT, SERVICES, Secrets, write_private
+from tools.stack.config import ROOT, SERVICES, WITH_DATABASE, Secrets, write_private
 from tools.stack.errors import StackError
 from tools.stack.services import Addresses
 
@@ -73,7 +73,7 @@ async def check_secrets(settings: Settings, connection: Any) -> None:
     not in the folder: new ones would lock the running services out, and void every API key."""
     if config.has_secrets(settings.folder):
         return
-    if roles := await postgres.find_roles(connection, SERVICES):
+    if roles := await postgres.find_roles(connection, WITH_DATABASE):
         raise StackError(
             f"PostgreSQL has the roles {', '.join(roles)} of an earlier provisioning, but "
             f"{settings.folder} has no secrets.json, on which their passwords and every API key "
@@ -99,7 +99,7 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
 
 async def prepare_postgres(addresses: Addresses, secrets: Secrets) -> None:
     """Create the database and the roles of each service. Raises StackError."""
-    for service in SERVICES:
+    for service in WITH_DATABASE:
         await postgres.create_database(
             addresses.postgres_admin, service, secrets.password_of, name=service
         )
@@ -203,13 +203,14 @@ def write_server_passwords(folder: Path, secrets: Secrets) -> None:
 
 
 def check_services(names: Iterable[str]) -> Sequence[str]:
-    """These services, or all where none is named; raises StackError for an unknown name."""
-    unknown = sorted(set(names) - set(SERVICES))
+    """These services, or all with a database where none is named; raises StackError for an unknown
+    name."""
+    unknown = sorted(set(names) - set(WITH_DATABASE))
     if unknown:
         raise StackError(
-            f"There is no service {', '.join(unknown)}. Choose of: {', '.join(SERVICES)}."
+            f"There is no database of {', '.join(unknown)}. Choose of: {', '.join(WITH_DATABASE)}."
         )
-    return [service for service in SERVICES if service in set(names)] or SERVICES
+    return [service for service in WITH_DATABASE if service in set(names)] or WITH_DATABASE
 
 
 def _settings_type(service: str) -> type[Struct]:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +16,8 @@ from tools.stack import postgres
 from tools.stack.config import LOOPBACK, ROOT, SERVICES, Secrets, Settings, free_ports
 from tools.stack.errors import StackError
 from tools.stack.process import ProcessSpec
+
+PYTHON_CLIENT: Final = ROOT / "libs" / "whale-python" / "src"
 
 
 class Addresses(Struct, frozen=True, kw_only=True):
@@ -76,6 +78,8 @@ def environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[st
         "WHALE_HTTP_HOST": LOOPBACK,
         "WHALE_HTTP_PORT": str(addresses.port_of(service)),
         "WHALE_METRICS_PORT": str(addresses.metrics[service]),
+        # The dashboard uses the published client, which is no package of this repository's root.
+        "PYTHONPATH": str(PYTHON_CLIENT),
         **connections(service, addresses, secrets),
     }
 
@@ -89,11 +93,8 @@ def connections(service: str, addresses: Addresses, secrets: Secrets) -> dict[st
         "WHALE_REDIS_URL": addresses.redis,
         "WHALE_INTERNAL_TOKEN": secrets.internal_token,
         "WHALE_KEY_SECRET": secrets.key_secret,
-        **{
-            f"WHALE_{name.upper()}_URL": url
-            for name, url in addresses.urls.items()
-            if name != "gateway"
-        },
+        "WHALE_SESSION_SECRET": secrets.session_secret,
+        **{f"WHALE_{name.upper()}_URL": url for name, url in addresses.urls.items()},
     }
 
 

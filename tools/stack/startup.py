@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from libs.messaging import topics
 from tools.stack import config, kafka, ports, postgres, record, redis, seed, services
 from tools.stack.children import Children
-from tools.stack.config import SERVICES, Secrets, Settings
+from tools.stack.config import SERVICES, WITH_DATABASE, Secrets, Settings
 from tools.stack.health import Probe
 from tools.stack.record import Record
 from tools.stack.services import Addresses
@@ -106,11 +106,11 @@ class Startup:
         if self._settings.postgres_url is None:
             await self._start_own_postgres()
         with self._step("migrations"):
-            for service in SERVICES:
+            for service in WITH_DATABASE:
                 await postgres.create_database(
                     admin, service, self._secrets.password_of, name=service
                 )
-            async for _ in services.migrate(SERVICES, self._addresses, self._secrets):
+            async for _ in services.migrate(WITH_DATABASE, self._addresses, self._secrets):
                 pass
 
     async def _start_own_postgres(self) -> None:

@@ -16,12 +16,11 @@ from libs.web.app import head_as_get
 from services.gateway.handlers.pacer import Pacer
 
 _V1: Final = "/v1"
-_CSP: Final = b"content-security-policy"
-# Nothing is loaded and nothing frames the page. A page that needs more sends its own policy.
-_NOTHING: Final = b"default-src 'none'; frame-ancestors 'none'"
+# Nothing is loaded and nothing frames the page. A page that needs more sends its own headers.
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
 
 
@@ -76,8 +75,8 @@ def _is_v1(path: str) -> bool:
 
 
 def _with_security(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    own = any(name.lower() == _CSP for name, _ in headers)
-    return [*headers, *_SECURITY, *(() if own else ((_CSP, _NOTHING),))]
+    own = {name.lower() for name, _ in headers}
+    return [*headers, *(header for header in _SECURITY if header[0] not in own)]
 
 
 def _with_request_id(

@@ -1,0 +1,1 @@
+"""The dashboard: pages for the person who looks after a loyalty program."""

@@ -1,0 +1,1 @@
+"""HTTP: a module per page, which parses a request, calls a handler and renders its view."""

@@ -1,0 +1,1 @@
+"""Rules of display: formats, buckets, the geometry of charts, keys; pure."""

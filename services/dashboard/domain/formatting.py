@@ -1,0 +1,110 @@
+"""How numbers, money and times are written: one function for each, all by Babel."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
+from babel.numbers import format_compact_decimal, format_currency, format_decimal
+
+_LOCALE: Final = Locale.parse("en_US")
+_MINUS: Final = "−"
+# Above, a number is shortened: its exact figure stands in the title.
+EXACT_UP_TO: Final = 9_999_999
+# So long ago, a time is written as a date.
+_RELATIVE_FOR: Final = timedelta(days=7)
+UTC_NAME: Final = "UTC"
+
+
+def number(value: int) -> str:
+    """12,500; 12.4M above ten million."""
+    if abs(value) > EXACT_UP_TO:
+        short = format_compact_decimal(value, locale=_LOCALE, fraction_digits=1)
+        return short.replace("-", _MINUS)
+    return exact(value)
+
+
+def exact(value: int) -> str:
+    """12,500, whatever its size."""
+    return format_decimal(value, locale=_LOCALE).replace("-", _MINUS)
+
+
+def signed(value: int) -> str:
+    """+500, −500 or 0."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def at_least(count: int, *, is_more: bool) -> str:
+    """A count that stops at a limit: 10,000+."""
+    return f"{exact(count)}+" if is_more else number(count)
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """$129.50."""
+    return format_currency(amount, currency, locale=_LOCALE).replace("-", _MINUS)
+
+
+def factor(value: Decimal) -> str:
+    """A multiplier: 1.5×."""
+    return f"{format_decimal(value, locale=_LOCALE, format='0.0#####')}×"
+
+
+def percent_change(now: float, before: float) -> int | None:
+    """By how many percent `now` is more than `before`; None without an earlier figure."""
+    return None if before == 0 else round((now - before) * 100 / before)
+
+
+def moment(value: datetime, zone: ZoneInfo) -> str:
+    """Mar 10, 2026, 2:22 PM, in the reader's zone."""
+    return _plain(format_datetime(value, "MMM d, y, h:mm a", tzinfo=zone, locale=_LOCALE))
+
+
+def clock_time(value: datetime, zone: ZoneInfo) -> str:
+    """2:22 PM."""
+    return _plain(format_time(value.astimezone(zone), "short", tzinfo=zone, locale=_LOCALE))
+
+
+def relative(value: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """4 minutes ago; from a week on, the full time."""
+    if not timedelta(0) <= now - value < _RELATIVE_FOR:
+        return moment(value, zone)
+    return format_timedelta(
+        value - now, add_direction=True, threshold=1.2, granularity="second", locale=_LOCALE
+    )
+
+
+def day(value: date) -> str:
+    """Mar 4, 2026."""
+    return format_date(value, "MMM d, y", locale=_LOCALE)
+
+
+def short_day(value: date) -> str:
+    """Mar 4."""
+    return format_date(value, "MMM d", locale=_LOCALE)
+
+
+def month(value: date) -> str:
+    """Mar 2026."""
+    return format_skeleton("yMMM", value, locale=_LOCALE)
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone_of(name: str | None) -> ZoneInfo:
+    """The zone that a browser names; UTC for what is none."""
+    return ZoneInfo(name if name in _zone_names() else UTC_NAME)
+
+
+def utc_day(value: datetime) -> date:
+    return value.astimezone(UTC).date()
+
+
+def _plain(text: str) -> str:
+    """Without the narrow space before AM and PM, which some fonts lack."""
+    return text.replace("\u202f", " ")

@@ -1,0 +1,1 @@
+"""Use cases: a function per page, from the client of the API to what the page shows."""
