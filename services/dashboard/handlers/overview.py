@@ -147,11 +147,12 @@ async def _load_summary(client: AsyncWhaleClient, span: Range, today: date) -> _
             posted = newest.data[0]
             last, is_moved = formatting.utc_day(posted.occurred_at or posted.created_at), True
             summary = await _summary(client, days, last)
-    first = (
-        min((day.date for day in summary.days), default=last)
-        if days is None
-        else last - timedelta(days=days - 1)
-    )
+    if days is None:
+        # From the first posting to the last one.
+        first = min((day.date for day in summary.days), default=last)
+        last = max((day.date for day in summary.days), default=last)
+    else:
+        first = last - timedelta(days=days - 1)
     return _Loaded(summary, _trend(summary, first, last, is_moved=is_moved, today=today, days=days))
 
 
