@@ -36,6 +36,19 @@ def test_a_pod_of_production_prefers_another_zone_and_another_machine() -> None:
         assert spread == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
 
 
+def test_applying_an_overlay_leaves_the_number_of_pods_to_the_autoscaler() -> None:
+    resources = manifests.render("production")
+    targets = {
+        scaled["spec"]["scaleTargetRef"]["name"] for scaled in of_kind(resources, "ScaledObject")
+    }
+    unset = {
+        name_of(deployment)
+        for deployment in of_kind(resources, "Deployment")
+        if "replicas" not in deployment["spec"]
+    }
+    assert unset == targets
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_our_images_have_a_tag_other_than_latest(overlay: str) -> None:
     images = {
