@@ -107,6 +107,8 @@ class BatchConsumer(Generic[E]):
             resume=self._resume,
         )
         self._failure_delays = delays()
+        # The first record of each partition in the batch that is processed at the moment.
+        self._in_progress: dict[TopicPartition, int] = {}
 
     def register(self, broker: KafkaBroker) -> None:
         """Subscribe at `broker`, without its decoding: a single bad header would fail a batch."""
@@ -126,6 +128,8 @@ class BatchConsumer(Generic[E]):
             decoder=_decode,
         )
         self._subscriber(self.consume)
+        if self._producer is not None:
+            dead_letters.declare_metrics(self._topics)
 
     # -- readiness
 
@@ -157,6 +161,23 @@ class BatchConsumer(Generic[E]):
         """Whether a partition is stopped, because all of its records fail."""
         return any(True for _ in self._stopped)
 
+    async def report(self) -> None:
+        """Measure readiness and lag, also while no batch ends."""
+        try:
+            await self.ready()
+        except NotReady:
+            is_ready = False
+        else:
+            is_ready = True
+        metrics.CONSUMER_READY.labels(self._group).set(is_ready)
+        next_offsets, end_offsets = await self._offsets()
+        in_progress = {
+            partition: offset
+            for partition, offset in self._in_progress.items()
+            if partition in next_offsets
+        }
+        self._report_lag(next_offsets | in_progress, end_offsets)
+
     # -- one batch
 
     async def consume(self, records: Sequence[Record]) -> None:
@@ -165,6 +186,7 @@ class BatchConsumer(Generic[E]):
         Raises nothing: the loop that calls this would continue with the next batch, whose offsets
         would also cover the records that were not delivered here.
         """
+        self._in_progress = _first_offsets(records)
         with self._watchdog.batch():
             try:
                 with metrics.BATCH_SECONDS.labels(self._group).time():
@@ -175,6 +197,7 @@ class BatchConsumer(Generic[E]):
                 self._not_ready_reason = None
                 self._failure_delays = delays()
                 self.on_commit()
+        self._in_progress = {}
         metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
         if len(records) < self._policy.max_records:
             await asyncio.sleep(self._policy.pause_seconds)
@@ -227,9 +250,7 @@ class BatchConsumer(Generic[E]):
 
     def _rewind(self, partitions: set[TopicPartition], records: Sequence[Record]) -> None:
         """Have the batch's records of these partitions fetched again."""
-        first_offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            first_offsets.setdefault(partition_of(record), record.offset)
+        first_offsets = _first_offsets(records)
         for partition in partitions & self._assignment():
             self._consumer.seek(partition, first_offsets[partition])
 
@@ -297,25 +318,42 @@ class BatchConsumer(Generic[E]):
     async def _report_progress(self) -> None:
         """Measure the lag, and pass the progress on to the look-ahead. Between batches, the client's
         position in a partition is the next offset to handle."""
+        next_offsets, end_offsets = await self._offsets()
+        self._report_lag(next_offsets, end_offsets)
+        if self._look_ahead is not None:
+            self._look_ahead.update(next_offsets, end_offsets)
+
+    async def _offsets(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """The client's position in each partition of this process, and the partition's end."""
         consumer = self._consumer
-        next_offsets: dict[TopicPartition, int] = {}
+        positions: dict[TopicPartition, int] = {}
         for partition in self._assignment():
             with contextlib.suppress(TimeoutError, KafkaError):
                 async with asyncio.timeout(0):
-                    next_offsets[partition] = await consumer.position(partition)
-        end_offsets = {partition: consumer.highwater(partition) or 0 for partition in next_offsets}
+                    positions[partition] = await consumer.position(partition)
+        return positions, {partition: consumer.highwater(partition) or 0 for partition in positions}
+
+    def _report_lag(
+        self, next_offsets: dict[TopicPartition, int], end_offsets: dict[TopicPartition, int]
+    ) -> None:
         lag = dict.fromkeys(self._topics, 0)
         for partition, offset in next_offsets.items():
             lag[partition.topic] += max(end_offsets[partition] - offset, 0)
         for topic, records in lag.items():
             metrics.CONSUMER_LAG.labels(topic, self._group).set(records)
-        if self._look_ahead is not None:
-            self._look_ahead.update(next_offsets, end_offsets)
 
     async def close(self) -> None:
         """Stop the look-ahead; the broker stops the loop that calls `consume`."""
         if self._look_ahead is not None:
             await self._look_ahead.stop()
+
+
+def _first_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The first offset of each partition in a batch."""
+    first: dict[TopicPartition, int] = {}
+    for record in records:
+        first.setdefault(partition_of(record), record.offset)
+    return first
 
 
 async def _parse(records: Any) -> KafkaMessage:

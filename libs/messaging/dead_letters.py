@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from libs.contracts.topics import dead_letter_topic
 from libs.kernel.clock import format_time, utc_now
-from libs.messaging.cloudevents import Headers, Poison
+from libs.messaging.cloudevents import POISON_CODES, Headers, Poison
 from libs.messaging.fetching import Unreadable
 from libs.observability import logging, metrics
 
@@ -77,6 +77,14 @@ async def publish(
         await _publish_truncated(producer, refused, service=service, now=now)
     for dead_letter in dead_letters:
         metrics.DEAD_LETTERS.labels(dead_letter.record.topic, dead_letter.poison.code).inc()
+
+
+def declare_metrics(topics: Sequence[str]) -> None:
+    """Export a count of zero for these topics: an alert sees the first dead letter as an increase only
+    from a value before it."""
+    for topic in topics:
+        for code in POISON_CODES:
+            metrics.DEAD_LETTERS.labels(topic, code)
 
 
 class _Message(Struct, frozen=True):

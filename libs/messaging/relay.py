@@ -9,6 +9,7 @@ acknowledged the previous batch, so that a failure cannot reorder a customer's e
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -67,6 +68,8 @@ class Relay:
         self._wake = asyncio.Event()
         self._not_ready_reason: str | None = _CONNECTING
         self._delays = delays()
+        # No event that waits is older than this; None while another process publishes the lane.
+        self._published_until: float | None = None
 
     def wake(self) -> None:
         """Signal that the outbox has new rows."""
@@ -84,6 +87,8 @@ class Relay:
         an error and retried until it is fixed. The producer is created again after every Kafka
         error, so that it cannot stay broken.
         """
+        self._published_until = time.monotonic()
+        metrics.OUTBOX_AGE.set_function(self._age_seconds)
         while True:
             try:
                 async with producing(self._bootstrap, security=self._security) as producer:
@@ -103,6 +108,12 @@ class Relay:
             except Exception as error:  # noqa: BLE001  a relay task that ended would go unnoticed
                 await self._back_off(error)
 
+    def _age_seconds(self) -> float:
+        """For how long at most the oldest event has been waiting. Computed when it is read, since the
+        outbox cannot be read while the relay fails."""
+        until = self._published_until
+        return 0.0 if until is None else time.monotonic() - until
+
     async def _back_off(self, error: Exception) -> None:
         if not isinstance(error, KafkaError) and not is_transient(error):
             log.error("relay_failed", lane=self._lane, exc_info=error)
@@ -116,6 +127,7 @@ class Relay:
     async def _hold_lane(self, connection: "asyncpg.Connection[Any]") -> None:
         while not await connection.fetchval(_LOCK, _LOCK_SPACE, self._lane):
             self._not_ready_reason = None
+            self._published_until = None
             await asyncio.sleep(_STANDBY_SECONDS)
 
     async def _relay(
@@ -123,9 +135,10 @@ class Relay:
     ) -> None:
         while True:
             self._wake.clear()
+            now = time.monotonic()
             rows = await connection.fetch(_SELECT_ROWS, self._lane, _MAX_ROWS)
             metrics.OUTBOX_ROWS.set(len(rows))
-            metrics.OUTBOX_AGE.set(rows[0]["age"] if rows else 0.0)
+            self._published_until = now - (rows[0]["age"] if rows else 0.0)
             if rows:
                 await _publish(producer, await _unpack_all(rows))
                 await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])

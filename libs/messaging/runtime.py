@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from libs.background.backoff import delays
+from libs.background.periodic import Periodic
 from libs.kernel.errors import Unavailable
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.broker import create_broker
@@ -21,6 +22,8 @@ from libs.observability import logging
 
 # Shorter than the gateway's timeout for this service, so that the caller gets the reason.
 _PUBLISH_SECONDS: Final = 8.0
+# At least as often as Prometheus usually reads them.
+_REPORT_SECONDS: Final = 5.0
 
 CreateConsumer = Callable[[AIOKafkaProducer], BatchConsumer[Any]]
 
@@ -53,6 +56,12 @@ class Messaging:
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._reporter = Periodic(
+            "consumer metrics",
+            self._report,
+            every_seconds=_REPORT_SECONDS,
+            is_transient=lambda error: isinstance(error, KafkaError),
+        )
         self._not_ready_reason: str | None = "connecting to Kafka"
 
     def wake_relay(self) -> None:
@@ -102,8 +111,10 @@ class Messaging:
             self._tasks.append(asyncio.create_task(self._start(), name="messaging"))
         if self._relay is not None:
             self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
+        await self._reporter.start()
 
     async def stop(self) -> None:
+        await self._reporter.stop()
         if self._broker is not None:
             await self._broker.stop()
         for consumer in self._consumers:
@@ -113,6 +124,10 @@ class Messaging:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._producer is not None:
             await self._producer.stop()
+
+    async def _report(self) -> None:
+        for consumer in self._consumers:
+            await consumer.report()
 
     async def _start(self) -> None:
         self._producer = await self._connect()

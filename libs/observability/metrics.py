@@ -21,8 +21,15 @@ GROUP_COMMIT_SIZE: Final = Histogram(
 )
 CONSUMER_LAG: Final = Gauge(
     "whale_consumer_lag_records",
-    "Records of a topic that a consumer group has not processed yet, as of its last poll.",
+    "Records of a topic that a consumer group has not processed yet, in the partitions of this process, as "
+    "of its last fetch.",
     ["topic", "group"],
+)
+CONSUMER_READY: Final = Gauge(
+    "whale_consumer_ready",
+    "1 while a consumer processes records, 0 while something keeps it from that: its database, a topic, a "
+    "stopped partition, a call that does not return.",
+    ["group"],
 )
 LOOKED_AHEAD: Final = Counter(
     "whale_consumer_looked_ahead_total",
@@ -60,7 +67,9 @@ GUEST_EVENTS: Final = Counter(
     ["topic"],
 )
 OUTBOX_AGE: Final = Gauge(
-    "whale_outbox_age_seconds", "Age of the oldest event that is not published yet."
+    "whale_outbox_age_seconds",
+    "For how long at most the oldest event that is not published yet has been waiting; it grows while Kafka "
+    "or the database is unavailable. 0 in processes that do not publish.",
 )
 OUTBOX_ROWS: Final = Gauge("whale_outbox_rows", "Outbox rows in the relay's last read.")
 RELAY_PUBLISHED: Final = Counter(
@@ -93,4 +102,11 @@ UPSTREAM_FAILURES: Final = Counter(
     "whale_upstream_failures_total",
     "Requests that a service did not respond to, by service.",
     ["service"],
+)
+LEDGER_PROVEN: Final = Gauge(
+    "whale_ledger_proven_timestamp_seconds",
+    "When the books check last finished proving every account, in seconds since 1970; 0 where it does not run.",
+)
+LEDGER_FAULTS: Final = Counter(
+    "whale_ledger_faults_total", "Rows that the books check found not to follow from the entries."
 )

@@ -15,7 +15,7 @@ PAGES = sorted(
     for pattern in (
         "*.md",
         "docs/**/*.md",
-        "deploy/*.md",
+        "deploy/**/*.md",
         "services/*/README.md",
         "libs/whale-*/README.md",
     )

@@ -15,7 +15,7 @@ VARIABLE: Final = "WHALE_TEST_STACK"
 _PULL_SECONDS: Final = 20.0
 # Where containers are required: on a slow line, the images take minutes.
 _PATIENT_PULL_SECONDS: Final = 900.0
-_WITHOUT_SERVERS: Final = ("tests/unit", "tests/architecture")
+_WITHOUT_SERVERS: Final = ("tests/unit", "tests/architecture", "tests/deploy")
 
 # The tests that run on the local stack even where the servers are containers, and why. A path is a
 # test file or a folder.

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tools.docs import asyncapi, events, openapi, packages, tables
+from tools.docs import asyncapi, dashboards, events, kubernetes, openapi, packages, tables
 from tools.docs.events import EVENTS, VERSION
 from tools.docs.openapi import Examples
 from tools.stack.config import ROOT
@@ -32,6 +32,8 @@ def generated() -> Mapping[Path, str]:
             for event in EVENTS
         },
         **packages.copies(),
+        **kubernetes.manifests(),
+        **{path: pretty(value) for path, value in dashboards.documents().items()},
     }
 
 
