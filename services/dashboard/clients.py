@@ -2,24 +2,12 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final
 
 from whale_loyalty import AsyncWhaleClient
-from whale_loyalty._operation import read
-from whale_loyalty.errors import NotFound
-from whale_loyalty.models import Model
 
 # Each client has connections of its own; the one that was not used for the longest time is closed.
 _MAX_CLIENTS: Final = 128
-
-
-class KeyDetails(Model, frozen=True, kw_only=True):
-    """The key that a call is made with."""
-
-    store_id: str
-    name: str
-    scopes: Sequence[str]
 
 
 class Clients:
@@ -62,16 +50,3 @@ class Clients:
     async def stop(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(client.close() for client in self._clients.values()))
-
-
-async def find_key(client: AsyncWhaleClient) -> KeyDetails:
-    """The client's own key: its store, name and scopes."""
-    try:
-        return await client._transport.send(read("key", KeyDetails))  # noqa: SLF001
-    except NotFound:
-        # A gateway without this operation: the store is known only to it.
-        program = await client.programs.list(limit=1)
-        del program
-        return KeyDetails(
-            store_id="me", name="API key", scopes=("read", "earn", "redeem", "manage")
-        )

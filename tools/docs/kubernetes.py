@@ -13,7 +13,7 @@ from libs.contracts.access import ACCESS, Access
 from libs.contracts.operations import OWNERS
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
 from libs.kernel.kafka import PLAINTEXT
-from tools.stack import provision, redis, services
+from tools.stack import redis, servers, services
 from tools.stack.config import ROOT, SERVICES, Secrets
 from tools.stack.services import Addresses
 
@@ -167,9 +167,9 @@ def _local_settings() -> Mapping[Path, str]:
         redis=f"redis://admin:{secrets.redis_password}@redis:6379/0",
         urls={service: f"http://{service}:8080" for service in SERVICES},
     )
-    users = redis.access_list(secrets.redis_password, provision.redis_passwords(secrets))
+    users = redis.access_list(secrets.redis_password, servers.redis_passwords(secrets))
     settings = {
-        service: provision.service_settings(service, addresses, secrets, users=provision.Users())
+        service: servers.service_settings(service, addresses, secrets, users=servers.Users())
         for service in SERVICES
     }
     owners = {

@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from services.dashboard.clients import Clients, find_key
+from services.dashboard.clients import Clients
 from services.dashboard.store.sessions import Sessions
-from whale_loyalty.errors import ConfigurationError, InsufficientScope, Unauthenticated
+from whale_loyalty.errors import ConfigurationError, Unauthenticated
 
 Refusal = Literal["not_a_key", "unknown_key", "no_read"]
 
@@ -35,11 +35,9 @@ async def sign_in(clients: Clients, sessions: Sessions, api_key: str) -> SignedI
     if not _FORM.fullmatch(api_key):
         raise SignInRefused("not_a_key")
     try:
-        key = await find_key(clients.of(api_key))
+        key = await clients.of(api_key).key.retrieve()
     except (Unauthenticated, ConfigurationError) as error:
         raise SignInRefused("unknown_key") from error
-    except InsufficientScope as error:
-        raise SignInRefused("no_read") from error
     if _REQUIRED not in key.scopes:
         raise SignInRefused("no_read")
     session_id = await sessions.create(

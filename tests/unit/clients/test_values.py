@@ -53,9 +53,7 @@ def settings_of_python() -> dict[str, set[str]]:
 
 def settings_of_javascript() -> dict[str, set[str]]:
     """The parameters of each detector in the JavaScript client."""
-    (body,) = re.findall(
-        r"^export interface Detectors \{\n(.*?)^\}", _TYPES, re.MULTILINE | re.DOTALL
-    )
+    (body,) = re.findall(r"^interface Detectors \{\n(.*?)^\}", _TYPES, re.MULTILINE | re.DOTALL)
     parts = re.findall(r"^  (\w+): \{(.*?)\};$", body, re.MULTILINE)
     return {kind: set(re.findall(r"(\w+):", part)) for kind, part in parts}
 
