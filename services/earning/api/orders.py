@@ -52,14 +52,12 @@ async def list_refunds(request: AnyRequest, store_id: FromPath[str]) -> Body:
     page = pages.page_of(query)
     filter_ = RefundFilter(
         store_id=store_id,
+        customer_id=shared.customer_parameter(query, faults),
         order_id=shared.order_parameter(query, faults),
         state=query.one_of("state", get_args(order_api.RefundState)),
     )
-    customer_id = shared.customer_parameter(query, faults)
     faults.raise_if_any()
-    listed = await refunds.list_refunds(
-        resources_of(request).slow_reads, filter_, page, customer_id=customer_id
-    )
+    listed = await refunds.list_refunds(resources_of(request).slow_reads, filter_, page)
     return json_body(pages.page_body(listed, [responses.refund(row) for row in listed.items]))
 
 

@@ -3,11 +3,9 @@
 import re
 from typing import Any, Final
 
-import msgspec
-
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
-from services.earning.store import customers, refunds
+from services.earning.store import refunds
 from services.earning.store.refunds import RefundFilter
 
 # An arrival is a positive number of 64 bits.
@@ -19,10 +17,8 @@ def list_id(arrival: int) -> str:
     return f"rfd_{arrival}"
 
 
-async def list_refunds(
-    reads: SlowReads, filter_: RefundFilter, page: Page, *, customer_id: str | None
-) -> Listed[Any]:
-    """A page of the store's refunds, or of one customer's, newest first.
+async def list_refunds(reads: SlowReads, filter_: RefundFilter, page: Page) -> Listed[Any]:
+    """A page of the store's refunds, newest first.
 
     Raises InvalidRequest if `starting_after` is not one of those refunds.
     """
@@ -32,13 +28,8 @@ async def list_refunds(
             match = _LIST_ID.fullmatch(page.starting_after)
             before = int(match[1]) if match else 0
             last = await refunds.find(connection, filter_.store_id, before)
-            if last is None or customer_id not in {None, last["customer_id"]}:
+            if last is None or filter_.customer_id not in {None, last["customer_id"]}:
                 raise unknown_cursor("a refund")
-        if customer_id is not None:
-            account = await customers.find(connection, filter_.store_id, customer_id)
-            if account is None:
-                return Listed([], has_more=False, counted=0)
-            filter_ = msgspec.structs.replace(filter_, account_id=account["id"])
         rows, counted = await refunds.read_page(
             connection, filter_, limit=page.limit, before=before
         )

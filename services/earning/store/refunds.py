@@ -33,10 +33,11 @@ _COLUMNS: Final = (
 
 
 class RefundFilter(Struct, frozen=True, kw_only=True):
-    """Which refunds of a store, or of one of its accounts or orders."""
+    """Which refunds of a store, or of one of its customers or orders. A customer whose order has not
+    arrived yet does not exist, but may have refunds that wait."""
 
     store_id: str
-    account_id: int | None = None
+    customer_id: str | None = None
     order_id: str | None = None
     state: str | None = None
 
@@ -54,8 +55,11 @@ async def read_page(
 ) -> tuple[Sequence[asyncpg.Record], int]:
     """Up to `limit` + 1 refunds that arrived before `before`, newest first, and the number of matches."""
     conditions: list[ColumnElement[bool]] = [refunds.c.store_id == filter_.store_id]
-    if filter_.account_id is not None:
-        conditions.append(refunds.c.account_id == filter_.account_id)
+    if filter_.customer_id is not None:
+        account = select(accounts.c.id).where(
+            accounts.c.store_id == filter_.store_id, accounts.c.customer_id == filter_.customer_id
+        )
+        conditions.append(refunds.c.account_id == account.scalar_subquery())
     if filter_.order_id is not None:
         conditions.append(refunds.c.order_id == filter_.order_id)
     if filter_.state is not None:
