@@ -212,7 +212,7 @@ def test_recorded_problems_conform_to_their_schemas(code: str) -> None:
 async def test_the_running_system_responds_as_in_the_examples(shop: Shop) -> None:
     """The scenario that recorded the examples, run again: the same outcomes in the same shapes."""
     keys = scenario.Keys(
-        full=shop.key,
+        full=await shop.stack.key(shop.store_id, scopes=scenario.SCOPES),
         read_only=await shop.stack.key(shop.store_id, scopes="read"),
         rate_limited=await shop.stack.key(shop.store_id, scopes="read"),
     )

@@ -11,8 +11,6 @@ import msgspec
 from tools.docs import files, scenario
 from tools.stack import config, record, seed
 
-_ALL_SCOPES: Final = "read,earn,redeem,manage"
-
 
 def register(commands: Any) -> None:
     """Add the command."""
@@ -45,7 +43,7 @@ async def _record() -> Any:
         return output.splitlines()[-1]
 
     keys = scenario.Keys(
-        full=await create_key(_ALL_SCOPES),
+        full=await create_key(scenario.SCOPES),
         read_only=await create_key("read"),
         rate_limited=await create_key("read"),
     )

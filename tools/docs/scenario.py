@@ -31,6 +31,9 @@ _PROGRAM: Final = {
     ],
 }
 
+# Of the key that calls most operations.
+SCOPES: Final = "read,earn,redeem,manage"
+
 
 class Keys(Struct, frozen=True, kw_only=True):
     """Keys of a new store: with all scopes, with the scope read, and one to exceed its rate limit."""
