@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import secrets
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 import msgspec
