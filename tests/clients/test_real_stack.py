@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from libs.testing.eventually import eventually
 from tests.clients.drivers import Driver, Failure, Settings
 from tests.support import PROGRAM, Shop
 
@@ -147,9 +148,15 @@ async def test_transactions_are_listed_over_several_pages(whale: Caller) -> None
 async def test_the_summary_is_decoded(whale: Caller) -> None:
     await whale("programs.create", **PROGRAM)
     await award(whale, "cust_1", 100)
-    summary = await whale("loyalty.summary")
-    assert set(summary) >= {"days", "points_outstanding", "customers", "tiers"}
-    assert summary["first_day"] == summary["last_day"]
+
+    async def is_folded() -> None:
+        summary = await whale("loyalty.summary")
+        assert set(summary) >= {"days", "points_outstanding", "customers", "tiers"}
+        (day,) = summary["days"]
+        assert (day["outstanding"], day["joined"]) == (100, 1)
+        assert day["date"] == summary["first_day"] == summary["last_day"]
+
+    await eventually(is_folded, within_seconds=10)
 
 
 async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> None:
