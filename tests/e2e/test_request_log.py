@@ -34,51 +34,51 @@ async def bad_scope(shop: Shop) -> ApiResponse:
 
 
 @pytest.mark.parametrize(
-    ("send", "key_name", "method", "route", "status", "code"),
+    ("send", "key_name", "method", "route", "path", "status", "code"),
     [
         pytest.param(
             lambda shop: shop.call("GET", "loyalty/rewards", key="wk_test_unknown_unknown_unknown"),
-            *(None, "GET", None, 401, "unauthenticated"),
+            *(None, "GET", None, "/v1/stores/me/loyalty/rewards", 401, "unauthenticated"),
             id="an unknown key",
         ),
         pytest.param(
             bad_scope,
-            *("reporting", "POST", f"{V1}/loyalty/earn", 403, "insufficient_scope"),
+            *("reporting", "POST", f"{V1}/loyalty/earn", None, 403, "insufficient_scope"),
             id="a missing scope",
         ),
         pytest.param(
             lambda shop: shop.call("GET", "loyalty/nothing"),
-            *("test", "GET", None, 404, "not_found"),
+            *("test", "GET", None, "/v1/stores/me/loyalty/nothing", 404, "not_found"),
             id="no such path",
         ),
         pytest.param(
             lambda shop: shop.call("GET", "loyalty/customers/cust_nobody"),
-            *("test", "GET", f"{V1}/loyalty/customers/{{id}}", 404, "not_found"),
+            *("test", "GET", f"{V1}/loyalty/customers/{{id}}", None, 404, "not_found"),
             id="no such customer",
         ),
         pytest.param(
             lambda shop: shop.call("PUT", "loyalty/earn", AWARD),
-            *("test", "PUT", f"{V1}/loyalty/earn", 405, "method_not_allowed"),
+            *("test", "PUT", f"{V1}/loyalty/earn", None, 405, "method_not_allowed"),
             id="another method",
         ),
         pytest.param(
             lambda shop: shop.call("POST", "loyalty/earn", b" " * 70_000),
-            *("test", "POST", f"{V1}/loyalty/earn", 413, "too_large"),
+            *("test", "POST", f"{V1}/loyalty/earn", None, 413, "too_large"),
             id="a large body",
         ),
         pytest.param(
             lambda shop: shop.call("POST", "loyalty/earn", {"customer_id": "cust_1"}),
-            *("test", "POST", f"{V1}/loyalty/earn", 400, "invalid_request"),
+            *("test", "POST", f"{V1}/loyalty/earn", None, 400, "invalid_request"),
             id="missing fields",
         ),
         pytest.param(
             lambda shop: shop.call("POST", "loyalty/earn", AWARD),
-            *("test", "POST", f"{V1}/loyalty/earn", 409, "program_inactive"),
+            *("test", "POST", f"{V1}/loyalty/earn", None, 409, "program_inactive"),
             id="a refusal",
         ),
         pytest.param(
             lambda shop: shop.page("/nothing"),
-            *(None, "GET", None, 404, "not_found"),
+            *(None, "GET", None, "/nothing", 404, "not_found"),
             id="a page that does not exist",
         ),
     ],
@@ -89,6 +89,7 @@ async def test_a_failed_request_is_found_by_its_id(
     key_name: str | None,
     method: str,
     route: str | None,
+    path: str | None,
     status: int,
     code: str,
 ) -> None:
@@ -97,10 +98,8 @@ async def test_a_failed_request_is_found_by_its_id(
     request_id = response.json["instance"]
     assert response.headers["X-Request-Id"] == request_id
     (line,) = await lines_about(shop, request_id)
-    assert [line["method"], line["route"], line["status"], line["code"]] == [
-        *(method, route, status, code)
-    ]
-    assert (line["path"] is None) == (route is not None)
+    fields = ("method", "route", "path", "status", "code")
+    assert [line[field] for field in fields] == [method, route, path, status, code]
     store_id = None if key_name is None else shop.store_id
     assert (line["store_id"], line["key_name"]) == (store_id, key_name)
     assert line["ms"] >= 0

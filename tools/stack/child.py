@@ -23,6 +23,7 @@ _PR_SET_PDEATHSIG: Final = 1
 # How long a process may take to terminate: when the stack stops, and before a restart.
 _STOP_SECONDS: Final = 20.0
 _TERMINATE_SECONDS: Final = 5.0
+_CANCEL_SECONDS: Final = 1.0
 _FIRST_DELAY_SECONDS: Final = 0.2
 _MAX_DELAY_SECONDS: Final = 10.0
 # The interval between health checks: often during the first seconds after a start, so that `make up`
@@ -95,9 +96,10 @@ class Child:
 
     async def stop(self) -> None:
         """Terminate the process gracefully, or kill it after a timeout."""
-        if self._watcher is not None:
+        while self._watcher is not None and not self._watcher.done():
+            # Repeated: a client's timeout in a health check may swallow a cancellation.
             self._watcher.cancel()
-            await asyncio.wait({self._watcher})
+            await asyncio.wait({self._watcher}, timeout=_CANCEL_SECONDS)
         await self._terminate(within_seconds=_STOP_SECONDS)
         self._set_state("stopped")
 

@@ -20,10 +20,15 @@ def check_free(needed: Mapping[str, Sequence[int]]) -> None:
     if not in_use:
         return
     listed = ", ".join(f"{', '.join(map(str, busy))} ({name})" for name, busy in in_use.items())
-    others = " ".join(f"{name}={_free_from(needed[name])}" for name in in_use)
+    reserved = set(chain.from_iterable(needed.values()))
+    others: list[str] = []
+    for name in in_use:
+        free = _find_free(needed[name], reserved)
+        reserved.update(free)
+        others.append(f"{name}={free[0]}")
     raise StackError(
         f"These ports are in use: {listed}. Stop the processes that listen on them, such as another "
-        f"local stack, or use other ports: {others} make up"
+        f"local stack, or use other ports: {' '.join(others)} make up"
     )
 
 
@@ -31,11 +36,12 @@ def _in_use(ports: Sequence[int]) -> list[int]:
     return [port for port in ports if not config.is_free(port)]
 
 
-def _free_from(ports: Sequence[int]) -> int:
-    """The first of as many consecutive ports that are free."""
+def _find_free(ports: Sequence[int], reserved: set[int]) -> range:
+    """As many consecutive ports that are free, and not reserved."""
     count = len(ports)
     preferred = range(ports[0] + _OFFSET, _END - count, count)
     for first in chain(preferred, range(_OFFSET, _END - count, count)):
-        if not _in_use(range(first, first + count)):
-            return first
+        candidate = range(first, first + count)
+        if reserved.isdisjoint(candidate) and not _in_use(candidate):
+            return candidate
     raise StackError("No ports are free: stop some of the processes that listen on them.")

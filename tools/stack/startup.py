@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from libs.messaging import topics
-from tools.stack import config, kafka, ports, postgres, record, redis, seed, services
+from tools.stack import config, kafka, postgres, record, redis, seed, services
 from tools.stack.children import Children
 from tools.stack.config import SERVICES, WITH_DATABASE, Secrets, Settings
 from tools.stack.health import Probe
+from tools.stack.ports import check_free
 from tools.stack.record import Record
 from tools.stack.services import Addresses
 
@@ -66,7 +67,7 @@ class Startup:
             needed["WHALE_REDIS_PORT"] = [settings.redis_port]
         if settings.running and settings.metrics_ports:
             needed["WHALE_METRICS_PORT"] = list(settings.metrics_ports.values())
-        ports.check_free(needed)
+        check_free(needed)
 
     async def _start_redis(self) -> None:
         if self._settings.redis_url is not None:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Final, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import structlog
@@ -62,9 +62,8 @@ Headers = dict[bytes, bytes]
 
 
 class _Seen(Struct):
-    """What is known of a request so far: its path, its key, and its route with placeholders."""
+    """What is known of a request so far: its key, and its route with placeholders."""
 
-    path: str
     key: ApiKey | None = None
     route: str | None = None
 
@@ -91,7 +90,7 @@ class V1(Struct, frozen=True):
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
-        seen = _Seen(scope["path"])
+        seen = _Seen()
         is_connected = True
         try:
             response = await self._respond(scope, receive, headers, request_id, seen)
@@ -102,7 +101,7 @@ class V1(Struct, frozen=True):
         seconds = time.perf_counter() - started
         metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(seconds)
         if is_connected and response.status >= FIRST_REFUSED_STATUS:
-            _log(response, request_id, scope["method"], seen, seconds)
+            _log(response, request_id, scope, seen, seconds)
         structlog.contextvars.clear_contextvars()
 
     async def _respond(
@@ -243,7 +242,7 @@ def _as_whale_error(error: Exception) -> WhaleError:
 
 
 def _log(
-    response: ServiceResponse, request_id: str, method: str, seen: _Seen, seconds: float
+    response: ServiceResponse, request_id: str, scope: HTTPScope, seen: _Seen, seconds: float
 ) -> None:
     key = seen.key
     try:
@@ -254,9 +253,9 @@ def _log(
         request_id=request_id,
         store_id=None if key is None else key.store_id,
         key_name=None if key is None else key.name,
-        method=method,
+        method=scope["method"],
         route=seen.route,
-        path=seen.path,
+        path=unquote("/".join(_segments(scope))),
         status=response.status,
         code=code,
         seconds=seconds,

@@ -1,6 +1,7 @@
 """A child of the supervisor: always watched, restarted when it is unhealthy."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -189,3 +191,21 @@ async def test_a_child_that_waits_for_its_dependencies_is_not_restarted(tmp_path
         probe.health = READY
         await wait_until_ready(child)
         assert child.pid == pid
+
+
+async def test_a_child_stops_although_its_health_check_swallows_a_cancellation(
+    tmp_path: Path,
+) -> None:
+    checked = asyncio.Event()
+
+    async def check_once_more() -> Health:
+        if not checked.is_set():
+            checked.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+        return READY
+
+    async with asyncio.timeout(30):
+        async with watched(tmp_path, SLEEP) as (child, _):
+            child._policy = msgspec.structs.replace(child._policy, check_health=check_once_more)
+            await checked.wait()

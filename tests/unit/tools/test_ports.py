@@ -1,5 +1,6 @@
 """Ports are chosen for services before the services listen on them, and checked before a stack starts."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -49,7 +50,22 @@ def test_the_error_has_the_command_that_moves_all_ports_in_use(busy: int) -> Non
 def test_a_suggested_port_resembles_the_one_in_use(
     busy: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ports._free_from([8_080]) % 10_000 >= 8_080
+    assert ports._find_free([8_080], set())[0] % 10_000 >= 8_080
+    assert ports._find_free([31_000], {10_000, 10_001})[0] > 10_001
     monkeypatch.setattr(ports, "_END", 0)
     with pytest.raises(StackError, match="No ports are free"):
         ports.check_free({"WHALE_GATEWAY_PORT": [busy]})
+
+
+def test_settings_never_get_the_same_ports() -> None:
+    with contextlib.ExitStack() as listeners:
+        needed = {}
+        for name in ("WHALE_GATEWAY_PORT", "WHALE_KAFKA_PORT", "WHALE_REDIS_PORT"):
+            # So high that none of them has a similar port below the ephemeral ones.
+            listener = listeners.enter_context(socket.socket())
+            listener.bind((config.LOOPBACK, 0))
+            needed[name] = [listener.getsockname()[1]]
+        with pytest.raises(StackError) as caught:
+            ports.check_free(needed)
+    command = str(caught.value).rpartition(": ")[2].split()[:-2]
+    assert len({word.partition("=")[2] for word in command}) == len(needed)
