@@ -53,7 +53,8 @@ class Compose:
 
     def up(self) -> None:
         """Start everything but the command line."""
-        self.run("up", "--detach", "--wait", *SERVERS, *SERVICES, "demo-store")
+        self.run("up", "--detach", "--wait", *SERVERS, *SERVICES)
+        self.run("run", "--rm", "--no-deps", "--no-TTY", "demo-store")
 
     def tools(self, *words: str) -> str:
         return self.run("run", "--rm", "--no-deps", "--no-TTY", "tools", *words)
