@@ -147,8 +147,9 @@ class Stack:
 
     def _runner_of(self, name: str) -> "ServerContainers | Processes":
         """What runs this server or service."""
-        in_container = self._containers is not None and name in SERVERS
-        return self._containers if in_container else Processes(self)
+        if self._containers is not None and name in SERVERS:
+            return self._containers
+        return Processes(self)
 
 
 class Processes:

@@ -4,11 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(
+    check: Callable[[], Awaitable[T]], *, within_seconds: float = 30.0, every: float = 0.05
+) -> T: ...
+@overload
+async def eventually(
+    check: Callable[[], T], *, within_seconds: float = 30.0, every: float = 0.05
+) -> T: ...
 async def eventually(
     check: Callable[[], Awaitable[T] | T], *, within_seconds: float = 30.0, every: float = 0.05
 ) -> T:
@@ -22,7 +30,7 @@ async def eventually(
     while True:
         try:
             returned = check()
-            result: T = await returned if inspect.isawaitable(returned) else returned
+            result = cast("T", await returned if inspect.isawaitable(returned) else returned)
             if result is not False:
                 return result
             failure: Exception = TimeoutError(f"still False after {within_seconds} s")

@@ -40,7 +40,7 @@ def impurities(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (f"import {alias.name}" for alias in node.names if _is_impure(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            impure = IMPURE_NAMES.get(node.module, frozenset())
+            impure = IMPURE_NAMES.get(node.module, frozenset[str]())
             for alias in node.names:
                 if _is_impure(node.module) or alias.name in impure:
                     yield f"from {node.module} import {alias.name}"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -153,7 +154,7 @@ async def manual_earn(stack: Stack) -> list[Outcome]:
         )
         bare_port = await running.enter_async_context(bare.serving(lean))
 
-        def sender(url: str, headers: dict[str, str]):
+        def sender(url: str, headers: dict[str, str]) -> Any:
             numbers = itertools.count()
 
             async def send(session: aiohttp.ClientSession, number: int) -> int:

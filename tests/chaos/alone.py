@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -36,7 +37,9 @@ async def new_store_at(url: str) -> str:
     """The same in the database of earning at `url`."""
     store_id = f"store_{secrets.token_hex(5)}"
     connection = await asyncpg.connect(url)
-    version, program = await connection.fetchrow(PROGRAM, store_id)
+    row = await connection.fetchrow(PROGRAM, store_id)
+    assert row is not None
+    version, program = row
     await connection.execute("UPDATE programs SET version_id = $1 WHERE id = $2", version, program)
     await connection.close()
     return store_id
@@ -48,7 +51,7 @@ async def start(
     *,
     dying: tuple[str, str, str] | None = None,
     root: Path = ROOT,
-    **settings: str,
+    **settings: Any,
 ) -> asyncio.subprocess.Process:
     """A process of a service; or one that kills itself: in a group, at a point, the nth time. `root`
     is the code that it runs."""
@@ -65,7 +68,7 @@ async def start(
 
 @contextlib.asynccontextmanager
 async def healthy(
-    stack: Stack, service: str = "earning", **settings: str
+    stack: Stack, service: str = "earning", **settings: Any
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that nobody kills before the end."""
     process = await start(stack, service, **settings)

@@ -34,7 +34,7 @@ class Fleet:
         drawn = free_ports(len(places), apart_from=stack.settings.ports)
         self.ports = dict(zip(places, drawn, strict=True))
         self.gateways = self._urls("gateway")
-        self._settings = UNLIMITED | {
+        self._settings: dict[str, Any] = UNLIMITED | {
             f"WHALE_{name.upper()}_URL": ",".join(self._urls(name)) for name in OWNERS
         }
         self.processes: dict[tuple[str, int], asyncio.subprocess.Process] = {}

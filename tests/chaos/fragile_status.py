@@ -44,4 +44,5 @@ async def wait_until_ready(stack: Stack, *, within_seconds: float = 120) -> None
 
 def read_pids(stack: Stack) -> dict[str, int]:
     """The process id of each process."""
-    return {process.name: process.pid for process in read_state(stack).processes}
+    processes = read_state(stack).processes
+    return {process.name: process.pid for process in processes if process.pid is not None}

@@ -15,11 +15,11 @@ from libs.kernel.settings import load
 from libs.messaging import outbox, relay
 from libs.messaging.consumer import BatchConsumer
 from libs.observability import logging
+from libs.persistence import idempotency
 from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
 from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
-from services.earning.handlers import posting
 from services.earning.store import ledger
 from services.redemption.clients import Ledger
 from services.redemption.store import desk
@@ -31,7 +31,7 @@ POINTS: dict[str, dict[str, Point]] = {
     "earning": {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
-        "written, not committed": (posting.idempotency, "store", True),
+        "written, not committed": (idempotency, "store", True),
         "locked, not written": (ledger, "write", False),
         "published, not removed": (relay, "_publish", True),
         "publishing": (relay, "_publish_to", True),

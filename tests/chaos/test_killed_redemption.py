@@ -5,6 +5,7 @@ import itertools
 import secrets
 import time
 from collections import Counter
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -107,7 +108,7 @@ async def test_killed_at_a_named_point(
 ) -> None:
     service = group.partition(" ")[0]
     ports = {"earning": free_port(), "redemption": free_port()}
-    settings = {
+    settings: dict[str, Any] = {
         "WHALE_EARNING_URL": f"http://127.0.0.1:{ports['earning']}",
     }
     other = "earning" if service == "redemption" else "redemption"
@@ -118,7 +119,7 @@ async def test_killed_at_a_named_point(
         await eventually(
             lambda: responds(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
         )
-        port = {"WHALE_HTTP_PORT": str(ports[service])}
+        port: dict[str, Any] = {"WHALE_HTTP_PORT": str(ports[service])}
         deadly = await start(
             bare_stack, service, dying=(group, point, str(nth)), **settings, **port
         )

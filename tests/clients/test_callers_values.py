@@ -118,7 +118,7 @@ async def test_keys_with_inner_blanks_or_quotes_are_sent_unchanged(
     client: Driver, server: FaultServer
 ) -> None:
     for key in ("birthday 2026 cust_1", '"quoted"', "x" * 255):
-        fields = {"points": 500, "reason": "Birthday bonus", "idempotency_key": key}
+        fields: dict[str, Any] = {"points": 500, "reason": "Birthday bonus", "idempotency_key": key}
         outcome = await client.call(Settings(server.url), "loyalty.earn", "cust_1", **fields)
         assert outcome.error is None
         assert server.requests[-1].key == key

@@ -79,13 +79,14 @@ async def test_a_client_works_in_consecutive_asyncio_runs(server: FaultServer) -
 async def test_a_client_works_in_concurrent_loops(server: FaultServer, backend: str) -> None:
     whale = AsyncWhaleClient(KEY, base_url=server.url, max_retries=0)
 
+    run: Any = anyio.run
+
     def work() -> None:
         with concurrent.futures.ThreadPoolExecutor(TIMES) as threads:
-            runs = [
-                threads.submit(anyio.run, earn(whale, times=20), backend=backend)
-                for _ in range(TIMES)
+            outcomes = [
+                threads.submit(run, earn(whale, times=20), backend=backend) for _ in range(TIMES)
             ]
-            assert all(len(run.result()) == 20 for run in runs)
+            assert all(len(outcome.result()) == 20 for outcome in outcomes)
 
     await in_a_thread(work)
     assert len(server.effects) == 20 * TIMES

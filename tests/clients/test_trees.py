@@ -72,7 +72,7 @@ def javascript_requests(module: Path) -> list[dict[str, Any]]:
     """The requests of the JavaScript client when each method is called once."""
     node = shutil.which("node")
     assert node is not None
-    command = [node, Path(__file__).with_name("routes.mjs"), module.as_uri()]
+    command = [node, str(Path(__file__).with_name("routes.mjs")), module.as_uri()]
     sent: list[dict[str, Any]] = json.loads(subprocess.check_output(command))
     return sent
 

@@ -507,7 +507,8 @@ async def test_duplicates_with_one_key_get_one_response_and_make_one_version(
     shop: Shop, write: str
 ) -> None:
     """The later duplicates find the id used, or deleted, by the first request: that does not refuse them."""
-    path, body, version = "loyalty/rewards", reward(id="rwd_1"), 1
+    path, version = "loyalty/rewards", 1
+    body: dict[str, object] | None = reward(id="rwd_1")
     if write == "DELETE":
         await create(shop, id="rwd_1")
         path, body, version = "loyalty/rewards/rwd_1", None, 2

@@ -1,5 +1,7 @@
 """Manual awards in batches, and adjustments, through the API."""
 
+from typing import Any
+
 from tests.contract.test_request_checks import assert_problem
 from tests.support import Shop
 
@@ -47,7 +49,13 @@ async def test_a_batch_has_a_verdict_for_each_item_in_order(shop: Shop) -> None:
 async def test_a_batch_with_an_invalid_envelope_is_refused_as_a_whole(shop: Shop) -> None:
     await shop.program()
     item = {"customer_id": "cust_1", "points": 1, "reason": "x"}
-    for body in ({"items": []}, {"items": [item] * 501}, {"items": item}, {"things": [item]}):
+    bodies: tuple[dict[str, Any], ...] = (
+        {"items": []},
+        {"items": [item] * 501},
+        {"items": item},
+        {"things": [item]},
+    )
+    for body in bodies:
         response = await shop.call("POST", "loyalty/earn/batch", body)
         assert_problem(response, 400, "invalid_request")
     assert await shop.status() is None

@@ -42,17 +42,16 @@ async def store(shop: Shop) -> Shop:
     await shop.program()
     await shop.earn("cust_held", 5)
     await shop.call("PATCH", "loyalty/customers/cust_held", {"status": "suspended"})
-    for number, changes in enumerate(
-        (
-            {"order_id": "posted", "order_number": "#1042"},
-            {"order_id": "foreign", "currency": "EUR"},
-            {"order_id": "cents", "total": "0.05"},
-            {"order_id": "free", "total": 0},
-            {"order_id": "held", "customer_id": "cust_held"},
-            {"order_id": "negative", "total": "-1"},
-            {"order_id": "guest", "customer_id": ""},
-        )
-    ):
+    kinds: tuple[dict[str, Any], ...] = (
+        {"order_id": "posted", "order_number": "#1042"},
+        {"order_id": "foreign", "currency": "EUR"},
+        {"order_id": "cents", "total": "0.05"},
+        {"order_id": "free", "total": 0},
+        {"order_id": "held", "customer_id": "cust_held"},
+        {"order_id": "negative", "total": "-1"},
+        {"order_id": "guest", "customer_id": ""},
+    )
+    for number, changes in enumerate(kinds):
         await shop.publish(shop.order(str(number), **changes))
         if changes["order_id"] != "guest":
             await order(shop, str(changes["order_id"]))

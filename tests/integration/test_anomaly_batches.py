@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -26,7 +27,8 @@ from tests.unit.anomaly.earnings import NOON
 from tests.unit.anomaly.screenings import screening_of
 
 SETTINGS = AnomalySettings(
-    rapid_earning=RapidEarning(count=3, window_seconds=60), deviation=Deviation(min_days=2, score=1)
+    rapid_earning=RapidEarning(count=3, window_seconds=60),
+    deviation=Deviation(min_days=2, score=Decimal(1)),
 )
 CUSTOMERS = 40
 BATCHES = 25

@@ -1,6 +1,7 @@
 """Reactivating an account that has more held orders than one batch posts."""
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.earning.domain import account_status
 from services.earning.domain.postings import Duplicate, StatusChange, StatusChangeOutcome
@@ -17,7 +18,7 @@ def change(*, suspended: bool) -> StatusChange:
 
 
 async def test_held_orders_post_in_bounded_batches_before_the_account_is_active(
-    engine: object, earning_database: Database
+    engine: AsyncEngine, earning_database: Database
 ) -> None:
     run = lambda *postings: post(engine, *postings)  # noqa: E731
     await run(award(1))

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -29,7 +30,7 @@ def home() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def servers_of(stack: Stack) -> dict[str, str]:
+def servers_of(stack: Stack) -> dict[str, Any]:
     """Settings that point to the servers of a running stack, so that no other is started."""
     addresses = stack.addresses
     return {
@@ -61,7 +62,8 @@ def test_a_taken_port_is_reported_in_one_sentence_and_leaves_no_process(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        other = Stack(home, **{variable: str(port)})
+        settings: dict[str, Any] = {variable: str(port)}
+        other = Stack(home, **settings)
         outcome = other.run("up", check=False)
     assert outcome.returncode == 1
     error = one_sentence(outcome.stderr)

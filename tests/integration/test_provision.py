@@ -43,7 +43,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis with an administrator."""
     folder, port = tmp_path_factory.mktemp("redis"), config.free_port()
     (folder / "users.acl").write_text(redis.access_list(REDIS_PASSWORD, {}))
-    command = [redis.find_executable(), "--port", str(port), "--aclfile", folder / "users.acl"]
+    command = [
+        str(redis.find_executable()),
+        "--port",
+        str(port),
+        "--aclfile",
+        str(folder / "users.acl"),
+    ]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log)
     try:

@@ -44,7 +44,7 @@ async def engine(stack: Stack, unique: str) -> AsyncIterator[AsyncEngine]:
     engine = create_batch_engine(database.url, name="test", connections=CONCURRENT)
     await offer(engine, stock=STOCK)
     (done,) = await apply(engine, [ActionRequest(reserve())])
-    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    name: dict[str, Any] = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     await apply(engine, [ActionRequest(Release(**name))])
     yield engine
     await engine.dispose()
@@ -114,7 +114,7 @@ def redemption_in(done: ActionResult | Exception) -> Redemption:
 async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
     """The fields that name a confirmed redemption."""
     (done,) = await apply(engine, [ActionRequest(reserve())])
-    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    name: dict[str, Any] = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
     await apply(engine, [ActionRequest(Confirm(**name, debit=debit))])
     return name
@@ -180,7 +180,7 @@ async def test_many_returns_of_a_redemption_count_once(engine: AsyncEngine, slow
 
 async def test_a_late_confirmation_and_a_release_agree(engine: AsyncEngine, slow: None) -> None:
     (done,) = await apply(engine, [ActionRequest(reserve())])
-    name = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
+    name: dict[str, Any] = {"id": redemption_in(done).id, "store_id": STORE, "reward_id": "rwd_1"}
     debit = Debit("txn_1", 0, "2026-03-10T12:00:00.000Z")
     outcome = await concurrently(engine, [Confirm(**name, debit=debit), Release(**name)])
     assert outcome in ({"confirmed": 2}, {"released": 2})

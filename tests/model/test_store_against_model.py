@@ -327,8 +327,8 @@ def explore(bench: Bench, runs: int) -> None:
     class Seeded(StoreMachine):
         pass
 
-    Seeded._hypothesis_internal_use_seed = seed  # type: ignore[attr-defined]
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    Seeded._hypothesis_internal_use_seed = seed
+    run_state_machine_as_test(
         Seeded,
         settings=settings(
             max_examples=runs,

@@ -1,6 +1,7 @@
 """Builders of a customer's earnings."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from services.anomaly.domain.earnings import MS_PER_DAY, MS_PER_SECOND, Earning
 
@@ -11,7 +12,7 @@ NOON = 1_773_144_000_000
 def earning(points: int = 500, *, second: float = 0, day: int = 0, **changes: object) -> Earning:
     """An earning `second` seconds after noon, `day` days later; its id is its time and points."""
     at = NOON + int(second * MS_PER_SECOND) + day * MS_PER_DAY
-    plain: dict[str, object] = {"id": f"{at}-{points}", "points": points, "at": at}
+    plain: dict[str, Any] = {"id": f"{at}-{points}", "points": points, "at": at}
     return Earning(**(plain | changes))
 
 

@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -96,7 +97,7 @@ def test_an_earning_without_its_store_baseline_is_missing() -> None:
 
 
 @pytest.mark.parametrize("mode", ["off", "shadow", "review"])
-def test_modes(mode: str) -> None:
+def test_modes(mode: Any) -> None:
     tried = AnomalySettings(rapid_earning=RapidEarning(mode=mode))
     assert kinds(every(1, 10), tried) == ([] if mode == "off" else ["rapid_earning"])
 

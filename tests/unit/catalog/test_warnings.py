@@ -11,8 +11,8 @@ from libs.contracts.rewards import RewardCreate, RewardPatch
 from services.catalog.domain import FIRST_VERSION, Reward, Value, find_warnings
 
 TIERS = ["Silver", "Gold"]
-SHIPPING = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
-DISCOUNT = {**SHIPPING, "type": "discount"}
+SHIPPING: dict[str, Any] = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
+DISCOUNT: dict[str, Any] = {**SHIPPING, "type": "discount"}
 
 
 def reward(**changes: Any) -> Reward:

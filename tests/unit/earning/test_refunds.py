@@ -7,7 +7,7 @@ import pytest
 from libs.kernel.errors import Conflict
 from services.earning.domain.books import Books
 from services.earning.domain.postings import Duplicate, Refund, RefundRecord
-from tests.unit.earning.builders import NOON, STORE, award, books, order
+from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
 
@@ -29,7 +29,7 @@ def clawed_back(ledger: Books) -> list[int]:
     return [-entry.points for entry in ledger.entries if entry.type == "refund"]
 
 
-def order_that_earned(total: str, points: str) -> Books:
+def order_that_earned(total: str, points: str) -> Ledger:
     """Books with one order of `total` that earned `points`."""
     rate = Decimal(points) / Decimal(total) if int(points) else Decimal("0.1")
     ledger = books(
@@ -109,7 +109,7 @@ def test_a_refund_that_overtakes_its_order_counts_right_after_it() -> None:
     assert not ledger.accounts_to_write[STORE, "cust_1"].exists
     ledger.post(order("o1"))
     assert [entry.points for entry in ledger.entries] == [500, -250]
-    assert waiting.state == "counted"
+    assert ledger.refunds[STORE, "o1", "r1"].state == "counted"
 
 
 def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:

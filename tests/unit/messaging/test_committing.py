@@ -55,7 +55,7 @@ async def consume(*partitions: TopicPartition, stops: bool = False) -> FakeKafka
         service="test",
         read=lambda record: record,
         handle=handle,
-        producer=None,  # type: ignore[arg-type]
+        producer=None,
     )
     consumer._subscriber = SimpleNamespace()
     kafka = FakeKafka(consumer._subscriber, stops=stops)

@@ -38,8 +38,8 @@ async def test_records_of_a_partition_that_was_assigned_meanwhile_are_fetched_ag
         group="g",
         service="s",
         read=str,
-        handle=None,
-        producer=None,  # type: ignore[arg-type]
+        handle=None,  # type: ignore[arg-type]
+        producer=None,
     )
     consumer._subscriber = SimpleNamespace(consumer=fake)
     await consumer._poll_paused()

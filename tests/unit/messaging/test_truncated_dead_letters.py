@@ -65,7 +65,7 @@ async def publish(
         topic="order.completed", partition=3, offset=8, key=key, value=value, headers=headers
     )
     dead_letter = DeadLetter(record, Poison("malformed", "no event"))
-    await dead_letters.publish(producer, [dead_letter], service="earning")  # type: ignore[arg-type]
+    await dead_letters.publish(producer, [dead_letter], service="earning")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,7 +81,7 @@ def test_only_ten_lines_a_second_are_of_unauthenticated_clients_and_the_rest_is_
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(requests.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     before = not_logged()
     for number in range(25):
         refuse(number)

@@ -1,6 +1,7 @@
 """Scores are evaluated correctly, and the replay runs the detectors as the service does."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tools.quality.simulator import SHOPS, Earning, simulate
 DAY_MS = 86_400_000
 
 
-def earning(points: int, *, day: float = 0, label: str | None = None) -> Earning:
+def earning(points: int, *, day: float = 0, label: Any = None) -> Earning:
     at = int(day * DAY_MS)
     return Earning(f"{at}-{points}", "c", points, at, label)
 

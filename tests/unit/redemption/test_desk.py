@@ -202,7 +202,7 @@ def test_a_reward_without_an_event_is_unknown() -> None:
 def test_the_table_of_steps(before: str, step: str, after: str) -> None:
     counter = desk()
     redemption = in_state(counter, before)
-    action = STEPS[step](place(redemption))
+    action: Any = STEPS[step](place(redemption))
     if after == "409":
         with pytest.raises(Conflict):
             counter.apply(action)
