@@ -135,10 +135,12 @@ async def second_earning(stack: Stack) -> AsyncIterator[None]:
         env=stack.environment | settings,
         stdout=asyncio.subprocess.DEVNULL,
     )
-    await eventually(lambda: is_ready(port), within_seconds=20)
-    yield
-    process.terminate()
-    await process.wait()
+    try:
+        await eventually(lambda: is_ready(port), within_seconds=60)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def is_ready(port: int) -> bool:
