@@ -50,9 +50,9 @@ reset: $(VENV)/stack ## stop the local stack and delete its data
 	@$(LOCAL_TOOLS) reset
 
 compose-up: ## run the same in containers; needs Docker and nothing else
-	@$(COMPOSE) --profile demo build
-	@$(COMPOSE) --profile demo up --detach --wait
-	@docker wait $$($(COMPOSE) --profile demo ps --all --quiet demo-store) >/dev/null
+	@$(COMPOSE) build
+	@$(COMPOSE) up --detach --wait
+	@$(COMPOSE) run --rm --no-deps demo-store
 	@mkdir -p $(dir $(MARK)) && touch $(MARK)
 	@echo "Up at http://127.0.0.1:$${WHALE_GATEWAY_PORT:-8080}  (make status · make demo · make compose-down); the dashboard is at /dashboard"
 

@@ -131,10 +131,12 @@ async def second_earning(stack: Stack) -> AsyncIterator[None]:
     settings = services.environment("earning", stack.addresses, secrets_)
     settings |= {"WHALE_HTTP_PORT": str(port), "WHALE_METRICS_PORT": "0"}
     process = forking.start("services.earning", environment=stack.environment | settings)
-    await eventually(lambda: is_ready(port), within_seconds=20)
-    yield
-    process.terminate()
-    await process.wait()
+    try:
+        await eventually(lambda: is_ready(port), within_seconds=60)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def is_ready(port: int) -> bool:

@@ -40,7 +40,7 @@ def test_a_container_has_limits_and_no_rights(file: str, name: str, definition: 
     assert definition["security_opt"] == ["no-new-privileges:true"]
     assert "mem_limit" in definition
     assert definition["pids_limit"] > 0
-    assert definition["restart"] in {"unless-stopped", "on-failure:3", "no"}
+    assert definition["restart"] in {"unless-stopped", "no"}
     assert not {"privileged", "network_mode", "pid"} & definition.keys()
     # The entry point of PostgreSQL's image has to become another user.
     assert "cap_add" not in definition or name == "postgres"

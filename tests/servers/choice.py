@@ -22,6 +22,7 @@ _WITHOUT_SERVERS: Final = ("tests/unit", "tests/architecture", "tests/deploy")
 LOCAL_ONLY: Final[Mapping[str, str]] = {
     "tests/bench": "the measured limits are those of the local stack",
     "tests/chaos/test_recovery.py": "the supervisor restarts frozen servers; one disk is filled",
+    "tests/chaos/test_restore.py": "the data folder of PostgreSQL; in containers: tests/containers",
     "tests/chaos/test_stack_commands.py": "`make up` and `make restart` repair servers",
     "tests/integration/test_least_privilege.py": "users, process list and files of local servers",
     "tests/integration/test_local_stack.py": "the local stack itself: its errors and its status",
