@@ -325,7 +325,8 @@ async def test_many_failing_records_do_not_stop_those_of_another_partition(
             await producer.send_and_wait(topic, b"%d" % number, partition=1)
             await asyncio.sleep(0.1)
         await run.has_committed(70)
-        assert run.handler.handled == [str(number) for number in range(10)]
+        # In order and each at least once: on a busy machine, a batch may be delivered again.
+        assert list(dict.fromkeys(run.handler.handled)) == [str(number) for number in range(10)]
         await eventually(run.consumer.ready)
     assert len(await read_dead_letters(stack, topic, 60)) == 60
 
