@@ -1,11 +1,13 @@
 """Every operation that writes, as two different requests that may race, and their effects counted."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import asyncpg
 from msgspec import Struct
 
 from libs.contracts.operations import CLOUD_EVENT, OPERATIONS
+from libs.testing.eventually import eventually
 from tests.flagging import flagged
 from tests.redeeming import give_reward, redeem
 from tests.support import Shop
@@ -262,6 +264,65 @@ async def update_settings(shop: Shop) -> tuple[Request, Request]:
     return of(20), of(30)
 
 
+async def two_letters(shop: Shop) -> tuple[str, str]:
+    """The ids of two dead letters."""
+    for number in range(2):
+        await shop.publish(shop.order(f"wrong-{number}", total="-1"))
+
+    async def both() -> tuple[str, str]:
+        first, second = (await shop.call("GET", "loyalty/dead-letters")).json["data"]
+        return first["id"], second["id"]
+
+    return await eventually(both)
+
+
+async def marked(shop: Shop, letter_id: str) -> int:
+    """Whether the letter was handled."""
+    query = "SELECT count(*) FROM dead_letters_handled WHERE 'dl_' || id = $1"
+    return await count(shop, "earning", query, letter_id)
+
+
+async def replay(shop: Shop) -> tuple[Request, Request]:
+    a, b = (
+        Request(f"loyalty/dead-letters/{id_}/replay", None, partial(marked, shop, id_))
+        for id_ in await two_letters(shop)
+    )
+    return a, b
+
+
+async def replay_many(shop: Shop) -> tuple[Request, Request]:
+    a, b = (
+        Request("loyalty/dead-letters/replay", {"ids": [id_]}, partial(marked, shop, id_))
+        for id_ in await two_letters(shop)
+    )
+    return a, b
+
+
+async def drop(shop: Shop) -> tuple[Request, Request]:
+    a, b = (
+        Request(f"loyalty/dead-letters/{id_}", None, partial(marked, shop, id_))
+        for id_ in await two_letters(shop)
+    )
+    return a, b
+
+
+async def recheck(shop: Shop) -> tuple[Request, Request]:
+    """Of orders that came before there was a program."""
+    for name in ("a", "b"):
+        await shop.publish(shop.order(name))
+    await shop.stack.drained()
+    await shop.program()
+
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            query = "SELECT count(*) FROM entries WHERE store_id = $1 AND order_id = $2"
+            return await count(shop, "earning", query, shop.store_id, name)
+
+        return Request("loyalty/orders/recheck", {"order_ids": [name]}, effects)
+
+    return of("a"), of("b")
+
+
 PREPARE: dict[str, Prepare] = {
     "createProgram": create_program,
     "updateProgram": update_program,
@@ -277,6 +338,10 @@ PREPARE: dict[str, Prepare] = {
     "cancelRedemption": cancel,
     "useRedemption": use,
     "useRedemptionByCode": use_by_code,
+    "replayDeadLetter": replay,
+    "replayDeadLetters": replay_many,
+    "dropDeadLetter": drop,
+    "recheckOrders": recheck,
     "updateAnomaly": update_anomaly,
     "updateAnomalySettings": update_settings,
 }

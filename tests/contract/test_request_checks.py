@@ -292,7 +292,7 @@ async def test_a_patch_changes_what_it_names_and_null_removes_the_tiers(shop: Sh
     program = await shop.program()
     path = f"loyalty-programs/{program['id']}"
     renamed = await shop.call("PATCH", path, {"name": "Club"})
-    assert renamed.json == {**program, "name": "Club"}
+    assert renamed.json == {**program, "name": "Club", "version": 2}
     bare = await shop.call("PATCH", path, {"tiers": None, "is_active": False})
     assert (bare.json["tiers"], bare.json["is_active"]) == ([], False)
     assert (await shop.call("GET", path)).json == bare.json

@@ -18,6 +18,8 @@ from tests.contract.rewards import (
 from tests.support import Shop
 from tools.stack import config
 
+PLAIN = ["id", "name", "points_cost", "type", "is_active", "created_at", "version"]
+
 
 def in_seconds(seconds: float) -> str:
     return format_time(datetime.now(UTC) + timedelta(seconds=seconds))
@@ -60,7 +62,7 @@ async def test_the_demo_store_lists_the_rewards_of_the_documentation(shop: Shop)
 
 async def test_a_plain_reward_shows_nothing_that_is_unset(shop: Shop) -> None:
     new = await create(shop)
-    assert list(new) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
+    assert list(new) == PLAIN
     assert MADE_ID.fullmatch(new["id"])
     assert MOMENT.fullmatch(new["created_at"])
     assert new["is_active"] is True
@@ -72,12 +74,13 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
     assert list(created.json) == [
         *("id", "name", "points_cost", "type", "description", "value", "stock", "stock_left"),
         *("per_customer_limit", "starts_at", "ends_at", "min_tier", "image_url", "metadata"),
-        *("is_active", "created_at"),
+        *("is_active", "created_at", "version"),
     ]
     assert created.json == EVERY_FIELD | {
         "stock_left": 3,
         "starts_at": "2026-01-01T00:00:00.000Z",
         "created_at": created.json["created_at"],
+        "version": 1,
     }
     assert list(created.json["metadata"]) == ["z", "a/b~c"]
     alone = await shop.call("GET", "loyalty/rewards/rwd_full")
@@ -89,7 +92,7 @@ async def test_a_reward_reads_the_same_created_alone_and_in_a_list(shop: Shop) -
 async def test_null_and_absent_mean_the_same_in_a_new_reward(shop: Shop) -> None:
     optional = EVERY_FIELD.keys() - {"name", "points_cost", "type", "is_active"}
     new = await create(shop, **dict.fromkeys(optional))
-    assert list(new) == ["id", "name", "points_cost", "type", "is_active", "created_at"]
+    assert list(new) == PLAIN
 
 
 async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Shop) -> None:
@@ -97,7 +100,7 @@ async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Sho
     path = "loyalty/rewards/rwd_full"
     renamed = await shop.call("PATCH", path, {"name": "Half price", "value": {"percent": 50}})
     assert renamed.status == 200
-    assert renamed.json == new | {"name": "Half price", "value": {"percent": 50}}
+    assert renamed.json == new | {"name": "Half price", "value": {"percent": 50}, "version": 2}
     optional = EVERY_FIELD.keys() - {"id", "name", "points_cost", "type", "is_active"}
     bare = (await shop.call("PATCH", path, dict.fromkeys(optional))).json
     (warning,) = bare.pop("warnings")
@@ -109,6 +112,7 @@ async def test_a_patch_leaves_absent_fields_unchanged_and_null_removes(shop: Sho
         "type": "discount",
         "is_active": True,
         "created_at": new["created_at"],
+        "version": 3,
     }
     assert (await shop.call("GET", path)).json == bare
 

@@ -43,9 +43,9 @@ async def test_a_key_of_any_scope_reads_what_it_is(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="redeem,earn", name="Till 4, Zürich")
     response = await shop.call("GET", "key", key=key)
     assert response.status == 200, response.raw
-    created_at = response.json.pop("created_at")
-    assert created_at.endswith("Z")
-    assert response.json == {
+    key_details = response.json
+    assert key_details.pop("created_at").endswith("Z")
+    assert key_details == {
         "store_id": shop.store_id,
         "name": "Till 4, Zürich",
         "prefix": key[:16],

@@ -19,6 +19,7 @@ async def test_a_program_has_the_documented_shape(shop: Shop) -> None:
         "created_at",
         "currency",
         "is_default",
+        "version",
     ]
     assert program["id"].startswith("loy_")
     assert program["points_per_dollar"] == 10

@@ -38,7 +38,7 @@ async def test_a_change_of_another_version_is_refused_and_loses_nothing(shop: Sh
     for method, where in (("PATCH", path), ("POST", f"{path}/preview")):
         refused = await shop.call(method, where, change)
         assert_problem(refused, 409, "conflict")
-        assert "version 2" in refused.json["detail"]
+        assert "its version is 2, not 1" in refused.json["detail"]
     stored = (await shop.call("GET", path)).json
     assert (stored["name"], stored["version"]) == ("Theirs", 2)
     assert (await shop.call("PATCH", path, change | {"version": 2})).json["name"] == "Mine"
