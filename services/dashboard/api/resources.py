@@ -67,6 +67,8 @@ def create_templates(assets: Assets) -> Templates:
         "short_day": formatting.short_day,
         "month": formatting.month,
         "money": formatting.money,
+        "short_money": formatting.short_money,
+        "plain": formatting.plain_number,
         "words": templates.words,
     }
     return templates

@@ -14,6 +14,8 @@ from services.dashboard.api import (
     keys,
     overview,
     preferences,
+    program,
+    rewards,
     search,
     sign_in,
 )
@@ -27,6 +29,8 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *search.ROUTES,
     *keys.ROUTES,
     *overview.ROUTES,
+    *program.ROUTES,
+    *rewards.ROUTES,
 )
 
 

@@ -47,6 +47,17 @@ def money(amount: Decimal, currency: str) -> str:
     return format_currency(amount, currency, locale=_LOCALE).replace("-", _MINUS)
 
 
+def short_money(amount: Decimal | int, currency: str) -> str:
+    """$100, and $129.50 where there are cents."""
+    text = money(Decimal(amount), currency)
+    return text.removesuffix(".00")
+
+
+def plain_number(value: Decimal) -> str:
+    """A rate: 10, 2.5 or 1,250."""
+    return format_decimal(value, locale=_LOCALE, format="#,##0.######").replace("-", _MINUS)
+
+
 def factor(value: Decimal) -> str:
     """A multiplier: 1.5×."""
     return f"{format_decimal(value, locale=_LOCALE, format='0.0#####')}×"

@@ -34,6 +34,8 @@ KEYS: Final = (
     Key("]", "older", "keys.older"),
     Key("[", "newer", "keys.newer"),
     Key("Escape", "close", "keys.close"),
+    Key("e", "click", "keys.edit", page="program"),
+    Key("e", "click", "keys.edit", page="rewards"),
 )
 
 

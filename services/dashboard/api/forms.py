@@ -1,0 +1,58 @@
+"""What all pages with a form need: errors at their fields, and what a failed write means."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from services.dashboard.api.visit import Visit
+from services.dashboard.domain.forms import field_name
+from whale_loyalty import errors as api
+
+# After one of these, a write may have happened: it is repeated with the same key.
+UNKNOWN_OUTCOME: Final = (
+    api.ConnectionFailed,
+    api.TimedOut,
+    api.Unavailable,
+    api.RequestTimeout,
+    api.InternalError,
+    api.UnexpectedAnswer,
+    api.IdempotencyInFlight,
+)
+
+
+def problem_texts(visit: Visit, problems: Mapping[str, str], family: str) -> dict[str, str]:
+    """Texts for the problems that the dashboard found: field → required, whole or number."""
+    return {
+        name: _sentence(visit, name, visit.text(f"form.problem.{kind}"), family)
+        for name, kind in problems.items()
+    }
+
+
+def error_texts(
+    visit: Visit, errors: Sequence[Mapping[str, str]], family: str, fields: Sequence[str]
+) -> dict[str, str]:
+    """Texts for the errors of the API, in the order of the form's fields. Errors of what is no field
+    are of the whole form."""
+    texts: dict[str, str] = {}
+    for error in errors:
+        name = field_name(error.get("pointer", ""))
+        if name not in fields:
+            # An entry of a list is an error of the list's field, such as one of the perks.
+            name = next((field for field in fields if name.startswith(f"{field}.")), "")
+        texts[name] = " ".join(
+            filter(None, (texts.get(name), _sentence(visit, name, error["detail"], family)))
+        )
+    places = {name: place for place, name in enumerate(fields)}
+    return dict(sorted(texts.items(), key=lambda item: places.get(item[0], -1)))
+
+
+def _sentence(visit: Visit, name: str, detail: str, family: str) -> str:
+    """Name must have 1 to 120 characters. For a row of a list: its number too."""
+    if not name:
+        return f"{detail[:1].upper()}{detail[1:]}."
+    steps = name.split(".")
+    row = next((step for step in steps if step.isdigit()), None)
+    field = ".".join(step for step in steps if not step.isdigit())
+    label = visit.dashboard.templates.words(field, family)
+    if row is not None:
+        label = visit.text("form.row", label=label, row=int(row) + 1)
+    return f"{label} {detail}."
