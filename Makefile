@@ -158,13 +158,14 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Packages of which only files are used are installed without their dependencies.
-$(VENV)/stack: requirements/assets.txt
+ASSETS := $(wildcard requirements/assets/*.txt)
+$(VENV)/stack: $(ASSETS)
 
 # One stamp file per set of packages: the set is installed again when its pins change.
 $(VENV)/stack $(VENV)/dev $(VENV)/quality: $(VENV)/%: requirements/%.txt | $(VENV)/bin/python
 	@echo "Installing the packages in requirements/$*.txt, once …"
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && \
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/assets.txt || \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps $(ASSETS:%=-r %) || \
 		{ echo "The packages could not be installed: check the network and run \`make\` again."; exit 1; }
 	@touch $@
 

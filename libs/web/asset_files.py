@@ -12,6 +12,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _MEDIA_TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
     "svg": "image/svg+xml",
 }
 

@@ -61,11 +61,12 @@ class Reader:
         """Open a page of the dashboard."""
         await self.page.goto(f"{self.stack.gateway}/dashboard{path}")
 
-    async def check(self, what: str) -> None:
+    async def check(self, what: str, *, full_page: bool = True) -> None:
         """Fail on everything that went wrong so far, on content wider than the screen, and on what axe
-        finds; stores a screenshot."""
+        finds; stores a screenshot, of the first screen alone where the page is very long."""
         SCREENSHOTS.mkdir(exist_ok=True)
-        await self.page.screenshot(path=SCREENSHOTS / f"{what}-{self._name}.png", full_page=True)
+        path = SCREENSHOTS / f"{what}-{self._name}.png"
+        await self.page.screenshot(path=path, full_page=full_page)
         overflow = await self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

@@ -40,7 +40,8 @@ def dashboard_of(request: PageRequest) -> Dashboard:
 
 def create_assets() -> Assets:
     """The style sheet, the dashboard's own script, and htmx from its package."""
-    style = (ASSETS / "tokens.css").read_bytes() + (_HERE / "assets/dashboard.css").read_bytes()
+    sheets = (ASSETS / "tokens.css", ASSETS / "shared.css", _HERE / "assets/dashboard.css")
+    style = b"".join(sheet.read_bytes() for sheet in sheets)
     return Assets(
         f"{ROOT}/assets",
         {

@@ -1,21 +1,23 @@
-"""The pages outside /v1: the API reference and the error codes."""
+"""The pages outside /v1: the API reference, to read and to try, and the error codes."""
 
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
+from libs.web.asset_files import asset_response
 from libs.web.problems import PROBLEMS
 from services.gateway.api import docs, problem_pages
+from services.gateway.api.rendering import create_assets
 
 # Written by `make docs`, so the pages served are the pages that were reviewed.
 _GENERATED: Final = Path(__file__).parents[3] / "docs" / "generated"
@@ -23,6 +25,15 @@ _GENERATED: Final = Path(__file__).parents[3] / "docs" / "generated"
 _CACHED: Final = {"Cache-Control": "public, max-age=300"}
 
 _CSP: Final = "Content-Security-Policy"
+_NONE: Final = "'none'"
+_NOTHING_LOADED: Final[Mapping[str, str]] = {}
+# Swagger UI draws with images in its style sheet, and requests go to the gateway alone.
+_SWAGGER_UI: Final = {
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "data:",
+}
 
 
 @get("/", operation_id="frontDoor", sync_to_thread=False)
@@ -32,11 +43,14 @@ def front_door() -> Redirect:
 
 
 def documentation() -> list[ControllerRouterHandler]:
-    """The routes `/` (leads to `/docs`), `/openapi.json`, `/docs`, `/problems` and
-    `/problems/{code}`. Their content is put together once, here."""
+    """The routes `/` (leads to `/docs`), `/openapi.json`, `/docs`, `/docs/try` with its files,
+    `/problems` and `/problems/{code}`. Their content is put together once, here."""
     document = (_GENERATED / "openapi.json").read_bytes()
     examples = msgspec.json.decode((_GENERATED / "examples.json").read_bytes())["problems"]
-    reference = _html(docs.render(msgspec.json.decode(document)))
+    decoded = msgspec.json.decode(document)
+    reference = _html(docs.render(decoded))
+    assets = create_assets(decoded)
+    trial = _html(docs.render_try(assets), _SWAGGER_UI)
     problems = _html(problem_pages.problems_page())
     by_code = {code: _html(problem_pages.problem_page(code, examples)) for code in PROBLEMS}
 
@@ -47,6 +61,18 @@ def documentation() -> list[ControllerRouterHandler]:
     @get("/docs", operation_id="getDocs", sync_to_thread=False)
     def read_docs() -> Response[str]:
         return reference()
+
+    @get("/docs/try", operation_id="tryDocs", sync_to_thread=False)
+    def read_trial() -> Response[str]:
+        return trial()
+
+    @get("/docs/assets/{name:str}", operation_id="getDocsAsset", sync_to_thread=False)
+    def read_asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
+        """A file of Swagger UI, under its name with the hash."""
+        asset = assets.find(name)
+        if asset is None:
+            raise NotFound("There is no such file. The API reference is at /docs.")
+        return asset_response(asset, request.headers.get("Accept-Encoding", ""))
 
     @get("/problems", operation_id="listProblems", sync_to_thread=False)
     def list_problems() -> Response[str]:
@@ -59,23 +85,35 @@ def documentation() -> list[ControllerRouterHandler]:
             raise NotFound("There is no such error code. All codes are listed at /problems.")
         return by_code[code]()
 
-    return [front_door, openapi, read_docs, list_problems, explain_problem]
+    return [
+        front_door,
+        openapi,
+        read_docs,
+        read_trial,
+        read_asset,
+        list_problems,
+        explain_problem,
+    ]
 
 
-def _html(page: str) -> Callable[[], Response[str]]:
-    """A function that responds with the page."""
-    headers = _CACHED | {_CSP: content_policy(page)}
+def _html(page: str, loaded: Mapping[str, str] = _NOTHING_LOADED) -> Callable[[], Response[str]]:
+    """A function that responds with the page, which may load what `loaded` names."""
+    headers = _CACHED | {_CSP: content_policy(page, loaded)}
     return lambda: Response(page, media_type="text/html", headers=headers)
 
 
-def content_policy(page: str) -> str:
-    """The Content-Security-Policy that allows the styles and scripts in the page itself, and nothing
-    else."""
+def content_policy(page: str, loaded: Mapping[str, str] = _NOTHING_LOADED) -> str:
+    """The Content-Security-Policy that allows the styles and scripts in the page itself and the
+    sources in `loaded` by directive, and nothing else."""
+    sources = {"style-src": _digests(page, "style"), "script-src": _digests(page, "script")}
+    allowed = {
+        directive: " ".join(filter(None, (loaded.get(directive), sources.get(directive))))
+        for directive in {**sources, **loaded}
+    }
     return "; ".join(
         (
             "default-src 'none'",
-            f"style-src {_digests(page, 'style')}",
-            f"script-src {_digests(page, 'script')}",
+            *(f"{directive} {source or _NONE}" for directive, source in allowed.items()),
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
@@ -86,4 +124,4 @@ def content_policy(page: str) -> str:
 def _digests(page: str, tag: str) -> str:
     contents = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
     digests = (hashlib.sha256(content.encode()).digest() for content in contents)
-    return " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests) or "'none'"
+    return " ".join(f"'sha256-{base64.b64encode(one).decode()}'" for one in digests)

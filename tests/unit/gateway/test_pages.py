@@ -4,19 +4,27 @@ import base64
 import hashlib
 import json
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
 
 from libs.web.problems import PROBLEMS
+from libs.web.templates import ASSETS
 from services.gateway.api import docs
-from services.gateway.api.pages import content_policy
+from services.gateway.api.pages import _SWAGGER_UI, content_policy
 from services.gateway.api.problem_pages import problem_page, problems_page
+from services.gateway.api.rendering import TEMPLATES, create_assets
 
 GENERATED = Path(__file__).parents[3] / "docs" / "generated"
 DOCUMENT = GENERATED / "openapi.json"
 EXAMPLES = json.loads((GENERATED / "examples.json").read_text())["problems"]
+
+
+def inline(text: str) -> str:
+    """A paragraph as the templates render it."""
+    macro = TEMPLATES.environment.get_template("components/inline.html").make_module().inline  # type: ignore[attr-defined]
+    return str(macro(text))
 
 
 @pytest.mark.parametrize("code", PROBLEMS)
@@ -28,14 +36,14 @@ def test_a_problem_page_says_what_happened_and_what_to_do(code: str) -> None:
     for text in (problem.explanation, problem.action):
         for word in re.findall(r"`([^`]+)`", text):
             assert f"<code>{escape(word)}</code>" in page
-    assert docs.inline(problem.explanation) in page
-    assert docs.inline(problem.action) in page
+    assert inline(problem.explanation) in page
+    assert inline(problem.action) in page
     assert 'href="/problems"' in page
 
 
 def test_a_problem_page_shows_the_recorded_example() -> None:
     page = problem_page("insufficient_points", EXAMPLES)
-    assert '"missing": 48600' in page
+    assert '"missing": 48600' in unescape(re.sub(r"</?span[^>]*>", "", page))
     assert "Example" not in problem_page("rate_limited", EXAMPLES)
 
 
@@ -48,12 +56,12 @@ def test_the_list_of_error_codes_leads_to_every_page_by_status() -> None:
 
 
 def test_a_link_leads_to_pages_of_this_host_alone() -> None:
-    assert docs.inline("[docs](/docs)") == '<a href="/docs">docs</a>'
-    assert "href" not in docs.inline("[docs](https://example.com)")
+    assert inline("[docs](/docs)") == '<a href="/docs">docs</a>'
+    assert "href" not in inline("[docs](https://example.com)")
 
 
 def test_html_in_a_text_is_escaped() -> None:
-    assert docs.inline("a < b & `<i>`") == "a &lt; b &amp; <code>&lt;i&gt;</code>"
+    assert inline("a < b & `<i>`") == "a &lt; b &amp; <code>&lt;i&gt;</code>"
 
 
 def test_the_examples_go_to_the_address_that_the_page_was_read_at() -> None:
@@ -81,3 +89,27 @@ def test_the_policy_allows_the_contents_of_the_page_and_nothing_else(page: str) 
     # What the policy would block, silently: styles and handlers that stand in tags.
     assert not re.search(r"<[a-z][^>]*\s(style|on[a-z]+)=", html)
     assert not re.search(r"<(script|style|link|img)[^>]*\s(src|href)=", html)
+
+
+def test_the_page_to_try_loads_swagger_ui_from_this_host_alone() -> None:
+    assets = create_assets(json.loads(DOCUMENT.read_text()))
+    page = docs.render_try(assets)
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page)
+    assert sorted(loaded) == sorted(
+        assets.url(name) for name in ("swagger-ui.css", "swagger-ui-bundle.js")
+    )
+    policy = dict(part.split(" ", 1) for part in content_policy(page, _SWAGGER_UI).split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    assert policy["img-src"] == "data:"
+    for directive in ("script-src", "style-src"):
+        assert re.fullmatch(r"'self' 'sha256-[^' ]+'", policy[directive])
+
+
+@pytest.mark.parametrize("name", ["pages", "reference", "try"])
+def test_every_color_of_the_pages_is_a_token(name: str) -> None:
+    style = (Path(docs.__file__).parents[1] / "assets" / f"{name}.css").read_text()
+    tokens = (ASSETS / "tokens.css").read_text()
+    used = set(re.findall(r"var\(--([a-z0-9-]+)\)", style))
+    assert used - set(re.findall(r"--([a-z0-9-]+):", tokens)) == set()
+    assert re.findall(r"#[0-9a-f]{3,8}\b|rgba?\(", style) == []
