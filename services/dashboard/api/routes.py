@@ -8,8 +8,10 @@ from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
 from services.dashboard.api import (
+    anomalies,
     assets,
     components,
+    detectors,
     errors,
     keys,
     overview,
@@ -27,6 +29,8 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *search.ROUTES,
     *keys.ROUTES,
     *overview.ROUTES,
+    *anomalies.ROUTES,
+    *detectors.ROUTES,
 )
 
 

@@ -34,6 +34,10 @@ KEYS: Final = (
     Key("]", "older", "keys.older"),
     Key("[", "newer", "keys.newer"),
     Key("Escape", "close", "keys.close"),
+    Key("a", "click", "keys.approve", page="anomalies"),
+    Key("v", "click", "keys.void", page="anomalies"),
+    Key("s", "click", "keys.suspend", page="anomalies"),
+    Key("r", "click", "keys.claim", page="anomalies"),
 )
 
 
