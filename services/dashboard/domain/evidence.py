@@ -56,9 +56,11 @@ def charts_of(
         case "rapid_earning":
             window = timedelta(seconds=float(evidence.get("window_seconds") or 0))
             near = _near(earnings, burst, window)
+            days = _days(earnings, marked, None, label)
             return [
                 _chart("window", _counts(near, window), near, marked, evidence.get("count"), label),
-                _days(earnings, marked, None, label),
+                # A single day says nothing about what is usual.
+                *([days] if days.total > 1 else []),
             ]
         case "deviation":
             charts = [_days(earnings, marked, _day_limit(evidence), label)]

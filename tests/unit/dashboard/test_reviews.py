@@ -90,16 +90,19 @@ def test_evidence_without_its_numbers_is_not_put_into_a_sentence() -> None:
 
 
 def test_a_burst_is_counted_within_its_window() -> None:
-    earnings = [transaction(number) for number in (0, 100, 101, 102, 103)]
-    burst = earnings[1:]
+    earnings = [transaction(number) for number in (-9_000, 0, 100, 101, 102, 103)]
+    burst = earnings[2:]
     numbers = {"count": 3, "window_seconds": 20}
     window, days = evidence.charts_of("rapid_earning", numbers, earnings, burst, label)
     # Both ends are included; the fourth earning is 30 s after the first.
     assert [placed.mark.value for placed in window.timeline.marks] == [1, 2, 3, 3]
     assert (window.limit, window.in_question) == (3, 4)
     assert [(placed.mark.value, placed.mark.is_marked) for placed in days.timeline.marks] == [
-        (500, True)
+        (100, False),
+        (500, True),
     ]
+    # A single day says nothing about what is usual.
+    assert len(evidence.charts_of("rapid_earning", numbers, burst, burst, label)) == 1
 
 
 def test_the_limit_of_a_day_is_in_points() -> None:
