@@ -8,8 +8,10 @@ from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound
 from services.dashboard.api import (
+    anomalies,
     assets,
     components,
+    detectors,
     errors,
     keys,
     overview,
@@ -31,6 +33,8 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *overview.ROUTES,
     *program.ROUTES,
     *rewards.ROUTES,
+    *anomalies.ROUTES,
+    *detectors.ROUTES,
 )
 
 

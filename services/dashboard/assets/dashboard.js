@@ -107,6 +107,18 @@
     if (event.target instanceof HTMLDialogElement) event.target.close();
   });
 
+  // Forms that stand hidden in the page: a link reveals one, and its Cancel hides it.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-reveal]");
+    const revealed = opener && document.getElementById(opener.dataset.reveal);
+    const hides = event.target.closest("[data-revealed] [data-cancel]");
+    if (!revealed && !hides) return;
+    event.preventDefault();
+    const closed = hides && hides.closest("[data-revealed]").id;
+    for (const form of all("[data-revealed]")) form.hidden = form !== revealed;
+    (revealed ? one("input:not([type=hidden])", revealed) : one(`[data-reveal="${closed}"]`)).focus();
+  });
+
   // A form is sent once: its key makes a repeat harmless, and this spares the wait.
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
@@ -178,6 +190,8 @@
 
   function tick() {
     if (one("[data-live]") && !isBusy()) { asked = true; body.dispatchEvent(new Event("refresh")); }
+    // What a reader works on is not replaced: a notice says what has changed, until somebody else decided.
+    if (!document.hidden && one("[data-watch]:not(:has([data-decided]))")) body.dispatchEvent(new Event("watch"));
     setTimeout(tick, Math.min(60, wait.seconds * 2 ** wait.failures) * 1000);
   }
   setTimeout(tick, wait.seconds * 1000);

@@ -92,9 +92,11 @@ def axis_ticks(highest: float, *, most: int = 3) -> list[float]:
     return [step * number for number in range(1, count + 1)]
 
 
-def columns(values: Sequence[int], *, width: float = 600, height: float = 96) -> Columns:
-    """A column per value, from 0."""
-    ticks = axis_ticks(max(values, default=0))
+def columns(
+    values: Sequence[int], *, highest: int = 0, width: float = 600, height: float = 96
+) -> Columns:
+    """A column per value, from 0. The scale reaches `highest`, so that two charts can have the same one."""
+    ticks = axis_ticks(max([*values, highest], default=0))
     top = ticks[-1]
     slot = width / max(len(values), 1)
     placed = tuple(

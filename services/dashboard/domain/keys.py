@@ -36,6 +36,10 @@ KEYS: Final = (
     Key("Escape", "close", "keys.close"),
     Key("e", "click", "keys.edit", page="program"),
     Key("e", "click", "keys.edit", page="rewards"),
+    Key("a", "click", "keys.approve", page="anomalies"),
+    Key("v", "click", "keys.void", page="anomalies"),
+    Key("s", "click", "keys.suspend", page="anomalies"),
+    Key("r", "click", "keys.claim", page="anomalies"),
 )
 
 

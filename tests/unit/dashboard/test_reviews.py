@@ -1,0 +1,121 @@
+"""The review of anomalies: what a void takes, which anomaly comes next, and the charts of the evidence."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.dashboard.domain import evidence, reviews
+from whale_loyalty.models import Anomaly, CustomerStatus, Transaction
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def transaction(number: int, points: int = 100, clawed_back: int | None = None) -> Transaction:
+    at = NOON + timedelta(seconds=10 * number)
+    return Transaction(
+        id=f"txn_{number}",
+        customer_id="cust_1",
+        type="earn",
+        points=points,
+        reason="Order",
+        balance_after=0,
+        created_at=at,
+        occurred_at=at,
+        clawed_back=clawed_back,
+    )
+
+
+def anomaly(number: int, **values: Any) -> Anomaly:
+    fields: dict[str, Any] = {
+        "id": f"anom_{number}",
+        "customer_id": "cust_1",
+        "type": "rapid_earning",
+        "description": "",
+        "points_involved": 0,
+        "status": "pending_review",
+        "flagged_at": NOON,
+    }
+    return Anomaly(**(fields | values))
+
+
+def label(at: datetime, value: int, measure: str) -> str:
+    return f"{measure} {value} {at:%H:%M}"
+
+
+def test_a_void_takes_what_was_not_clawed_back_yet() -> None:
+    customer = CustomerStatus(
+        customer_id="cust_1",
+        points_balance=1_000,
+        lifetime_points=9_000,
+        tier=None,
+        member_since=NOON,
+    )
+    effect = reviews.effect_of([transaction(1, 5_000, 200), transaction(2, 2_500)], customer)
+    assert (effect.involved, effect.clawed_back, effect.removed) == (7_500, 200, 7_300)
+    assert (effect.balance_after, effect.lifetime_after) == (-6_300, 1_700)
+    assert effect.is_below_zero
+
+
+@pytest.mark.parametrize(
+    ("current", "following"),
+    [
+        pytest.param("anom_1", "anom_2", id="the next of the page"),
+        pytest.param("anom_3", "anom_1", id="after the last one the first"),
+        pytest.param("anom_9", "anom_1", id="one that is not on the page"),
+    ],
+)
+def test_after_a_decision_comes_the_next_one(current: str, following: str) -> None:
+    assert reviews.next_after([anomaly(1), anomaly(2), anomaly(3)], current) == following
+    assert reviews.next_after([anomaly(1)], "anom_1") == ""
+
+
+def test_an_address_names_a_view_and_nothing_else() -> None:
+    values = {"status": "reviewed", "type": "deviation", "customer": " a&b ", "sort": "points"}
+    queue = reviews.queue_of(values)
+    assert queue == reviews.Queue(
+        status="reviewed", type="deviation", customer="a&b", sort="points"
+    )
+    assert reviews.queue_of({"status": "x", "type": "x", "sort": "x", "done": "²"}) == (
+        reviews.Queue()
+    )
+    back = {name: str(value) for name, value in queue.address().items()}
+    assert reviews.queue_of(back) == queue
+
+
+def test_evidence_without_its_numbers_is_not_put_into_a_sentence() -> None:
+    assert reviews.is_explained(anomaly(1, evidence={"count": 10, "window_seconds": 120}))
+    assert not reviews.is_explained(anomaly(1, evidence={"count": 10}))
+    assert not reviews.is_explained(anomaly(1, type="newer", evidence={}))
+
+
+def test_a_burst_is_counted_within_its_window() -> None:
+    earnings = [transaction(number) for number in (-9_000, 0, 100, 101, 102, 103)]
+    burst = earnings[2:]
+    numbers = {"count": 3, "window_seconds": 20}
+    window, days = evidence.charts_of("rapid_earning", numbers, earnings, burst, label)
+    # Both ends are included; the fourth earning is 30 s after the first.
+    assert [placed.mark.value for placed in window.timeline.marks] == [1, 2, 3, 3]
+    assert (window.limit, window.in_question) == (3, 4)
+    assert [(placed.mark.value, placed.mark.is_marked) for placed in days.timeline.marks] == [
+        (100, False),
+        (500, True),
+    ]
+    # A single day says nothing about what is usual.
+    assert len(evidence.charts_of("rapid_earning", numbers, burst, burst, label)) == 1
+
+
+def test_the_limit_of_a_day_is_in_points() -> None:
+    numbers = {"median": 100, "mad": 67.45, "threshold": 6}
+    (chart,) = evidence.charts_of("deviation", numbers, [], [transaction(1, 5_000)], label)
+    assert chart.limit == pytest.approx(100 + 600)
+
+
+def test_the_limit_of_an_earning_is_a_multiple_of_the_usual_one() -> None:
+    numbers = {"median": 100, "factor": 10}
+    history = [transaction(1), transaction(2)]
+    (chart,) = evidence.charts_of(
+        "unusual_amount", numbers, history, [transaction(3, 5_000)], label
+    )
+    assert (chart.limit, chart.in_question, chart.total) == (1_000, 1, 3)
+    assert evidence.charts_of("unusual_amount", numbers, history, [], label) == []
