@@ -46,7 +46,7 @@ async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop)
     page = reader.page
     await reader.open("/program")
     await page.keyboard.press("e")
-    await page.get_by_label("Points per 1 of money").fill("20")
+    await page.get_by_label("Points per currency unit").fill("20")
     await expect(page.locator("#preview").get_by_text("1,000 → becomes 2,000")).to_be_visible()
     # A tier more by the button: the form stays, with what was typed.
     await page.get_by_role("button", name="Add a tier").click()
@@ -68,7 +68,7 @@ async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop)
     # Its first version again: the form has the values, and nothing is saved by that.
     await page.get_by_role("link", name="Versions").click()
     await page.get_by_role("link", name="Use these values again").click()
-    await expect(page.get_by_label("Points per 1 of money")).to_have_value("10")
+    await expect(page.get_by_label("Points per currency unit")).to_have_value("10")
     await expect(page.locator("fieldset")).to_have_count(len(program["tiers"]) - 1)
     reader.check_faults()
 
@@ -81,7 +81,7 @@ async def test_two_people_change_the_program_and_neither_loses_anything(
     reader.expected = {409}
     page = reader.page
     await reader.open(f"/program/edit?id={program['id']}")
-    await page.get_by_label("Points per 1 of money").fill("12")
+    await page.get_by_label("Points per currency unit").fill("12")
     await page.get_by_role("button", name="Review and save").click()
     change = {"name": "Theirs"}
     path = f"loyalty-programs/{program['id']}"
@@ -89,7 +89,7 @@ async def test_two_people_change_the_program_and_neither_loses_anything(
     await page.get_by_role("button", name="Save 1 change").click()
     await expect(page.get_by_text("Nothing was saved.")).to_be_visible()
     await expect(page.locator("[name=name]")).to_have_value("Theirs")
-    await expect(page.get_by_label("Points per 1 of money")).to_have_value("12")
+    await expect(page.get_by_label("Points per currency unit")).to_have_value("12")
     await reader.check("program-conflict")
     await page.get_by_role("button", name="Review and save").click()
     await page.get_by_role("button", name="Save 1 change").click()
@@ -127,7 +127,7 @@ async def test_the_first_program_is_created_without_javascript(new_reader: Any, 
     await expect(page.get_by_role("heading", name="Whale Club")).to_be_visible()
     await expect(page.get_by_text("Whale", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Edit").click()
-    await page.get_by_label("Points per 1 of money").fill("20")
+    await page.get_by_label("Points per currency unit").fill("20")
     await page.get_by_role("button", name="Preview").click()
     await expect(page.locator("#preview").get_by_text("1,000 → becomes 2,000")).to_be_visible()
     reader.check_faults()
