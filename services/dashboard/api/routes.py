@@ -10,6 +10,9 @@ from libs.kernel.errors import NotFound
 from services.dashboard.api import (
     assets,
     components,
+    customer_actions,
+    customer_points,
+    customers,
     errors,
     keys,
     overview,
@@ -27,6 +30,9 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *search.ROUTES,
     *keys.ROUTES,
     *overview.ROUTES,
+    *customers.ROUTES,
+    *customer_points.ROUTES,
+    *customer_actions.ROUTES,
 )
 
 

@@ -34,6 +34,8 @@ KEYS: Final = (
     Key("]", "older", "keys.older"),
     Key("[", "newer", "keys.newer"),
     Key("Escape", "close", "keys.close"),
+    Key("w", "click", "keys.award", page="customers"),
+    Key("e", "click", "keys.adjust", page="customers"),
 )
 
 
