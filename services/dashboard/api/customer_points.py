@@ -45,8 +45,9 @@ async def show_form(visit: Visit) -> Response[Any]:
 async def show_effect(visit: Visit) -> Response[Any]:
     """What the form would do as it is now; nothing is sent."""
     entry = _entry(visit)
-    errors = {} if entry.amount is not None or not entry.points else _texts(visit, entry)
-    return await _show(visit, entry, errors={k: v for k, v in errors.items() if k == "points"})
+    errors = _texts(visit, entry) if entry.points else {}
+    errors.pop("reason", None)
+    return await _show(visit, entry, errors=errors, refused_status=200)
 
 
 @post("/customer/points", operation_id="dashboardPostPoints", status_code=200)
@@ -88,6 +89,7 @@ async def _show(
     errors: dict[str, str],
     step: Step = "edit",
     status: int = 200,
+    refused_status: int = 422,
     unknown: UnknownOutcome | None = None,
 ) -> Response[Any]:
     action, customer_id = _action(visit), visit.query("id")
@@ -98,7 +100,7 @@ async def _show(
         effect = points_form.effect_of(action, entry.amount, customer.account_of(account), tiers)
     if effect is not None and action == "adjust" and effect.is_below_zero and unknown is None:
         errors = {"points": visit.text("customer.error.below_zero")} | errors
-        effect, step, status = None, "edit", 422 if status == 200 else status
+        effect, step, status = None, "edit", refused_status if status == 200 else status
     form = Form(
         action=action,
         customer_id=customer_id,
