@@ -120,6 +120,15 @@ async def test_a_suspension_says_who_and_why_and_holds_orders(new_reader: Any, s
     await expect(page.get_by_text(HOSTILE_TEXT)).to_be_visible()
     await expect(page.get_by_text("by test")).to_be_visible()
     await expect(page.get_by_role("link", name="Award")).to_have_count(0)
+    # A colleague's form for an award is still open.
+    reader.expected = {409}
+    await reader.open("/customer/points?do=award&id=cust_1")
+    await page.fill("[name=points]", "5")
+    await page.fill("[name=reason]", "Goodwill")
+    await page.get_by_role("button", name="Award 5 points").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Suspended by test")
+    await expect(page.locator("[name=reason]")).to_have_value("Goodwill")
+    await page.keyboard.press("Escape")
     await shop.publish(shop.order("order_1"))
     # The page follows by itself.
     await expect(page.get_by_text("1 order is held")).to_be_visible(timeout=20_000)
