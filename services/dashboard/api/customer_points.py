@@ -95,10 +95,11 @@ async def _show(
     action, customer_id = _action(visit), visit.query("id")
     account = await attempt(customer.find_status(visit.client, customer_id))
     effect = None
-    if entry.amount is not None and not isinstance(account, Failed):
+    # After an unknown outcome, what the account has may already contain the points.
+    if entry.amount is not None and unknown is None and not isinstance(account, Failed):
         tiers = await customer.find_tiers(visit.client)
         effect = points_form.effect_of(action, entry.amount, customer.account_of(account), tiers)
-    if effect is not None and action == "adjust" and effect.is_below_zero and unknown is None:
+    if effect is not None and action == "adjust" and effect.is_below_zero:
         errors = {"points": visit.text("customer.error.below_zero")} | errors
         effect, step, status = None, "edit", refused_status if status == 200 else status
     form = Form(
