@@ -118,7 +118,7 @@ async def test_a_suspension_says_who_and_why_and_holds_orders(new_reader: Any, s
     await page.get_by_role("button", name="Suspend").click()
     await expect(page.get_by_text("The account is suspended.")).to_be_visible()
     await expect(page.get_by_text(HOSTILE_TEXT)).to_be_visible()
-    await expect(page.get_by_text("by test")).to_be_visible()
+    await expect(page.get_by_text("by test ·")).to_be_visible()
     await expect(page.get_by_role("link", name="Award")).to_have_count(0)
     # A colleague's form for an award is still open.
     reader.expected = {409}
