@@ -26,5 +26,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_seconds: int = 12 * 60 * 60
     # A part of a page that takes longer is shown as not available.
     panel_timeout_seconds: float = 2.0
-    # A write waits this long for the gateway.
-    write_timeout_seconds: float = 15.0
+    # A write waits this long for the gateway: less than the gateway waits for the dashboard, which then
+    # still says that the outcome is not known.
+    write_timeout_seconds: float = 10.0

@@ -11,6 +11,9 @@ from services.dashboard.api import (
     anomalies,
     assets,
     components,
+    customer_actions,
+    customer_points,
+    customers,
     detectors,
     errors,
     keys,
@@ -35,6 +38,9 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *rewards.ROUTES,
     *anomalies.ROUTES,
     *detectors.ROUTES,
+    *customers.ROUTES,
+    *customer_points.ROUTES,
+    *customer_actions.ROUTES,
 )
 
 

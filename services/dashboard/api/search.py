@@ -17,6 +17,9 @@ async def search(visit: Visit) -> Response[Any]:
     if not text:
         return await visit.redirect(link("customers"))
     result = await find(visit.client, text)
+    if result.order_id is not None:
+        address = link("customer", id=result.customer_id, tab="orders", order=result.order_id)
+        return await visit.redirect(address)
     if result.customer_id is not None:
         return await visit.redirect(link("customer", id=result.customer_id))
     if result.is_prefix:

@@ -40,6 +40,8 @@ KEYS: Final = (
     Key("v", "click", "keys.void", page="anomalies"),
     Key("s", "click", "keys.suspend", page="anomalies"),
     Key("r", "click", "keys.claim", page="anomalies"),
+    Key("w", "click", "keys.award", page="customers"),
+    Key("e", "click", "keys.adjust", page="customers"),
 )
 
 

@@ -7,9 +7,11 @@ from whale_loyalty.errors import InvalidArgument, InvalidRequest, NotFound
 
 
 class Found(Struct, frozen=True):
-    """A customer, or that ids of customers begin with the text, or nothing."""
+    """A customer, perhaps by the order with this id; or that ids of customers begin with the text; or
+    nothing."""
 
     customer_id: str | None = None
+    order_id: str | None = None
     is_prefix: bool = False
 
 
@@ -26,4 +28,7 @@ async def find(client: AsyncWhaleClient, text: str) -> Found:
         orders = await client.loyalty.orders.list(order_id=text, limit=1)
     except (InvalidArgument, InvalidRequest):
         return Found()
-    return Found(next((order.customer_id for order in orders.data if order.customer_id), None))
+    for order in orders.data:
+        if order.customer_id:
+            return Found(order.customer_id, order.order_id)
+    return Found()

@@ -1,0 +1,150 @@
+"""Awards and adjustments: a form that shows what it would do before it does it."""
+
+from typing import Any, Final
+from uuid import uuid4
+
+from litestar import Response, get, post
+from litestar.types import ControllerRouterHandler
+from msgspec import Struct
+
+from libs.kernel.errors import NotFound
+from services.dashboard.api.visit import Visit
+from services.dashboard.domain import formatting, points_form
+from services.dashboard.domain.navigation import link
+from services.dashboard.domain.points_form import Action, Effect, Entry, Step
+from services.dashboard.handlers import customer, customer_writes
+from services.dashboard.handlers.customer_writes import Refusal, UnknownOutcome
+from services.dashboard.handlers.panels import Failed, attempt
+from services.dashboard.store.sessions import Toast
+from whale_loyalty.models import CustomerStatus
+
+_SCOPES: Final[dict[Action, str]] = {"award": "earn", "adjust": "manage"}
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """What the page shows. `status` is the customer, None before their first points."""
+
+    action: Action
+    customer_id: str
+    idempotency_key: str
+    entry: Entry
+    step: Step
+    status: CustomerStatus | Failed | None
+    effect: Effect | None
+    errors: dict[str, str]
+    unknown: UnknownOutcome | None = None
+
+
+@get("/customer/points", operation_id="dashboardPointsForm")
+async def show_form(visit: Visit) -> Response[Any]:
+    """The empty form, for `do=award` or `do=adjust`."""
+    return await _show(visit, Entry(), errors={})
+
+
+@post("/customer/points/effect", operation_id="dashboardPointsEffect", status_code=200)
+async def show_effect(visit: Visit) -> Response[Any]:
+    """What the form would do as it is now; nothing is sent."""
+    entry = _entry(visit)
+    errors = _texts(visit, entry) if entry.points else {}
+    errors.pop("reason", None)
+    return await _show(visit, entry, errors=errors, refused_status=200)
+
+
+@post("/customer/points", operation_id="dashboardPostPoints", status_code=200)
+async def post_points(visit: Visit) -> Response[Any]:
+    """Post the points once the reader has seen what that does, and confirmed a large amount."""
+    entry = _entry(visit)
+    errors = _texts(visit, entry)
+    amount = entry.amount
+    step = points_form.next_step(entry)
+    if errors or amount is None:
+        return await _show(visit, entry, errors=errors, status=422)
+    if step != "send" or visit.field("edit"):
+        return await _show(visit, entry, errors={}, step="edit" if visit.field("edit") else step)
+    outcome = await customer_writes.post_points(
+        visit.writing,
+        _action(visit),
+        visit.query("id"),
+        points=amount,
+        reason=entry.reason,
+        idempotency_key=_idempotency_key(visit),
+    )
+    if isinstance(outcome, UnknownOutcome):
+        return await _show(visit, entry, errors={}, status=503, unknown=outcome)
+    if isinstance(outcome, Refusal):
+        status = 422 if outcome.is_invalid else 409
+        return await _show(visit, entry, errors=dict(outcome.errors), status=status)
+    text = visit.text(
+        "customer.points.done",
+        points=formatting.signed(outcome.points),
+        balance=formatting.number(outcome.balance_after),
+    )
+    return await visit.redirect(link("customer", id=outcome.customer_id), Toast(text))
+
+
+async def _show(
+    visit: Visit,
+    entry: Entry,
+    *,
+    errors: dict[str, str],
+    step: Step = "edit",
+    status: int = 200,
+    refused_status: int = 422,
+    unknown: UnknownOutcome | None = None,
+) -> Response[Any]:
+    action, customer_id = _action(visit), visit.query("id")
+    account = await attempt(customer.find_status(visit.client, customer_id))
+    effect = None
+    # After an unknown outcome, what the account has may already contain the points.
+    if entry.amount is not None and unknown is None and not isinstance(account, Failed):
+        tiers = await customer.find_tiers(visit.client)
+        effect = points_form.effect_of(action, entry.amount, customer.account_of(account), tiers)
+    if effect is not None and action == "adjust" and effect.is_below_zero:
+        errors = {"points": visit.text("customer.error.below_zero")} | errors
+        effect, step, status = None, "edit", refused_status if status == 200 else status
+    form = Form(
+        action=action,
+        customer_id=customer_id,
+        idempotency_key=_idempotency_key(visit),
+        entry=entry,
+        step=step,
+        status=account,
+        effect=effect,
+        errors=errors,
+        unknown=unknown,
+    )
+    return await visit.page(
+        "pages/customer_points.html", page="customers", status=status, form=form
+    )
+
+
+def _action(visit: Visit) -> Action:
+    """Raises NotFound for an unknown action, and Forbidden without its scope."""
+    action = next((one for one in _SCOPES if one == visit.query("do")), None)
+    if action is None:
+        raise NotFound("There is no such form.")
+    visit.require(_SCOPES[action])
+    return action
+
+
+def _entry(visit: Visit) -> Entry:
+    return Entry(
+        points=visit.field("points"),
+        reason=visit.field("reason"),
+        direction=visit.field("direction") or "add",
+        preview=visit.field("preview"),
+        is_confirmed=visit.field("confirmed") == "yes",
+        is_locked=visit.field("locked") == "yes",
+    )
+
+
+def _texts(visit: Visit, entry: Entry) -> dict[str, str]:
+    return {name: visit.text(f"customer.error.{name}") for name in points_form.problems(entry)}
+
+
+def _idempotency_key(visit: Visit) -> str:
+    """The form's own, so that sending it again does nothing twice."""
+    return visit.field("idempotency_key") or str(uuid4())
+
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (show_form, show_effect, post_points)

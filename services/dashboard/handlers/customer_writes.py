@@ -1,0 +1,99 @@
+"""The writes of the customer page, and how each of them may end."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from services.dashboard.domain.points_form import Action
+from whale_loyalty import AsyncWhaleClient, errors
+from whale_loyalty.models import CustomerStatus, Redemption, Transaction
+
+T = TypeVar("T")
+
+_UNKNOWN: Final = (
+    errors.ConnectionFailed,
+    errors.TimedOut,
+    errors.Unavailable,
+    errors.RequestTimeout,
+    errors.InternalError,
+    errors.UnexpectedAnswer,
+    errors.IdempotencyInFlight,
+)
+
+
+class Refusal(Struct, frozen=True):
+    """Nothing was changed: field name → why; the name "" is of the whole form. `is_invalid` if the values
+    break a bound, and not the state of the account."""
+
+    errors: Mapping[str, str]
+    is_invalid: bool = False
+
+
+class UnknownOutcome(Struct, frozen=True):
+    """The write may have happened; repeated with its idempotency key, it happens once."""
+
+    code: str
+    detail: str
+    request_id: str | None
+
+
+async def post_points(
+    client: AsyncWhaleClient,
+    action: Action,
+    customer_id: str,
+    *,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+) -> Transaction | Refusal | UnknownOutcome:
+    """Award or adjust points."""
+    loyalty = client.loyalty
+    call = loyalty.earn if action == "award" else loyalty.adjust
+    return await _outcome(
+        call(customer_id, points=points, reason=reason, idempotency_key=idempotency_key)
+    )
+
+
+async def set_status(
+    client: AsyncWhaleClient,
+    customer_id: str,
+    *,
+    status: str,
+    note: str,
+    idempotency_key: str,
+) -> CustomerStatus | Refusal | UnknownOutcome:
+    """Suspend an account or make it active again."""
+    return await _outcome(
+        client.loyalty.customers.update(
+            customer_id, status=status, note=note or None, idempotency_key=idempotency_key
+        )
+    )
+
+
+async def settle_redemption(
+    client: AsyncWhaleClient, redemption_id: str, *, is_cancel: bool, idempotency_key: str
+) -> Redemption | Refusal | UnknownOutcome:
+    """Cancel a redemption or mark it as used."""
+    redemptions = client.loyalty.redemptions
+    call = redemptions.cancel if is_cancel else redemptions.use
+    return await _outcome(call(redemption_id, idempotency_key=idempotency_key))
+
+
+async def _outcome(write: Awaitable[T]) -> T | Refusal | UnknownOutcome:
+    try:
+        return await write
+    except errors.InvalidRequest as error:
+        return Refusal({_field(one): one["detail"] for one in error.errors or []}, is_invalid=True)
+    except errors.InsufficientPoints as error:
+        return Refusal({"points": error.detail})
+    except (errors.Refused, errors.RateLimited, errors.IdempotencyKeyReused) as error:
+        return Refusal({"": error.detail})
+    except _UNKNOWN as error:
+        return UnknownOutcome(error.code, error.detail, error.request_id)
+
+
+def _field(error: Mapping[str, str]) -> str:
+    """The form's field for a value that the API refused: `#/points` → points."""
+    name = error.get("pointer", "").removeprefix("#/")
+    return name if name in {"points", "reason", "note"} else ""
