@@ -12,6 +12,7 @@ from services.dashboard.api import (
     components,
     errors,
     keys,
+    operations,
     overview,
     preferences,
     search,
@@ -27,6 +28,7 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *search.ROUTES,
     *keys.ROUTES,
     *overview.ROUTES,
+    *operations.ROUTES,
 )
 
 

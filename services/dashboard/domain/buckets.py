@@ -1,6 +1,6 @@
 """Days into buckets: by day, week or month, so that a chart has neither two bars nor a thousand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal
 
@@ -63,7 +63,7 @@ def _end(start: date, size: Size) -> date:
             return following - timedelta(days=1)
 
 
-def sums(parts: list[Bucket], values: Mapping[date, int]) -> list[int]:
+def sums(parts: Sequence[Bucket], values: Mapping[date, int]) -> list[int]:
     """The sum of each bucket's days; a day without a value counts as 0."""
     totals = [0] * len(parts)
     for day, value in values.items():
@@ -72,3 +72,16 @@ def sums(parts: list[Bucket], values: Mapping[date, int]) -> list[int]:
                 totals[number] += value
                 break
     return totals
+
+
+def ends(parts: Sequence[Bucket], values: Mapping[date, int], *, before: int) -> list[int]:
+    """The value at the end of each bucket: that of the last day up to it that has one, else `before`."""
+    days = sorted(values)
+    result: list[int] = []
+    current, number = before, 0
+    for part in parts:
+        while number < len(days) and days[number] <= part.last:
+            current = values[days[number]]
+            number += 1
+        result.append(current)
+    return result

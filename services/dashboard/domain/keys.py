@@ -34,6 +34,8 @@ KEYS: Final = (
     Key("]", "older", "keys.older"),
     Key("[", "newer", "keys.newer"),
     Key("Escape", "close", "keys.close"),
+    Key("p", "click", "keys.replay", page="operations"),
+    Key("d", "click", "keys.drop", page="operations"),
 )
 
 
