@@ -17,6 +17,7 @@ from services.dashboard.api import (
     detectors,
     errors,
     keys,
+    operations,
     overview,
     preferences,
     program,
@@ -41,6 +42,7 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *customers.ROUTES,
     *customer_points.ROUTES,
     *customer_actions.ROUTES,
+    *operations.ROUTES,
 )
 
 

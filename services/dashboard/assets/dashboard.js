@@ -223,6 +223,22 @@
   });
   body.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target));
 
+  // -- what the reader opened, selected or focused in a panel stays so when the panel updates itself
+  let kept = [];
+  body.addEventListener("htmx:beforeSwap", (event) => {
+    kept = all("details[open][id], :checked[id], :focus[id]", event.detail.target).map((element) => [element.id, element.checked, element === document.activeElement]);
+  });
+  body.addEventListener("htmx:afterSwap", () => {
+    for (const [id, isChecked, hasFocus] of kept) {
+      const element = document.getElementById(id);
+      if (!element) continue;
+      if (element.tagName === "DETAILS") element.open = true;
+      if (isChecked) element.checked = true;
+      if (hasFocus) { element.focus(); if (element.matches("[data-row]")) element.setAttribute("aria-current", "true"); }
+    }
+    kept = [];
+  });
+
   // -- a thin bar, only for swaps that take long
   const bar = one(".bar");
   let barTimer = 0;

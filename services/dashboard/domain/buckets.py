@@ -1,12 +1,12 @@
-"""Days into buckets: by day, week or month, so that a chart has neither two bars nor a thousand."""
+"""Days into buckets: by day, week, month or year, so that a chart has neither two bars nor a thousand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, Literal
 
 from msgspec import Struct
 
-Size = Literal["day", "week", "month"]
+Size = Literal["day", "week", "month", "year"]
 Range = Literal["7d", "30d", "90d", "12mo", "all"]
 
 RANGES: Final[Mapping[Range, int | None]] = {
@@ -20,6 +20,7 @@ DEFAULT_RANGE: Final[Range] = "30d"
 
 _MOST_DAYS_BY_DAY: Final = 92
 _MOST_DAYS_BY_WEEK: Final = 370
+_MOST_DAYS_BY_MONTH: Final = 3_660
 _DECEMBER: Final = 12
 
 
@@ -35,7 +36,9 @@ def size_for(first: date, last: date) -> Size:
     days = (last - first).days + 1
     if days <= _MOST_DAYS_BY_DAY:
         return "day"
-    return "week" if days <= _MOST_DAYS_BY_WEEK else "month"
+    if days <= _MOST_DAYS_BY_WEEK:
+        return "week"
+    return "month" if days <= _MOST_DAYS_BY_MONTH else "year"
 
 
 def buckets(first: date, last: date) -> list[Bucket]:
@@ -61,9 +64,11 @@ def _end(start: date, size: Size) -> date:
         case "month":
             following = date(start.year + start.month // _DECEMBER, start.month % _DECEMBER + 1, 1)
             return following - timedelta(days=1)
+        case "year":
+            return date(start.year, 12, 31)
 
 
-def sums(parts: list[Bucket], values: Mapping[date, int]) -> list[int]:
+def sums(parts: Sequence[Bucket], values: Mapping[date, int]) -> list[int]:
     """The sum of each bucket's days; a day without a value counts as 0."""
     totals = [0] * len(parts)
     for day, value in values.items():
@@ -72,3 +77,16 @@ def sums(parts: list[Bucket], values: Mapping[date, int]) -> list[int]:
                 totals[number] += value
                 break
     return totals
+
+
+def ends(parts: Sequence[Bucket], values: Mapping[date, int], *, before: int) -> list[int]:
+    """The value at the end of each bucket: that of the last day up to it that has one, else `before`."""
+    days = sorted(values)
+    result: list[int] = []
+    current, number = before, 0
+    for part in parts:
+        while number < len(days) and days[number] <= part.last:
+            current = values[days[number]]
+            number += 1
+        result.append(current)
+    return result

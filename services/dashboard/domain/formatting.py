@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
+from babel.units import format_unit
 
 _LOCALE: Final = Locale.parse("en_US")
 _MINUS: Final = "−"
@@ -17,6 +18,8 @@ EXACT_UP_TO: Final = 9_999_999
 # So long ago, a time is written as a date.
 _RELATIVE_FOR: Final = timedelta(days=7)
 UTC_NAME: Final = "UTC"
+_MINUTE: Final = 60
+_TEN: Final = 10
 
 
 def number(value: int) -> str:
@@ -85,6 +88,14 @@ def relative(value: datetime, now: datetime, zone: ZoneInfo) -> str:
     return format_timedelta(
         value - now, add_direction=True, threshold=1.2, granularity="second", locale=_LOCALE
     )
+
+
+def duration(seconds: float) -> str:
+    """0.4 sec, 12 sec; 3 minutes from a minute on."""
+    if seconds < _MINUTE:
+        digits = "0.#" if seconds < _TEN else "0"
+        return format_unit(seconds, "duration-second", "short", format=digits, locale=_LOCALE)
+    return format_timedelta(timedelta(seconds=seconds), threshold=1.2, locale=_LOCALE)
 
 
 def day(value: date) -> str:

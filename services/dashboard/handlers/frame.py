@@ -1,7 +1,10 @@
 """What the frame of every page shows: how much waits in each part."""
 
+import asyncio
+
 from msgspec import Struct
 
+from services.dashboard.handlers.pipeline import load_health
 from whale_loyalty import AsyncWhaleClient
 
 
@@ -15,6 +18,10 @@ class FrameCounts(Struct, frozen=True):
 
 async def load_counts(client: AsyncWhaleClient) -> FrameCounts:
     """The marks of the navigation. Raises WhaleError."""
-    anomalies = await client.loyalty.anomalies.list(status="pending_review", limit=1)
-    letters = await client.loyalty.dead_letters.list(limit=1)
-    return FrameCounts(anomalies.total, anomalies.total_more, letters.total > 0)
+    anomalies, letters, health = await asyncio.gather(
+        client.loyalty.anomalies.list(status=("pending_review", "in_review"), limit=1),
+        client.loyalty.dead_letters.list(limit=1),
+        load_health(client),
+    )
+    is_stuck = letters.total > 0 or health.is_in_trouble
+    return FrameCounts(anomalies.total, anomalies.total_more, is_stuck)

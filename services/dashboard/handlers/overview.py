@@ -8,19 +8,21 @@ from typing import Final
 from msgspec import Struct
 
 from services.dashboard.domain import charts, formatting
-from services.dashboard.domain.buckets import RANGES, Bucket, Range, buckets, size_for, sums
+from services.dashboard.domain.buckets import RANGES, Bucket, Range, buckets, ends, size_for, sums
 from services.dashboard.domain.buckets import Size as BucketSize
 from services.dashboard.handlers.panels import Failed, attempt
+from services.dashboard.handlers.pipeline import Health, load_health
 from whale_loyalty import AsyncWhaleClient
-from whale_loyalty.models import Anomaly, Day, Page, Summary
+from whale_loyalty.models import Anomaly, Day, Summary
 
 _NEWEST: Final = 5
 _MOST_SUMMED: Final = 100
 _BEGINNING: Final = date(1970, 1, 1)
+_DAYS_SHOWN_INSTEAD: Final = 30
 
 
 class ToDo(Struct, frozen=True, kw_only=True):
-    """What waits for the reader; `points` is known where all open anomalies fit on one page."""
+    """What waits for the reader; `points` is known if all open anomalies fit on one page."""
 
     anomalies: int
     anomalies_more: bool
@@ -30,15 +32,12 @@ class ToDo(Struct, frozen=True, kw_only=True):
     letters: int
     letters_more: bool
     held: int
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.anomalies or self.skipped or self.letters or self.held)
+    newest: Sequence[Anomaly]
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """A series of the overview: its total, how it changed in percent, and its chart. The last column is
-    `open` while its day has not ended."""
+    """A series of the overview: its total, how it changed in percent, and its chart. A series that has
+    negative values has none."""
 
     name: str
     total: int
@@ -49,8 +48,9 @@ class Figure(Struct, frozen=True, kw_only=True):
 
 
 class Trend(Struct, frozen=True, kw_only=True):
-    """The figures over the same buckets; `is_moved` if the range lies before today, since nothing was
-    posted in the range that ends today."""
+    """The figures over the same buckets. `is_moved` if nothing was posted in the requested range, so that
+    these are the 30 days up to the last posting. `is_open` while the day of the last bucket has not
+    ended. `joined` is the number of new members."""
 
     first: date
     last: date
@@ -60,6 +60,8 @@ class Trend(Struct, frozen=True, kw_only=True):
     is_moved: bool
     is_open: bool
     days_before: int | None
+    joined: int
+    adjusted: Figure | None
 
 
 class TierShare(Struct, frozen=True):
@@ -75,8 +77,8 @@ class Overview(Struct, frozen=True, kw_only=True):
 
     range: Range
     todo: ToDo | Failed
+    health: Health | Failed
     trend: Trend | Failed
-    newest: Sequence[Anomaly] | Failed
     members: int | None
     tiers: Sequence[TierShare]
     outstanding: int | None
@@ -85,32 +87,35 @@ class Overview(Struct, frozen=True, kw_only=True):
 
 async def load(client: AsyncWhaleClient, span: Range, now: datetime) -> Overview:
     """The page for a range that ends today, in UTC. Raises Unauthenticated."""
-    todo, anomalies, summary = await asyncio.gather(
+    todo, health, summary = await asyncio.gather(
         attempt(_load_todo(client)),
-        attempt(_load_anomalies(client)),
+        attempt(load_health(client)),
         attempt(_load_summary(client, span, formatting.utc_day(now))),
     )
-    trend = summary if isinstance(summary, Failed) else summary.trend
     totals = None if isinstance(summary, Failed) else summary.summary
     return Overview(
         range=span,
         todo=todo,
-        trend=trend,
-        newest=anomalies,
+        health=health,
+        trend=summary if isinstance(summary, Failed) else summary.trend,
         members=None if totals is None else totals.customers,
         tiers=() if totals is None else _shares(totals),
         outstanding=None if totals is None else totals.points_outstanding,
-        is_new=totals is not None and totals.customers == 0,
+        is_new=totals is not None and totals.first_day is None and totals.customers == 0,
     )
 
 
 async def _load_todo(client: AsyncWhaleClient) -> ToDo:
     loyalty = client.loyalty
-    anomalies, skipped, held, letters = await asyncio.gather(
-        _page(loyalty.anomalies.list(status="pending_review", limit=_MOST_SUMMED)),
-        _page(loyalty.orders.list(state="skipped", limit=1)),
-        _page(loyalty.orders.list(state="held", limit=1)),
-        _page(loyalty.dead_letters.list(limit=1)),
+    (anomalies, skipped), (held, letters) = await asyncio.gather(
+        asyncio.gather(
+            loyalty.anomalies.list(status=("pending_review", "in_review"), limit=_MOST_SUMMED),
+            loyalty.orders.list(state="skipped", limit=1),
+        ),
+        asyncio.gather(
+            loyalty.orders.list(state="held", limit=1),
+            loyalty.dead_letters.list(limit=1),
+        ),
     )
     points = None if anomalies.has_more else sum(one.points_involved for one in anomalies.data)
     return ToDo(
@@ -122,12 +127,8 @@ async def _load_todo(client: AsyncWhaleClient) -> ToDo:
         letters=letters.total,
         letters_more=letters.total_more,
         held=held.total,
+        newest=anomalies.data[:_NEWEST],
     )
-
-
-async def _load_anomalies(client: AsyncWhaleClient) -> Sequence[Anomaly]:
-    page = await client.loyalty.anomalies.list(status="pending_review", limit=_NEWEST)
-    return page.data
 
 
 class _Loaded(Struct, frozen=True):
@@ -136,24 +137,19 @@ class _Loaded(Struct, frozen=True):
 
 
 async def _load_summary(client: AsyncWhaleClient, span: Range, today: date) -> _Loaded:
-    """The summary of the range and of as many days before it. Where the range that ends today has no
-    posting, the one that ends with the last posting."""
-    days = RANGES[span]
+    """The summary of the range and of as many days before it. If no point was posted in the range, that
+    of the 30 days up to the last posting."""
+    days, last, is_moved = RANGES[span], today, False
     summary = await _summary(client, days, today)
-    last, is_moved = today, False
-    if not summary.days and summary.customers:
-        newest = await client.loyalty.transactions.list(limit=1)
-        if newest.data:
-            posted = newest.data[0]
-            last, is_moved = formatting.utc_day(posted.occurred_at or posted.created_at), True
-            summary = await _summary(client, days, last)
+    posted_until = summary.last_day
     if days is None:
-        # From the first posting to the last one.
-        first = min((day.date for day in summary.days), default=last)
-        last = max((day.date for day in summary.days), default=last)
-    else:
-        first = last - timedelta(days=days - 1)
-    return _Loaded(summary, _trend(summary, first, last, is_moved=is_moved, today=today, days=days))
+        return _Loaded(summary, _trend_of_all(summary, today))
+    if posted_until is not None and posted_until <= today - timedelta(days=days):
+        days, last, is_moved = _DAYS_SHOWN_INSTEAD, posted_until, True
+        summary = await _summary(client, days, last)
+    first = last - timedelta(days=days - 1)
+    trend = _trend(summary, first, last, is_moved=is_moved, is_open=last == today, days=days)
+    return _Loaded(summary, trend)
 
 
 async def _summary(client: AsyncWhaleClient, days: int | None, last: date) -> Summary:
@@ -161,8 +157,14 @@ async def _summary(client: AsyncWhaleClient, days: int | None, last: date) -> Su
     return await client.loyalty.summary(from_=first, to=last)
 
 
+def _trend_of_all(summary: Summary, today: date) -> Trend:
+    """From the first posting to the last one."""
+    first, last = summary.first_day or today, summary.last_day or today
+    return _trend(summary, first, last, is_moved=False, is_open=last == today, days=None)
+
+
 def _trend(
-    summary: Summary, first: date, last: date, *, is_moved: bool, today: date, days: int | None
+    summary: Summary, first: date, last: date, *, is_moved: bool, is_open: bool, days: int | None
 ) -> Trend:
     parts = buckets(first, last)
     figures = [
@@ -176,8 +178,10 @@ def _trend(
         buckets=parts,
         figures=[*figures, _outstanding(summary, parts)],
         is_moved=is_moved,
-        is_open=last == today,
+        is_open=is_open,
         days_before=days,
+        joined=sum(day.joined for day in summary.days if first <= day.date <= last),
+        adjusted=_adjusted(summary.days, parts),
     )
 
 
@@ -192,7 +196,7 @@ def _series(days: Sequence[Day]) -> Mapping[str, Mapping[date, int]]:
 def _figure(
     name: str, values: Mapping[date, int], parts: Sequence[Bucket], *, has_before: bool
 ) -> Figure:
-    totals = sums(list(parts), values)
+    totals = sums(parts, values)
     first = parts[0].first
     before = sum(value for day, value in values.items() if day < first)
     return Figure(
@@ -205,22 +209,29 @@ def _figure(
 
 
 def _outstanding(summary: Summary, parts: Sequence[Bucket]) -> Figure:
-    """The points outstanding at the end of each bucket, counted back from those of now."""
-    changes = {
-        day.date: day.issued - day.redeemed - day.taken_back - day.expired for day in summary.days
-    }
-    by_bucket = sums(list(parts), changes)
-    values = [summary.points_outstanding]
-    for change in reversed(by_bucket[1:]):
-        values.append(values[-1] - change)
-    values.reverse()
+    """The points outstanding at the end of each bucket."""
+    known = {day.date: day.outstanding or 0 for day in summary.days}
+    values = ends(parts, known, before=_outstanding_before(summary))
     return Figure(
-        name="outstanding",
-        total=summary.points_outstanding,
-        change=None,
-        values=values,
-        line=charts.line(values),
+        name="outstanding", total=values[-1], change=None, values=values, line=charts.line(values)
     )
+
+
+def _outstanding_before(summary: Summary) -> int:
+    """The points outstanding before the first day of the summary."""
+    if not summary.days:
+        return summary.points_outstanding
+    day = summary.days[0]
+    change = day.issued - day.redeemed - day.taken_back - day.expired + day.adjusted
+    return (day.outstanding or 0) - change
+
+
+def _adjusted(days: Sequence[Day], parts: Sequence[Bucket]) -> Figure | None:
+    """Corrections of balances, or None without any."""
+    values = sums(parts, {day.date: day.adjusted for day in days})
+    if not any(values):
+        return None
+    return Figure(name="adjusted", total=sum(values), change=None, values=values)
 
 
 def _shares(summary: Summary) -> Sequence[TierShare]:
@@ -229,8 +240,3 @@ def _shares(summary: Summary) -> Sequence[TierShare]:
         TierShare(tier.name, tier.customers, round(100 * tier.customers / largest, 2))
         for tier in summary.tiers
     ]
-
-
-async def _page(listing: object) -> Page[Anomaly]:
-    page: Page[Anomaly] = await listing  # type: ignore[misc]
-    return page

@@ -31,11 +31,12 @@ def test_columns_stay_inside_of_their_box(values: list[int]) -> None:
         assert 0 <= column.x <= column.x + column.width <= 600.01
         assert abs(column.y + column.height - 96) <= 0.02
         assert (column.height > 0) == (column.value > 0)
-    tallest = max(chart.columns, key=lambda column: column.height)
-    assert tallest.value == max(values)
+    # Values that differ by less than a drawn unit have the same height.
+    highest = max(chart.columns, key=lambda column: column.value)
+    assert highest.height == max(column.height for column in chart.columns)
 
 
-@given(st.integers(0, 2_000))
+@given(st.integers(0, 5_000))
 def test_buckets_cover_every_day_once(days: int) -> None:
     last = DAY + timedelta(days=days)
     parts = buckets(DAY, last)
@@ -48,8 +49,8 @@ def test_buckets_cover_every_day_once(days: int) -> None:
 
 
 def test_a_longer_range_has_larger_buckets() -> None:
-    sizes = [size_for(DAY, DAY + timedelta(days=days - 1)) for days in (92, 93, 370, 371)]
-    assert sizes == ["day", "week", "week", "month"]
+    sizes = [size_for(DAY, DAY + timedelta(days=days - 1)) for days in (92, 93, 371, 3_661)]
+    assert sizes == ["day", "week", "month", "year"]
     assert buckets(date(2026, 12, 30), date(2027, 1, 2))[-1] == Bucket(
         date(2027, 1, 2), date(2027, 1, 2)
     )
