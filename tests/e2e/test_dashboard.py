@@ -247,7 +247,7 @@ async def test_a_search_leads_to_a_customer_or_to_those_whose_ids_begin_so(
     for text, address in (
         ("ann%26co", "/dashboard/customer?id=ann%26co"),
         ("ann", "/dashboard/customers?query=ann"),
-        ("order-7", "/dashboard/customer?id=anna"),
+        ("order-7", "/dashboard/customer?id=anna&tab=orders&order=order-7"),
         ("", "/dashboard/customers"),
     ):
         response, _ = await browser.send("GET", f"/dashboard/search?q={text}")

@@ -250,4 +250,4 @@ def test_migrations_of_an_unknown_service_or_without_addresses_are_refused(
 ) -> None:
     assert "run `python -m tools provision` first" in operator.error("migrate")
     assert operator.run("provision", "--new-secrets").returncode == 0
-    assert "There is no service earnings" in operator.error("migrate", "earnings")
+    assert "There is no database of earnings" in operator.error("migrate", "earnings")

@@ -208,7 +208,7 @@ def check_services(names: Iterable[str]) -> Sequence[str]:
     unknown = sorted(set(names) - set(WITH_DATABASE))
     if unknown:
         raise StackError(
-            f"There is no database of {', '.join(unknown)}. Choose of: {', '.join(WITH_DATABASE)}."
+            f"There is no database of {', '.join(unknown)}. Choose from: {', '.join(WITH_DATABASE)}."
         )
     return [service for service in WITH_DATABASE if service in set(names)] or WITH_DATABASE
 
