@@ -349,10 +349,14 @@ class BatchConsumer(Generic[E]):
 
 
 def _first_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    """The first offset of each partition in a batch."""
+    """The first offset of each partition in a batch, in which a partition's records mostly stand
+    together: this runs once per batch, and for each record of it."""
     first: dict[TopicPartition, int] = {}
+    topic = partition = None
     for record in records:
-        first.setdefault(partition_of(record), record.offset)
+        if record.partition != partition or record.topic != topic:
+            topic, partition = record.topic, record.partition
+            first.setdefault(partition_of(record), record.offset)
     return first
 
 
