@@ -9,14 +9,13 @@ from typing import Any, Final
 import aiohttp
 
 from libs.kernel.clock import format_time
-from tools.demo.recent import CASES, HELD, ORDINARY, STAFF
+from tools.demo.recent import CASES, HELD, ORDINARY
 from tools.stack import seed
 from tools.stack.errors import StackError
 
 # By this order a later run sees that the cases were published.
 _CASE: Final = "recent-gift-card"
-# The detectors take longest: they judge the whole history first.
-_DEADLINE_SECONDS: Final = 180.0
+_DEADLINE_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.2
 _REDEEMED: Final = (("rwd_002", 500), ("rwd_001", 1_000), ("rwd_mug", 800))
 _NOT_FOUND, _CONFLICT = 404, 409
@@ -43,11 +42,11 @@ class Api:
             return await response.json()
 
     async def wait_for(self, path: str) -> Any:
-        """The body once there is one, and where it is a list, an item in it; raises StackError."""
+        """The body once there is one; raises StackError."""
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while True:
             body = await self.get(path)
-            if body is not None and body.get("data") != []:
+            if body is not None:
                 return body
             if time.monotonic() > deadline:
                 raise StackError(
@@ -117,7 +116,7 @@ def _rewards(now: datetime) -> Sequence[dict[str, Any]]:
 
 
 async def act(api: Api) -> None:
-    """Once the cases are posted: redeem rewards, award, correct, and review one anomaly."""
+    """Once the cases are posted: redeem rewards, award and correct."""
     for customer in CASES:
         await api.wait_for(f"loyalty/customers/{customer}")
     await _redeem(api)
@@ -125,14 +124,6 @@ async def act(api: Api) -> None:
     await api.write("POST", "loyalty/earn", award, key="award")
     adjustment = {"customer_id": ORDINARY[3], "points": -40, "reason": "Entered twice"}
     await api.write("POST", "loyalty/adjust", adjustment, key="adjust")
-    page = await api.wait_for(f"loyalty/anomalies?customer_id={STAFF}")
-    approval = {
-        "status": "resolved",
-        "resolution": "approved",
-        "note": "Staff event: the shop rang up one order for each guest.",
-    }
-    path = f"loyalty/anomalies/{page['data'][0]['id']}"
-    await api.write("PATCH", path, approval, key="approve")
 
 
 async def _redeem(api: Api) -> None:

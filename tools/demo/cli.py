@@ -14,8 +14,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from libs.contracts.groups import ANOMALY_POINTS
-from libs.contracts.topics import POINTS_EARNED
 from libs.kernel.clock import utc_now
 from tools.demo import actions, expected, history, recent
 from tools.demo.actions import Api
@@ -102,31 +100,14 @@ async def _add_recent(console: Console, addresses: services.Addresses, key: str)
             await publish(addresses.kafka, records, security=security)
             await wait_until_consumed(addresses.kafka, lambda _lag: None, security=security)
         if is_first:
-            await _wait_for_detectors(console, addresses)
             await actions.act(api)
     console.print(
         f"The last {recent.DAYS} days: {len(records):,} orders and refunds of other customers, some of them "
-        "flagged, held, skipped or refused"
+        "held, skipped or refused"
     )
-
-
-async def _wait_for_detectors(console: Console, addresses: services.Addresses) -> None:
-    """Wait until the detectors have judged all earnings, with a progress bar."""
-    with progress_bars(console) as progress:
-        judged = progress.add_task("judged   ", total=None)
-        most = 0
-
-        def show(lag: int) -> None:
-            nonlocal most
-            most = max(most, lag)
-            progress.update(judged, total=most, completed=most - lag)
-
-        await wait_until_consumed(
-            addresses.kafka,
-            show,
-            topic=POINTS_EARNED,
-            group=ANOMALY_POINTS,
-            security=addresses.kafka_security,
+    if is_first:
+        console.print(
+            "The detectors judge the history in the background; anomalies appear as they do"
         )
 
 

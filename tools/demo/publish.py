@@ -9,7 +9,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
-from libs.contracts.groups import EARNING_ORDERS, Group
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging.producer import producing
@@ -17,6 +16,7 @@ from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
 
 STORE: Final = "store_cdnow"
+EARNING_GROUP: Final = "earning"
 
 # Enough records in flight to keep the broker busy, few enough to show steady progress.
 _IN_FLIGHT: Final = 5_000
@@ -59,21 +59,16 @@ async def publish(
 
 
 async def wait_until_consumed(
-    bootstrap: str,
-    on_lag: Callable[[int], None],
-    *,
-    topic: str = ORDER_COMPLETED,
-    group: Group = EARNING_ORDERS,
-    security: KafkaSecurity = PLAINTEXT,
+    bootstrap: str, on_lag: Callable[[int], None], *, security: KafkaSecurity = PLAINTEXT
 ) -> None:
-    """Wait until `group` has committed all records that the topic has now; `on_lag` gets the number of
-    records not committed yet, repeatedly."""
-    ends = await _end_offsets(bootstrap, topic, security)
+    """Wait until earning has committed all records that the topic has now; `on_lag` gets the number
+    of records not committed yet, repeatedly."""
+    ends = await _end_offsets(bootstrap, security)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **client_options(security))
     await admin.start()
     try:
         while True:
-            committed = await read_committed(admin, group.name)
+            committed = await read_committed(admin, EARNING_GROUP)
             offsets = {partition: max(meta.offset, 0) for partition, meta in committed.items()}
             lag = sum(max(end - offsets.get(partition, 0), 0) for partition, end in ends.items())
             on_lag(lag)
@@ -84,14 +79,14 @@ async def wait_until_consumed(
         await admin.close()
 
 
-async def _end_offsets(
-    bootstrap: str, topic: str, security: KafkaSecurity
-) -> dict[TopicPartition, int]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, **client_options(security))
+async def _end_offsets(bootstrap: str, security: KafkaSecurity) -> dict[TopicPartition, int]:
+    consumer = AIOKafkaConsumer(
+        ORDER_COMPLETED, bootstrap_servers=bootstrap, **client_options(security)
+    )
     await consumer.start()
     try:
-        numbers = consumer.partitions_for_topic(topic) or set()
-        partitions = [TopicPartition(topic, number) for number in numbers]
+        numbers = consumer.partitions_for_topic(ORDER_COMPLETED) or set()
+        partitions = [TopicPartition(ORDER_COMPLETED, number) for number in numbers]
         return dict(await consumer.end_offsets(partitions))
     finally:
         await consumer.stop()

@@ -63,7 +63,7 @@ class Forbidden(Exception):
 
 
 class SessionsUnavailable(Exception):
-    """Redis does not respond: nobody is signed out, and nobody gets a page."""
+    """Redis does not respond: every session is kept, and no page can be shown."""
 
 
 class Visit(Struct, frozen=True, kw_only=True):
