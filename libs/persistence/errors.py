@@ -19,6 +19,12 @@ class ConcurrentWrite(Exception):
     """A concurrent transaction wrote the same rows first: roll back and start over."""
 
 
+def check_rows(status: str, rows: int) -> None:
+    """Raise ConcurrentWrite unless the statement with this status wrote so many rows."""
+    if int(status.rpartition(" ")[2]) != rows:
+        raise ConcurrentWrite
+
+
 # After an internal driver error the connection is lost; a retry gets a new one.
 _TRANSIENT_ERRORS = (
     ConcurrentWrite,

@@ -1,6 +1,6 @@
 """Idempotency keys: the response to a write, stored in the write's own transaction."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -73,10 +73,13 @@ def in_progress(write_id: bytes = b"") -> StoredResponse:
     return StoredResponse(IN_PROGRESS, write_id)
 
 
-class StoredResponses(Struct, frozen=True):
-    """Responses found for the keys of a batch: fingerprint and response, by store and key."""
+class StoredResponses:
+    """The responses to a batch's requests, by store and key: those in the database, and those added since."""
 
-    responses: dict[tuple[str, str], tuple[bytes, StoredResponse]]
+    def __init__(self, stored: Mapping[tuple[str, str], tuple[bytes, StoredResponse]]) -> None:
+        self._stored = dict(stored)
+        self.responses = dict(stored)
+        self._new: dict[tuple[str, str], tuple[Claim, StoredResponse]] = {}
 
     def response_to(self, claim: Claim) -> StoredResponse | None:
         """The response stored for the key, or None. Raises IdempotencyKeyReused if the key belongs
@@ -92,13 +95,30 @@ class StoredResponses(Struct, frozen=True):
         return response
 
     def remember(self, claim: Claim, response: StoredResponse) -> None:
-        """Add a response, for a duplicate later in the same batch."""
-        replay = replace(response, replayed=True)
-        self.responses[claim.store_id, claim.key] = (claim.fingerprint, replay)
+        """Add a response to save, which a duplicate later in the same batch gets too."""
+        place = claim.store_id, claim.key
+        self.responses[place] = (claim.fingerprint, replace(response, replayed=True))
+        self._new[place] = (claim, response)
 
     def forget(self, store_id: str, key: str) -> None:
         """Remove the key's response, so that a later request of the batch can use the key."""
-        self.responses.pop((store_id, key), None)
+        for responses in (self.responses, self._stored, self._new):
+            responses.pop((store_id, key), None)
+
+    async def save(self, connection: Connection) -> None:
+        """Store the responses that were added. If an earlier transaction claimed a key, the response
+        replaces that claim. Raises ConcurrentWrite like `store`."""
+        claimed = self._new.keys() & self._stored.keys()
+        completed = [place for place in claimed if not self._new[place][1].is_in_progress]
+        await release(connection, [(*place, self._stored[place][1].body) for place in completed])
+        await store(
+            connection,
+            [
+                entry
+                for place, entry in self._new.items()
+                if place not in claimed or not entry[1].is_in_progress
+            ],
+        )
 
 
 async def find(connection: Connection, claims: Iterable[Claim]) -> StoredResponses:

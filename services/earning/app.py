@@ -9,6 +9,7 @@ from libs.background.lifecycle import OnStop
 from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
+from libs.persistence.batch import RequestOutcome
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.group_commit import GroupCommit
 from libs.persistence.idempotency import idempotency_key_purger
@@ -18,7 +19,7 @@ from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
 from services.earning.handlers.dead_letters import dead_letter_purger
-from services.earning.handlers.posting import PostingRequest, RequestOutcome, post_batch
+from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
 from services.earning.settings import Settings
 

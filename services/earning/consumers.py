@@ -32,9 +32,12 @@ from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOut
 from libs.messaging.dead_letters import TRUNCATED_VALUE_BYTES, position_of, split_headers
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
+from libs.persistence.batch import RequestOutcome
 from services.earning.domain.dead_letters import HandledLetter, Letter, find_subject, letter_id
+from services.earning.domain.order_records import Order, OrderRecord
 from services.earning.domain.orders import outcome_of
-from services.earning.domain.postings import Duplicate, Order, OrderRecord, Refund
+from services.earning.domain.postings import Duplicate
+from services.earning.domain.refunds import Refund
 from services.earning.domain.shop_events import (
     OutOfBounds,
     build_order,
@@ -45,7 +48,6 @@ from services.earning.handlers import dead_letters
 from services.earning.handlers.posting import (
     PostingGroup,
     PostingRequest,
-    RequestOutcome,
     Result,
     post_batch,
 )

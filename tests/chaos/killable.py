@@ -20,7 +20,7 @@ from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
 from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
-from services.earning.store import ledger
+from services.earning.handlers import posting
 from services.redemption.clients import Ledger
 from services.redemption.store import desk
 
@@ -32,7 +32,7 @@ POINTS: dict[str, dict[str, Point]] = {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
         "written, not committed": (idempotency, "store", True),
-        "locked, not written": (ledger, "write", False),
+        "locked, not written": (posting, "write", False),
         "published, not removed": (relay, "_publish", True),
         "publishing": (relay, "_publish_to", True),
     },
@@ -54,7 +54,7 @@ POINTS: dict[str, dict[str, Point]] = {
     },
     # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {
-        "debit locked, not written": (ledger, "write", False),
+        "debit locked, not written": (posting, "write", False),
         "debit committed, not answered": (GroupCommit, "_run_or_split", True),
     },
 }

@@ -15,15 +15,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import uuid7
 from libs.persistence import retry
+from libs.persistence.batch import RequestResult
 from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.errors import ConcurrentWrite
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.testing.eventually import eventually
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import Award, Duplicate, Order, OrderRecord, Refund
+from services.earning.domain.awards import Award
+from services.earning.domain.order_records import Order, OrderRecord
+from services.earning.domain.postings import Duplicate
 from services.earning.domain.programs import Program
-from services.earning.handlers.posting import PostingRequest, RequestResult, post_batch
-from services.earning.store import ledger, programs
+from services.earning.domain.refunds import Refund
+from services.earning.handlers.posting import PostingRequest, post_batch
+from services.earning.store import accounts, programs
 from tests.integration.conftest import Database
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -104,6 +108,27 @@ async def test_a_batch_may_contain_duplicates_and_conflicts(engine: AsyncEngine)
     assert kinds == [OrderRecord, Duplicate, Conflict, OrderRecord]
 
 
+async def test_a_dry_run_has_the_same_outcomes_and_posts_nothing(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    await post(engine, order(1))
+    request = PostingRequest(
+        [order(1), order(2), award(5, "cust_2")],
+        Claim(STORE, "key", b"digest"),
+        lambda _results: StoredResponse(201, b"{}"),
+    )
+    (rehearsed,) = await post_batch(engine, [request], dry_run=True)
+    assert await query(earning_database, "SELECT count(*) FROM entries") == 1
+    assert await query(earning_database, "SELECT count(*) FROM idempotency_keys") == 0
+    (done,) = await post_batch(engine, [request])
+    assert isinstance(rehearsed, RequestResult)
+    assert isinstance(done, RequestResult)
+    assert [type(result) for result in rehearsed.results] == [Duplicate, OrderRecord, Entry]
+    assert [type(result) for result in done.results] == [Duplicate, OrderRecord, Entry]
+    assert rehearsed.response == done.response
+    assert await query(earning_database, "SELECT sum(balance) FROM accounts") == 25
+
+
 async def test_concurrent_batches_for_a_new_customer_all_post(
     engine: AsyncEngine, earning_database: Database
 ) -> None:
@@ -138,15 +163,15 @@ async def test_an_order_that_creates_its_account_during_another_batch_belongs_to
 ) -> None:
     """The order commits after the second batch has looked for the account, which no lock can guard
     while it does not exist, and before that batch looks for the order."""
-    lock_accounts, orders = ledger.lock_accounts, iter([order(1)])
+    lock_accounts, orders = accounts.lock, iter([order(1)])
 
     async def then_the_order_commits(connection: Any, keys: Any) -> Any:
-        accounts = await lock_accounts(connection, keys)
+        locked = await lock_accounts(connection, keys)
         for one in orders:
             await post_batch(engine, [PostingRequest([one])])
-        return accounts
+        return locked
 
-    monkeypatch.setattr(ledger, "lock_accounts", then_the_order_commits)
+    monkeypatch.setattr(accounts, "lock", then_the_order_commits)
     (done,) = await post_batch(engine, [PostingRequest([second()])])
     assert isinstance(done, RequestResult)
     (result,) = done.results
@@ -215,8 +240,8 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     await post(engine, award())
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
     if not locked:
-        unlocked = ledger._LOCK_ACCOUNTS.replace("FOR NO KEY UPDATE OF a", "")
-        monkeypatch.setattr(ledger, "_LOCK_ACCOUNTS", unlocked)
+        unlocked = accounts._LOCK.replace("FOR NO KEY UPDATE OF a", "")
+        monkeypatch.setattr(accounts, "_LOCK", unlocked)
     blocker = await asyncpg.connect(earning_database.owner_url)
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE entries IN SHARE MODE")  # inserting waits, reading not

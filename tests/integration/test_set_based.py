@@ -9,9 +9,11 @@ import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from libs.persistence import batch
 from libs.persistence.engine import transaction
-from services.earning.domain.postings import Order, Posting, StatusChange
-from services.earning.handlers import posting
+from services.earning.domain.account_status import StatusChange
+from services.earning.domain.order_records import Order
+from services.earning.domain.postings import Posting
 from services.earning.store import programs
 from tests.integration.conftest import Database
 from tests.integration.test_posting import NOON, STORE, award, engine, order, post, query, refund
@@ -36,7 +38,7 @@ class Statements:
         """The first batch on a connection also looks up its types: post one before counting."""
         self._engine = engine
         self._statements: list[str] = []
-        monkeypatch.setattr(posting, "transaction", self._recorded_transaction)
+        monkeypatch.setattr(batch, "transaction", self._recorded_transaction)
 
     async def of(self, *postings: Posting) -> list[str]:
         self._statements.clear()

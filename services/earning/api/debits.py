@@ -16,7 +16,7 @@ from libs.web.body import decode
 from libs.web.requests import AnyRequest, Body, json_body, stored_body
 from services.earning.api import responses
 from services.earning.api.resources import resources_of
-from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
+from services.earning.domain.debits import Cancellation, Debit, DebitRecord, Settlement
 from services.earning.handlers import debits, programs
 from services.earning.handlers.posting import Result
 

@@ -59,7 +59,7 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
 
     `points` is signed. `program` and `tier` are those that priced the entry, None where no program
     did. `tier_before` and `tier_after` are tiers of the default program, as shown to the customer.
-    `posted_by` is the name of the key that posted a manual entry.
+    `posted_by` is the name of the key that posted a manual entry; `traceparent` that of its request.
     """
 
     account: Account
@@ -80,3 +80,4 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     redemption_id: str | None = None
     reward: RewardRef | None = None
     posted_by: str | None = None
+    traceparent: str = ""

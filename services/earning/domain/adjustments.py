@@ -1,21 +1,33 @@
 """Adjustments: manual corrections of a balance, up or down."""
 
+from datetime import datetime
+
 from libs.kernel.errors import InsufficientPoints, NotFound
 from services.earning.domain.accounts import Entry
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Adjustment
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.postings import Posting
 
 
-def post_adjustment(books: Books, adjustment: Adjustment) -> Entry:
+class Adjustment(Posting, frozen=True, kw_only=True, gc=False):
+    """A manual correction: `points` is signed; the lifetime stays the same. `posted_by` is the key's
+    name."""
+
+    points: int
+    reason: str
+    occurred_at: datetime
+    posted_by: str
+
+
+def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> Entry:
     """Change the balance and leave the lifetime, also without an active program and for a suspended
     account. Raises NotFound, InsufficientPoints or Conflict."""
-    account = books.account(adjustment.store_id, adjustment.customer_id)
+    account = batch.account(adjustment.store_id, adjustment.customer_id)
     if adjustment.points < 0:
         if not account.exists:
             raise NotFound("There is no such customer in this store.")
         if account.balance + adjustment.points < 0:
             raise InsufficientPoints(balance=account.balance, required=-adjustment.points)
-    return books.enter(
+    return batch.enter(
         account,
         type_="adjust",
         points=adjustment.points,

@@ -1,20 +1,31 @@
 """Manual awards: points that a person gives."""
 
+from datetime import datetime
+
 from libs.kernel.errors import AccountSuspended, ProgramInactive
 from services.earning.domain.accounts import Entry
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Award
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.postings import Posting
 
 
-def post_award(books: Books, award: Award) -> Entry:
+class Award(Posting, frozen=True, kw_only=True, gc=False):
+    """A manual award of `points`, taken as given; `posted_by` is the key's name."""
+
+    points: int
+    reason: str
+    occurred_at: datetime
+    posted_by: str
+
+
+def post_award(batch: LedgerBatch, award: Award) -> Entry:
     """Add the award, without rate or multiplier. Raises ProgramInactive, AccountSuspended or
     Conflict."""
-    account = books.account(award.store_id, award.customer_id)
-    if books.programs(award.store_id).default is None:
+    account = batch.account(award.store_id, award.customer_id)
+    if batch.programs(award.store_id).default is None:
         raise ProgramInactive("The store has no active loyalty program, so nothing can be earned.")
     if account.suspended:
         raise AccountSuspended(f"The account of {award.customer_id} is suspended.")
-    return books.enter(
+    return batch.enter(
         account,
         type_="earn",
         points=award.points,

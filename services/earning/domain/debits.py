@@ -1,5 +1,11 @@
 """Debits of redemptions: taken, settled, cancelled. docs/rules/redemption.md."""
 
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from libs.contracts.events import RewardRef
 from libs.kernel.errors import (
     AccountSuspended,
     Conflict,
@@ -8,11 +14,52 @@ from libs.kernel.errors import (
     RewardUnavailable,
     WhaleError,
 )
-from services.earning.domain.accounts import Account
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Cancellation, Debit, DebitRecord, Settlement
+from services.earning.domain.accounts import Account, Entry
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.postings import Posting
 from services.earning.domain.programs import StorePrograms
 from services.earning.domain.tiers import holds_tier
+
+DebitState = Literal["debited", "cancelled", "refused"]
+
+
+class Debit(Posting, frozen=True, kw_only=True, gc=False):
+    """Take the price of a reward, once per redemption; `min_tier` is the tier the reward requires."""
+
+    redemption_id: str
+    points: int
+    reward: RewardRef
+    min_tier: str | None
+    occurred_at: datetime
+
+
+class Settlement(Posting, frozen=True, kw_only=True, gc=False):
+    """Decide whether a redemption was debited; if it was not, it never will be."""
+
+    redemption_id: str
+
+
+class Cancellation(Posting, frozen=True, kw_only=True, gc=False):
+    """Return the points of a redemption, once."""
+
+    redemption_id: str
+    occurred_at: datetime
+
+
+class DebitRecord(Struct, kw_only=True, gc=False):
+    """A redemption in the ledger: debited by `entry`, then perhaps cancelled by `cancel_entry`, or
+    permanently refused without an entry. `account` is None if the customer does not exist."""
+
+    store_id: str
+    redemption_id: str
+    account: Account | None
+    state: DebitState
+    entry: Entry | None = None
+    cancel_entry: Entry | None = None
+
+    @property
+    def key(self) -> str:
+        return self.redemption_id
 
 
 def find_refusal(
@@ -41,7 +88,7 @@ def find_refusal(
     return None
 
 
-def debit(books: Books, posting: Debit) -> DebitRecord:
+def debit(batch: LedgerBatch, posting: Debit) -> DebitRecord:
     """Take the price, once per redemption.
 
     Raises the refusal, and records it: otherwise a redelivery of the same debit could still take
@@ -49,19 +96,19 @@ def debit(books: Books, posting: Debit) -> DebitRecord:
     another debit for it raises why the account could not pay now, or returns the record if it
     could, so that the caller starts a new redemption.
     """
-    recorded = books.known.debits.get(posting.redemption_id)
+    recorded = batch.get(DebitRecord, posting.redemption_id)
     if recorded is not None and recorded.entry is not None:
         return recorded
-    account = books.account(posting.store_id, posting.customer_id)
-    programs = books.programs(posting.store_id)
+    account = batch.account(posting.store_id, posting.customer_id)
+    programs = batch.programs(posting.store_id)
     refusal = find_refusal(account, programs, points=posting.points, min_tier=posting.min_tier)
     if refusal is not None:
         if recorded is None:
-            _refuse(books, posting)
+            _refuse(batch, posting)
         raise refusal
     if recorded is not None:
         return recorded
-    entry = books.enter(
+    entry = batch.enter(
         account,
         type_="redeem",
         points=-posting.points,
@@ -72,7 +119,7 @@ def debit(books: Books, posting: Debit) -> DebitRecord:
         reward=posting.reward,
     )
     return _record(
-        books,
+        batch,
         DebitRecord(
             store_id=posting.store_id,
             redemption_id=posting.redemption_id,
@@ -83,26 +130,26 @@ def debit(books: Books, posting: Debit) -> DebitRecord:
     )
 
 
-def settle(books: Books, posting: Settlement) -> DebitRecord:
+def settle(batch: LedgerBatch, posting: Settlement) -> DebitRecord:
     """Return the record of the redemption; without a debit it is refused permanently."""
-    recorded = books.known.debits.get(posting.redemption_id)
+    recorded = batch.get(DebitRecord, posting.redemption_id)
     if recorded is not None:
         return recorded
-    return _refuse(books, posting)
+    return _refuse(batch, posting)
 
 
-def cancel(books: Books, posting: Cancellation) -> DebitRecord:
+def cancel(batch: LedgerBatch, posting: Cancellation) -> DebitRecord:
     """Return the points, also to a suspended account; a repeated cancellation changes nothing.
 
     Raises Conflict if nothing was debited.
     """
-    recorded = books.known.debits.get(posting.redemption_id)
+    recorded = batch.get(DebitRecord, posting.redemption_id)
     if recorded is None or recorded.entry is None:
         raise Conflict("Nothing was debited for this redemption.")
     if recorded.state == "cancelled":
         return recorded
-    account = books.account(posting.store_id, posting.customer_id)
-    recorded.cancel_entry = books.enter(
+    account = batch.account(posting.store_id, posting.customer_id)
+    recorded.cancel_entry = batch.enter(
         account,
         type_="cancel",
         points=-recorded.entry.points,
@@ -113,14 +160,14 @@ def cancel(books: Books, posting: Cancellation) -> DebitRecord:
         reward=recorded.entry.reward,
     )
     recorded.state = "cancelled"
-    return _record(books, recorded)
+    return _record(batch, recorded)
 
 
-def _refuse(books: Books, posting: Debit | Settlement) -> DebitRecord:
+def _refuse(batch: LedgerBatch, posting: Debit | Settlement) -> DebitRecord:
     """Record that the redemption will never be debited."""
-    account = books.account(posting.store_id, posting.customer_id)
+    account = batch.account(posting.store_id, posting.customer_id)
     return _record(
-        books,
+        batch,
         DebitRecord(
             store_id=posting.store_id,
             redemption_id=posting.redemption_id,
@@ -130,6 +177,6 @@ def _refuse(books: Books, posting: Debit | Settlement) -> DebitRecord:
     )
 
 
-def _record(books: Books, record: DebitRecord) -> DebitRecord:
-    books.known.debits[record.redemption_id] = books.debits[record.redemption_id] = record
+def _record(batch: LedgerBatch, record: DebitRecord) -> DebitRecord:
+    batch.put(record)
     return record

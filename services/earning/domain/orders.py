@@ -7,21 +7,22 @@ from libs.contracts.api import MAX_ORDER_POINTS, SkipReason, ZeroReason
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, Entry
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Duplicate, Order, OrderRecord, OrderState, Recheck
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_records import Order, OrderRecord, OrderState, Recheck
+from services.earning.domain.postings import Duplicate
 from services.earning.domain.programs import Program
 from services.earning.domain.tiers import tier_of
 
 NO_ORDER: Final = "There is no such order in this store. To post an order that only dead letters name, replay them."
 
 
-def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
+def post_order(batch: LedgerBatch, order: Order) -> OrderRecord | Duplicate:
     """Count the order once, hold it for a suspended account, or skip it if no program prices it.
 
     Raises Conflict for another order under the same id, and InvalidRequest for too many points.
     """
-    account = books.account(order.store_id, order.customer_id)
-    recorded = books.known.orders.get(order.key)
+    account = batch.account(order.store_id, order.customer_id)
+    recorded = batch.get(OrderRecord, order.key)
     if recorded is not None and recorded.state != "skipped":
         if recorded.is_same(order, account):
             return Duplicate()
@@ -30,22 +31,21 @@ def post_order(books: Books, order: Order) -> OrderRecord | Duplicate:
             "or program_id."
         )
     if account.suspended:
-        return _record(books, order, account, "held")
-    return _count_or_skip(books, order, account)
+        return _record(batch, order, account, "held")
+    return _count_or_skip(batch, order, account)
 
 
-def _count_or_skip(books: Books, order: Order, account: Account) -> OrderRecord:
-    choice = books.programs(order.store_id).select(order.program_id, order.currency)
+def _count_or_skip(batch: LedgerBatch, order: Order, account: Account) -> OrderRecord:
+    choice = batch.programs(order.store_id).select(order.program_id, order.currency)
     if not isinstance(choice, Program):
-        return _record(books, order, account, "skipped", skip_reason=choice)
-    entry = _enter(books, order, account, choice)
-    record = _record(books, order, account, "counted", entry=entry)
-    for refund in books.known.waiting_refunds.pop(order.key, []):
-        refunds.post_waiting_refund(books, refund, record, account)
+        return _record(batch, order, account, "skipped", skip_reason=choice)
+    entry = _enter(batch, order, account, choice)
+    record = _record(batch, order, account, "counted", entry=entry)
+    refunds.post_waiting_refunds(batch, record, account)
     return record
 
 
-def _enter(books: Books, order: Order, account: Account, program: Program) -> Entry | None:
+def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program) -> Entry | None:
     tier = tier_of(program, account.lifetime)
     points = program.price(order.total, tier)
     if points > MAX_ORDER_POINTS:
@@ -55,7 +55,7 @@ def _enter(books: Books, order: Order, account: Account, program: Program) -> En
         raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
     if points == 0:
         return None
-    return books.enter(
+    return batch.enter(
         account,
         type_="earn",
         points=points,
@@ -69,7 +69,7 @@ def _enter(books: Books, order: Order, account: Account, program: Program) -> En
 
 
 def _record(
-    books: Books,
+    batch: LedgerBatch,
     order: Order,
     account: Account,
     state: OrderState,
@@ -92,10 +92,9 @@ def _record(
         award=0 if entry is None else entry.points,
         entry=entry,
     )
-    key = order.key
-    books.known.orders[key] = books.orders[key] = record
+    batch.put(record)
     if entry is None:
-        books.mark_for_write(account, order.occurred_at)
+        batch.mark_for_write(account, order.occurred_at)
     return record
 
 
@@ -116,19 +115,19 @@ def outcome_of(record: OrderRecord) -> tuple[OrderState, str]:
             return "skipped", record.skip_reason or ""
 
 
-def post_held_order(books: Books, record: OrderRecord, account: Account) -> None:
+def post_held_order(batch: LedgerBatch, record: OrderRecord, account: Account) -> None:
     """Post a held order, with the program and the tier that apply now."""
-    _post_recorded(books, record, account)
+    _post_recorded(batch, record, account)
 
 
-def recheck_order(books: Books, recheck: Recheck) -> OrderRecord:
+def recheck_order(batch: LedgerBatch, recheck: Recheck) -> OrderRecord:
     """Post a skipped order as if it had just arrived; returns the order as it is then. An order that is
     skipped for the same reason again stays as it is, and so does one that is not skipped.
 
     Raises NotFound, and Conflict if the order is another customer's.
     """
-    account = books.account(recheck.store_id, recheck.customer_id)
-    record = books.known.orders.get(recheck.key)
+    account = batch.account(recheck.store_id, recheck.customer_id)
+    record = batch.get(OrderRecord, recheck.key)
     if record is None:
         raise NotFound(NO_ORDER)
     if not record.belongs_to(account):
@@ -138,28 +137,28 @@ def recheck_order(books: Books, recheck: Recheck) -> OrderRecord:
     if record.state != "skipped":
         return record
     if account.suspended:
-        return _record(books, _order_of(record, account), account, "held")
-    if _skip_reason(books, record) == record.skip_reason:
+        return _record(batch, _order_of(record, account), account, "held")
+    if _skip_reason(batch, record) == record.skip_reason:
         return record
-    return _post_recorded(books, record, account)
+    return _post_recorded(batch, record, account)
 
 
-def _skip_reason(books: Books, record: OrderRecord) -> SkipReason | None:
+def _skip_reason(batch: LedgerBatch, record: OrderRecord) -> SkipReason | None:
     """Why no program prices the order now, or None."""
-    choice = books.programs(record.store_id).select(record.program_id, record.currency)
+    choice = batch.programs(record.store_id).select(record.program_id, record.currency)
     return None if isinstance(choice, Program) else choice
 
 
-def _post_recorded(books: Books, record: OrderRecord, account: Account) -> OrderRecord:
+def _post_recorded(batch: LedgerBatch, record: OrderRecord, account: Account) -> OrderRecord:
     """Post a held or skipped order, with the program and the tier that apply now."""
     order = _order_of(record, account)
     try:
-        return _count_or_skip(books, order, account)
+        return _count_or_skip(batch, order, account)
     except (Conflict, InvalidRequest):
         # A retry would fail as well; recorded as skipped, the order is not lost.
         if record.skip_reason == "not_postable":
             return record
-        return _record(books, order, account, "skipped", skip_reason="not_postable")
+        return _record(batch, order, account, "skipped", skip_reason="not_postable")
 
 
 def _order_of(record: OrderRecord, account: Account) -> Order:

@@ -1,23 +1,87 @@
 """Refunds: the points they claw back, and refunds that wait for their order. docs/rules/refund.md."""
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
+
+from msgspec import Struct
 
 from libs.contracts.numbers import EXACT, money
 from libs.kernel.errors import Conflict
-from services.earning.domain.accounts import Account
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Duplicate, OrderRecord, Refund, RefundRecord
+from services.earning.domain.accounts import Account, Entry
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_records import OrderKey, OrderRecord
+from services.earning.domain.postings import Duplicate, Posting
 
 # How far refunds may exceed their order: shops round each line and tax on its own.
 _ROUNDING: Final = Decimal("0.05")
 _ROUNDING_OF_TOTAL: Final = Decimal("0.001")
 
 
-def post_refund(books: Books, refund: Refund) -> RefundRecord | Duplicate:
+RefundState = Literal["counted", "waiting", "conflict"]
+
+RefundKey = tuple[str, str, str]
+
+
+class Refund(Posting, frozen=True, kw_only=True, gc=False):
+    """A refund of an order: `amount` is money in the order's currency, None for the whole rest."""
+
+    order_id: str
+    refund_id: str
+    amount: Decimal | None
+    occurred_at: datetime
+
+    @property
+    def key(self) -> RefundKey:
+        return self.store_id, self.order_id, self.refund_id
+
+
+class RefundRecord(Struct, kw_only=True, gc=False):
+    """A refund as recorded. A waiting refund counts once its order does; if it contradicts the order,
+    it becomes a conflict, with the reason in `detail`."""
+
+    store_id: str
+    order_id: str
+    refund_id: str
+    account: Account | None
+    account_id: int | None
+    amount: Decimal | None
+    state: RefundState
+    occurred_at: datetime
+    points: int = 0
+    entry: Entry | None = None
+    detail: str | None = None
+
+    @property
+    def key(self) -> RefundKey:
+        return self.store_id, self.order_id, self.refund_id
+
+    def is_same(self, refund: Refund, account: Account) -> bool:
+        """Whether `refund`, of `account`, is a redelivery of this refund."""
+        return self.belongs_to(account) and self.amount == refund.amount
+
+    @property
+    def written_account_id(self) -> int | None:
+        """The account's id: a new account has one by the time its records are written."""
+        return self.account_id if self.account is None else self.account.id
+
+    def belongs_to(self, account: Account) -> bool:
+        if self.account is not None:
+            return self.account is account
+        return self.account_id == account.id
+
+
+class WaitingRefunds(Struct, gc=False):
+    """The refunds that wait for the order `key`, in the order of arrival."""
+
+    key: OrderKey
+    refunds: list[RefundRecord]
+
+
+def post_refund(batch: LedgerBatch, refund: Refund) -> RefundRecord | Duplicate:
     """Count the refund, or let it wait until its order counts. Raises Conflict."""
-    account = books.account(refund.store_id, refund.customer_id)
-    recorded = books.known.refunds.get(refund.key)
+    account = batch.account(refund.store_id, refund.customer_id)
+    recorded = batch.get(RefundRecord, refund.key)
     if recorded is not None:
         if recorded.is_same(refund, account):
             return Duplicate()
@@ -25,7 +89,7 @@ def post_refund(books: Books, refund: Refund) -> RefundRecord | Duplicate:
             f"The refund {refund.refund_id} of order {refund.order_id} is already recorded with "
             "another amount or customer."
         )
-    order = books.known.orders.get((refund.store_id, refund.order_id))
+    order = batch.get(OrderRecord, (refund.store_id, refund.order_id))
     if order is not None and order.state != "skipped" and not order.belongs_to(account):
         raise Conflict(f"The order {refund.order_id} belongs to another customer.")
     record = RefundRecord(
@@ -39,19 +103,34 @@ def post_refund(books: Books, refund: Refund) -> RefundRecord | Duplicate:
         occurred_at=refund.occurred_at,
     )
     if order is not None and order.state == "counted":
-        _count(books, record, order, account)
+        _count(batch, record, order, account)
     else:
-        waiting = books.known.waiting_refunds
-        waiting.setdefault((refund.store_id, refund.order_id), []).append(record)
-    books.known.refunds[refund.key] = books.refunds[refund.key] = record
+        _wait(batch, record)
+    batch.put(record)
     # A waiting refund locks and writes the account too, so that a concurrent batch with the order
     # cannot miss it.
-    books.mark_for_write(account)
+    batch.mark_for_write(account)
     return record
 
 
-def post_waiting_refund(
-    books: Books, refund: RefundRecord, order: OrderRecord, account: Account
+def _wait(batch: LedgerBatch, refund: RefundRecord) -> None:
+    key = refund.store_id, refund.order_id
+    waiting = batch.get(WaitingRefunds, key) or WaitingRefunds(key, [])
+    waiting.refunds.append(refund)
+    batch.put(waiting)
+
+
+def post_waiting_refunds(batch: LedgerBatch, order: OrderRecord, account: Account) -> None:
+    """Count the refunds that waited for `order`, in the order of arrival."""
+    waiting = batch.get(WaitingRefunds, order.key)
+    if waiting is not None:
+        for refund in waiting.refunds:
+            _post_waiting_refund(batch, refund, order, account)
+        waiting.refunds.clear()
+
+
+def _post_waiting_refund(
+    batch: LedgerBatch, refund: RefundRecord, order: OrderRecord, account: Account
 ) -> None:
     """Count a refund that waited for `order`; if it contradicts the order, record the conflict."""
     if not refund.belongs_to(account):
@@ -59,18 +138,17 @@ def post_waiting_refund(
         refund.detail = f"The order {order.order_id} belongs to another customer."
     else:
         try:
-            _count(books, refund, order, account)
+            _count(batch, refund, order, account)
         except Conflict as conflict:
             refund.state, refund.detail = "conflict", conflict.detail
-    key = (refund.store_id, refund.order_id, refund.refund_id)
-    books.known.refunds[key] = books.refunds[key] = refund
+    batch.put(refund)
 
 
-def _count(books: Books, record: RefundRecord, order: OrderRecord, account: Account) -> None:
+def _count(batch: LedgerBatch, record: RefundRecord, order: OrderRecord, account: Account) -> None:
     refunded = money_refunded(order, record.amount)
     points = points_clawed_back(order, refunded)
     if points:
-        record.entry = books.enter(
+        record.entry = batch.enter(
             account,
             type_="refund",
             points=-points,
@@ -82,7 +160,7 @@ def _count(books: Books, record: RefundRecord, order: OrderRecord, account: Acco
     record.state, record.points = "counted", points
     order.refunded += refunded
     order.refunded_points += points
-    books.orders[order.store_id, order.order_id] = order
+    batch.put(order)
 
 
 def money_refunded(order: OrderRecord, amount: Decimal | None) -> Decimal:

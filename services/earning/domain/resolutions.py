@@ -1,29 +1,74 @@
 """Resolutions of anomalies: awards voided, accounts suspended. docs/rules/anomaly.md."""
 
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
 from libs.kernel.errors import NotFound
+from services.earning.domain.account_status import StatusChange, StatusChangeRecord
 from services.earning.domain.accounts import Account, Entry
-from services.earning.domain.books import Books
-from services.earning.domain.postings import (
-    AwardRecord,
-    Duplicate,
-    Resolution,
-    ResolutionRecord,
-    StatusChange,
-)
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_records import OrderKey, OrderRecord
+from services.earning.domain.postings import Duplicate, Posting
 
 
-def resolve(books: Books, resolution: Resolution) -> ResolutionRecord | Duplicate:
+class Resolution(Posting, frozen=True, kw_only=True, gc=False):
+    """A reviewer's decision on an anomaly, carried out once: `voided` claws back the remainders of the
+    awards `transaction_ids`, `suspended` suspends the account. `reason` is the reason of a void's
+    entry."""
+
+    anomaly_id: str
+    action: Literal["voided", "suspended"]
+    transaction_ids: tuple[str, ...]
+    reason: str
+    note: str | None
+    resolved_by: str
+    occurred_at: datetime
+
+
+class AwardRecord(Struct, kw_only=True, gc=False):
+    """An award that an anomaly names, under its transaction id. What was clawed back from the award of an
+    order is recorded with the `order`; `voided_by` is the anomaly that voided a manual award."""
+
+    transaction_id: str
+    account_id: int
+    sequence: int
+    points: int
+    order: OrderKey | None = None
+    voided_by: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.transaction_id
+
+
+class ResolutionRecord(Struct, frozen=True, kw_only=True):
+    """A resolution that was carried out; without an entry if nothing remained to claw back."""
+
+    anomaly_id: str
+    store_id: str
+    account: Account
+    action: Literal["voided", "suspended"]
+    entry: Entry | None = None
+
+    @property
+    def key(self) -> str:
+        return self.anomaly_id
+
+
+def resolve(batch: LedgerBatch, resolution: Resolution) -> ResolutionRecord | Duplicate:
     """Carry out a resolution, once per anomaly. Raises NotFound for an unknown customer."""
-    if resolution.anomaly_id in books.known.resolutions:
+    if batch.get(ResolutionRecord, resolution.anomaly_id) is not None:
         return Duplicate()
-    account = books.account(resolution.store_id, resolution.customer_id)
+    account = batch.account(resolution.store_id, resolution.customer_id)
     if not account.exists:
         raise NotFound("There is no such customer in this store.")
     entry = None
     if resolution.action == "voided":
-        entry = _void(books, resolution, account)
+        entry = _void(batch, resolution, account)
     else:
-        _suspend(books, resolution, account)
+        _suspend(batch, resolution, account)
     record = ResolutionRecord(
         anomaly_id=resolution.anomaly_id,
         store_id=resolution.store_id,
@@ -31,23 +76,23 @@ def resolve(books: Books, resolution: Resolution) -> ResolutionRecord | Duplicat
         action=resolution.action,
         entry=entry,
     )
-    books.known.resolutions[record.anomaly_id] = books.resolutions[record.anomaly_id] = record
+    batch.put(record)
     return record
 
 
-def _void(books: Books, resolution: Resolution, account: Account) -> Entry | None:
+def _void(batch: LedgerBatch, resolution: Resolution, account: Account) -> Entry | None:
     """Claw back the remainders of the awards in one entry. Points that a refund or another anomaly
     clawed back already are not clawed back again."""
     awards = [
         award
         for transaction_id in dict.fromkeys(resolution.transaction_ids)
-        if (award := books.known.awards.get(transaction_id)) is not None
+        if (award := batch.get(AwardRecord, transaction_id)) is not None
         and award.account_id == account.id
     ]
-    remainder = sum(_remainder(books, award) for award in awards)
+    remainder = sum(_remainder(batch, award) for award in awards)
     if remainder == 0:
         return None
-    entry = books.enter(
+    entry = batch.enter(
         account,
         type_="void",
         points=-remainder,
@@ -56,29 +101,35 @@ def _void(books: Books, resolution: Resolution, account: Account) -> Entry | Non
         occurred_at=resolution.occurred_at,
     )
     for award in awards:
-        _claw_back(books, award, resolution.anomaly_id)
+        _claw_back(batch, award, resolution.anomaly_id)
     return entry
 
 
-def _remainder(books: Books, award: AwardRecord) -> int:
+def _remainder(batch: LedgerBatch, award: AwardRecord) -> int:
     """The points of the award that were neither refunded nor voided."""
     if award.order is not None:
-        return books.known.orders[award.order].remainder
-    return 0 if award.voided else award.points
+        return _order(batch, award.order).remainder
+    return award.points if award.voided_by is None else 0
 
 
-def _claw_back(books: Books, award: AwardRecord, anomaly_id: str) -> None:
+def _claw_back(batch: LedgerBatch, award: AwardRecord, anomaly_id: str) -> None:
     """Record that the whole remainder of the award is voided."""
     if award.order is not None:
-        order = books.known.orders[award.order]
+        order = _order(batch, award.order)
         order.voided_points += order.remainder
-        books.orders[award.order] = order
-    elif not award.voided:
-        award.voided = True
-        books.voids.append((award, anomaly_id))
+        batch.put(order)
+    elif award.voided_by is None:
+        award.voided_by = anomaly_id
+        batch.put(award)
 
 
-def _suspend(books: Books, resolution: Resolution, account: Account) -> None:
+def _order(batch: LedgerBatch, key: OrderKey) -> OrderRecord:
+    order = batch.get(OrderRecord, key)
+    assert order is not None
+    return order
+
+
+def _suspend(batch: LedgerBatch, resolution: Resolution, account: Account) -> None:
     account.suspended = True
     change = StatusChange(
         store_id=resolution.store_id,
@@ -87,5 +138,5 @@ def _suspend(books: Books, resolution: Resolution, account: Account) -> None:
         note=resolution.note,
         changed_by=resolution.resolved_by,
     )
-    books.status_changes.append((account, change))
-    books.mark_for_write(account)
+    batch.append(StatusChangeRecord(account, change))
+    batch.mark_for_write(account)

@@ -12,7 +12,8 @@ from libs.contracts.numbers import is_amount
 from libs.kernel import ids
 from libs.kernel.clock import truncate
 from libs.kernel.ids import OTHER_ID, STORE_ID
-from services.earning.domain.postings import Order, Refund
+from services.earning.domain.order_records import Order
+from services.earning.domain.refunds import Refund
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # Shops send 1970-01-01, in any time zone, for "never".

@@ -8,7 +8,7 @@ from libs.kernel.ids import customer_id as parse_customer_id
 from libs.persistence.engine import Connection
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
-from services.earning.domain.postings import StatusChange, StatusChangeOutcome
+from services.earning.domain.account_status import StatusChange, StatusChangeOutcome
 from services.earning.handlers.customers import NO_CUSTOMER, CustomerStatus, read_status
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Result
 

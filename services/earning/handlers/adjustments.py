@@ -5,7 +5,7 @@ from libs.kernel.clock import utc_now
 from libs.kernel.ids import normalize_customer_id
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
-from services.earning.domain.postings import Adjustment
+from services.earning.domain.adjustments import Adjustment
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
 
 

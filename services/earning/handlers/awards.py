@@ -8,7 +8,7 @@ from libs.kernel.errors import WhaleError
 from libs.kernel.ids import normalize_customer_id
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
-from services.earning.domain.postings import Award
+from services.earning.domain.awards import Award
 from services.earning.handlers.posting import (
     PostingGroup,
     PostingRequest,

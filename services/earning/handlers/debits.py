@@ -10,8 +10,7 @@ from libs.kernel.errors import WhaleError
 from libs.persistence.engine import snapshot
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain.accounts import Account
-from services.earning.domain.debits import find_refusal
-from services.earning.domain.postings import Cancellation, Debit, Settlement
+from services.earning.domain.debits import Cancellation, Debit, Settlement, find_refusal
 from services.earning.domain.programs import StorePrograms
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
 from services.earning.store import customers, programs

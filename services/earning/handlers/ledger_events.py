@@ -24,18 +24,15 @@ SOURCE: Final = "/services/earning"
 _TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
 
-def build_events(entries: Iterable[Entry], *, traceparent: str) -> list[EncodedEvent]:
-    """The events of `entries`, in their order; `traceparent` is that of the request or record that
-    caused them."""
+def build_events(entries: Iterable[Entry]) -> list[EncodedEvent]:
+    """The events of `entries`, in their order."""
     events: list[EncodedEvent] = []
     for entry in entries:
         key = record_key(entry.account.store_id, entry.account.customer_id)
         posted = _points_posted(entry, format_time(time_of(entry.id)))
-        events.append(_encode_points_posted(posted, key, traceparent))
+        events.append(_encode_points_posted(posted, key, entry.traceparent))
         if entry.tier_after != entry.tier_before and entry.default_program is not None:
-            events.append(
-                _encode_tier_changed(entry, entry.default_program, posted, key, traceparent)
-            )
+            events.append(_encode_tier_changed(entry, entry.default_program, posted, key))
     return events
 
 
@@ -52,7 +49,7 @@ def _encode_points_posted(posted: PointsPosted, key: bytes, traceparent: str) ->
 
 
 def _encode_tier_changed(
-    entry: Entry, program: UUID, posted: PointsPosted, key: bytes, traceparent: str
+    entry: Entry, program: UUID, posted: PointsPosted, key: bytes
 ) -> EncodedEvent:
     return encode_event(
         TierChanged(
@@ -70,7 +67,7 @@ def _encode_tier_changed(
         event_id=f"{posted.transaction_id}:tier",
         source=SOURCE,
         time=posted.created_at,
-        traceparent=traceparent,
+        traceparent=entry.traceparent,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT, Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
-from services.earning.domain.postings import OrderState
+from services.earning.domain.order_records import OrderState
 from services.earning.domain.programs import StorePrograms
 from services.earning.store import customers, dead_letters, orders, programs
 from services.earning.store.dead_letters import RefusedOrder

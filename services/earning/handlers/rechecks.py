@@ -9,8 +9,8 @@ from libs.kernel.errors import NotFound, WhaleError
 from libs.persistence.engine import Connection, snapshot
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
+from services.earning.domain.order_records import Recheck
 from services.earning.domain.orders import NO_ORDER
-from services.earning.domain.postings import Recheck
 from services.earning.handlers.orders import Order, read_orders
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Result
 from services.earning.store import orders

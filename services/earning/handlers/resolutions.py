@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.contracts.api import MAX_REASON
 from libs.contracts.events import AnomalyChanged
-from services.earning.domain.postings import Resolution
+from services.earning.domain.resolutions import Resolution
 
 _UNKNOWN_REVIEWER: Final = "?"
 

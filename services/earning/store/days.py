@@ -6,7 +6,10 @@ from typing import Final
 
 import asyncpg
 
+from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
+from services.earning.domain.accounts import Entry
+from services.earning.domain.days import DayChange
 from services.earning.domain.tiers import TierSpan
 
 # One process folds at a time; the others skip their turn.
@@ -14,6 +17,13 @@ _LOCK_SPACE: Final = 3
 # Bounds one transaction, and with it how long its locks are held.
 _MAX_CHANGES: Final = 2_000
 
+_INSERT_CHANGES: Final = r"""
+INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
+SELECT store_id, day, issued, redeemed, taken_back, expired, account_ids::bigint[]
+FROM unnest(string_to_array($1, E'\x1f'), $2::text::date[], $3::text::bigint[], $4::text::bigint[],
+            $5::text::bigint[], $6::text::bigint[], string_to_array($7, E'\x1f'))
+  AS new (store_id, day, issued, redeemed, taken_back, expired, account_ids)
+"""
 _FOLD: Final = """
 WITH taken AS (
     DELETE FROM day_changes WHERE id IN (SELECT id FROM day_changes ORDER BY id LIMIT $1)
@@ -90,6 +100,29 @@ FROM (
 ) AS customers
 GROUP BY GROUPING SETS ((span), (joined_on))
 """
+
+
+async def add(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Add what the batch adds to each store's days, by the events' own time."""
+    changes: dict[tuple[str, date], DayChange] = {}
+    for entry in entries:
+        key = (entry.account.store_id, entry.occurred_at.date())
+        change = changes.get(key)
+        if change is None:
+            change = changes[key] = DayChange()
+        change.add(entry)
+    if not changes:
+        return
+    await connection.execute(
+        _INSERT_CHANGES,
+        texts(store_id for store_id, _ in changes),
+        numbers(day for _, day in changes),
+        numbers(change.issued for change in changes.values()),
+        numbers(change.redeemed for change in changes.values()),
+        numbers(change.taken_back for change in changes.values()),
+        numbers(change.expired for change in changes.values()),
+        texts(numbers(change.account_ids) for change in changes.values()),
+    )
 
 
 async def fold(connection: Connection) -> bool:

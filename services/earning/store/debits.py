@@ -5,7 +5,7 @@ customer who does not exist is guarded by its key alone: if a concurrent transac
 too few rows are written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
@@ -13,9 +13,10 @@ import asyncpg
 
 from libs.contracts.events import RewardRef
 from libs.persistence.engine import Connection
-from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.errors import check_rows
 from services.earning.domain.accounts import Account, Entry
-from services.earning.domain.postings import DebitRecord
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.debits import Cancellation, Debit, DebitRecord, Settlement
 
 _READ: Final = """
 SELECT d.redemption_id, d.store_id, d.account_id, d.state, e.id, e.sequence, e.points,
@@ -33,18 +34,17 @@ WHERE d.state = 'debited' AND excluded.state = 'cancelled'
 """
 
 
-async def read(
-    connection: Connection, redemption_ids: Iterable[str], accounts: Iterable[Account]
-) -> dict[str, DebitRecord]:
-    """The recorded debits of the redemptions; `accounts` are the locked accounts."""
-    ids = list(redemption_ids)
-    if not ids:
-        return {}
-    by_id = {account.id: account for account in accounts}
-    return {
-        row["redemption_id"]: _debit(row, by_id.get(row["account_id"]))
-        for row in await connection.fetch(_READ, ids)
-    }
+async def load(
+    connection: Connection,
+    batch: LedgerBatch,
+    postings: Sequence[Debit | Settlement | Cancellation],
+) -> None:
+    """Read the recorded debits of the redemptions."""
+    if not postings:
+        return
+    by_id = {account.id: account for account in batch.accounts.values()}
+    rows = await connection.fetch(_READ, list({posting.redemption_id for posting in postings}))
+    batch.add_loaded(_debit(row, by_id.get(row["account_id"])) for row in rows)
 
 
 def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
@@ -72,8 +72,9 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
     )
 
 
-async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord]) -> None:
-    """Insert new debits and mark cancelled ones; raises ConcurrentWrite."""
+async def save(connection: Connection, batch: LedgerBatch) -> None:
+    """Insert new debits and mark cancelled ones. Raises ConcurrentWrite."""
+    debits: dict[str, DebitRecord] = batch.changed(DebitRecord)
     if not debits:
         return
     records = [debits[key] for key in sorted(debits)]
@@ -86,8 +87,7 @@ async def record_debits(connection: Connection, debits: Mapping[str, DebitRecord
         [_sequence(record.entry) for record in records],
         [_sequence(record.cancel_entry) for record in records],
     )
-    if status != f"INSERT 0 {len(records)}":
-        raise ConcurrentWrite
+    check_rows(status, len(records))
 
 
 def _sequence(entry: Entry | None) -> int | None:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, func, literal, select
 from libs.kernel.ids import first_id_at, time_of
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
-from services.earning.domain.postings import OrderState
+from services.earning.domain.order_records import OrderState
 from services.earning.store.lists import count_matches
 from services.earning.tables import entries, orders
 

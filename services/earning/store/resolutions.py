@@ -3,14 +3,16 @@
 If a concurrent transaction wrote one of the keys first, too few rows are written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from libs.kernel.ids import parse_id
 from libs.persistence.engine import Connection
-from libs.persistence.errors import ConcurrentWrite
-from services.earning.domain.accounts import Account
-from services.earning.domain.postings import AwardRecord, ResolutionRecord
+from libs.persistence.errors import check_rows
+from services.earning.domain.accounts import transaction_id
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_records import OrderRecord
+from services.earning.domain.resolutions import AwardRecord, Resolution, ResolutionRecord
 
 _READ: Final = """
 SELECT anomaly_id, store_id, account_id, action FROM resolutions WHERE anomaly_id = ANY($1::text[])
@@ -33,53 +35,58 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def read(
-    connection: Connection, anomaly_ids: Iterable[str], accounts: Iterable[Account]
-) -> dict[str, ResolutionRecord]:
-    """The recorded resolutions of the anomalies; `accounts` are the locked accounts."""
-    ids = list(anomaly_ids)
-    if not ids:
-        return {}
-    by_id = {account.id: account for account in accounts}
-    return {
-        row["anomaly_id"]: ResolutionRecord(
+async def load(
+    connection: Connection, batch: LedgerBatch, resolutions: Sequence[Resolution]
+) -> None:
+    """Read the recorded resolutions of the anomalies, and the awards that they name; require the orders
+    of these awards."""
+    if not resolutions:
+        return
+    by_id = {account.id: account for account in batch.accounts.values()}
+    anomaly_ids = [resolution.anomaly_id for resolution in resolutions]
+    batch.add_loaded(
+        ResolutionRecord(
             anomaly_id=row["anomaly_id"],
             store_id=row["store_id"],
             account=by_id[row["account_id"]],
             action=row["action"],
         )
-        for row in await connection.fetch(_READ, ids)
-    }
+        for row in await connection.fetch(_READ, anomaly_ids)
+    )
+    awards = await _read_awards(
+        connection,
+        [(named.store_id, id_) for named in resolutions for id_ in named.transaction_ids],
+    )
+    batch.add_loaded(awards)
+    batch.required[OrderRecord] |= {award.order for award in awards if award.order is not None}
 
 
-async def read_awards(
+async def _read_awards(
     connection: Connection, transactions: Sequence[tuple[str, str]]
-) -> dict[str, AwardRecord]:
+) -> list[AwardRecord]:
     """The awards among the `transactions`, each a store id and a transaction id; transactions of
     other types and unknown ones are left out."""
     parsed = [(store_id, parse_id("txn", text)) for store_id, text in transactions]
     named = [(store_id, entry_id) for store_id, entry_id in parsed if entry_id is not None]
     if not named:
-        return {}
+        return []
     rows = await connection.fetch(_READ_AWARDS, *map(list, zip(*named, strict=True)))
-    return {
-        f"txn_{row['id']}": AwardRecord(
+    return [
+        AwardRecord(
+            transaction_id=transaction_id(row["id"]),
             account_id=row["account_id"],
             sequence=row["sequence"],
             points=row["points"],
             order=None if row["order_id"] is None else (row["store_id"], row["order_id"]),
-            voided=row["anomaly_id"] is not None,
+            voided_by=row["anomaly_id"],
         )
         for row in rows
-    }
+    ]
 
 
-async def record_resolutions(
-    connection: Connection,
-    resolutions: Mapping[str, ResolutionRecord],
-    voids: Sequence[tuple[AwardRecord, str]],
-) -> None:
-    """Insert the resolutions, and the manual awards that they voided; raises ConcurrentWrite."""
+async def save(connection: Connection, batch: LedgerBatch) -> None:
+    """Insert the resolutions, and the manual awards that they voided. Raises ConcurrentWrite."""
+    resolutions: dict[str, ResolutionRecord] = batch.changed(ResolutionRecord)
     if not resolutions:
         return
     records = [resolutions[key] for key in sorted(resolutions)]
@@ -91,14 +98,13 @@ async def record_resolutions(
         [record.action for record in records],
         [None if record.entry is None else record.entry.sequence for record in records],
     )
-    if status != f"INSERT 0 {len(records)}":
-        raise ConcurrentWrite
-    voided = sorted(voids, key=lambda void: (void[0].account_id, void[0].sequence))
+    check_rows(status, len(records))
+    awards: list[AwardRecord] = list(batch.changed(AwardRecord).values())
+    awards.sort(key=lambda award: (award.account_id, award.sequence))
     status = await connection.execute(
         _INSERT_VOIDED_AWARDS,
-        [award.account_id for award, _ in voided],
-        [award.sequence for award, _ in voided],
-        [anomaly_id for _, anomaly_id in voided],
+        [award.account_id for award in awards],
+        [award.sequence for award in awards],
+        [award.voided_by for award in awards],
     )
-    if status != f"INSERT 0 {len(voided)}":
-        raise ConcurrentWrite
+    check_rows(status, len(awards))

@@ -1,30 +1,39 @@
-"""Builders for the tests of the fold: books with a program, and postings with default values."""
+"""Builders for the tests of the fold: a batch with a program, and postings with default values."""
 
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
-from services.earning.domain.books import Books, Known
-from services.earning.domain.fold import post
-from services.earning.domain.postings import Award, Order, Outcome, Posting
+from services.earning.domain.awards import Award
+from services.earning.domain.batch import LedgerBatch, R
+from services.earning.domain.order_records import Order
+from services.earning.domain.postings import Outcome, Posting
 from services.earning.domain.programs import Program, StorePrograms
+from services.earning.handlers.posting_kinds import post
 from tests.unit.earning.test_programs import program
 
 STORE = "store_1"
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-class Ledger(Books):
-    """Books that a test posts to."""
+class Ledger(LedgerBatch):
+    """A batch that a test posts to."""
 
     def post(self, posting: Posting) -> Outcome:
         return post(self, posting)
 
+    def recorded(self, kind: type[R], key: Hashable) -> R:
+        """The record with this key, which exists."""
+        record = self.get(kind, key)
+        assert record is not None
+        return record
+
 
 def books(*programs: Program) -> Ledger:
-    """Empty books of a store with these programs, or with the default one."""
-    known = Known(programs={STORE: StorePrograms(programs or (program(),))})
-    return Ledger(known, new_id=uuid7_text)
+    """An empty batch of a store with these programs, or with the default one."""
+    in_force = {STORE: StorePrograms(programs or (program(),))}
+    return Ledger(programs=in_force, new_id=uuid7_text)
 
 
 def order(

@@ -7,13 +7,8 @@ import pytest
 
 from libs.contracts.events import RewardRef
 from libs.kernel.errors import Conflict, WhaleError
-from services.earning.domain.postings import (
-    Cancellation,
-    Debit,
-    DebitRecord,
-    Settlement,
-    StatusChange,
-)
+from services.earning.domain.account_status import StatusChange
+from services.earning.domain.debits import Cancellation, Debit, DebitRecord, Settlement
 from tests.unit.earning.builders import NOON, STORE, Ledger, award, books
 from tests.unit.earning.test_programs import program
 
@@ -104,7 +99,7 @@ def test_a_refused_redemption_is_refused_again_for_the_current_reason() -> None:
         with pytest.raises(WhaleError) as refused:
             ledger.post(debit())
         assert refused.value.code == "insufficient_points"
-    assert ledger.post(settlement()) == ledger.known.debits["rdm_1"]
+    assert ledger.post(settlement()) == ledger.recorded(DebitRecord, "rdm_1")
 
 
 def test_settling_for_an_unknown_customer_refuses_and_creates_no_customer() -> None:
@@ -175,7 +170,7 @@ def test_a_refusal_has_its_code_and_takes_nothing(
 ) -> None:
     ledger = ledger_with()
     if in_force:
-        ledger.known.programs = {STORE: type(ledger.programs(STORE))((program(**in_force),))}
+        ledger.programs_in_force = {STORE: type(ledger.programs(STORE))((program(**in_force),))}
     with pytest.raises(WhaleError) as refused:
         ledger.post(debit(**changes))
     assert refused.value.code == code

@@ -6,7 +6,8 @@ import pytest
 
 from libs.kernel.errors import AccountSuspended, Conflict, InvalidRequest, ProgramInactive
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import Duplicate, OrderRecord
+from services.earning.domain.order_records import OrderRecord
+from services.earning.domain.postings import Duplicate
 from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_programs import program
 
@@ -88,7 +89,7 @@ def test_a_skipped_order_counts_when_it_is_redelivered_and_a_program_is_active()
     assert isinstance(skipped, OrderRecord)
     assert (skipped.state, skipped.skip_reason) == ("skipped", "program_inactive")
     later = books()
-    later.known.orders = dict(ledger.orders)
+    later.add_loaded(ledger.changed(OrderRecord).values())
     later.post(order("1042", "60.00"))
     assert [entry.points for entry in later.entries] == [600]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services.earning.domain.order_records import OrderRecord
 from services.earning.domain.orders import outcome_of
-from services.earning.domain.postings import OrderRecord
 from tests.unit.earning.builders import NOON, STORE
 
 RECORD = OrderRecord(

@@ -5,14 +5,10 @@ from typing import Any
 import pytest
 
 from libs.kernel.errors import Conflict, NotFound
-from services.earning.domain.postings import (
-    OrderRecord,
-    Recheck,
-    Refund,
-    RefundRecord,
-    StatusChange,
-)
+from services.earning.domain.account_status import StatusChange
+from services.earning.domain.order_records import OrderRecord, Recheck
 from services.earning.domain.programs import StorePrograms
+from services.earning.domain.refunds import Refund, RefundRecord
 from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 from tests.unit.earning.test_programs import program
 
@@ -33,7 +29,7 @@ def recheck(ledger: Ledger, *, order_id: str = "o1", customer_id: str = "cust_1"
 
 def use(ledger: Ledger, **changes: Any) -> None:
     """Change the program in force."""
-    ledger.known.programs = {STORE: StorePrograms((program(**changes),))}
+    ledger.programs_in_force = {STORE: StorePrograms((program(**changes),))}
 
 
 def test_it_counts_once_at_the_tier_held_now() -> None:
@@ -65,16 +61,16 @@ def test_the_refund_that_waits_for_it_counts_with_it() -> None:
 
 def test_one_that_is_skipped_for_the_same_reason_is_not_written_again() -> None:
     ledger = skipped()
-    ledger.orders.clear()
+    ledger.changed(OrderRecord).clear()
     assert recheck(ledger).skip_reason == "other_currency"
-    assert ledger.orders == {}
+    assert ledger.changed(OrderRecord) == {}
 
 
 def test_one_that_is_skipped_for_another_reason_says_so() -> None:
     ledger = skipped()
     use(ledger, is_active=False)
     assert recheck(ledger).skip_reason == "program_inactive"
-    assert ledger.orders[STORE, "o1"].skip_reason == "program_inactive"
+    assert ledger.changed(OrderRecord)[STORE, "o1"].skip_reason == "program_inactive"
 
 
 def test_one_that_is_worth_too_much_is_skipped_as_not_postable() -> None:

@@ -5,8 +5,10 @@ from decimal import Decimal
 import pytest
 
 from libs.kernel.errors import Conflict
-from services.earning.domain.books import Books
-from services.earning.domain.postings import Duplicate, Refund, RefundRecord
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_records import OrderRecord
+from services.earning.domain.postings import Duplicate
+from services.earning.domain.refunds import Refund, RefundRecord
 from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
@@ -25,12 +27,12 @@ def refund(
     )
 
 
-def clawed_back(ledger: Books) -> list[int]:
+def clawed_back(ledger: LedgerBatch) -> list[int]:
     return [-entry.points for entry in ledger.entries if entry.type == "refund"]
 
 
 def order_that_earned(total: str, points: str) -> Ledger:
-    """Books with one order of `total` that earned `points`."""
+    """A batch with one order of `total` that earned `points`."""
     rate = Decimal(points) / Decimal(total) if int(points) else Decimal("0.1")
     ledger = books(
         program(rate=str(rate.quantize(Decimal("0.000001"), rounding="ROUND_UP")), tiers=())
@@ -67,13 +69,13 @@ def test_rounding_of_the_parts_is_not_shown_as_refunded() -> None:
     ledger = order_that_earned("100.00", "1000")
     for number in range(3):
         ledger.post(refund(f"r{number}", "33.34"))
-    assert ledger.orders[STORE, "o1"].refunded == Decimal("100.00")
-    assert ledger.refunds[STORE, "o1", "r2"].amount == Decimal("33.34")
+    assert ledger.recorded(OrderRecord, (STORE, "o1")).refunded == Decimal("100.00")
+    assert ledger.changed(RefundRecord)[STORE, "o1", "r2"].amount == Decimal("33.34")
 
 
 def test_the_refusal_of_an_excessive_refund_shows_money_with_two_decimals() -> None:
     ledger = order_that_earned("179.25", "1792")
-    ledger.known.orders[STORE, "o1"].total = Decimal("179.250000")
+    ledger.recorded(OrderRecord, (STORE, "o1")).total = Decimal("179.250000")
     with pytest.raises(Conflict) as refused:
         ledger.post(refund("r1", "180"))
     assert refused.value.detail == ("The refund of 180.00 exceeds the 179.25 left of order o1.")
@@ -109,14 +111,14 @@ def test_a_refund_that_overtakes_its_order_counts_right_after_it() -> None:
     assert not ledger.accounts_to_write[STORE, "cust_1"].exists
     ledger.post(order("o1"))
     assert [entry.points for entry in ledger.entries] == [500, -250]
-    assert ledger.refunds[STORE, "o1", "r1"].state == "counted"
+    assert ledger.changed(RefundRecord)[STORE, "o1", "r1"].state == "counted"
 
 
 def test_refunds_that_wait_count_in_the_order_of_their_arrival() -> None:
     ledger = books()
     ledger.post(refund("r1", "30.00"))
     ledger.post(refund("r2", "30.00"))
-    late = ledger.refunds[STORE, "o1", "r2"]
+    late = ledger.changed(RefundRecord)[STORE, "o1", "r2"]
     ledger.post(order("o1"))
     assert clawed_back(ledger) == [300]
     assert late.state == "conflict"

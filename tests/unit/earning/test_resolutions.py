@@ -6,16 +6,12 @@ from typing import Any
 import pytest
 
 from libs.kernel.errors import NotFound
+from services.earning.domain.account_status import StatusChangeRecord
 from services.earning.domain.accounts import Entry
-from services.earning.domain.postings import (
-    AwardRecord,
-    Duplicate,
-    Order,
-    OrderRecord,
-    Refund,
-    Resolution,
-    ResolutionRecord,
-)
+from services.earning.domain.order_records import Order, OrderRecord
+from services.earning.domain.postings import Duplicate
+from services.earning.domain.refunds import Refund
+from services.earning.domain.resolutions import AwardRecord, Resolution, ResolutionRecord
 from tests.unit.earning.builders import NOON, STORE, Ledger, award, books, order
 
 
@@ -35,16 +31,21 @@ def resolution(anomaly: str, *entries: Entry, **changes: Any) -> Resolution:
 
 
 def ledger_of(*awards: int | Order) -> Ledger:
-    """Books with these awards, manual or of orders, known in the form in which a batch reads them."""
+    """A batch with these awards, manual or of orders, known in the form in which a batch reads them."""
     ledger = books()
     for number, one in enumerate(awards):
         ledger.post(award(one) if isinstance(one, int) else one)
         entry = ledger.entries[-1]
         entry.account.id = 1
         key = None if isinstance(one, int) else one.key
-        ledger.known.awards[f"txn_{entry.id}"] = AwardRecord(
-            account_id=1, sequence=number + 1, points=entry.points, order=key
+        known = AwardRecord(
+            transaction_id=f"txn_{entry.id}",
+            account_id=1,
+            sequence=number + 1,
+            points=entry.points,
+            order=key,
         )
+        ledger.add_loaded([known])
     return ledger
 
 
@@ -109,7 +110,7 @@ def test_refunded_points_are_not_voided_and_voided_points_are_not_refunded() -> 
     outcome = ledger.post(refund(None))
     assert not isinstance(outcome, OrderRecord)
     assert [one.points for one in ledger.entries] == [500, -200, -300]
-    record = ledger.known.orders[STORE, "1042"]
+    record = ledger.recorded(OrderRecord, (STORE, "1042"))
     assert (record.refunded_points, record.voided_points, record.remainder) == (200, 300, 0)
 
 
@@ -124,7 +125,7 @@ def test_a_void_may_take_the_balance_below_zero_but_never_the_lifetime() -> None
 
 def test_awards_of_other_customers_and_unknown_awards_are_ignored() -> None:
     ledger = ledger_of(100)
-    ledger.known.awards[f"txn_{ledger.entries[0].id}"].account_id = 2
+    ledger.recorded(AwardRecord, f"txn_{ledger.entries[0].id}").account_id = 2
     posting = resolution("anom_1", ledger.entries[0], transaction_ids=("txn_x", "txn_y"))
     assert void(ledger, posting) is None
     assert void(ledger, resolution("anom_2", ledger.entries[0])) is None
@@ -136,8 +137,8 @@ def test_a_redelivered_resolution_suspends_once() -> None:
     assert void(ledger, posting) is None
     account = ledger.entries[0].account
     assert account.suspended
-    ((_, change),) = ledger.status_changes
-    assert (change.note, change.changed_by) == ("a farm", "risk desk")
+    (record,) = ledger.changed(StatusChangeRecord).values()
+    assert (record.change.note, record.change.changed_by) == ("a farm", "risk desk")
     account.suspended = False
     assert isinstance(ledger.post(posting), Duplicate)
     assert not account.suspended

@@ -10,7 +10,8 @@ import pytest
 
 from libs.contracts.events import OrderCompleted, OrderRefunded
 from libs.contracts.numbers import decoder, plain
-from services.earning.domain.postings import Order, Refund
+from services.earning.domain.order_records import Order
+from services.earning.domain.refunds import Refund
 from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
 from tests.unit.earning.test_rule_tables import table
 

@@ -1,7 +1,8 @@
 """The worked sequence of docs/rules/tiers.md, posted row by row."""
 
 from libs.contracts.events import TransactionType
-from services.earning.domain.postings import Adjustment, Posting
+from services.earning.domain.adjustments import Adjustment
+from services.earning.domain.postings import Posting
 from tests.unit.earning.builders import NOON, STORE, award, books, order
 from tests.unit.earning.test_refunds import refund
 from tests.unit.earning.test_rule_tables import table

@@ -1,0 +1,126 @@
+"""Accounts, as a batch of the ledger locks, creates and updates them.
+
+Locks are taken in one order: the stores' programs, the accounts by id, and then, by writing them, the
+natural keys of each kind of posting in sorted order. So batches wait for each other and never deadlock.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import asyncpg
+
+from libs.kernel.clock import format_time
+from libs.persistence.columns import numbers, texts
+from libs.persistence.engine import Connection
+from libs.persistence.errors import check_rows
+from services.earning.domain.accounts import Account, AccountKey
+
+_LOCK: Final = r"""
+SELECT keys.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
+       a.ctid::text AS ctid
+FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) WITH ORDINALITY
+  AS keys (store_id, customer_id, place)
+JOIN accounts a USING (store_id, customer_id)
+ORDER BY a.id
+FOR NO KEY UPDATE OF a
+"""
+_NEW_IDS: Final = """
+SELECT nextval(pg_get_serial_sequence('accounts', 'id')) FROM generate_series(1, $1::int)
+"""
+_CREATE: Final = r"""
+INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+SELECT * FROM unnest($1::text::bigint[], string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+                     $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::boolean[],
+                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[])
+  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+ORDER BY store_id, customer_id
+ON CONFLICT DO NOTHING
+"""
+# The rows' physical places are known from the lock: a join on ids would scan a large table.
+_UPDATE: Final = r"""
+UPDATE accounts a
+SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
+    tier = new.tier, member_since = coalesce(new.member_since, a.member_since)
+FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::bigint[], $3::text::bigint[],
+            $4::text::bigint[], $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
+            $7::text::timestamptz[])
+  AS new (ctid, balance, lifetime, sequence, suspended, tier, member_since)
+WHERE a.ctid = new.ctid
+"""
+
+
+async def lock(connection: Connection, keys: Iterable[AccountKey]) -> dict[AccountKey, Account]:
+    """Lock the accounts that exist, in the order of their ids, and wait for concurrent batches."""
+    ordered = list(keys)
+    rows = await connection.fetch(
+        _LOCK, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
+    )
+    return {ordered[row["place"] - 1]: _account(ordered[row["place"] - 1], row) for row in rows}
+
+
+def _account(key: AccountKey, row: asyncpg.Record) -> Account:
+    return Account(
+        store_id=key[0],
+        customer_id=key[1],
+        id=row["id"],
+        balance=row["balance"],
+        lifetime=row["lifetime"],
+        sequence=row["sequence"],
+        suspended=row["suspended"],
+        tier=row["tier"],
+        member_since=row["member_since"],
+        ctid=row["ctid"],
+    )
+
+
+async def write(connection: Connection, accounts: Iterable[Account]) -> None:
+    """Create the new ones of `accounts`, and update the others. Raises ConcurrentWrite."""
+    new: list[Account] = []
+    existing: list[Account] = []
+    for account in accounts:
+        (new if account.id is None else existing).append(account)
+    await _create(connection, new)
+    await _update(connection, existing)
+
+
+async def _create(connection: Connection, accounts: Sequence[Account]) -> None:
+    if not accounts:
+        return
+    ids = await connection.fetch(_NEW_IDS, len(accounts))
+    for account, (account_id,) in zip(accounts, ids, strict=True):
+        account.id = account_id
+    status = await connection.execute(
+        _CREATE,
+        numbers(account.id for account in accounts),
+        texts(account.store_id for account in accounts),
+        texts(account.customer_id for account in accounts),
+        numbers(account.balance for account in accounts),
+        numbers(account.lifetime for account in accounts),
+        numbers(account.sequence for account in accounts),
+        numbers(account.suspended for account in accounts),
+        texts(account.tier for account in accounts),
+        numbers(_member_since(account) for account in accounts),
+    )
+    check_rows(status, len(accounts))
+
+
+async def _update(connection: Connection, accounts: Sequence[Account]) -> None:
+    if not accounts:
+        return
+    status = await connection.execute(
+        _UPDATE,
+        texts(account.ctid for account in accounts),
+        numbers(account.balance for account in accounts),
+        numbers(account.lifetime for account in accounts),
+        numbers(account.sequence for account in accounts),
+        numbers(account.suspended for account in accounts),
+        texts(account.tier for account in accounts),
+        numbers(
+            _member_since(account) if account.member_since_changed else None for account in accounts
+        ),
+    )
+    check_rows(status, len(accounts))
+
+
+def _member_since(account: Account) -> str | None:
+    return None if account.member_since is None else format_time(account.member_since)
