@@ -9,7 +9,8 @@ from msgspec import Struct
 from libs.contracts import internal
 from libs.contracts.events import RewardChanged, RewardRef
 from libs.contracts.headers import KEY_ID, KEY_NAME, REQUEST_ID
-from libs.http_client.service_client import ServiceClient, ServiceResponse, refusal_of
+from libs.http_client.connections import ServiceResponse
+from libs.http_client.service_client import ServiceClient, refusal_of
 from libs.kernel.caller import Caller
 from libs.kernel.errors import WhaleError
 from libs.observability import tracing
