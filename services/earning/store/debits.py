@@ -5,7 +5,7 @@ customer who does not exist is guarded by its key alone: if a concurrent transac
 too few rows are written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
@@ -23,6 +23,12 @@ SELECT d.redemption_id, d.store_id, d.account_id, d.state, e.id, e.sequence, e.p
 FROM debits d
 LEFT JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
 WHERE d.redemption_id = ANY($1::text[])
+"""
+_FIND: Final = """
+SELECT d.redemption_id, e.id, e.balance_after
+FROM debits d
+JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
+WHERE d.redemption_id = ANY($1::text[]) AND d.store_id = $2
 """
 _WRITE: Final = """
 INSERT INTO debits AS d (redemption_id, store_id, account_id, state, entry_sequence, cancel_sequence)
@@ -45,6 +51,14 @@ async def read(
         row["redemption_id"]: _debit(row, by_id.get(row["account_id"]))
         for row in await connection.fetch(_READ, ids)
     }
+
+
+async def find(
+    connection: Connection, store_id: str, redemption_ids: Sequence[str]
+) -> list[asyncpg.Record]:
+    """The redemption, entry and balance of each debit of the store among the redemptions."""
+    rows: list[asyncpg.Record] = await connection.fetch(_FIND, redemption_ids, store_id)
+    return rows
 
 
 def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
