@@ -105,7 +105,7 @@ async def running(bare_stack: Stack) -> AsyncIterator[Running]:
 
 async def test_every_read_shows_a_debited_reservation_as_confirmed(running: Running) -> None:
     redeemed = await running.redeem()
-    shown = await running.read(f"{LIST}/{redeemed['redemption_id']}")
+    current = await running.read(f"{LIST}/{redeemed['redemption_id']}")
     expected = {
         "id": redeemed["redemption_id"],
         "customer_id": "cust_1",
@@ -114,9 +114,9 @@ async def test_every_read_shows_a_debited_reservation_as_confirmed(running: Runn
         "status": "confirmed",
         "code": redeemed["code"],
         "transaction_id": redeemed["id"],
-        "created_at": shown["created_at"],
+        "created_at": current["created_at"],
     }
-    assert shown == expected
+    assert current == expected
     count = 1
     for query in ("", "?status=confirmed", "?customer_id=cust_1", "?reward_id=rwd_1"):
         two = {(await running.redeem())["redemption_id"] for _ in range(2)}
@@ -127,8 +127,8 @@ async def test_every_read_shows_a_debited_reservation_as_confirmed(running: Runn
     await running.redeem()
     assert (await running.read(f"{LIST}?status=reserved"))["total"] == 0
     redeemed = await running.redeem()
-    (found,) = (await running.read(f"{LIST}?code={redeemed['code']}"))["data"]
-    assert (found["status"], found["transaction_id"]) == ("confirmed", redeemed["id"])
+    (listed,) = (await running.read(f"{LIST}?code={redeemed['code']}"))["data"]
+    assert (listed["status"], listed["transaction_id"]) == ("confirmed", redeemed["id"])
     states = await books_are_exact(running.stack, running.store)
     assert states == {"confirmed": count + 2}
 

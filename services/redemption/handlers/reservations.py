@@ -1,8 +1,8 @@
 """Reservations and their debits: what the ledger decided is recorded before anybody reads or changes it.
 
 The response to redeeming does not wait for the confirmation, which follows with the ledger's event. In
-between, the ledger is the only one that knows of the debit, so whoever meets a reservation asks it.
-docs/adr/0021-a-redemption-is-confirmed-by-its-event.md.
+between, only the ledger knows of the debit, so a request that meets a reservation asks the ledger.
+docs/adr/0022-a-redemption-is-confirmed-by-its-event.md.
 """
 
 import asyncio
