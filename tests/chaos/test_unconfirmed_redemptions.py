@@ -17,6 +17,7 @@ from tests.chaos.alone import Process, end, healthy, start
 from tests.chaos.redemption_caller import Caller, store_with_reward
 from tests.redeeming import books_are_exact
 from tests.support import Stack
+from tools.stack import config
 from tools.stack.config import free_port
 
 LIST = "loyalty/redemptions"
@@ -131,6 +132,25 @@ async def test_every_read_shows_a_debited_reservation_as_confirmed(running: Runn
     assert (listed["status"], listed["transaction_id"]) == ("confirmed", redeemed["id"])
     states = await books_are_exact(running.stack, running.store)
     assert states == {"confirmed": count + 2}
+
+
+async def test_the_ledger_names_the_debits_of_the_store_alone(running: Running) -> None:
+    redeemed = await running.redeem()
+    token = config.stack_secrets(running.stack.home).internal_token
+    question = {"redemption_ids": [redeemed["redemption_id"], "rdm_unknown"]}
+    debit = {
+        "redemption_id": redeemed["redemption_id"],
+        "transaction_id": redeemed["id"],
+        "balance_after": redeemed["balance_after"],
+        "created_at": redeemed["created_at"],
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+        for store, debits in ((running.store, [debit]), ("store_other", [])):
+            path = f"internal/stores/{store}/debit-checks"
+            url = f"http://127.0.0.1:{running.ports['earning']}/{path}"
+            async with session.post(url, json=question) as response:
+                assert await response.json() == {"debits": debits}
 
 
 async def test_a_debited_reservation_is_used_or_cancelled_immediately(running: Running) -> None:
