@@ -18,7 +18,8 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, KEY_SCOPES, REQUEST_ID
-from libs.http_client.service_client import ServiceClient, ServiceResponse
+from libs.http_client.connections import ServiceResponse
+from libs.http_client.service_client import ServiceClient
 from libs.kernel.errors import (
     InsufficientScope,
     InternalError,
