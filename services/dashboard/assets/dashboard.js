@@ -163,18 +163,18 @@
   const show = (slot) => {
     const chart = slot.closest(".chart");
     const readout = one(".readout", chart);
-    all(".slot.shown", chart).forEach((other) => other.classList.remove("shown"));
+    all(".slots .shown", chart).forEach((other) => other.classList.remove("shown"));
     slot.classList.add("shown");
     if (readout) readout.textContent = slot.dataset.label;
   };
   document.addEventListener("pointerover", (event) => {
-    if (event.target instanceof Element && event.target.matches(".chart .slot")) show(event.target);
+    if (event.target instanceof Element && event.target.matches(".slots rect")) show(event.target);
   });
   document.addEventListener("keydown", (event) => {
     const plot = event.target instanceof Element && event.target.closest(".chart svg[tabindex]");
     if (!plot || !/^Arrow(Left|Right)$/.test(event.key)) return;
     event.preventDefault();
-    const slots = all(".slot", plot);
+    const slots = all(".slots rect", plot);
     const at = slots.findIndex((slot) => slot.classList.contains("shown"));
     const next = event.key === "ArrowRight" ? at + 1 : at < 0 ? slots.length - 1 : at - 1;
     if (slots[next]) show(slots[next]);
@@ -217,9 +217,10 @@
       mark.textContent = worked ? mark.dataset.live : mark.dataset.stale.replace("{time}", mark.dataset.since);
     }
   });
-  // A failed refresh keeps what is shown.
+  // A failed refresh keeps what is shown, and so does a response that is no page.
   body.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.elt.matches("[data-live]") && event.detail.xhr.status !== 200) event.detail.shouldSwap = false;
+    const request = event.detail.xhr;
+    if (!/html/.test(request.getResponseHeader("Content-Type")) || (event.detail.elt.matches("[data-live]") && request.status !== 200)) event.detail.shouldSwap = false;
   });
   body.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target));
 
