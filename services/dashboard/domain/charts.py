@@ -176,4 +176,5 @@ def _ticks(values: Sequence[float], height: float) -> tuple[Tick, ...]:
 
 
 def _round(value: float) -> float:
-    return round(value, 2)
+    """To a tenth of a unit, which is at most a tenth of a pixel."""
+    return round(value, 1)
