@@ -12,7 +12,6 @@ from libs.contracts.headers import KEY_ID, KEY_NAME, REQUEST_ID
 from libs.http_client.service_client import ServiceClient, ServiceResponse, refusal_of
 from libs.kernel.caller import Caller
 from libs.kernel.errors import WhaleError
-from libs.observability import tracing
 from services.redemption.domain.redemptions import Redemption
 
 T = TypeVar("T")
@@ -72,7 +71,6 @@ class Ledger(Struct, frozen=True):
             KEY_ID: caller.key_id,
             KEY_NAME: caller.key_name,
             "Content-Type": "application/json",
-            tracing.HEADER: tracing.traceparent(tracing.current()),
         }
         target = f"/internal/stores/{store_id}/{path}"
         body = msgspec.json.encode(request)

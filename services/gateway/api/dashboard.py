@@ -9,7 +9,6 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BODY_BYTES
 from libs.http_client.service_client import ServiceClient
-from libs.observability import tracing
 from services.gateway.api.bodies import BodyMemory, read_body
 
 PATH: Final = "/dashboard"
@@ -71,5 +70,4 @@ def _headers_on(scope: HTTPScope, headers: dict[bytes, bytes]) -> dict[str, str]
         "X-Forwarded-Host": host.decode("latin-1"),
         "X-Forwarded-Proto": scheme.decode("latin-1"),
         REQUEST_ID: scope["state"]["request_id"],
-        tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
