@@ -24,6 +24,7 @@ from libs.persistence.engine import create_engine
 from libs.testing.eventually import eventually
 from services.gateway import keys
 from services.gateway.settings import KeySettings
+from tests import secrecy
 from tools.demo.publish import wait_until_consumed
 from tools.stack import config, services, state
 from tools.stack.health import SERVERS
@@ -87,6 +88,7 @@ class Stack:
     def up(self) -> None:
         outcome = self.run("up", check=False)
         assert outcome.returncode == 0, outcome.stderr + self.run("logs", check=False).stdout
+        secrecy.keep_stack_secrets(self.home)
 
     def down(self) -> None:
         self.run("down", check=False)
@@ -119,7 +121,7 @@ class Stack:
         settings = KeySettings(database_url=url, key_secret=secret, mode="local")
         engine = create_engine(url, name="test", connections=1)
         try:
-            return await keys.create(engine, settings, arguments)
+            return secrecy.keep_key(await keys.create(engine, settings, arguments))
         finally:
             await engine.dispose()
 

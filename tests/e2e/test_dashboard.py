@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from libs.testing.eventually import eventually
+from tests import secrecy
 from tests.support import Shop
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -37,6 +38,8 @@ class Browser:
         for line in self.set_cookies:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
+                if name.endswith("session") and morsel.value:
+                    secrecy.keep_secret(morsel.value, "the id of a session")
         return response, text
 
     async def sign_in(self, key: str, next_: str = "/dashboard", **headers: str) -> tuple[int, str]:
