@@ -15,7 +15,7 @@ from libs.http_client.connections import (
     ServiceResponse,
 )
 from libs.kernel.errors import NotFound, Refused, Unavailable, WhaleError
-from libs.observability import logging, metrics
+from libs.observability import logging, metrics, tracing
 
 # The headers that the caller of a service reads. All others end here.
 _PASSED_BACK: Final = (
@@ -74,12 +74,22 @@ class ServiceClient:
         *,
         repeatable: bool = False,
     ) -> ServiceResponse:
-        """Send a request; returns the response. `target` is the path and query, percent-encoded. A
-        `repeatable` request may arrive twice, as reads and writes with an Idempotency-Key may.
+        """Send a request, as a part of the current trace; returns the response. `target` is the path and
+        query, percent-encoded. A `repeatable` request may arrive twice, as reads and writes with an
+        Idempotency-Key may.
 
         Raises Unavailable without a response: then either the write did not happen, or a retry with
         the same key gets its outcome.
         """
+        with tracing.span(f"{method} {self._name}", "client") as span:
+            headers = {**headers, tracing.HEADER: tracing.traceparent(tracing.current())}
+            response = await self._send(method, target, headers, body, repeatable=repeatable)
+            span.set_http_status(response.status)
+            return response
+
+    async def _send(
+        self, method: str, target: str, headers: dict[str, str], body: bytes, *, repeatable: bool
+    ) -> ServiceResponse:
         repeatable = repeatable or method == "GET" or _has_key(headers)
         headers = {**headers, "Authorization": self._authorization}
         failure: Exception

@@ -15,7 +15,6 @@ from libs.http_client.connections import ServiceResponse
 from libs.http_client.service_client import ServiceClient, refusal_of
 from libs.kernel.caller import Caller
 from libs.kernel.errors import Unavailable, WhaleError
-from libs.observability import tracing
 from services.redemption.domain.redemptions import Debit, Redemption
 
 T = TypeVar("T")
@@ -96,7 +95,6 @@ class Ledger(Struct, frozen=True):
             KEY_ID: caller.key_id,
             KEY_NAME: caller.key_name,
             "Content-Type": "application/json",
-            tracing.HEADER: tracing.traceparent(tracing.current()),
         }
         target = f"/internal/stores/{store_id}/{path}"
         body = msgspec.json.encode(request)

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from libs.testing.eventually import eventually
 from services.dashboard.store.sessions import Sessions
+from tests import secrecy
 from tests.support import Shop
 from tools.stack import config
 
@@ -43,6 +44,8 @@ class Browser:
         for line in self.set_cookies:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
+                if name.endswith("session") and morsel.value:
+                    secrecy.keep_secret(morsel.value, "the id of a session")
         return response, text
 
     async def sign_in(self, key: str, next_: str = "/dashboard", **headers: str) -> tuple[int, str]:

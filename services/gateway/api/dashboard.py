@@ -14,7 +14,6 @@ from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BODY_BYTES
 from libs.http_client.service_client import ServiceClient, ServiceResponse
 from libs.kernel.errors import Unavailable
-from libs.observability import tracing
 from libs.web import problems
 from services.gateway.api.bodies import BodyMemory, read_body
 from services.gateway.api.pages import content_policy
@@ -114,5 +113,4 @@ def _headers_on(scope: HTTPScope, headers: dict[bytes, bytes]) -> dict[str, str]
         "X-Forwarded-Host": host.decode("latin-1"),
         "X-Forwarded-Proto": scheme.decode("latin-1"),
         REQUEST_ID: scope["state"]["request_id"],
-        tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
