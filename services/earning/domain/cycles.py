@@ -1,0 +1,278 @@
+"""The cycle of an account: what time changes of it. docs/rules/expiry.md, docs/rules/pending.md.
+
+What is stored where:
+
+- `accounts.cycle`: a `Cycle`, encoded by services/earning/domain/cycle_codec.py. NULL while nothing about
+  the account can expire or wait; `start` builds the cycle of such an account when it is first needed.
+- `accounts.due_at`: `Cycle.due_at`, a hint for the sweeper that is never later than the truth. NULL where
+  nothing is due.
+- an entry of the ledger: the `Mark` of an award (its date), and the parts that a debit drew, an expiration
+  took or a clawback covered. The present date of an earlier entry follows from `Cycle.moves`.
+- the row of an order: its `Window` while its points are pending (services/earning/domain/pending.py).
+
+Each posting first brings the cycle up to now with services/earning/domain/catching_up.py. Methods change
+the cycle and return what the entry has to show. None of them can refuse: check the balance before.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from itertools import takewhile
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from services.earning.domain import lots
+from services.earning.domain.dates import EARLIEST, NEVER, add_days, end_of, start_of
+from services.earning.domain.expiry import Epoch
+from services.earning.domain.lots import Part
+from services.earning.domain.moves import Dated, Move, follow
+
+
+class Mark(NamedTuple):
+    """The date of an award when it was posted, with the sequence of its entry. An award from before a
+    setting began has the day NEVER. Under `inactivity` it is the last day without later activity."""
+
+    day: date
+    own: bool
+    sequence: int
+
+
+class Wait(NamedTuple):
+    """How many pending orders are released, or given up, when a day has ended."""
+
+    day: date
+    gives_up: bool
+    orders: int
+
+
+class Clawback(Struct, frozen=True):
+    """Where the points of a clawback came from: `covered` had expired, by day; `drawn` were in lots; `debt`
+    takes the balance below zero."""
+
+    covered: tuple[tuple[date, int], ...]
+    drawn: tuple[Part, ...]
+    debt: int
+
+    @property
+    def points(self) -> int:
+        """What the entry takes from the balance."""
+        return lots.total(self.drawn) + self.debt
+
+
+class Cycle(Struct, kw_only=True):
+    """What time changes of one account.
+
+    `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points and
+    `waits` when they end. `active_on` is the day of the latest earning or redemption, and is only kept
+    under `inactivity`. Reminders of days up to `reminded_on` have been sent or lost.
+
+    `suspended_on`, `unset_on` and `inactive_on` are the days since when the account is suspended, no expiry
+    setting is in force, and no program is active. `is_cleared`: the account was suspended and made active
+    again since `inactive_on`.
+    """
+
+    epoch: int = 0
+    lots: list[Part] = field(default_factory=list)
+    pending: int = 0
+    waits: list[Wait] = field(default_factory=list)
+    active_on: date | None = None
+    reminded_on: date = EARLIEST
+    suspended_on: date | None = None
+    unset_on: date | None = None
+    inactive_on: date | None = None
+    is_cleared: bool = False
+    moves: tuple[Move, ...] = ()
+
+    def account_date(self, epoch: Epoch) -> date:
+        """Under `inactivity` the latest activity plus the period; EARLIEST otherwise. All points that follow
+        the setting live at least until then."""
+        if not epoch.by_inactivity or self.active_on is None:
+            return EARLIEST
+        return epoch.last_day(self.active_on)
+
+    def alive_from(self, *, own: bool, today: date) -> date:
+        """The first day that has not taken its points, although it may have passed: today, or the first
+        day of a pause of the setting's or of own dates."""
+        pauses = (self.suspended_on, self.inactive_on, None if own else self.unset_on)
+        return min((day for day in pauses if day is not None), default=today)
+
+    def record_activity(self, day: date, *, epoch: Epoch, today: date, sequence: int) -> None:
+        """The customer earned or redeemed on `day`: under `inactivity` all points live longer. Call it
+        before the credit of an earning and after the debit of a redemption; `sequence` is that of the
+        entry before."""
+        if not epoch.by_inactivity or (self.active_on is not None and day <= self.active_on):
+            return
+        alive = self.alive_from(own=False, today=today)
+        if self.active_on is not None and self.account_date(epoch) < alive:
+            self._record_lapse(sequence, alive)
+        self.active_on = day
+        self.raise_lots(self.account_date(epoch))
+
+    def _record_lapse(self, sequence: int, alive: date) -> None:
+        """Everything before `alive` has expired. It includes what expired in lapses before."""
+        lapse = Move(
+            sequence=sequence,
+            own=False,
+            first=alive,
+            until=EARLIEST,
+            floor=EARLIEST,
+            by_inactivity=True,
+        )
+        moves = self.moves
+        if moves and moves[-1].by_inactivity and moves[-1].until == EARLIEST:
+            moves = moves[:-1]
+        self.moves = (*moves, lapse)
+
+    def raise_lots(self, day: date) -> None:
+        """Move the setting's lots to `day`, those of a later day excepted."""
+        if any(
+            part.day < day and not part.own for part in takewhile(lambda p: p.day < day, self.lots)
+        ):
+            lots.move(self.lots, lambda part: part.day if part.own else max(part.day, day))
+
+    def credit(
+        self, points: int, day: date, *, own: bool, debt: int, epoch: Epoch
+    ) -> tuple[Part, ...]:
+        """Add points with the last day `day`: `epoch.last_day(…)`, or a date of their own. Returns what
+        is left of them after they paid `debt`, the points that the balance is below zero."""
+        if not own:
+            day = max(day, self.account_date(epoch))
+        return lots.credit(self.lots, (Part(day, own, points),), debt=debt)
+
+    def debit(self, points: int) -> tuple[Part, ...]:
+        """Draw points, earliest first; returns what lots gave."""
+        return lots.draw(self.lots, points)
+
+    def find_date(self, day: date, *, own: bool, sequence: int, epoch: Epoch, today: date) -> Dated:
+        """The present date of an award or part that had `day` in the entry `sequence`."""
+        dated = follow(self.moves, day, own=own, sequence=sequence)
+        if dated.is_over:
+            return dated
+        alive = self.alive_from(own=own, today=today)
+        lot_day = dated.day if own else max(dated.day, self.account_date(epoch))
+        if lot_day < alive:
+            return Dated(dated.day, is_over=True, by_inactivity=epoch.by_inactivity and not own)
+        return Dated(lot_day)
+
+    def claw_back(
+        self, points: int, mark: Mark, expired: dict[date, int], *, epoch: Epoch, today: date
+    ) -> Clawback:
+        """Take points of an award for a refund or void. `expired` has the account's expired points by last
+        day, less those that clawbacks covered; what this one covers is subtracted from it."""
+        dated = self.find_date(
+            mark.day, own=mark.own, sequence=mark.sequence, epoch=epoch, today=today
+        )
+        covered = _cover(points, dated, expired) if dated.is_over else ()
+        rest = points - sum(part for _, part in covered)
+        drawn = lots.draw_own(self.lots, rest, day=dated.day, own=mark.own)
+        return Clawback(covered, drawn, rest - lots.total(drawn))
+
+    def give_back(
+        self,
+        points: int,
+        drawn: Iterable[Part],
+        *,
+        sequence: int,
+        debt: int,
+        epoch: Epoch,
+        today: date,
+    ) -> tuple[Part, ...]:
+        """Return the points of a cancelled redemption to the lots that its entry `sequence` drew them
+        from. Returns what is left of them after they paid `debt`."""
+        parts = [self._returned(part, sequence, epoch, today) for part in drawn]
+        as_earned_today = max(epoch.last_day(today), self.account_date(epoch))
+        parts.append(Part(as_earned_today, own=False, points=points - lots.total(parts)))
+        return lots.credit(self.lots, lots.merge(parts), debt=debt)
+
+    def _returned(self, part: Part, sequence: int, epoch: Epoch, today: date) -> Part:
+        day, own, points = part
+        if day == NEVER and not own:
+            return Part(max(epoch.last_day(today), self.account_date(epoch)), own, points)
+        dated = self.find_date(day, own=own, sequence=sequence, epoch=epoch, today=today)
+        if not dated.is_over:
+            return Part(dated.day, own, points)
+        return Part(max(dated.day, add_days(today, epoch.returned_days)), own, points)
+
+    def add_wait(self, day: date, *, gives_up: bool) -> None:
+        """An order's points are pending until `day` has ended."""
+        self._count_wait(day, gives_up=gives_up, change=1)
+
+    def remove_wait(self, day: date, *, gives_up: bool) -> None:
+        """They no longer are, or until another day."""
+        self._count_wait(day, gives_up=gives_up, change=-1)
+
+    def _count_wait(self, day: date, *, gives_up: bool, change: int) -> None:
+        orders = {(wait.day, wait.gives_up): wait.orders for wait in self.waits}
+        orders[day, gives_up] = orders.get((day, gives_up), 0) + change
+        self.waits = [Wait(*key, count) for key, count in sorted(orders.items()) if count > 0]
+
+    def is_awake(self, part: Part, epoch: Epoch) -> bool:
+        """Whether the lot has a date that is in force: its own, or the setting's while there is one."""
+        return part.day != NEVER and (part.own or epoch.expiry is not None)
+
+    def expirations(self, epoch: Epoch) -> dict[date, int]:
+        """The points by last day, earliest first, without those that have none in force."""
+        return lots.by_day(part for part in self.lots if self.is_awake(part, epoch))
+
+    def without_date(self, epoch: Epoch) -> int:
+        """The points that never expire, or whose dates are not in force."""
+        return sum(part.points for part in self.lots if not self.is_awake(part, epoch))
+
+    def due_at(self, epoch: Epoch) -> datetime | None:
+        """The earliest instant at which something is due: a release, a give-up, an expiration or a
+        reminder. None if nothing is. The cycle has caught up with `epoch`."""
+        return min(self._due_instants(epoch), default=None)
+
+    def _due_instants(self, epoch: Epoch) -> Iterator[datetime]:
+        for wait in self.waits:
+            if wait.gives_up or self.suspended_on is None:
+                yield end_of(wait.day, epoch.zone)
+        if self.suspended_on is not None or not epoch.is_active:
+            return
+        awake = (part.day for part in self.lots if self.is_awake(part, epoch))
+        first = next(awake, None)
+        if first is None:
+            return
+        yield end_of(first, epoch.zone)
+        if epoch.remind_days:
+            # A reminder of a later lot counts only if it is due before the first lot expires.
+            horizon = add_days(first, max(epoch.remind_days))
+            days = (first, *takewhile(lambda day: day <= horizon, awake))
+            starts = (add_days(day, -n) for day in days for n in epoch.remind_days)
+            first_start = min((day for day in starts if day > self.reminded_on), default=None)
+            if first_start is not None:
+                yield start_of(first_start, epoch.zone)
+
+
+def start(epochs: tuple[Epoch, ...], *, balance: int, sequence: int, is_suspended: bool) -> Cycle:
+    """The cycle of an account that has none: nothing of its points had a date so far. It has to catch up
+    before it is used."""
+    suspended_on = EARLIEST if is_suspended else None
+    if sequence == 0:
+        # A setting that is older than the account does not move its dates.
+        current = epochs[-1]
+        return Cycle(
+            epoch=len(epochs) - 1,
+            suspended_on=suspended_on,
+            unset_on=EARLIEST if current.expiry is None else None,
+            inactive_on=None if current.is_active else EARLIEST,
+        )
+    return Cycle(
+        lots=[Part(NEVER, own=False, points=balance)] if balance > 0 else [],
+        suspended_on=suspended_on,
+        unset_on=EARLIEST,
+        inactive_on=EARLIEST,
+    )
+
+
+def _cover(points: int, dated: Dated, expired: dict[date, int]) -> tuple[tuple[date, int], ...]:
+    """What of the points had expired: on their date or, by inactivity, on it or later, earliest first."""
+    covered = []
+    for day in sorted(expired):
+        if day == dated.day or (dated.by_inactivity and day > dated.day):
+            part = min(points, expired[day])
+            if part > 0:
+                points -= part
+                expired[day] -= part
+                covered.append((day, part))
+    return tuple(covered)
