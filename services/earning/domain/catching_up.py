@@ -9,14 +9,14 @@ the caller, between two calls of `advance`: at one instant a release comes first
     advance(cycle, epochs, to=now, …)
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
 
 from services.earning.domain import lots
 from services.earning.domain.cycles import Cycle
-from services.earning.domain.dates import EARLIEST, NEVER, add_days, end_of, start_of
+from services.earning.domain.dates import EARLIEST, NEVER, Day, end_of, start_of
 from services.earning.domain.expiry import Epoch, moves_dates
 from services.earning.domain.lots import Part
 from services.earning.domain.moves import Move
@@ -29,7 +29,7 @@ class Expiration(Struct, frozen=True):
     already: the caller posts the entry."""
 
     at: datetime
-    day: date
+    day: Day
     parts: tuple[Part, ...]
 
     @property
@@ -41,7 +41,7 @@ class Reminder(Struct, frozen=True):
     """`points` expire on `day`, and the reminder of `days_left` days before was due at `at`."""
 
     at: datetime
-    day: date
+    day: Day
     points: int
     days_left: int
 
@@ -102,7 +102,7 @@ def _expire(
     first = next((part for part in cycle.lots if cycle.is_awake(part, epoch)), None)
     if first is None or not is_over(first):
         return []
-    removed = lots.remove(cycle.lots, is_over)
+    removed = cycle.lots.remove(is_over)
     expirations = []
     for day in lots.by_day(removed):
         at = end_of(day, epoch.zone)
@@ -124,7 +124,7 @@ def _remind(cycle: Cycle, epoch: Epoch, end: datetime, now: datetime | None) -> 
     reminders = []
     for day, points in cycle.expirations(epoch).items():
         for days_left in epoch.remind_days:
-            remind_on = add_days(day, -days_left)
+            remind_on = day - days_left
             if reminded_on < remind_on <= today and not (
                 now is not None and _is_overtaken(day, days_left, epoch, now)
             ):
@@ -133,8 +133,8 @@ def _remind(cycle: Cycle, epoch: Epoch, end: datetime, now: datetime | None) -> 
     return reminders
 
 
-def _is_overtaken(day: date, days_left: int, epoch: Epoch, now: datetime) -> bool:
-    nearer = (start_of(add_days(day, -n), epoch.zone) for n in epoch.remind_days if n < days_left)
+def _is_overtaken(day: Day, days_left: int, epoch: Epoch, now: datetime) -> bool:
+    nearer = (start_of(day - n, epoch.zone) for n in epoch.remind_days if n < days_left)
     return end_of(day, epoch.zone) <= now or any(at <= now for at in nearer)
 
 
@@ -146,7 +146,7 @@ def _enter(cycle: Cycle, previous: Epoch, following: Epoch, sequence: int) -> No
     if following.expiry is not None:
         cycle.unset_on = None
     elif cycle.unset_on is None:
-        cycle.unset_on = min(today, cycle.suspended_on or today)
+        cycle.unset_on = min(today, today if cycle.suspended_on is None else cycle.suspended_on)
     if following.is_active:
         _end_inactive(cycle, following, sequence)
     elif cycle.inactive_on is None:
@@ -191,22 +191,24 @@ def _end_inactive(cycle: Cycle, epoch: Epoch, sequence: int) -> None:
     cycle.is_cleared = False
 
 
-def suspend(cycle: Cycle, *, today: date) -> None:
+def suspend(cycle: Cycle, *, today: Day) -> None:
     """Pause: nothing of the account expires until it is made active again."""
     if cycle.suspended_on is None:
         cycle.suspended_on = today
 
 
-def reinstate(cycle: Cycle, epoch: Epoch, *, today: date, sequence: int) -> None:
+def reinstate(cycle: Cycle, epoch: Epoch, *, today: Day, sequence: int) -> None:
     """Make the account active again, after its held orders and due releases were posted: every lot whose
     date has passed lives for another `returned_days`; without an active program, once there is one."""
     suspended_on, cycle.suspended_on = cycle.suspended_on, None
     if suspended_on is None:
         return
     if epoch.expiry is None:
-        cycle.unset_on = min(cycle.unset_on or today, suspended_on)
+        cycle.unset_on = min(suspended_on, today if cycle.unset_on is None else cycle.unset_on)
     if not epoch.is_active:
-        cycle.inactive_on = min(cycle.inactive_on or today, suspended_on)
+        cycle.inactive_on = min(
+            suspended_on, today if cycle.inactive_on is None else cycle.inactive_on
+        )
         cycle.is_cleared = True
         return
     cycle.reminded_on = max(cycle.reminded_on, today)
@@ -219,15 +221,15 @@ def reinstate(cycle: Cycle, epoch: Epoch, *, today: date, sequence: int) -> None
 
 
 def _excuse(
-    cycle: Cycle, epoch: Epoch, *, own: bool, first: date, today: date, sequence: int
+    cycle: Cycle, epoch: Epoch, *, own: bool, first: Day, today: Day, sequence: int
 ) -> None:
     """Points whose date has passed, but not before `first`, get another `returned_days`."""
     excuse = Move(
         sequence=sequence,
         own=own,
         first=first,
-        until=add_days(today, -1),
-        floor=add_days(today, epoch.returned_days),
+        until=today - 1,
+        floor=today + epoch.returned_days,
         by_inactivity=epoch.by_inactivity and not own,
     )
     if first < today:
@@ -236,8 +238,6 @@ def _excuse(
 
 def _apply(cycle: Cycle, change: Move) -> None:
     """Move the lots, and note the move for earlier awards."""
-    lots.move(
-        cycle.lots, lambda part: change.target(part.day) if part.own == change.own else part.day
-    )
+    cycle.lots.move(lambda part: change.target(part.day) if part.own == change.own else part.day)
     if change.sequence > 0:
         cycle.moves = (*cycle.moves, change)

@@ -2,7 +2,7 @@
 
 What is stored where:
 
-- `accounts.cycle`: a `Cycle`, encoded by services/earning/domain/cycle_codec.py. NULL while nothing about
+- `accounts.cycle`: a `Cycle`, encoded by `encode`. NULL while nothing about
   the account can expire or wait; `start` builds the cycle of such an account when it is first needed.
 - `accounts.due_at`: `Cycle.due_at`, a hint for the sweeper that is never later than the truth. NULL where
   nothing is due.
@@ -14,17 +14,17 @@ Each posting first brings the cycle up to now with services/earning/domain/catch
 the cycle and return what the entry has to show. None of them can refuse: check the balance before.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import date, datetime
-from itertools import takewhile
-from typing import NamedTuple
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import Struct, field
 
 from services.earning.domain import lots
-from services.earning.domain.dates import EARLIEST, NEVER, add_days, end_of, start_of
+from services.earning.domain.dates import EARLIEST, NEVER, Day, start_of
 from services.earning.domain.expiry import Epoch
-from services.earning.domain.lots import Part
+from services.earning.domain.lots import Lots, Part
 from services.earning.domain.moves import Dated, Move, follow
 
 
@@ -32,7 +32,7 @@ class Mark(NamedTuple):
     """The date of an award when it was posted, with the sequence of its entry. An award from before a
     setting began has the day NEVER. Under `inactivity` it is the last day without later activity."""
 
-    day: date
+    day: Day
     own: bool
     sequence: int
 
@@ -40,7 +40,7 @@ class Mark(NamedTuple):
 class Wait(NamedTuple):
     """How many pending orders are released, or given up, when a day has ended."""
 
-    day: date
+    day: Day
     gives_up: bool
     orders: int
 
@@ -49,7 +49,7 @@ class Clawback(Struct, frozen=True):
     """Where the points of a clawback came from: `covered` had expired, by day; `drawn` were in lots; `debt`
     takes the balance below zero."""
 
-    covered: tuple[tuple[date, int], ...]
+    covered: tuple[tuple[Day, int], ...]
     drawn: tuple[Part, ...]
     debt: int
 
@@ -59,11 +59,11 @@ class Clawback(Struct, frozen=True):
         return lots.total(self.drawn) + self.debt
 
 
-class Cycle(Struct, kw_only=True):
+class Cycle(Struct, kw_only=True, array_like=True):
     """What time changes of one account.
 
     `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points and
-    `waits` when they end. `active_on` is the day of the latest earning or redemption, and is only kept
+    `waits` when they end, in order. `active_on` is the day of the latest earning or redemption, and is only kept
     under `inactivity`. Reminders of days up to `reminded_on` have been sent or lost.
 
     `suspended_on`, `unset_on` and `inactive_on` are the days since when the account is suspended, no expiry
@@ -72,31 +72,31 @@ class Cycle(Struct, kw_only=True):
     """
 
     epoch: int = 0
-    lots: list[Part] = field(default_factory=list)
+    lots: Lots = field(default_factory=Lots)
     pending: int = 0
     waits: list[Wait] = field(default_factory=list)
-    active_on: date | None = None
-    reminded_on: date = EARLIEST
-    suspended_on: date | None = None
-    unset_on: date | None = None
-    inactive_on: date | None = None
+    active_on: Day | None = None
+    reminded_on: Day = EARLIEST
+    suspended_on: Day | None = None
+    unset_on: Day | None = None
+    inactive_on: Day | None = None
     is_cleared: bool = False
     moves: tuple[Move, ...] = ()
 
-    def account_date(self, epoch: Epoch) -> date:
+    def account_date(self, epoch: Epoch) -> Day:
         """Under `inactivity` the latest activity plus the period; EARLIEST otherwise. All points that follow
         the setting live at least until then."""
         if not epoch.by_inactivity or self.active_on is None:
             return EARLIEST
         return epoch.last_day(self.active_on)
 
-    def alive_from(self, *, own: bool, today: date) -> date:
+    def alive_from(self, *, own: bool, today: Day) -> Day:
         """The first day that has not taken its points, although it may have passed: today, or the first
         day of a pause of the setting's or of own dates."""
         pauses = (self.suspended_on, self.inactive_on, None if own else self.unset_on)
         return min((day for day in pauses if day is not None), default=today)
 
-    def record_activity(self, day: date, *, epoch: Epoch, today: date, sequence: int) -> None:
+    def record_activity(self, day: Day, *, epoch: Epoch, today: Day, sequence: int) -> None:
         """The customer earned or redeemed on `day`: under `inactivity` all points live longer. Call it
         before the credit of an earning and after the debit of a redemption; `sequence` is that of the
         entry before."""
@@ -108,7 +108,7 @@ class Cycle(Struct, kw_only=True):
         self.active_on = day
         self.raise_lots(self.account_date(epoch))
 
-    def _record_lapse(self, sequence: int, alive: date) -> None:
+    def _record_lapse(self, sequence: int, alive: Day) -> None:
         """Everything before `alive` has expired. It includes what expired in lapses before."""
         lapse = Move(
             sequence=sequence,
@@ -123,27 +123,25 @@ class Cycle(Struct, kw_only=True):
             moves = moves[:-1]
         self.moves = (*moves, lapse)
 
-    def raise_lots(self, day: date) -> None:
+    def raise_lots(self, day: Day) -> None:
         """Move the setting's lots to `day`, those of a later day excepted."""
-        if any(
-            part.day < day and not part.own for part in takewhile(lambda p: p.day < day, self.lots)
-        ):
-            lots.move(self.lots, lambda part: part.day if part.own else max(part.day, day))
+        if self.lots.keys and self.lots.keys[0] < day * 2:
+            self.lots.move(lambda part: part.day if part.own else max(part.day, day))
 
     def credit(
-        self, points: int, day: date, *, own: bool, debt: int, epoch: Epoch
+        self, points: int, day: Day, *, own: bool, debt: int, epoch: Epoch
     ) -> tuple[Part, ...]:
         """Add points with the last day `day`: `epoch.last_day(…)`, or a date of their own. Returns what
         is left of them after they paid `debt`, the points that the balance is below zero."""
         if not own:
             day = max(day, self.account_date(epoch))
-        return lots.credit(self.lots, (Part(day, own, points),), debt=debt)
+        return self.lots.credit((Part(day, own, points),), debt=debt)
 
     def debit(self, points: int) -> tuple[Part, ...]:
         """Draw points, earliest first; returns what lots gave."""
-        return lots.draw(self.lots, points)
+        return self.lots.draw(points)
 
-    def find_date(self, day: date, *, own: bool, sequence: int, epoch: Epoch, today: date) -> Dated:
+    def find_date(self, day: Day, *, own: bool, sequence: int, epoch: Epoch, today: Day) -> Dated:
         """The present date of an award or part that had `day` in the entry `sequence`."""
         dated = follow(self.moves, day, own=own, sequence=sequence)
         if dated.is_over:
@@ -155,7 +153,7 @@ class Cycle(Struct, kw_only=True):
         return Dated(lot_day)
 
     def claw_back(
-        self, points: int, mark: Mark, expired: dict[date, int], *, epoch: Epoch, today: date
+        self, points: int, mark: Mark, expired: dict[Day, int], *, epoch: Epoch, today: Day
     ) -> Clawback:
         """Take points of an award for a refund or void. `expired` has the account's expired points by last
         day, less those that clawbacks covered; what this one covers is subtracted from it."""
@@ -164,7 +162,7 @@ class Cycle(Struct, kw_only=True):
         )
         covered = _cover(points, dated, expired) if dated.is_over else ()
         rest = points - sum(part for _, part in covered)
-        drawn = lots.draw_own(self.lots, rest, day=dated.day, own=mark.own)
+        drawn = self.lots.draw_own(rest, day=dated.day, own=mark.own)
         return Clawback(covered, drawn, rest - lots.total(drawn))
 
     def give_back(
@@ -175,33 +173,33 @@ class Cycle(Struct, kw_only=True):
         sequence: int,
         debt: int,
         epoch: Epoch,
-        today: date,
+        today: Day,
     ) -> tuple[Part, ...]:
         """Return the points of a cancelled redemption to the lots that its entry `sequence` drew them
         from. Returns what is left of them after they paid `debt`."""
         parts = [self._returned(part, sequence, epoch, today) for part in drawn]
         as_earned_today = max(epoch.last_day(today), self.account_date(epoch))
         parts.append(Part(as_earned_today, own=False, points=points - lots.total(parts)))
-        return lots.credit(self.lots, lots.merge(parts), debt=debt)
+        return self.lots.credit(lots.merge(parts), debt=debt)
 
-    def _returned(self, part: Part, sequence: int, epoch: Epoch, today: date) -> Part:
+    def _returned(self, part: Part, sequence: int, epoch: Epoch, today: Day) -> Part:
         day, own, points = part
         if day == NEVER and not own:
             return Part(max(epoch.last_day(today), self.account_date(epoch)), own, points)
         dated = self.find_date(day, own=own, sequence=sequence, epoch=epoch, today=today)
         if not dated.is_over:
             return Part(dated.day, own, points)
-        return Part(max(dated.day, add_days(today, epoch.returned_days)), own, points)
+        return Part(max(dated.day, today + epoch.returned_days), own, points)
 
-    def add_wait(self, day: date, *, gives_up: bool) -> None:
+    def add_wait(self, day: Day, *, gives_up: bool) -> None:
         """An order's points are pending until `day` has ended."""
         self._count_wait(day, gives_up=gives_up, change=1)
 
-    def remove_wait(self, day: date, *, gives_up: bool) -> None:
+    def remove_wait(self, day: Day, *, gives_up: bool) -> None:
         """They no longer are, or until another day."""
         self._count_wait(day, gives_up=gives_up, change=-1)
 
-    def _count_wait(self, day: date, *, gives_up: bool, change: int) -> None:
+    def _count_wait(self, day: Day, *, gives_up: bool, change: int) -> None:
         orders = {(wait.day, wait.gives_up): wait.orders for wait in self.waits}
         orders[day, gives_up] = orders.get((day, gives_up), 0) + change
         self.waits = [Wait(*key, count) for key, count in sorted(orders.items()) if count > 0]
@@ -210,7 +208,7 @@ class Cycle(Struct, kw_only=True):
         """Whether the lot has a date that is in force: its own, or the setting's while there is one."""
         return part.day != NEVER and (part.own or epoch.expiry is not None)
 
-    def expirations(self, epoch: Epoch) -> dict[date, int]:
+    def expirations(self, epoch: Epoch) -> dict[Day, int]:
         """The points by last day, earliest first, without those that have none in force."""
         return lots.by_day(part for part in self.lots if self.is_awake(part, epoch))
 
@@ -221,27 +219,55 @@ class Cycle(Struct, kw_only=True):
     def due_at(self, epoch: Epoch) -> datetime | None:
         """The earliest instant at which something is due: a release, a give-up, an expiration or a
         reminder. None if nothing is. The cycle has caught up with `epoch`."""
-        return min(self._due_instants(epoch), default=None)
+        days = [wait.day + 1 for wait in self.waits if wait.gives_up or self.suspended_on is None]
+        if self.suspended_on is None and epoch.is_active:
+            days += self._due_days(epoch)
+        return start_of(min(days), epoch.zone) if days else None
 
-    def _due_instants(self, epoch: Epoch) -> Iterator[datetime]:
-        for wait in self.waits:
-            if wait.gives_up or self.suspended_on is None:
-                yield end_of(wait.day, epoch.zone)
-        if self.suspended_on is not None or not epoch.is_active:
-            return
-        awake = (part.day for part in self.lots if self.is_awake(part, epoch))
-        first = next(awake, None)
-        if first is None:
-            return
-        yield end_of(first, epoch.zone)
+    def _due_days(self, epoch: Epoch) -> list[Day]:
+        """At the start of the earliest of these days an expiration or reminder is due."""
+        awake = [
+            key >> 1
+            for key in self.lots.keys
+            if key < NEVER * 2 and (key & 1 or epoch.expiry is not None)
+        ]
+        if not awake:
+            return []
+        due = awake[0] + 1
         if epoch.remind_days:
-            # A reminder of a later lot counts only if it is due before the first lot expires.
-            horizon = add_days(first, max(epoch.remind_days))
-            days = (first, *takewhile(lambda day: day <= horizon, awake))
-            starts = (add_days(day, -n) for day in days for n in epoch.remind_days)
-            first_start = min((day for day in starts if day > self.reminded_on), default=None)
-            if first_start is not None:
-                yield start_of(first_start, epoch.zone)
+            longest = max(epoch.remind_days)
+            for day in awake:
+                if day - longest >= due:
+                    break
+                for days_left in epoch.remind_days:
+                    if self.reminded_on < day - days_left < due:
+                        due = day - days_left
+        return [due]
+
+
+_VERSION: Final = b"\x01"
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Cycle).decode
+
+
+class UnknownVersion(Exception):
+    """The cycle was written by a later version of this service."""
+
+
+def encode(cycle: Cycle) -> bytes:
+    """The column `accounts.cycle`: a version byte, then the fields in their order as MessagePack.
+
+    A field may be appended, with a default: older bytes then still decode. An older process would drop it, so
+    a setting that needs it may be used once all processes run the new version.
+    """
+    return _VERSION + _encode(cycle)
+
+
+def decode(data: bytes) -> Cycle:
+    """The cycle of these bytes; raises UnknownVersion."""
+    if data[:1] != _VERSION:
+        raise UnknownVersion(f"The cycle has version {data[0]}; this process knows version 1.")
+    return _decode(memoryview(data)[1:])
 
 
 def start(epochs: tuple[Epoch, ...], *, balance: int, sequence: int, is_suspended: bool) -> Cycle:
@@ -258,14 +284,14 @@ def start(epochs: tuple[Epoch, ...], *, balance: int, sequence: int, is_suspende
             inactive_on=None if current.is_active else EARLIEST,
         )
     return Cycle(
-        lots=[Part(NEVER, own=False, points=balance)] if balance > 0 else [],
+        lots=Lots([NEVER * 2], [balance]) if balance > 0 else Lots(),
         suspended_on=suspended_on,
         unset_on=EARLIEST,
         inactive_on=EARLIEST,
     )
 
 
-def _cover(points: int, dated: Dated, expired: dict[date, int]) -> tuple[tuple[date, int], ...]:
+def _cover(points: int, dated: Dated, expired: dict[Day, int]) -> tuple[tuple[Day, int], ...]:
     """What of the points had expired: on their date or, by inactivity, on it or later, earliest first."""
     covered = []
     for day in sorted(expired):

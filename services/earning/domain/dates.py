@@ -2,8 +2,11 @@
 
 Periods are counted in local days and months and stored as dates. Only instants depend on a zone's rules,
 so they are computed from the date whenever they are needed. docs/rules/expiry.md.
+
+A date is a `Day`, the number of days since 1970-01-01: an account has hundreds of them.
 """
 
+from calendar import monthrange
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -11,30 +14,39 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 Unit = Literal["day", "month", "quarter", "year"]
+Day = int
 
-# Later than every date of a point: the day of points that never expire.
-NEVER: Final = date.max
-# Earlier than every date of a point.
-EARLIEST: Final = date.min
+# Later and earlier than every date of a point; NEVER is the day of points that never expire.
+NEVER: Final = 1_000_000
+EARLIEST: Final = -1_000_000
 
-_DAY: Final = timedelta(days=1)
+_DAY_ZERO: Final = date(1970, 1, 1).toordinal()
 _SECOND: Final = timedelta(seconds=1)
 _MONTHS: Final[dict[Unit, int]] = {"month": 1, "quarter": 3, "year": 12}
 
 
-def day_of(instant: datetime, zone: ZoneInfo) -> date:
+def to_day(value: date) -> Day:
+    return value.toordinal() - _DAY_ZERO
+
+
+def to_date(day: Day) -> date:
+    """The calendar date of a day that is neither NEVER nor EARLIEST."""
+    return date.fromordinal(day + _DAY_ZERO)
+
+
+def day_of(instant: datetime, zone: ZoneInfo) -> Day:
     """The local day of an instant."""
-    return instant.astimezone(zone).date()
+    return to_day(instant.astimezone(zone))
 
 
 @lru_cache(maxsize=16_384)
-def end_of(day: date, zone: ZoneInfo) -> datetime:
+def end_of(day: Day, zone: ZoneInfo) -> datetime:
     """The end of a local day, in UTC: the first instant whose local date is later.
 
     Most days end at midnight. Where that midnight does not exist, the clocks are put forward over it, and
     the day ends when they are. Where it exists twice, the day ends at the first one.
     """
-    midnight = datetime.combine(day + _DAY, time(), zone)
+    midnight = datetime.combine(to_date(day + 1), time(), zone)
     instant = midnight.astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
@@ -50,45 +62,35 @@ def end_of(day: date, zone: ZoneInfo) -> datetime:
     return late
 
 
-def start_of(day: date, zone: ZoneInfo) -> datetime:
+def start_of(day: Day, zone: ZoneInfo) -> datetime:
     """The start of a local day, in UTC: the end of the day before."""
-    return end_of(day - _DAY, zone)
+    return end_of(day - 1, zone)
 
 
-def add_days(day: date, days: int) -> date:
-    return day + timedelta(days=days)
-
-
-def add_months(day: date, months: int) -> date:
+def add_months(day: Day, months: int) -> Day:
     """The same day of the month `months` later, or the last day of that month."""
-    month = day.year * 12 + day.month - 1 + months
-    year, month = month // 12, month % 12 + 1
-    return date(year, month, min(day.day, _last_of_month(year, month).day))
+    value = to_date(day)
+    month = value.year * 12 + value.month - 1 + months
+    return _day_in_month(month // 12, month % 12 + 1, value.day)
 
 
-def end_of_unit(day: date, unit: Unit) -> date:
+def end_of_unit(day: Day, unit: Unit) -> Day:
     """The last day of the month, quarter or year of `day`; of a day, itself."""
     if unit == "day":
         return day
-    months = _MONTHS[unit]
-    return _last_of_month(day.year, (day.month - 1) // months * months + months)
+    value, months = to_date(day), _MONTHS[unit]
+    return _day_in_month(value.year, (value.month - 1) // months * months + months, 31)
 
 
-def next_yearly(dates: Iterable[str], day: date) -> date:
+def next_yearly(dates: Iterable[str], day: Day) -> Day:
     """The first of the yearly `dates`, each written as `12-31`, on or after `day`. `02-29` is 02-28 in
     common years. There is at least one date."""
     parts = [tuple(map(int, text.split("-"))) for text in dates]
-    return min(
-        candidate
-        for year in (day.year, day.year + 1)
-        for month, number in parts
-        if (candidate := _yearly(year, month, number)) >= day
-    )
+    year = to_date(day).year
+    days = [_day_in_month(y, month, number) for y in (year, year + 1) for month, number in parts]
+    return min(candidate for candidate in days if candidate >= day)
 
 
-def _yearly(year: int, month: int, number: int) -> date:
-    return date(year, month, min(number, _last_of_month(year, month).day))
-
-
-def _last_of_month(year: int, month: int) -> date:
-    return date(year + month // 12, month % 12 + 1, 1) - _DAY
+def _day_in_month(year: int, month: int, number: int) -> Day:
+    """The day of that number, or the last day of the month."""
+    return to_day(date(year, month, min(number, monthrange(year, month)[1])))

@@ -6,7 +6,7 @@ ones when it is touched (services/earning/domain/cycles.py), so a change of a pr
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from libs.contracts.lifecycle import DEFAULT_RETURNED_DAYS, Expiry
 from services.earning.domain.dates import (
     EARLIEST,
     NEVER,
-    add_days,
+    Day,
     add_months,
     day_of,
     end_of_unit,
@@ -25,17 +25,16 @@ from services.earning.domain.dates import (
 
 
 @lru_cache(maxsize=4_096)
-def last_day(expiry: Expiry | None, available: date) -> date:
+def last_day(expiry: Expiry | None, available: Day) -> Day:
     """The last day of points that become available on the local day `available`; NEVER while no setting
     is in force. Under `inactivity` this is the earliest last day: activity only moves it."""
     if expiry is None:
         return NEVER
     if expiry.kind == "yearly":
         assert expiry.dates is not UNSET
-        earliest = add_days(available, expiry.at_least_days or 0)
-        return next_yearly(expiry.dates, earliest)
+        return next_yearly(expiry.dates, available + (expiry.at_least_days or 0))
     end = (
-        add_days(available, expiry.days)
+        available + expiry.days
         if expiry.days is not UNSET
         else add_months(available, expiry.months or 0)
     )
@@ -60,17 +59,17 @@ class Epoch(Struct, frozen=True, kw_only=True):
     """
 
     at: datetime
-    since: date
+    since: Day
     zone: ZoneInfo
     expiry: Expiry | None = None
     remind_days: tuple[int, ...] = ()
     is_active: bool = True
 
-    def day(self, instant: datetime) -> date:
+    def day(self, instant: datetime) -> Day:
         """The local day of an instant."""
         return day_of(instant, self.zone)
 
-    def last_day(self, available: date) -> date:
+    def last_day(self, available: Day) -> Day:
         """The last day of points that follow the setting and become available on `available`."""
         return last_day(self.expiry, available)
 

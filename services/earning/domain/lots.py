@@ -1,113 +1,132 @@
 """Lots: the points of an account by their last day.
 
-A lot is a `Part`: points with one last day (NEVER: none), of the setting or with a date of their own. Lots
-are a sorted list with one part per day and owner, and its order is the order in which debits draw:
+A lot is points with one last day (NEVER: none) that follow the setting of the program, or that have a date
+of their own. There is one per day and owner, and their order is the order in which debits draw:
 earliest day first, of a day the setting's points before those with a date of their own, dateless last.
 
     Σ lots = max(balance, 0)
 
-The functions here change such a list. Everything about time is in services/earning/domain/cycles.py.
+Everything about time is in services/earning/domain/cycles.py.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from services.earning.domain.dates import Day
 
 
 class Part(NamedTuple):
     """Points with one last day; `own` if the day does not follow the setting of the program."""
 
-    day: date
+    day: Day
     own: bool
     points: int
 
 
-def add(lots: list[Part], part: Part) -> None:
-    """Add points to their lot; none if there are none."""
-    day, own, points = part
-    if points <= 0:
-        return
-    # (day, own) sorts before the part of that day and owner, since a shorter tuple does.
-    at = bisect_left(lots, (day, own))
-    if at < len(lots) and lots[at][:2] == (day, own):
-        lots[at] = Part(day, own, lots[at].points + points)
-    else:
-        lots.insert(at, part)
+class Lots(Struct, array_like=True):
+    """Two lists of equal length: `keys` ascends, and a key is twice the day, plus one for an own date.
+    `points` are greater than 0."""
 
+    keys: list[int] = field(default_factory=list)
+    points: list[int] = field(default_factory=list)
 
-def credit(lots: list[Part], parts: Iterable[Part], *, debt: int) -> tuple[Part, ...]:
-    """Add a credit and return what of it became lots. It first pays `debt`, the points that the balance
-    is below zero, with its earliest part."""
-    added = []
-    for day, own, points in sorted(parts):
-        paid = min(points, debt)
-        debt -= paid
-        if points > paid:
-            part = Part(day, own, points - paid)
-            add(lots, part)
-            added.append(part)
-    return tuple(added)
+    def __iter__(self) -> Iterator[Part]:
+        for key, points in zip(self.keys, self.points, strict=True):
+            yield Part(key >> 1, bool(key & 1), points)
 
+    @property
+    def total(self) -> int:
+        return sum(self.points)
 
-def draw(lots: list[Part], points: int) -> tuple[Part, ...]:
-    """Take up to `points`, earliest first; returns what was drawn. The rest has no lot to come from."""
-    drawn: list[Part] = []
-    while points > 0 and lots:
-        day, own, available = lots[0]
+    def add(self, part: Part) -> None:
+        """Add points to their lot, which may be new; 0 points add none."""
+        if part.points <= 0:
+            return
+        key = part.day * 2 + part.own
+        at = bisect_left(self.keys, key)
+        if at < len(self.keys) and self.keys[at] == key:
+            self.points[at] += part.points
+        else:
+            self.keys.insert(at, key)
+            self.points.insert(at, part.points)
+
+    def credit(self, parts: Iterable[Part], *, debt: int) -> tuple[Part, ...]:
+        """Add a credit and return what of it became lots. It first pays `debt`, the points that the balance
+        is below zero, with its earliest part."""
+        added = []
+        for day, own, points in sorted(parts):
+            paid = min(points, debt)
+            debt -= paid
+            if points > paid:
+                added.append(Part(day, own, points - paid))
+                self.add(added[-1])
+        return tuple(added)
+
+    def draw(self, points: int) -> tuple[Part, ...]:
+        """Take up to `points`, earliest first; returns what was drawn. The rest has no lot to come from."""
+        drawn = []
+        while points > 0 and self.keys:
+            drawn.append(self._take(0, points))
+            points -= drawn[-1].points
+        return tuple(drawn)
+
+    def draw_own(self, points: int, *, day: Day, own: bool) -> tuple[Part, ...]:
+        """Take up to `points` from the lot of that day and owner first, then from the other lot of the day,
+        then earliest first."""
+        drawn = []
+        for key in (day * 2 + own, day * 2 + (not own)):
+            at = bisect_left(self.keys, key)
+            if points > 0 and at < len(self.keys) and self.keys[at] == key:
+                drawn.append(self._take(at, points))
+                points -= drawn[-1].points
+        return merge((*drawn, *self.draw(points)))
+
+    def _take(self, at: int, points: int) -> Part:
+        """Take up to `points` from the lot at that place."""
+        key, available = self.keys[at], self.points[at]
         if available > points:
-            lots[0] = Part(day, own, available - points)
-            drawn.append(Part(day, own, points))
-            break
-        drawn.append(lots.pop(0))
-        points -= available
-    return tuple(drawn)
+            self.points[at] -= points
+            return Part(key >> 1, bool(key & 1), points)
+        del self.keys[at], self.points[at]
+        return Part(key >> 1, bool(key & 1), available)
 
+    def remove(self, is_over: Callable[[Part], bool]) -> tuple[Part, ...]:
+        """Remove and return the lots for which `is_over`."""
+        parts = tuple(self)
+        removed = tuple(part for part in parts if is_over(part))
+        if removed:
+            self._replace(part for part in parts if part not in removed)
+        return removed
 
-def draw_own(lots: list[Part], points: int, *, day: date, own: bool) -> tuple[Part, ...]:
-    """Take up to `points` from the lot of that day and owner first, then from the other lot of the day,
-    then earliest first."""
-    drawn: list[Part] = []
-    for owner in (own, not own):
-        at = bisect_left(lots, (day, owner))
-        if points > 0 and at < len(lots) and lots[at][:2] == (day, owner):
-            part = lots.pop(at)
-            used = min(part.points, points)
-            points -= used
-            drawn.append(Part(day, owner, used))
-            add(lots, Part(day, owner, part.points - used))
-    drawn += draw(lots, points)
-    return merge(drawn)
+    def move(self, target: Callable[[Part], Day]) -> None:
+        """Give each lot the day that `target` returns; lots that meet become one."""
+        self._replace([Part(target(part), part.own, part.points) for part in self])
 
-
-def remove(lots: list[Part], is_over: Callable[[Part], bool]) -> list[Part]:
-    """Remove and return the lots for which `is_over`."""
-    removed = [part for part in lots if is_over(part)]
-    if removed:
-        lots[:] = [part for part in lots if not is_over(part)]
-    return removed
-
-
-def move(lots: list[Part], target: Callable[[Part], date]) -> None:
-    """Give each lot the day that `target` returns; lots that meet become one."""
-    lots[:] = merge(Part(target(part), part.own, part.points) for part in lots)
+    def _replace(self, parts: Iterable[Part]) -> None:
+        lots = Lots()
+        for part in parts:
+            lots.add(part)
+        self.keys, self.points = lots.keys, lots.points
 
 
 def merge(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """The parts in their order, one per day and owner, without empty ones."""
-    merged: list[Part] = []
+    """The parts in order, one per day and owner, without empty ones."""
+    lots = Lots()
     for part in parts:
-        add(merged, part)
-    return tuple(merged)
+        lots.add(part)
+    return tuple(lots)
 
 
-def total(lots: Iterable[Part]) -> int:
-    return sum(part.points for part in lots)
+def total(parts: Iterable[Part]) -> int:
+    return sum(part.points for part in parts)
 
 
-def by_day(parts: Iterable[Part]) -> dict[date, int]:
+def by_day(parts: Iterable[Part]) -> dict[Day, int]:
     """The points of each day, in order: what callers see as one lot."""
-    days: dict[date, int] = {}
+    days: dict[Day, int] = {}
     for day, _own, points in sorted(parts):
         days[day] = days.get(day, 0) + points
     return days

@@ -5,14 +5,14 @@ stored, so a change of the store's zone moves the instants. `Cycle.pending` and 
 of the account. The `pend` entry shows `available_at` as it was then.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Struct
 
 from libs.contracts.lifecycle import DEFAULT_GIVE_UP_DAYS, Pending
-from services.earning.domain.dates import add_days, day_of, end_of
+from services.earning.domain.dates import Day, day_of, end_of
 
 
 class Due(Struct, frozen=True):
@@ -28,9 +28,9 @@ class Window(Struct, frozen=True, kw_only=True):
     `days` later, and without it are given up when the day `give_up_on` has ended."""
 
     days: int
-    release_on: date | None = None
+    release_on: Day | None = None
     release_at: datetime | None = None
-    give_up_on: date | None = None
+    give_up_on: Day | None = None
 
     @property
     def waits_for_fulfillment(self) -> bool:
@@ -54,12 +54,12 @@ class Window(Struct, frozen=True, kw_only=True):
         """Whether the points still wait at `now`."""
         return self.due(zone).at > now
 
-    def wait_until(self, zone: ZoneInfo) -> tuple[date, bool]:
+    def wait_until(self, zone: ZoneInfo) -> tuple[Day, bool]:
         """The day whose end ends the wait, and whether the points are given up then: the arguments of
         `Cycle.add_wait`. Of a release at an instant it is the day before, so that it is not too late."""
         if self.release_at is not None:
-            return add_days(day_of(self.release_at, zone), -1), False
-        day = self.release_on or self.give_up_on
+            return day_of(self.release_at, zone) - 1, False
+        day = self.give_up_on if self.release_on is None else self.release_on
         assert day is not None
         return day, self.waits_for_fulfillment
 
@@ -74,9 +74,9 @@ def open_window(
     """The window of an order under a setting. `fulfilled_at` is that of a fulfillment that overtook it."""
     completed_on = day_of(completed_at, zone)
     if pending.from_ != "fulfilled":
-        return Window(days=pending.days, release_on=add_days(completed_on, pending.days))
+        return Window(days=pending.days, release_on=completed_on + pending.days)
     give_up_days = DEFAULT_GIVE_UP_DAYS if pending.give_up_days is UNSET else pending.give_up_days
-    window = Window(days=pending.days, give_up_on=add_days(completed_on, give_up_days))
+    window = Window(days=pending.days, give_up_on=completed_on + give_up_days)
     return window if fulfilled_at is None else fulfill(window, fulfilled_at, zone)
 
 
@@ -87,7 +87,7 @@ def fulfill(window: Window, fulfilled_at: datetime, zone: ZoneInfo) -> Window:
         return window
     if window.days == 0:
         return Window(days=0, release_at=fulfilled_at)
-    return Window(days=window.days, release_on=add_days(day_of(fulfilled_at, zone), window.days))
+    return Window(days=window.days, release_on=day_of(fulfilled_at, zone) + window.days)
 
 
 def split(points: int, pending: int) -> tuple[int, int]:

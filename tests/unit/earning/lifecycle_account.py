@@ -4,17 +4,17 @@ The cycle goes through its encoding after every step, and stays None as long as 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from libs.contracts.lifecycle import Expiry
 from libs.kernel.zones import find_zone
-from services.earning.domain import catching_up, cycle_codec, cycles, lots
+from services.earning.domain import catching_up, cycles, lots
 from services.earning.domain.catching_up import Expiration, Reminder
 from services.earning.domain.cycles import Cycle, Mark
-from services.earning.domain.dates import NEVER
+from services.earning.domain.dates import Day, day_of, to_date
 from services.earning.domain.expiry import Epoch, list_epochs
 from services.earning.domain.lots import Part
 
@@ -47,12 +47,13 @@ class Account:
         self.expiry: Expiry | None = None
         self.remind_days: tuple[int, ...] = ()
         self.is_active = True
+        self.every_reminder = False
         self.balance = self.lifetime = self.sequence = 0
         self.is_suspended = False
         self.cycle: Cycle | None = None
         self.rows: list[Row] = []
         self.reminders: list[Reminder] = []
-        self.expired: dict[date, int] = {}
+        self.expired: dict[Day, int] = {}
         self.awards: dict[str, Mark] = {}
         self.redemptions: dict[str, Row] = {}
         self._note_setting()
@@ -79,7 +80,7 @@ class Account:
         self.settings.append(
             Epoch(
                 at=self.now,
-                since=self.now.astimezone(self.zone).date(),
+                since=day_of(self.now, self.zone),
                 zone=self.zone,
                 expiry=self.expiry if self.is_active else None,
                 remind_days=self.remind_days,
@@ -96,7 +97,7 @@ class Account:
         return self.epochs[-1]
 
     @property
-    def today(self) -> date:
+    def today(self) -> Day:
         return self.epoch.day(self.now)
 
     # What time does.
@@ -105,57 +106,50 @@ class Account:
         assert now >= self.now
         self.now = now
 
-    def go_to_day(self, day: date) -> None:
+    def go_to_day(self, day: Day) -> None:
         """To noon of a day, or no further than now."""
-        noon = datetime(day.year, day.month, day.day, 12, tzinfo=self.zone).astimezone(UTC)
+        noon = datetime.combine(to_date(day), time(12), self.zone).astimezone(UTC)
         self.go_to(max(self.now, noon))
 
-    def touch(self, *, every_reminder: bool = False) -> None:
+    def touch(self) -> None:
         """What every posting does first, and the sweeper."""
-        if self.cycle is None and not any(epoch.expiry for epoch in self.epochs):
-            return
-        cycle = self._needed_cycle()
+        if self.cycle is None:
+            if not any(epoch.expiry for epoch in self.epochs):
+                return
+            self.cycle = self._start()
         for change in catching_up.advance(
-            cycle,
+            self.cycle,
             self.epochs,
             to=self.now,
             now=self.now,
             sequence=self.sequence,
-            every_reminder=every_reminder,
+            every_reminder=self.every_reminder,
         ):
             if isinstance(change, Expiration):
                 self._enter("expire", -change.points, parts=change.parts, occurred_at=change.at)
-                self.rows[-1].reason = f"Expired on {change.day}"
+                self.rows[-1].reason = f"Expired on {to_date(change.day)}"
                 self.expired[change.day] = self.expired.get(change.day, 0) + change.points
             else:
                 self.reminders.append(change)
         self._store()
 
-    def _needed_cycle(self) -> Cycle:
-        if self.cycle is None:
-            self.cycle = cycles.start(
-                self.epochs,
-                balance=self.balance,
-                sequence=self.sequence,
-                is_suspended=self.is_suspended,
-            )
-            catching_up.advance(
-                self.cycle, self.epochs, to=self.now, now=self.now, sequence=self.sequence
-            )
-        return self.cycle
+    def _start(self) -> Cycle:
+        return cycles.start(
+            self.epochs,
+            balance=self.balance,
+            sequence=self.sequence,
+            is_suspended=self.is_suspended,
+        )
 
     def _store(self) -> None:
         if self.cycle is not None:
-            assert cycle_codec.decode(cycle_codec.encode(self.cycle)) == self.cycle
-            self.cycle = cycle_codec.decode(cycle_codec.encode(self.cycle))
+            assert cycles.decode(cycles.encode(self.cycle)) == self.cycle
+            self.cycle = cycles.decode(cycles.encode(self.cycle))
 
-    def shown(self) -> tuple[int, dict[date, int], dict[date, int]]:
+    def shown(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
         """What a read shows, without changing anything: the balance, the lots by day, and the expired
         points that are not covered."""
-        cycle = self.cycle
-        if cycle is None:
-            return self.balance, {NEVER: self.balance} if self.balance > 0 else {}, {}
-        copy = cycle_codec.decode(cycle_codec.encode(cycle))
+        copy = self._start() if self.cycle is None else cycles.decode(cycles.encode(self.cycle))
         changes = catching_up.advance(
             copy, self.epochs, to=self.now, now=self.now, sequence=self.sequence
         )
@@ -173,14 +167,14 @@ class Account:
         name: str,
         points: int,
         *,
-        available: date | None = None,
-        last_day: date | None = None,
+        available: Day | None = None,
+        last_day: Day | None = None,
         own: bool = False,
     ) -> None:
         """An award that became available on a day, today unless given; `last_day` overrules the setting."""
+        if own and self.cycle is None:
+            self.cycle = self._start()
         self.touch()
-        if own:
-            self._needed_cycle()
         day = last_day or self.epoch.last_day(available or self.today)
         parts: tuple[Part, ...] = ()
         if self.cycle is not None:
@@ -288,7 +282,7 @@ class Account:
         )
         self._store()
         if self.cycle is not None:
-            assert lots.total(self.cycle.lots) == max(self.balance, 0) or type_ == "expire"
+            assert self.cycle.lots.total == max(self.balance, 0) or type_ == "expire"
 
     def next_day(self, days: int = 1) -> None:
         self.go_to(self.now + timedelta(days=days))

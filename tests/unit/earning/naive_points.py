@@ -6,20 +6,18 @@ the ledger only the last day of a setting, which has tables of its own.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
 
 from msgspec import Struct
 
 from libs.contracts.lifecycle import Expiry
+from services.earning.domain.dates import NEVER, Day
 from services.earning.domain.expiry import last_day, returned_days
-
-NEVER = date.max
 
 
 class Item(Struct):
     """A point, or the date of an award or of a drawn part (`count` points of it)."""
 
-    day: date
+    day: Day
     own: bool
     is_point: bool = True
     count: int = 1
@@ -30,15 +28,18 @@ class Item(Struct):
 class NaiveAccount:
     """The account; `today` is a local day, and everything of a day happens at noon."""
 
-    def __init__(self, today: date) -> None:
+    def __init__(self, today: Day) -> None:
         self.today = today
         self.items: list[Item] = []
         self.debt = 0
         self.expiry: Expiry | None = None
+        self.remind_days: tuple[int, ...] = ()
+        # By last day, days before it, and points.
+        self.reminders: list[tuple[Day, int, int]] = []
         self.is_active = True
-        self.is_suspended = self.is_cleared = False
-        self.active_on: date | None = None
-        self.expired: dict[date, int] = {}
+        self.is_suspended = self.is_cleared = self.exists = False
+        self.active_on: Day | None = None
+        self.expired: dict[Day, int] = {}
         self.covered = 0
         self.awards: dict[str, Item] = {}
         self.drawn: dict[str, tuple[int, list[Item]]] = {}
@@ -61,15 +62,29 @@ class NaiveAccount:
     def balance(self) -> int:
         return len(self.points) - self.debt
 
-    def day_of(self, item: Item) -> date:
+    def day_of(self, item: Item) -> Day:
         if item.own or not self.by_inactivity or self.active_on is None:
             return item.day
         return max(item.day, last_day(self.setting, self.active_on))
 
-    def go_to(self, today: date) -> None:
+    def go_to(self, today: Day) -> None:
         while self.today < today:
-            self.today += timedelta(days=1)
+            self.today += 1
             self.expire()
+            self.remind()
+
+    def remind(self) -> None:
+        """Send the reminders of the start of the day."""
+        if self.is_suspended or not self.is_active:
+            return
+        days = [
+            self.day_of(point) for point in self.points if point.own or self.setting is not None
+        ]
+        self.reminders += [
+            (self.today + n, n, days.count(self.today + n))
+            for n in self.remind_days
+            if self.today + n in days
+        ]
 
     def has_passed(self, item: Item) -> bool:
         is_awake = item.own or self.setting is not None
@@ -88,12 +103,13 @@ class NaiveAccount:
     def living(self, *, own: bool) -> Iterable[Item]:
         return (item for item in self.items if item.own == own and not item.is_over)
 
-    def credit(self, count: int, day: date, *, own: bool = False) -> None:
+    def credit(self, count: int, day: Day, *, own: bool = False) -> None:
+        self.exists = True
         paid = min(count, self.debt)
         self.debt -= paid
         self.items += [Item(day, own) for _ in range(count - paid)]
 
-    def earn(self, name: str, count: int, available: date, own_day: date | None) -> None:
+    def earn(self, name: str, count: int, available: Day, own_day: Day | None) -> None:
         day = own_day or last_day(self.setting, available)
         self.active_on = max(self.active_on or available, available)
         self.credit(count, day, own=own_day is not None)
@@ -116,7 +132,12 @@ class NaiveAccount:
 
     def redeem(self, name: str, count: int) -> None:
         chosen = self.take(count, self.points)
-        parts = [Item(self.day_of(point), point.own, is_point=False) for point in chosen]
+        parts = [
+            Item(self.day_of(point), point.own, is_point=False)
+            for point in chosen
+            # Undated points return as if earned on the day of their return.
+            if point.own or point.day != NEVER
+        ]
         self.items += parts
         self.drawn[name] = count, parts
         self.active_on = max(self.active_on or self.today, self.today)
@@ -130,10 +151,8 @@ class NaiveAccount:
         for day, own in sorted(days, key=lambda pair: (self.day_of(Item(*pair)), pair[1])):
             self.credit(1, day, own=own)
 
-    def returned(self, part: Item) -> date:
-        if part.day == NEVER and not part.own:
-            return last_day(self.setting, self.today)
-        later = self.today + timedelta(days=returned_days(self.setting))
+    def returned(self, part: Item) -> Day:
+        later = self.today + returned_days(self.setting)
         return max(part.day, later) if part.is_over else self.day_of(part)
 
     def claw_back(self, name: str, count: int) -> int:
@@ -195,8 +214,8 @@ class NaiveAccount:
             floor = last_day(after, self.today)
             if after is not None:
                 item.day = floor if item.day == NEVER else max(item.day, floor)
-        if self.by_inactivity and (self.active_on is not None):
-            self.active_on = max(self.active_on, self.today)
+        if self.by_inactivity and self.exists:
+            self.active_on = max(self.active_on or self.today, self.today)
 
     def suspend(self) -> None:
         self.is_suspended = True
@@ -210,7 +229,7 @@ class NaiveAccount:
             self._excuse(own=own)
 
     def _excuse(self, *, own: bool) -> None:
-        later = self.today + timedelta(days=returned_days(self.setting))
+        later = self.today + returned_days(self.setting)
         passed = [item for item in self.living(own=own) if self.has_passed(item)]
         for item in passed:
             item.day = later

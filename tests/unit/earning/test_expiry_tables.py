@@ -9,7 +9,7 @@ import pytest
 from libs.contracts.lifecycle import Expiry
 from libs.kernel.clock import format_time
 from services.earning.domain import lots
-from services.earning.domain.dates import NEVER, day_of, end_of
+from services.earning.domain.dates import NEVER, Day, day_of, end_of, to_date, to_day
 from services.earning.domain.expiry import last_day
 from tests.unit.earning.lifecycle_account import Account, Row, zone
 from tests.unit.earning.test_rule_tables import RULES, table
@@ -45,20 +45,20 @@ def setting(text: str) -> Expiry:
     return Expiry(**fields)  # type: ignore[arg-type]
 
 
-def day(text: str) -> date:
+def day(text: str) -> Day:
     """A date; without a year in 2027."""
     if text == "never":
         return NEVER
-    return date.fromisoformat(text if len(text) > len("12-31") else f"2027-{text}")
+    return to_day(date.fromisoformat(text if len(text) > len("12-31") else f"2027-{text}"))
 
 
-def shown_day(value: date) -> str:
+def shown_day(value: Day) -> str:
     if value == NEVER:
         return "never"
-    return value.isoformat().removeprefix("2027-")
+    return to_date(value).isoformat().removeprefix("2027-")
 
 
-def shown_lots(days: Mapping[date, int]) -> str:
+def shown_lots(days: Mapping[Day, int]) -> str:
     return ", ".join(f"{shown_day(value)}: {points}" for value, points in days.items()) or "–"
 
 
@@ -123,8 +123,8 @@ def test_points_have_the_last_day_that_the_documentation_says(
     available: str, zone_name: str, rule: str, last: str, ends_at: str
 ) -> None:
     local = day_of(datetime.fromisoformat(available), zone(zone_name))
-    assert last_day(setting(rule), local) == date.fromisoformat(last)
-    assert end_of(date.fromisoformat(last), zone(zone_name)) == datetime.fromisoformat(ends_at)
+    assert last_day(setting(rule), local) == day(last)
+    assert end_of(day(last), zone(zone_name)) == datetime.fromisoformat(ends_at)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_points_have_the_last_day_that_the_documentation_says(
 def test_a_day_ends_when_the_documentation_says(
     last: str, zone_name: str, ends_at: str, _because: str
 ) -> None:
-    instant = end_of(date.fromisoformat(last), zone(zone_name))
+    instant = end_of(day(last), zone(zone_name))
     assert instant == datetime.fromisoformat(ends_at)
-    assert day_of(instant, zone(zone_name)) > date.fromisoformat(last)
-    assert day_of(instant - timedelta(seconds=1), zone(zone_name)) <= date.fromisoformat(last)
+    assert day_of(instant, zone(zone_name)) > day(last)
+    assert day_of(instant - timedelta(seconds=1), zone(zone_name)) <= day(last)
 
 
 def stories() -> list[list[str]]:
@@ -165,7 +165,7 @@ def test_lots_are_what_the_documentation_says(
     assert (str(shown_balance), shown_lots(visible(account, shown))) == (balance, lots_after)
 
 
-def visible(account: Account, shown: dict[date, int]) -> dict[date, int]:
+def visible(account: Account, shown: dict[Day, int]) -> dict[Day, int]:
     """The lots as callers see them: dates that are not in force are not shown."""
     if account.cycle is None:
         return shown
@@ -190,16 +190,14 @@ def test_customers_are_reminded_when_the_documentation_says(
     account = Account(now=START, zone_name=zone_name)
     account.set_expiry(setting("after 60 months"))
     for number in range(100):
-        account.go_to_day(date(2027, 1, 5) + timedelta(days=number))
-        today = account.today.isoformat()
+        account.go_to_day(day("2027-01-05") + number)
+        today = to_date(account.today).isoformat()
         if today == set_on:
             account.set_remind_days(*map(int, remind_days.split()))
         if today == available_on:
-            account.earn("A", 100, last_day=date.fromisoformat(last))
+            account.earn("A", 100, last_day=day(last))
         if checked in {"every day", today}:
             account.touch()
     sent = [f"{one.days_left}: {format_time(one.at)[:19]}Z" for one in account.reminders]
     assert (", ".join(sent) or "–") == reminders
-    assert all(
-        one.points == 100 and one.day == date.fromisoformat(last) for one in account.reminders
-    )
+    assert all(one.points == 100 and one.day == day(last) for one in account.reminders)

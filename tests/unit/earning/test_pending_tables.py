@@ -9,6 +9,7 @@ from msgspec import UNSET
 from libs.contracts.lifecycle import Expiry, Pending
 from services.earning.domain import pending
 from services.earning.domain.cycles import Cycle
+from services.earning.domain.dates import Day, day_of, start_of, to_day
 from services.earning.domain.expiry import last_day
 from services.earning.domain.pending import Window, open_window, split
 from services.earning.domain.postings import OrderRecord
@@ -17,6 +18,10 @@ from services.earning.domain.tiers import tier_of
 from tests.unit.earning.lifecycle_account import zone
 from tests.unit.earning.test_programs import program
 from tests.unit.earning.test_rule_tables import table
+
+
+def day(year: int, month: int, number: int) -> Day:
+    return to_day(date(year, month, number))
 
 
 def setting(text: str) -> Pending:
@@ -149,8 +154,8 @@ def test_expiry_counts_from_the_start_of_the_day_at_which_points_became_availabl
     )
     available = window.available_at(zone("UTC"))
     assert available is not None
-    after = last_day(Expiry(kind="after", months=12), available.date())
-    assert after == date(2028, 3, 16)
+    after = last_day(Expiry(kind="after", months=12), day_of(available, zone("UTC")))
+    assert after == day(2028, 3, 16)
 
 
 def test_the_tier_rises_with_the_release_and_not_with_the_pend() -> None:
@@ -176,27 +181,27 @@ def test_only_the_first_fulfillment_counts() -> None:
     assert waiting.waits_for_fulfillment
     first = pending.fulfill(waiting, datetime(2027, 3, 5, tzinfo=UTC), berlin)
     assert pending.fulfill(first, datetime(2027, 3, 9, tzinfo=UTC), berlin) == first
-    assert first == Window(days=14, release_on=date(2027, 3, 19))
+    assert first == Window(days=14, release_on=day(2027, 3, 19))
 
 
 def test_the_account_knows_when_its_first_wait_ends() -> None:
     utc = zone("UTC")
     cycle = Cycle(suspended_on=None)
     for window in (
-        Window(days=14, release_on=date(2027, 3, 15)),
-        Window(days=14, release_on=date(2027, 3, 15)),
-        Window(days=14, give_up_on=date(2027, 3, 20)),
+        Window(days=14, release_on=day(2027, 3, 15)),
+        Window(days=14, release_on=day(2027, 3, 15)),
+        Window(days=14, give_up_on=day(2027, 3, 20)),
         Window(days=0, release_at=datetime(2027, 3, 10, 8, tzinfo=UTC)),
     ):
-        day, gives_up = window.wait_until(utc)
-        cycle.add_wait(day, gives_up=gives_up)
+        wait_day, gives_up = window.wait_until(utc)
+        cycle.add_wait(wait_day, gives_up=gives_up)
         # A hint may be too early, but never too late.
-        assert window.due(utc).at >= datetime.combine(day, datetime.min.time(), UTC)
-    assert [(wait.day.day, wait.gives_up, wait.orders) for wait in cycle.waits] == [
+        assert window.due(utc).at >= start_of(wait_day, utc)
+    assert [(wait.day - day(2027, 2, 28), wait.gives_up, wait.orders) for wait in cycle.waits] == [
         (9, False, 1),
         (15, False, 2),
         (20, True, 1),
     ]
-    cycle.remove_wait(date(2027, 3, 15), gives_up=False)
-    cycle.remove_wait(date(2027, 3, 15), gives_up=False)
-    assert [wait.day.day for wait in cycle.waits] == [9, 20]
+    cycle.remove_wait(day(2027, 3, 15), gives_up=False)
+    cycle.remove_wait(day(2027, 3, 15), gives_up=False)
+    assert [wait.day - day(2027, 2, 28) for wait in cycle.waits] == [9, 20]
