@@ -21,6 +21,7 @@ from services.earning.domain.dates import (
     day_of,
     end_of_unit,
     next_yearly,
+    start_of,
 )
 
 
@@ -115,3 +116,21 @@ def moves_dates(before: Expiry | None, after: Expiry | None) -> bool:
 
 def _period(expiry: Expiry) -> tuple[object, object]:
     return expiry.months, expiry.days
+
+
+def wake_at(previous: Epoch, epoch: Epoch) -> datetime | None:
+    """When the sweeper has to visit all accounts of a store because of the change to `epoch`: before that
+    instant nothing is due earlier than the accounts' `due_at` says. None if the change moves nothing to an
+    earlier instant."""
+    if not epoch.is_active:
+        return None
+    if not previous.is_active or previous.zone.key != epoch.zone.key:
+        return epoch.at
+    tomorrow = epoch.since + 1
+    days = []
+    if previous.expiry is None and epoch.expiry is not None:
+        first = epoch.last_day(epoch.since)
+        days += [first + 1, *(max(first - days_left, tomorrow) for days_left in epoch.remind_days)]
+    if not set(epoch.remind_days) <= set(previous.remind_days):
+        days.append(tomorrow)
+    return start_of(min(days), epoch.zone) if days else None

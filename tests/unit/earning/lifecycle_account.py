@@ -5,6 +5,7 @@ The cycle goes through its encoding after every step, and stays None as long as 
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -15,8 +16,10 @@ from services.earning.domain import catching_up, cycles, lots
 from services.earning.domain.catching_up import Expiration, Reminder
 from services.earning.domain.cycles import Cycle, Mark
 from services.earning.domain.dates import Day, day_of, to_date
-from services.earning.domain.expiry import Epoch, list_epochs
+from services.earning.domain.expiry import Epoch, list_epochs, wake_at
 from services.earning.domain.lots import Part
+
+START_OF_2027 = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def zone(name: str) -> ZoneInfo:
@@ -146,6 +149,15 @@ class Account:
             assert cycles.decode(cycles.encode(self.cycle)) == self.cycle
             self.cycle = cycles.decode(cycles.encode(self.cycle))
 
+    @property
+    def hint(self) -> datetime | None:
+        """When the sweeper visits the account at the latest."""
+        epochs = self.epochs
+        entered = 0 if self.cycle is None else self.cycle.epoch
+        hints = [] if self.cycle is None else [self.cycle.due_at(epochs[entered])]
+        hints += [wake_at(*pair) for pair in pairwise(epochs[entered:])]
+        return min((hint for hint in hints if hint is not None), default=None)
+
     def shown(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
         """What a read shows, without changing anything: the balance, the lots by day, and the expired
         points that are not covered."""
@@ -153,6 +165,8 @@ class Account:
         changes = catching_up.advance(
             copy, self.epochs, to=self.now, now=self.now, sequence=self.sequence
         )
+        # Nothing is due before the sweeper visits.
+        assert not changes or (self.hint is not None and self.hint <= changes[0].at)
         balance, expired = self.balance, dict(self.expired)
         for change in changes:
             if isinstance(change, Expiration):

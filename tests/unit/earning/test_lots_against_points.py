@@ -29,10 +29,12 @@ SETTINGS = (
     Expiry(kind="inactivity", days=4, returned_days=2),
     Expiry(kind="inactivity", days=9, returned_days=0),
 )
+# At noon UTC all of them have the same date.
+ZONES = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo")
 OPERATIONS = (
     *("earn", "earn_own", "earn_late") * 3,
     *("adjust_up", "adjust_down", "redeem", "redeem", "cancel", "refund", "refund", "void"),
-    *("set", "set", "suspend", "reinstate", "deactivate", "activate", "remind", "wait"),
+    *("set", "set", "suspend", "reinstate", "deactivate", "activate", "remind", "zone"),
 )
 STEPS = strategies.lists(
     strategies.tuples(
@@ -128,6 +130,8 @@ class Pair:
                 days = tuple({1, points, 1 + choice % 9})
                 self.account.set_remind_days(*days)
                 self.model.remind_days = days
+            case "zone":
+                self.account.set_zone(ZONES[choice % len(ZONES)])
             case "activate" | "deactivate":
                 self.account.set_active(is_active=operation == "activate")
                 self.model.set_active(is_active=operation == "activate")
