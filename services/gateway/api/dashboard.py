@@ -12,7 +12,8 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BODY_BYTES
-from libs.http_client.service_client import ServiceClient, ServiceResponse
+from libs.http_client.connections import ServiceResponse
+from libs.http_client.service_client import ServiceClient
 from libs.kernel.errors import Unavailable
 from libs.web import problems
 from services.gateway.api.bodies import BodyMemory, read_body
