@@ -20,7 +20,7 @@ from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.errors import ConcurrentWrite
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.testing.eventually import eventually
-from services.earning.domain.accounts import Entry
+from services.earning.domain.accounts import ManualEntry
 from services.earning.domain.awards import Award
 from services.earning.domain.order_records import Order, OrderRecord
 from services.earning.domain.postings import Duplicate
@@ -123,8 +123,8 @@ async def test_a_dry_run_has_the_same_outcomes_and_posts_nothing(
     (done,) = await post_batch(engine, [request])
     assert isinstance(rehearsed, RequestResult)
     assert isinstance(done, RequestResult)
-    assert [type(result) for result in rehearsed.results] == [Duplicate, OrderRecord, Entry]
-    assert [type(result) for result in done.results] == [Duplicate, OrderRecord, Entry]
+    assert [type(result) for result in rehearsed.results] == [Duplicate, OrderRecord, ManualEntry]
+    assert [type(result) for result in done.results] == [Duplicate, OrderRecord, ManualEntry]
     assert rehearsed.response == done.response
     assert await query(earning_database, "SELECT sum(balance) FROM accounts") == 25
 
@@ -196,7 +196,21 @@ async def test_a_batch_may_change_some_orders_and_add_others(
 
 async def test_texts_are_stored_unchanged(engine: AsyncEngine, earning_database: Database) -> None:
     """COPY has escape sequences: a backslash starts one, and a backslash with N is NULL."""
-    signs = [r"\N", r"\.", r"C:\new\table", "NULL", "None", "{}", ",", '"', "'", "ü\u00a0漢"]
+    signs = [
+        r"\N",
+        r"\\",
+        r"\"",
+        "null",
+        r"\.",
+        r"C:\new\table",
+        "NULL",
+        "None",
+        "{}",
+        ",",
+        '"',
+        "'",
+        "ü\u00a0漢",
+    ]
     orders = [
         msgspec.structs.replace(order(number), order_id=sign, reason=f"Order {sign}")
         for number, sign in enumerate(signs)
@@ -312,7 +326,7 @@ async def test_a_thousand_postings_are_one_outbox_row(
 ) -> None:
     done = await post(engine, *(order(number, f"cust_{number % 9}") for number in range(1_000)))
     assert all(
-        isinstance(one, OrderRecord) and isinstance(one.entry, Entry) for one in done.results
+        isinstance(one, OrderRecord) and one.entry_sequence is not None for one in done.results
     )
     assert await query(earning_database, "SELECT count(*) FROM outbox") == 1
     # One event per entry. No event for a tier: this program has none.

@@ -16,7 +16,7 @@ class DayChange(Struct):
     account_ids: set[int] = field(default_factory=set)
 
     def add(self, entry: Entry) -> None:
-        """Count an entry of the day; the account has its id by now."""
+        """Count an entry of the day."""
         match entry.type:
             case "earn":
                 self.issued += entry.points
@@ -28,5 +28,4 @@ class DayChange(Struct):
                 self.expired -= entry.points
             case "adjust":
                 pass
-        assert entry.account.id is not None
-        self.account_ids.add(entry.account.id)
+        self.account_ids.add(entry.account_id)

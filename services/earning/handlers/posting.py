@@ -1,7 +1,7 @@
 """The only path that changes balances: a batch of postings in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from msgspec import field
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,11 +17,13 @@ from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite
 from libs.persistence.group_commit import GroupCommit
 from libs.persistence.idempotency import StoredResponse, StoredResponses
+from libs.persistence.rows import copy
+from services.earning.domain.accounts import Account, AccountKey
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.postings import Outcome, Posting
-from services.earning.handlers.ledger_events import build_events
+from services.earning.handlers import ledger_events
 from services.earning.handlers.posting_kinds import KINDS, post
-from services.earning.store import accounts, days, entries, programs
+from services.earning.store import accounts, days, programs
 
 Result = Outcome | WhaleError
 
@@ -71,7 +73,11 @@ async def load(
     keys = {(posting.store_id, posting.customer_id) for posting in postings}
     locked = await accounts.lock(connection, keys)
     new = keys - locked.keys()
-    batch = LedgerBatch(new_id=uuid7_text, programs=in_force, accounts=locked)
+    batch = LedgerBatch(
+        new_id=uuid7_text,
+        programs=in_force,
+        accounts=locked | await _new_accounts(connection, new),
+    )
     by_command: defaultdict[type, list[Posting]] = defaultdict(list)
     for posting in postings:
         by_command[type(posting)].append(posting)
@@ -88,10 +94,21 @@ async def load(
     return batch, await idempotency.find(connection, claims)
 
 
+async def _new_accounts(
+    connection: Connection, keys: Collection[AccountKey]
+) -> dict[AccountKey, Account]:
+    """Empty accounts for customers who have none yet."""
+    ids = await accounts.draw_ids(connection, len(keys))
+    return {
+        key: Account(store_id=key[0], customer_id=key[1], id=id_)
+        for key, id_ in zip(keys, ids, strict=True)
+    }
+
+
 def _apply(
     batch: LedgerBatch, request: PostingRequest, _earlier: StoredResponse | None
 ) -> list[Result]:
-    batch.traceparent = request.traceparent
+    batch.trace(request.traceparent)
     return [_post(batch, posting) for posting in request.commands]
 
 
@@ -106,10 +123,14 @@ async def write(connection: Connection, batch: LedgerBatch) -> None:
     """Write the accounts, entries and records of a batch, with the same number of statements whatever
     its size. Raises ConcurrentWrite if a concurrent transaction was first."""
     await accounts.write(connection, batch.accounts_to_write.values())
-    await entries.insert(connection, batch.entries)
+    await copy(connection, "entries", batch.entries)
     for kind in KINDS:
         if kind.save is not None:
             await kind.save(connection, batch)
     await days.add(connection, batch.entries)
     # After the account locks, so that each account's events are published in the order of commits.
-    await outbox.append(connection, build_events(batch.entries))
+    await outbox.append_payload(
+        connection,
+        ledger_events.pack(batch),
+        events=len(batch.entries) + len(batch.tier_changes),
+    )

@@ -73,12 +73,19 @@ def _account(key: AccountKey, row: asyncpg.Record) -> Account:
     )
 
 
+async def draw_ids(connection: Connection, count: int) -> list[int]:
+    """Ids for so many new accounts."""
+    if not count:
+        return []
+    return [row[0] for row in await connection.fetch(_NEW_IDS, count)]
+
+
 async def write(connection: Connection, accounts: Iterable[Account]) -> None:
     """Create the new ones of `accounts`, and update the others. Raises ConcurrentWrite."""
     new: list[Account] = []
     existing: list[Account] = []
     for account in accounts:
-        (new if account.id is None else existing).append(account)
+        (new if account.ctid is None else existing).append(account)
     await _create(connection, new)
     await _update(connection, existing)
 
@@ -86,9 +93,6 @@ async def write(connection: Connection, accounts: Iterable[Account]) -> None:
 async def _create(connection: Connection, accounts: Sequence[Account]) -> None:
     if not accounts:
         return
-    ids = await connection.fetch(_NEW_IDS, len(accounts))
-    for account, (account_id,) in zip(accounts, ids, strict=True):
-        account.id = account_id
     status = await connection.execute(
         _CREATE,
         numbers(account.id for account in accounts),

@@ -106,7 +106,7 @@ async def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add what the batch adds to each store's days, by the events' own time."""
     changes: dict[tuple[str, date], DayChange] = {}
     for entry in entries:
-        key = (entry.account.store_id, entry.occurred_at.date())
+        key = (entry.store_id, entry.occurred_at.date())
         change = changes.get(key)
         if change is None:
             change = changes[key] = DayChange()
