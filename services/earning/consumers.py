@@ -97,7 +97,7 @@ def consume_orders(
     )
 
     async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
-        return await _post(engine, orders, observe=_count_orders)
+        return await _post(engine, orders, optimistic=True, observe=_count_orders)
 
     async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         outcomes: list[RecordOutcome] = []
@@ -306,6 +306,7 @@ async def _post(
     engine: AsyncEngine,
     events: Sequence[Order | Refund | Guest],
     *,
+    optimistic: bool = False,
     observe: Callable[[Sequence[Result]], None] = lambda _results: None,
 ) -> Sequence[RecordOutcome]:
     """Post the events that have a customer; returns an outcome for each event, in order. `observe` is
@@ -318,7 +319,7 @@ async def _post(
         PostingRequest(postings[start : start + _POSTINGS_PER_STEP])
         for start in range(0, len(postings), _POSTINGS_PER_STEP)
     ]
-    for outcome in await post_batch(engine, requests):
+    for outcome in await post_batch(engine, requests, optimistic=optimistic):
         if isinstance(outcome, WhaleError):
             raise outcome
         results += outcome.results

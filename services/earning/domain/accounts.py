@@ -15,7 +15,7 @@ def transaction_id(entry_id: str | UUID) -> str:
     return f"txn_{entry_id}"
 
 
-class Account(Struct, kw_only=True, gc=False):
+class Account(Struct, gc=False):
     """One customer of one store, as of the account's last entry; amounts are points.
 
     Without a `ctid`, the account has to be created if it is `changed`. `member_since` is None until the
@@ -25,15 +25,17 @@ class Account(Struct, kw_only=True, gc=False):
 
     store_id: str
     customer_id: str
-    member_since: datetime | None = None
     id: int = 0
     balance: int = 0
     lifetime: int = 0
     sequence: int = 0
     suspended: bool = False
     tier: str | None = None
-    # The row's physical place when it was locked, so that the update needs no look-up.
+    member_since: datetime | None = None
+    # The physical place of the row's version that was read, so that the update needs no look-up, and the
+    # transaction that wrote the version.
     ctid: str | None = None
+    xmin: int = 0
     changed: bool = False
     # member_since rarely changes, and is written only then.
     member_since_changed: bool = False

@@ -10,7 +10,7 @@ import asyncpg
 from msgspec.structs import astuple
 
 from libs.kernel.clock import utc_now
-from libs.persistence.columns import columns, texts
+from libs.persistence.columns import columns
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite, check_rows
 from libs.persistence.rows import copy
@@ -19,13 +19,16 @@ from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import Order, OrderKey, OrderRecord, Recheck
 from services.earning.domain.refunds import WaitingRefunds
 from services.earning.store import arrivals, refund_records
+from services.earning.store.keys import LookUp
 
-_READ: Final = r"""
-SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
-       o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
-JOIN orders o USING (store_id, order_id)
-"""
+_READ: Final = LookUp(
+    select="""
+SELECT store_id, order_id, account_id, total, currency, program_id, state, skip_reason, reason,
+       occurred_at, award, refunded, refunded_points, voided_points
+""",
+    table="orders",
+    key=("store_id", "order_id"),
+)
 _READ_HELD: Final = """
 SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
        o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
@@ -74,20 +77,11 @@ async def load(
     """Read the recorded orders that the batch requires, and the refunds that wait for the orders that
     it posts. Their accounts are locked already, so that no order can change meanwhile."""
     keys = {posting.key for posting in postings}
-    batch.add_loaded(await _read(connection, keys | batch.required[OrderRecord]))
+    rows = await _READ.fetch(connection, keys | batch.required[OrderRecord])
+    batch.add_loaded(map(_order, rows))
     batch.add_loaded(
         await refund_records.read_waiting(connection, keys | batch.required[WaitingRefunds])
     )
-
-
-async def _read(connection: Connection, keys: Iterable[OrderKey]) -> list[OrderRecord]:
-    ordered = list(keys)
-    if not ordered:
-        return []
-    rows = await connection.fetch(
-        _READ, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
-    )
-    return [_order(row) for row in rows]
 
 
 async def read_held(
