@@ -22,6 +22,7 @@ from libs.contracts.topics import ORDER_COMPLETED, dead_letter_topic, record_key
 from libs.messaging import fetching
 from libs.persistence.engine import create_engine
 from libs.testing.eventually import eventually
+from services.earning.store import books_check
 from services.gateway import keys
 from services.gateway.settings import KeySettings
 from tools.demo.publish import wait_until_consumed
@@ -377,3 +378,11 @@ class Shop:
             return status
 
         return await eventually(look)
+
+
+async def ledger_faults(connection: Any) -> list[str]:
+    """What `verify` reports about the ledger, in the database of `connection`."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return [
+            fault async for slice_ in books_check.check_all(connection) for fault in slice_.faults
+        ]

@@ -107,6 +107,7 @@ LEDGER_PROVEN: Final = Gauge(
     "whale_ledger_proven_timestamp_seconds",
     "When the books check last finished proving every account, in seconds since 1970; 0 where it does not run.",
 )
-LEDGER_FAULTS: Final = Counter(
-    "whale_ledger_faults_total", "Rows that the books check found not to follow from the entries."
+LEDGER_FAULTS: Final = Gauge(
+    "whale_ledger_faults",
+    "Rows that the books check found not to follow from the entries, in its last complete pass or since.",
 )

@@ -19,6 +19,7 @@ from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
 from services.earning.handlers import ledger_events
+from services.earning.handlers.books_check import books_checker
 from services.earning.handlers.dead_letters import dead_letter_purger
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
@@ -83,6 +84,7 @@ def build(settings: Settings) -> ASGIApp:
             folding(write_engine),
             idempotency_key_purger(write_engine),
             dead_letter_purger(write_engine),
+            *([books_checker(read_engine)] if "books-check" in settings.roles else []),
         ],
         state={
             "resources": Resources(

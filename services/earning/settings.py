@@ -16,4 +16,4 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     mode: str = "production"
     log_level: str = "info"
     # The parts that this process runs, so that they can be scaled separately.
-    roles: frozenset[str] = frozenset({"api", "consumers", "relay"})
+    roles: frozenset[str] = frozenset({"api", "consumers", "relay", "books-check"})

@@ -9,9 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from libs.contracts.topics import ORDER_COMPLETED, POINTS_EARNED, record_key
 from libs.testing.eventually import eventually
 from tests.chaos.alone import dies, healthy, start
-from tests.support import Stack
+from tests.support import Stack, ledger_faults
 from tools.demo.publish import wait_until_consumed
-from tools.ledger import verify
 
 POINTS_PER_ORDER = 10
 _CHUNK = 10_000
@@ -74,7 +73,7 @@ async def _check_ledger(stack: Stack, store: str, orders: int) -> dict[str, int]
             "SELECT count(*) FROM entries WHERE store_id = $1", store
         )
         assert entries == orders
-        assert [fault async for fault in verify.faults(connection, lambda _: None)] == []
+        assert await ledger_faults(connection) == []
 
         async def outbox_is_empty() -> bool:
             return await connection.fetchval("SELECT count(*) FROM outbox") == 0

@@ -19,8 +19,7 @@ from tests.bench.servers import responds
 from tests.chaos.alone import dies, end, healthy, new_store, start
 from tests.chaos.killable import POINTS
 from tests.redeeming import books_are_exact
-from tests.support import Stack
-from tools.ledger import verify
+from tests.support import Stack, ledger_faults
 from tools.stack import config
 from tools.stack.config import free_port
 
@@ -174,6 +173,6 @@ async def nothing_is_open(stack: Stack, store: str) -> bool:
 async def ledger_is_exact(stack: Stack) -> None:
     connection = await asyncpg.connect(stack.database("earning", owner=True))
     try:
-        assert [fault async for fault in verify.faults(connection, lambda _: None)] == []
+        assert await ledger_faults(connection) == []
     finally:
         await connection.close()

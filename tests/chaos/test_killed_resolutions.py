@@ -13,8 +13,7 @@ from libs.testing.eventually import eventually
 from services.earning.consumers import RESOLUTIONS_GROUP
 from tests.bench.servers import Lag
 from tests.chaos.alone import dies, healthy, new_store, start
-from tests.support import Shop, Stack
-from tools.ledger import verify
+from tests.support import Shop, Stack, ledger_faults
 
 CUSTOMERS = 40
 
@@ -124,7 +123,7 @@ async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) ->
             await eventually(nothing_is_left, within_seconds=30, every=0.2)
         await carried_out(bare_stack, store)
     connection = await asyncpg.connect(bare_stack.database("earning", owner=True))
-    faults = [fault async for fault in verify.faults(connection, lambda _: None)]
+    faults = await ledger_faults(connection)
     await connection.close()
     assert faults == []
 

@@ -210,7 +210,7 @@ DASHBOARDS: Final = (
             ),
             Panel(
                 title="Rows that do not follow from the entries",
-                queries={"faults": "sum(whale_ledger_faults_total)"},
+                queries={"faults": "max(whale_ledger_faults)"},
             ),
             Panel(
                 title="Anomalies flagged",

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from services.earning.store import days
-from tools.ledger import verify
+from services.earning.store import books_check, days
 from tools.progress import progress_bars
 from tools.stack.databases import connect
 
@@ -68,17 +67,20 @@ async def _list(connection: Any, arguments: argparse.Namespace) -> int:
 
 async def _verify(connection: Any, _arguments: argparse.Namespace) -> int:
     console = Console(highlight=False)
-    total = await verify.count(connection)
     faults = 0
-    with progress_bars(console) as progress:
-        bar = progress.add_task("entries", total=total)
-        async for fault in verify.faults(connection, lambda n: progress.update(bar, advance=n)):
-            console.print(fault, soft_wrap=True)
-            faults += 1
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        total = await books_check.count(connection)
+        with progress_bars(console) as progress:
+            bar = progress.add_task("rows", total=total)
+            async for slice_ in books_check.check_all(connection):
+                progress.update(bar, advance=slice_.rows)
+                for fault in slice_.faults:
+                    console.print(fault, soft_wrap=True)
+                faults += len(slice_.faults)
     if faults:
-        console.print(f"{faults:,} faults in {total:,} entries. See docs/runbooks/ledger.md")
+        console.print(f"{faults:,} faults in {total:,} rows. See docs/runbooks/ledger.md")
         return 1
-    console.print(f"{total:,} entries are consistent, and every balance follows from its entries.")
+    console.print(f"{total:,} rows are consistent, and every balance follows from its entries.")
     return 0
 
 
