@@ -28,6 +28,7 @@ from services.earning.domain.programs import Program
 from services.earning.domain.refunds import Refund
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.store import accounts, programs, refund_records
+from services.earning.store import days as day_totals
 from tests.integration.conftest import Database
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -233,6 +234,25 @@ async def test_a_customer_is_a_member_since_the_earliest_event(
         moment = NOON + timedelta(days=days)
         await post(engine, msgspec.structs.replace(order(number), occurred_at=moment))
         assert await query(earning_database, since) == NOON + timedelta(days=expected)
+
+
+async def test_a_customer_is_active_once_on_each_day_in_any_order_of_events(
+    engine: AsyncEngine, earning_database: Database
+) -> None:
+    """A posting on the latest day of the customer registers nothing, any other one does."""
+    registered = []
+    for number, days in enumerate((0, 0, -1, 0, -1, 1, 0)):
+        moment = NOON + timedelta(days=days)
+        await post(engine, msgspec.structs.replace(order(number), occurred_at=moment))
+        size = "SELECT sum(cardinality(account_ids)) FROM day_changes"
+        registered.append(await query(earning_database, size))
+        async with transaction(engine) as connection:
+            await day_totals.fold(connection)
+    assert registered == [1, 0, 1, 0, 1, 1, 1]
+    active = "SELECT array_agg(active_customers ORDER BY day) FROM days"
+    assert await query(earning_database, active) == [1, 1, 1]
+    issued = "SELECT array_agg(issued ORDER BY day) FROM days"
+    assert await query(earning_database, issued) == [20, 40, 10]
 
 
 @pytest.mark.parametrize("optimistic", [False, True])

@@ -1,6 +1,6 @@
 """Accounts and their entries: an account is the sum of its entries."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -36,7 +36,10 @@ class Account(Struct, gc=False):
     # transaction that wrote the version.
     ctid: str | None = None
     xmin: int = 0
+    # The latest day on which the customer is registered as active.
+    last_day: date | None = None
     changed: bool = False
+    last_day_changed: bool = False
     # member_since rarely changes, and is written only then.
     member_since_changed: bool = False
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
 from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
+from services.earning.domain.days import DayChange
 from services.earning.domain.postings import Record
 from services.earning.domain.programs import Program, StorePrograms
 
@@ -37,6 +38,7 @@ class LedgerBatch:
         self.use_programs(programs)
         self.accounts = accounts
         self.entries: list[Entry] = []
+        self.days: dict[tuple[str, date], DayChange] = {}
         # Of each entry the customer's tier in the default program afterwards, and which entries changed it.
         self.tiers: list[str | None] = []
         self.tier_changes: list[TierChange] = []
@@ -180,8 +182,19 @@ class LedgerBatch:
             None if reward is None else reward.name,
         )
         self.entries.append(entry)
+        self._count_day(account, entry)
         self.mark_for_write(account, occurred_at)
         return entry
+
+    def _count_day(self, account: Account, entry: Entry) -> None:
+        """Count the entry in the totals of its day, by the event's own time."""
+        day = entry.occurred_at.date()
+        key = account.store_id, day
+        change = self.days.get(key)
+        if change is None:
+            change = self.days[key] = DayChange()
+        change.add(entry.type, entry.points)
+        change.register(account, day)
 
     def _follow_tier(self, account: Account) -> None:
         """Note the tier after the entry that comes next, which may be another one."""

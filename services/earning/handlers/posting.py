@@ -146,7 +146,7 @@ async def write(connection: Connection, batch: LedgerBatch) -> None:
     for kind in KINDS:
         if kind.save is not None:
             await kind.save(connection, batch)
-    await days.add(connection, batch.entries)
+    await days.add(connection, batch.days)
     # After the account locks, so that each account's events are published in the order of commits.
     await outbox.append_payload(
         connection,

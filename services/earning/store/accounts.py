@@ -21,7 +21,7 @@ Accounts = dict[AccountKey, Account]
 # `xmin` is the transaction that wrote the version of the row, and `ctid` the version's place.
 _COLUMNS: Final = """
 store_id, customer_id, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
-a.ctid::text AS ctid, a.xmin
+a.ctid::text AS ctid, a.xmin, a.last_day
 """
 _READ: Final = LookUp(
     select=f"SELECT {_COLUMNS}", table="accounts a", key=("store_id", "customer_id")
@@ -31,11 +31,12 @@ _NEW_IDS: Final = """
 SELECT nextval(pg_get_serial_sequence('accounts', 'id')) FROM generate_series(1, $1::int)
 """
 _CREATE: Final = r"""
-INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since,
+                      last_day)
 SELECT * FROM unnest($1::text::bigint[], string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
                      $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::boolean[],
-                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[])
-  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[], $10::text::date[])
+  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since, last_day)
 ORDER BY store_id, customer_id
 ON CONFLICT DO NOTHING
 """
@@ -45,11 +46,12 @@ ON CONFLICT DO NOTHING
 _UPDATE: Final = r"""
 UPDATE accounts a
 SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
-    tier = new.tier, member_since = least(a.member_since, new.member_since)
+    tier = new.tier, member_since = least(a.member_since, new.member_since),
+    last_day = coalesce(new.last_day, a.last_day)
 FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::xid[], $3::text::bigint[],
             $4::text::bigint[], $5::text::bigint[], $6::text::boolean[],
-            string_to_array($7, E'\x1f', E'\x1e'), $8::text::timestamptz[])
-  AS new (ctid, xmin, balance, lifetime, sequence, suspended, tier, member_since)
+            string_to_array($7, E'\x1f', E'\x1e'), $8::text::timestamptz[], $9::text::date[])
+  AS new (ctid, xmin, balance, lifetime, sequence, suspended, tier, member_since, last_day)
 WHERE a.ctid = new.ctid AND a.xmin = new.xmin
 """
 
@@ -103,6 +105,7 @@ async def _create(connection: Connection, accounts: Sequence[Account]) -> None:
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
         numbers(_member_since(account) for account in accounts),
+        numbers(account.last_day for account in accounts),
     )
     check_rows(status, len(accounts))
 
