@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -14,7 +15,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND: Final = 2**48 - 1
 
 # Most customer ids; only other ids need Unicode's tables.
-_ASCII_ID: Final = re.compile(r"[A-Za-z0-9_.:@+|=~\-'!$&*]{1,128}")
+_ASCII: Final = r"[A-Za-z0-9_.:@+|=~\-'!$&*]"
+_ASCII_ID: Final = re.compile(f"{_ASCII}{{1,128}}")
+_ASCII_IDS: Final = re.compile(f"(?:{_ASCII}{{1,128}}\n)*")
 _PUNCTUATION: Final = frozenset("_.:@+|=~-'!$&*")
 _LONGEST_CUSTOMER_ID: Final = 128
 # At most four characters become one in normal form C. Normalizing a text takes time proportional to
@@ -29,7 +32,9 @@ CUSTOMER_ID_RULE: Final = (
 )
 STORE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Ids of orders, refunds and other objects of a shop: any readable text on one line.
-OTHER_ID: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,128}")
+_OTHER: Final = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+OTHER_ID: Final = re.compile(f"{_OTHER}{{1,128}}")
+_OTHER_IDS: Final = re.compile(f"(?:{_OTHER}{{1,128}}\n)*")
 
 
 def customer_id(text: str) -> str | None:
@@ -38,6 +43,22 @@ def customer_id(text: str) -> str | None:
     `.` nor `..`."""
     normalized = customer_id_prefix(text)
     return None if normalized in _NOT_ADDRESSABLE else normalized
+
+
+def are_ascii_customer_ids(texts: Sequence[str]) -> bool:
+    """Whether all `texts` are valid customer ids in ASCII, which are in normal form C."""
+    return _are_all(_ASCII_IDS, texts) and not _NOT_ADDRESSABLE.intersection(texts)
+
+
+def are_other_ids(texts: Sequence[str]) -> bool:
+    """Whether all `texts` match OTHER_ID."""
+    return _are_all(_OTHER_IDS, texts)
+
+
+def _are_all(lines_of_ids: re.Pattern[str], texts: Sequence[str]) -> bool:
+    """Whether each text is a line of such an id: one match costs a tenth of a match per text."""
+    lines = "\n".join([*texts, ""])
+    return lines.count("\n") == len(texts) and lines_of_ids.fullmatch(lines) is not None
 
 
 def normalize_customer_id(text: str) -> str:

@@ -26,6 +26,7 @@ Headers = list[tuple[str, bytes]]
 # The headers content-type, ce_type and ce_dataschema, None where a record lacks one.
 _DeclaredType = tuple[bytes | None, bytes | None, bytes | None]
 
+_DECLARATIONS: Final = frozenset({"content-type", "ce_type", "ce_dataschema"})
 _SPEC_VERSION: Final = b"1.0"
 _SCHEMA_ROOT: Final = "/events"
 _JSON: Final = b"application/json"
@@ -133,6 +134,30 @@ class EventReader(Generic[E]):
             if broken is not None:
                 raise Poison("invalid", broken)
         return event
+
+    def read_batch(self, records: Sequence[Any]) -> list[E]:
+        """The events in `records`, if every record is in binary mode or bare JSON, with a value on one
+        line. Raises any exception if one is not, or is no valid event: `read` then says what is wrong
+        with which."""
+        declared = {
+            header
+            for record in records
+            if record.headers
+            for header in record.headers
+            if header[0] in _DECLARATIONS
+        }
+        for name, content in declared:
+            # In binary mode each of these headers is valid, or not, whatever the others are.
+            if self._value_of(b"", {name: content}):
+                raise ValueError(f"{name} declares another mode")
+        lines = b"\n".join([record.value for record in records])
+        events = self._decoder.decode_lines(lines)
+        # A value of two lines, or of none, must not stand for another number of events.
+        if len(events) != len(records) or lines.count(b"\n") != len(records) - 1:
+            raise ValueError("a value is not one line")
+        if self._is_bounded and any(breach(event) for event in events):  # type: ignore[arg-type]
+            raise ValueError("an event exceeds a bound")
+        return events
 
     def _value_of(self, value: bytes, headers: dict[str, bytes]) -> bytes | Raw:
         """The event's value, after its type and version were checked."""

@@ -8,7 +8,7 @@ stopped one is retried later, from its first uncommitted record.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -68,7 +68,8 @@ class NotReady(Exception):
 class BatchConsumer(Generic[E]):
     """Consumes topics in batches with one handler.
 
-    `read` decodes a record into an event and may raise Poison. `handle` applies a batch of events
+    `read` decodes a record into an event and may raise Poison; `read_batch` does so for several that are
+    as most are (libs/messaging/delivery.py). `handle` applies a batch of events
     and returns an outcome for each, in order: None if it was applied, a Poison if it can never be.
     Without a `producer`, a record that can never be applied is logged and skipped: for topics that have
     no dead letters, because they hold dead letters themselves.
@@ -83,6 +84,7 @@ class BatchConsumer(Generic[E]):
         read: Callable[[Record], E],
         handle: Callable[[Sequence[E]], Awaitable[Sequence[RecordOutcome]]],
         producer: AIOKafkaProducer | None,
+        read_batch: Callable[[Sequence[Record]], Sequence[E]] | None = None,
         policy: Policy | None = None,
         look_ahead: LookAhead[E] | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class BatchConsumer(Generic[E]):
         self._delivery = Delivery(
             group=group,
             read=read,
+            read_batch=read_batch,
             handle=handle,
             longest_delay_seconds=self._policy.longest_delay_seconds,
         )
@@ -206,10 +209,14 @@ class BatchConsumer(Generic[E]):
     async def _deliver(self, records: Sequence[Record]) -> None:
         result = await self._while_polling(self._delivery.deliver(records))
         await self._while_polling(self._publish_dead_letters(result.dead_letters))
-        delivered = [record for record in records if partition_of(record) not in result.stopped]
-        await self._commit(delivered)
+        next_offsets = {
+            partition: offset
+            for partition, offset in _next_offsets(records).items()
+            if partition not in result.stopped
+        }
+        await self._commit(next_offsets)
         self._stop(result.stopped, records)
-        self._release({partition_of(record) for record in delivered})
+        self._release(set(next_offsets))
         await self._report_progress()
 
     async def _publish_dead_letters(self, batch: Sequence[DeadLetter]) -> None:
@@ -299,22 +306,21 @@ class BatchConsumer(Generic[E]):
             consumer.seek(partition, records[0].offset)
             consumer.pause(partition)
 
-    async def _commit(self, records: Sequence[Record]) -> None:
+    async def _commit(self, next_offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the offsets of partitions that are still assigned. The new member of a revoked one
         gets its records again, and recognizes them as duplicates."""
         consumer = self._consumer
         if consumer is None:
             return
         assignment = consumer.assignment()
-        next_offsets = {partition_of(record): record.offset + 1 for record in records}
-        next_offsets = {
+        still_assigned = {
             partition: offset
             for partition, offset in next_offsets.items()
             if partition in assignment
         }
         try:
-            if next_offsets:
-                await consumer.commit(next_offsets)
+            if still_assigned:
+                await consumer.commit(still_assigned)
         except (KafkaError, ValueError) as error:
             log.warning("offsets_not_committed", group=self._group, error=repr(error))
 
@@ -361,6 +367,12 @@ def _first_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
             topic, partition = record.topic, record.partition
             first.setdefault(partition_of(record), record.offset)
     return first
+
+
+def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition in a batch."""
+    last = _first_offsets(records[::-1])
+    return {partition: offset + 1 for partition, offset in last.items()}
 
 
 async def _parse(records: Any) -> KafkaMessage:

@@ -33,6 +33,8 @@ E = TypeVar("E")
 
 Record: TypeAlias = Any  # aiokafka's ConsumerRecord, which has no types of its own
 RecordOutcome: TypeAlias = Poison | None
+# Topic, partition and offset.
+Position = tuple[str, int, int]
 
 # A defect may show only sometimes; more attempts would delay the neighbors.
 ATTEMPTS: Final = 3
@@ -82,9 +84,11 @@ class _FailureRun(Struct):
 class Delivery(Generic[E]):
     """Delivers batches of records to a handler, one batch at a time.
 
-    `read` decodes a record into an event; `handle` applies a batch of events and returns an outcome
-    for each, in order: None if it was applied, a Poison if it can never be. `not_ready_reason` says
-    why no record is processed at the moment, or is None.
+    `read` decodes a record into an event. `read_batch`, if there is one, decodes several together, and
+    raises any exception if one of them is not as most are; they are then read one by one. `handle`
+    applies a batch of events and returns an outcome for each, in order: None if it was applied, a
+    Poison if it can never be. `not_ready_reason` says why no record is processed at the moment, or is
+    None.
     """
 
     def __init__(
@@ -94,11 +98,13 @@ class Delivery(Generic[E]):
         read: Callable[[Record], E],
         handle: Callable[[Sequence[E]], Awaitable[Sequence[RecordOutcome]]],
         longest_delay_seconds: float,
+        read_batch: Callable[[Sequence[Record]], Sequence[E]] | None = None,
         attempts: int = ATTEMPTS,
         systematic: int = SYSTEMATIC,
     ) -> None:
         self._group = group
         self._read = read
+        self._read_batch = read_batch
         self._handle = handle
         self._longest_delay_seconds = longest_delay_seconds
         self._attempts = attempts
@@ -111,9 +117,10 @@ class Delivery(Generic[E]):
         """Deliver every record, except those of partitions that have to be stopped."""
         dead_letters: list[DeadLetter] = []
         stopped: dict[TopicPartition, str] = {}
-        pending = await self._read_all(records, dead_letters)
+        records, events = await self._read_all(records, dead_letters)
+        alone: dict[Position, _Pending[E]] = {}
         for delay in delays(longest=self._longest_delay_seconds):
-            failed = await self._apply(pending, dead_letters)
+            failed = await self._apply(records, events, alone, dead_letters)
             self._report(failed)
             self._stop_where_systematic(failed, stopped)
             failed = [item for item in failed if item.partition not in stopped]
@@ -121,6 +128,8 @@ class Delivery(Generic[E]):
             if not pending:
                 self.not_ready_reason = None
                 break
+            records = [item.record for item in pending]
+            events = [item.event for item in pending]
             await asyncio.sleep(delay)
         return DeliveryResult(
             dead_letters=[
@@ -133,16 +142,36 @@ class Delivery(Generic[E]):
 
     async def _read_all(
         self, records: Sequence[Record], dead_letters: list[DeadLetter]
-    ) -> list[_Pending[E]]:
-        pending = []
-        for number, record in enumerate(records):
-            if number % _READ_TOGETHER == 0:
-                await asyncio.sleep(0)
-            try:
-                pending.append(_Pending(record, self._read_one(record)))
-            except Poison as poison:
-                dead_letters.append(DeadLetter(record, poison))
-        return pending
+    ) -> tuple[Sequence[Record], list[E]]:
+        """The records that can be read, and their events."""
+        readable: list[Record] = []
+        events: list[E] = []
+        for start in range(0, len(records), _READ_TOGETHER):
+            await asyncio.sleep(0)
+            some = records[start : start + _READ_TOGETHER]
+            together = self._read_together(some)
+            if together is not None:
+                readable += some
+                events += together
+                continue
+            for record in some:
+                try:
+                    events.append(self._read_one(record))
+                    readable.append(record)
+                except Poison as poison:
+                    dead_letters.append(DeadLetter(record, poison))
+        return readable, events
+
+    def _read_together(self, records: Sequence[Record]) -> Sequence[E] | None:
+        """The events of the records, or None: reading one by one shows which record is at fault."""
+        if self._read_batch is None:
+            return None
+        try:
+            if max(len(record.value) for record in records) > MAX_RECORD_BYTES:
+                return None
+            return self._read_batch(records)
+        except Exception:  # noqa: BLE001  whatever it is, the records are read again
+            return None
 
     def _read_one(self, record: Record) -> E:
         """Decode a record into an event; raises Poison and nothing else."""
@@ -165,36 +194,45 @@ class Delivery(Generic[E]):
     # -- one attempt
 
     async def _apply(
-        self, batch: list[_Pending[E]], dead_letters: list[DeadLetter]
+        self,
+        records: Sequence[Record],
+        events: Sequence[E],
+        alone: dict[Position, _Pending[E]],
+        dead_letters: list[DeadLetter],
     ) -> list[_Pending[E]]:
-        """Apply a batch; returns the records that have to be retried."""
-        if not batch:
+        """Apply a batch; returns the records that have to be retried. `alone` has those that failed
+        alone, in this attempt or before."""
+        if not records:
             return []
         try:
-            outcomes = await self._handle([item.event for item in batch])
+            outcomes = await self._handle(events)
             refused = [
-                DeadLetter(item.record, outcome)
-                for item, outcome in zip(batch, outcomes, strict=True)
+                DeadLetter(record, outcome)
+                for record, outcome in zip(records, outcomes, strict=True)
                 if outcome is not None
             ]
         except Exception as error:  # noqa: BLE001  whatever it is, no record may be lost by it
             if is_transient(error):
                 self._wait_for_database(error)
-                return batch
-            if len(batch) == 1:
-                return self._fail_alone(batch[0], error, dead_letters)
-            middle = len(batch) // 2
-            first = await self._apply(batch[:middle], dead_letters)
-            return first + await self._apply(batch[middle:], dead_letters)
-        self._succeed(batch)
+                return [
+                    alone.get(_position(record)) or _Pending(record, event)
+                    for record, event in zip(records, events, strict=True)
+                ]
+            if len(records) == 1:
+                item = alone.setdefault(_position(records[0]), _Pending(records[0], events[0]))
+                return self._fail_alone(item, error, dead_letters)
+            middle = len(records) // 2
+            first = await self._apply(records[:middle], events[:middle], alone, dead_letters)
+            return first + await self._apply(records[middle:], events[middle:], alone, dead_letters)
+        self._succeed(records)
         dead_letters += refused
         return []
 
-    def _succeed(self, batch: list[_Pending[E]]) -> None:
+    def _succeed(self, records: Sequence[Record]) -> None:
         self._successes += 1
         if self._failing:
-            for item in batch:
-                self._failing.pop(item.partition, None)
+            for record in records:
+                self._failing.pop(partition_of(record), None)
 
     def _wait_for_database(self, error: Exception) -> None:
         if self.not_ready_reason is None:
@@ -271,6 +309,10 @@ class Delivery(Generic[E]):
 def _quarantined(item: _Pending[E]) -> DeadLetter:
     detail = f"internal error while processing this record: {item.error!r}"
     return DeadLetter(item.record, Poison("defect", detail))
+
+
+def _position(record: Record) -> Position:
+    return record.topic, record.partition, record.offset
 
 
 def partition_of(record: Record) -> TopicPartition:

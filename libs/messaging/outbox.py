@@ -63,6 +63,12 @@ async def append(connection: Connection, events: Sequence[EncodedEvent]) -> None
         await connection.execute(_APPEND, LANE, pack(events), len(events))
 
 
+async def append_payload(connection: Connection, payload: bytes, *, events: int) -> None:
+    """The same for a payload of the service's own form, which its relay builds `events` events from."""
+    if events:
+        await connection.execute(_APPEND, LANE, payload, events)
+
+
 async def read_age(connection: Connection) -> float:
     """The age in seconds of the oldest event that is not published yet, 0 if there is none."""
     age: float | None = await connection.fetchval(_READ_AGE)
@@ -71,9 +77,19 @@ async def read_age(connection: Connection) -> float:
 
 def pack(events: Sequence[EncodedEvent]) -> bytes:
     """The payload of an outbox row."""
-    return bytes(cramjam.zstd.compress(_encode(events), level=_ZSTD_LEVEL))
+    return compress(_encode(events))
 
 
 def unpack(payload: bytes) -> list[EncodedEvent]:
     """The events of an outbox row, in the order they were packed."""
-    return _decode(bytes(cramjam.zstd.decompress(payload)))
+    return _decode(decompress(payload))
+
+
+def compress(content: bytes) -> bytes:
+    """The content of a payload, compressed."""
+    return bytes(cramjam.zstd.compress(content, level=_ZSTD_LEVEL))
+
+
+def decompress(payload: bytes) -> bytes:
+    """The content of a compressed payload."""
+    return bytes(cramjam.zstd.decompress(payload))

@@ -10,7 +10,7 @@ acknowledged the previous batch, so that a failure cannot reorder a customer's e
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -57,15 +57,22 @@ log = logging.get(__name__)
 
 class Relay:
     """Publishes one lane of the outbox in the database at `url` to the Kafka cluster at `bootstrap`,
-    for as long as `run` is running."""
+    for as long as `run` is running. `unpack` returns the events of a row's payload."""
 
     def __init__(
-        self, url: str, bootstrap: str, *, lane: int = 0, security: KafkaSecurity = PLAINTEXT
+        self,
+        url: str,
+        bootstrap: str,
+        *,
+        lane: int = 0,
+        unpack: Callable[[bytes], list[EncodedEvent]] = unpack,
+        security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._url = url
         self._bootstrap = bootstrap
         self._security = security
         self._lane = lane
+        self._unpack = unpack
         self._wake = asyncio.Event()
         self._not_ready_reason: str | None = _CONNECTING
         self._delays = delays()
@@ -141,7 +148,7 @@ class Relay:
             metrics.OUTBOX_ROWS.set(len(rows))
             self._published_until = now - (rows[0]["age"] if rows else 0.0)
             if rows:
-                events = await _unpack_all(rows)
+                events = await self._unpack_all(rows)
                 with spans.publishing(events):
                     await _publish(producer, events)
                 await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])
@@ -153,13 +160,12 @@ class Relay:
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._wake.wait()
 
-
-async def _unpack_all(rows: Sequence["asyncpg.Record"]) -> list[EncodedEvent]:
-    events: list[EncodedEvent] = []
-    for row in rows:
-        events += unpack(row["payload"])
-        await asyncio.sleep(0)
-    return events
+    async def _unpack_all(self, rows: Sequence["asyncpg.Record"]) -> list[EncodedEvent]:
+        events: list[EncodedEvent] = []
+        for row in rows:
+            events += self._unpack(row["payload"])
+            await asyncio.sleep(0)
+        return events
 
 
 async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -> None:

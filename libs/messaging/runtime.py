@@ -16,7 +16,7 @@ from libs.messaging import spans
 from libs.messaging.broker import create_broker
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.consumer import BatchConsumer, NotReady
-from libs.messaging.outbox import EncodedEvent
+from libs.messaging.outbox import EncodedEvent, unpack
 from libs.messaging.producer import create_producer
 from libs.messaging.relay import Relay
 from libs.observability import logging
@@ -35,7 +35,7 @@ class Messaging:
     """Consumes and relays from `start` to `stop`.
 
     Kafka may be unavailable at the start: the service then serves HTTP and writes to its outbox,
-    reports not ready, and connects as soon as it can.
+    reports not ready, and connects as soon as it can. `unpack` returns the events of a row of the outbox.
     """
 
     def __init__(
@@ -46,13 +46,16 @@ class Messaging:
         consumers: Sequence[CreateConsumer],
         relay: bool,
         publishes: bool = False,
+        unpack: Callable[[bytes], list[EncodedEvent]] = unpack,
         security: KafkaSecurity = PLAINTEXT,
     ) -> None:
         self._bootstrap = bootstrap
         self._security = security
         self._create_consumers = consumers
         self._publishes = publishes
-        self._relay = Relay(database_url, bootstrap, security=security) if relay else None
+        self._relay = (
+            Relay(database_url, bootstrap, unpack=unpack, security=security) if relay else None
+        )
         self._consumers: list[BatchConsumer[Any]] = []
         self._producer: AIOKafkaProducer | None = None
         self._broker: KafkaBroker | None = None

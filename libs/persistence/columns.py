@@ -2,14 +2,11 @@ r"""A batch of rows as one string per column: the cheapest way to pass it to Pos
 
 The driver's array encoding costs more per row than the ledger's rules do. A statement reads
 `numbers` as `$1::text::bigint[]`, and `texts` as `string_to_array($2, E'\\x1f', E'\\x1e')`. Both
-separators are control characters, which no stored id or text contains.
-
-Rows that cannot exist yet are inserted by COPY: PostgreSQL then fills its pages many rows at a time.
+separators are control characters, which no stored id or text contains. Rows that cannot exist yet
+are inserted by COPY (libs/persistence/rows.py).
 """
 
 from collections.abc import Iterable, Sequence
-
-from libs.persistence.engine import Connection
 
 _SEPARATOR = "\x1f"
 _NULL = "\x1e"
@@ -31,22 +28,3 @@ def columns(rows: Iterable[Sequence[object]]) -> list[str]:
         texts(None if value is None else str(value) for value in column)
         for column in zip(*rows, strict=True)
     ]
-
-
-async def copy(
-    connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Insert `rows` of `columns` into `table`. Raises what an INSERT would, also for a row that exists
-    already. Values are as for `numbers` and `texts`."""
-    lines = [
-        _SEPARATOR.join([_NULL if value is None else str(value) for value in row]) for row in rows
-    ]
-    data = "\n".join(lines).replace("\\", "\\\\").encode()
-    await connection.copy_to_table(
-        table,
-        source=memoryview(data),  # type: ignore[arg-type]  # missing in the type stubs
-        columns=columns,
-        format="text",
-        delimiter=_SEPARATOR,
-        null=_NULL,
-    )

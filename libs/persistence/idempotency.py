@@ -78,13 +78,20 @@ class StoredResponses:
 
     def __init__(self, stored: Mapping[tuple[str, str], tuple[bytes, StoredResponse]]) -> None:
         self._stored = dict(stored)
-        self.responses = dict(stored)
+        self._responses = dict(stored)
         self._new: dict[tuple[str, str], tuple[Claim, StoredResponse]] = {}
+
+    @property
+    def writes_in_progress(self) -> list[bytes]:
+        """The ids of the writes that claimed a key and have no response yet."""
+        return [
+            response.body for _, response in self._responses.values() if response.is_in_progress
+        ]
 
     def response_to(self, claim: Claim) -> StoredResponse | None:
         """The response stored for the key, or None. Raises IdempotencyKeyReused if the key belongs
         to a different request."""
-        entry = self.responses.get((claim.store_id, claim.key))
+        entry = self._responses.get((claim.store_id, claim.key))
         if entry is None:
             return None
         fingerprint, response = entry
@@ -97,12 +104,18 @@ class StoredResponses:
     def remember(self, claim: Claim, response: StoredResponse) -> None:
         """Add a response to save, which a duplicate later in the same batch gets too."""
         place = claim.store_id, claim.key
-        self.responses[place] = (claim.fingerprint, replace(response, replayed=True))
+        self._responses[place] = (claim.fingerprint, replace(response, replayed=True))
         self._new[place] = (claim, response)
+
+    def forget_write(self, write_id: bytes, *, except_key: str | None = None) -> None:
+        """Forget the claims of a write, so that later requests of the batch can use their keys."""
+        for (store_id, key), (_, response) in list(self._responses.items()):
+            if response.is_in_progress and response.body == write_id and key != except_key:
+                self.forget(store_id, key)
 
     def forget(self, store_id: str, key: str) -> None:
         """Remove the key's response, so that a later request of the batch can use the key."""
-        for responses in (self.responses, self._stored, self._new):
+        for responses in (self._responses, self._stored, self._new):
             responses.pop((store_id, key), None)
 
     async def save(self, connection: Connection) -> None:

@@ -18,6 +18,7 @@ from libs.web.app import create_app
 from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
+from services.earning.handlers import ledger_events
 from services.earning.handlers.books_check import books_checker
 from services.earning.handlers.dead_letters import dead_letter_purger
 from services.earning.handlers.posting import PostingRequest, post_batch
@@ -58,6 +59,7 @@ def build(settings: Settings) -> ASGIApp:
         else (),
         relay="relay" in settings.roles,
         publishes="api" in settings.roles,
+        unpack=ledger_events.unpack,
     )
 
     progress = ProgressReader(

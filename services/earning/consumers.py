@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -41,7 +41,9 @@ from services.earning.domain.refunds import Refund
 from services.earning.domain.shop_events import (
     OutOfBounds,
     build_order,
+    build_orders,
     build_refund,
+    build_refunds,
     is_guest,
 )
 from services.earning.handlers import dead_letters
@@ -90,10 +92,12 @@ def consume_orders(
 ) -> BatchConsumer[Order | Guest]:
     """Posts orders. A poll is one batch of the ledger, or several small ones while HTTP requests
     arrive, which go first."""
-    read = _reader(EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order)
+    events = _ShopEvents(
+        EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order, build_orders
+    )
 
     async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
-        return await _post(engine, orders, observe=_count_orders)
+        return await _post(engine, orders, optimistic=True, observe=_count_orders)
 
     async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
         outcomes: list[RecordOutcome] = []
@@ -110,13 +114,14 @@ def consume_orders(
         topics=(ORDER_COMPLETED,),
         group=ORDERS_GROUP,
         service="earning",
-        read=read,
+        read=events.read,
+        read_batch=events.read_batch,
         handle=handle,
         producer=producer,
         look_ahead=LookAhead(
             bootstrap,
             group=ORDERS_GROUP,
-            read=read,
+            read=events.read,
             handle=post,
             store_of=lambda order: order.store_id,
             security=security,
@@ -128,6 +133,9 @@ def consume_refunds(
     engine: AsyncEngine, producer: AIOKafkaProducer
 ) -> BatchConsumer[Refund | Guest]:
     """Posts refunds. A refund that overtakes its order waits in the ledger."""
+    events = _ShopEvents(
+        EventReader(ORDER_REFUNDED, kind=OrderRefunded), build_refund, build_refunds
+    )
 
     async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[RecordOutcome]:
         outcomes = await _post(engine, refunds)
@@ -138,24 +146,46 @@ def consume_refunds(
         topics=(ORDER_REFUNDED,),
         group=REFUNDS_GROUP,
         service="earning",
-        read=_reader(EventReader(ORDER_REFUNDED, kind=OrderRefunded), build_refund),
+        read=events.read,
+        read_batch=events.read_batch,
         handle=handle,
         producer=producer,
         policy=BACKGROUND,
     )
 
 
-def _reader(reader: EventReader[E], build: Callable[..., P]) -> Callable[[Record], P | Guest]:
-    def read(record: Record) -> P | Guest:
-        event = reader.read(record)
+class _ShopEvents(Generic[E, P]):
+    """Reads records as postings, or as guests' events; `build_together` builds the postings of events
+    that are as most are."""
+
+    def __init__(
+        self,
+        reader: EventReader[E],
+        build: Callable[..., P],
+        build_together: Callable[..., Sequence[P]],
+    ) -> None:
+        self._reader = reader
+        self._build: Callable[..., P] = build
+        self._build_together: Callable[..., Sequence[P]] = build_together
+
+    def read(self, record: Record) -> P | Guest:
+        event = self._reader.read(record)
         if is_guest(event):
             return Guest(str(event.store_id))
         try:
-            return build(event, now=utc_now())
+            return self._build(event, now=utc_now())
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    return read
+    def read_batch(self, records: Sequence[Record]) -> Sequence[P | Guest]:
+        """The same for records that are as most are; raises any exception if one is not."""
+        events = self._reader.read_batch(records)
+        customers = [event for event in events if not is_guest(event)]
+        postings = self._build_together(customers, now=utc_now())
+        if len(postings) == len(events):
+            return postings
+        remaining = iter(postings)
+        return [Guest(str(e.store_id)) if is_guest(e) else next(remaining) for e in events]
 
 
 def consume_resolutions(
@@ -276,6 +306,7 @@ async def _post(
     engine: AsyncEngine,
     events: Sequence[Order | Refund | Guest],
     *,
+    optimistic: bool = False,
     observe: Callable[[Sequence[Result]], None] = lambda _results: None,
 ) -> Sequence[RecordOutcome]:
     """Post the events that have a customer; returns an outcome for each event, in order. `observe` is
@@ -288,22 +319,25 @@ async def _post(
         PostingRequest(postings[start : start + _POSTINGS_PER_STEP])
         for start in range(0, len(postings), _POSTINGS_PER_STEP)
     ]
-    for outcome in await post_batch(engine, requests):
+    for outcome in await post_batch(engine, requests, optimistic=optimistic):
         if isinstance(outcome, WhaleError):
             raise outcome
         results += outcome.results
     observe(results)
-    remaining = iter(results)
-    return [
-        None if isinstance(event, Guest) else record_outcome(next(remaining)) for event in events
-    ]
+    outcomes = [record_outcome(result) for result in results]
+    if len(outcomes) == len(events):
+        return outcomes
+    remaining = iter(outcomes)
+    return [None if isinstance(event, Guest) else next(remaining) for event in events]
 
 
 def _count_orders(results: Sequence[Result]) -> None:
     """Count the orders of a batch by what became of them. A refused one is counted when its dead letter
     is read. Nearly all orders are posted, so that they cost next to nothing here."""
     not_posted = [
-        result for result in results if type(result) is not OrderRecord or result.entry is None
+        result
+        for result in results
+        if type(result) is not OrderRecord or result.entry_sequence is None
     ]
     counts = Counter(
         ("duplicate", "") if isinstance(result, Duplicate) else outcome_of(result)

@@ -17,7 +17,7 @@ from libs.web.body import Faults, read
 from libs.web.requests import AnyRequest, Body, read_write, stored_body
 from services.earning.api import checks, responses
 from services.earning.api.resources import resources_of
-from services.earning.domain.accounts import Entry
+from services.earning.domain.accounts import ManualEntry
 from services.earning.handlers import awards
 from services.earning.handlers.posting import Result
 
@@ -64,8 +64,8 @@ def _verdict(result: Result, request_id: str) -> api.Verdict:
     if isinstance(result, WhaleError):
         problem = Raw(problems.body_of(result, request_id))
         return api.Verdict(status=problems.status_of(result), problem=problem)
-    assert isinstance(result, Entry)
-    return api.Verdict(status=201, transaction=responses.transaction(result))
+    assert isinstance(result, ManualEntry)
+    return api.Verdict(status=201, transaction=responses.manual_transaction(result))
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (earn, earn_batch)

@@ -103,7 +103,9 @@ def _debited(results: Sequence[Result]) -> StoredResponse:
     if isinstance(result, WhaleError):
         raise result
     assert isinstance(result, DebitRecord)
-    transaction = None if result.entry is None else responses.transaction(result.entry)
+    transaction = None
+    if result.entry is not None and result.account is not None:
+        transaction = responses.transaction(result.entry, result.account.customer_id)
     debited = internal.DebitState(transaction=transaction, cancelled=result.state == "cancelled")
     return StoredResponse(200, api.encode(debited))
 

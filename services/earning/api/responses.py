@@ -13,7 +13,7 @@ from libs.kernel.clock import format_time
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
-from services.earning.domain.accounts import Entry, transaction_id
+from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
@@ -93,11 +93,11 @@ def _effects(tier: TierPreview) -> dict[str, Any]:
     }
 
 
-def transaction(entry: Entry) -> api.Transaction:
-    """A new entry of the ledger."""
+def transaction(entry: Entry, customer_id: str, *, posted_by: str | None = None) -> api.Transaction:
+    """A new entry of the ledger, of the customer; of a manual one, the name of the key that posted it."""
     return api.Transaction(
         id=transaction_id(entry.id),
-        customer_id=entry.account.customer_id,
+        customer_id=customer_id,
         type=entry.type,
         points=entry.points,
         reason=entry.reason,
@@ -108,7 +108,7 @@ def transaction(entry: Entry) -> api.Transaction:
         redemption_id=entry.redemption_id or UNSET,
         occurred_at=format_time(entry.occurred_at),
         clawed_back=0 if entry.type == "earn" else UNSET,
-        posted_by=entry.posted_by or UNSET,
+        posted_by=posted_by or UNSET,
     )
 
 
@@ -149,8 +149,13 @@ def created_transaction(results: Sequence[Result]) -> StoredResponse:
     (result,) = results
     if isinstance(result, WhaleError):
         raise result
-    assert isinstance(result, Entry)
-    return StoredResponse(201, api.encode(transaction(result)))
+    assert isinstance(result, ManualEntry)
+    return StoredResponse(201, api.encode(manual_transaction(result)))
+
+
+def manual_transaction(manual: ManualEntry) -> api.Transaction:
+    """A new entry that a person posted."""
+    return transaction(manual.entry, manual.customer_id, posted_by=manual.posted_by)
 
 
 def customer_status(status: CustomerStatus) -> api.CustomerStatus:

@@ -1,12 +1,11 @@
 """Accounts and their entries: an account is the sum of its entries."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
 
 from libs.contracts.events import RewardRef, TransactionType
-from services.earning.domain.programs import Program, Tier
 
 AccountKey = tuple[str, str]
 
@@ -16,25 +15,31 @@ def transaction_id(entry_id: str | UUID) -> str:
     return f"txn_{entry_id}"
 
 
-class Account(Struct, kw_only=True, gc=False):
+class Account(Struct, gc=False):
     """One customer of one store, as of the account's last entry; amounts are points.
 
-    `id` is None until the account is created. `member_since` is None until the customer's first
-    recorded order or posting: before that the customer does not exist. `tier` is the name of the
-    tier after the last posting, so that the next posting can report a change.
+    Without a `ctid`, the account has to be created if it is `changed`. `member_since` is None until the
+    customer's first recorded order or posting: before that the customer does not exist. `tier` is the name
+    of the tier after the last posting, so that the next posting can report a change.
     """
 
     store_id: str
     customer_id: str
-    member_since: datetime | None = None
-    id: int | None = None
+    id: int = 0
     balance: int = 0
     lifetime: int = 0
     sequence: int = 0
     suspended: bool = False
     tier: str | None = None
-    # The row's physical place when it was locked, so that the update needs no look-up.
+    member_since: datetime | None = None
+    # The physical place of the row's version that was read, so that the update needs no look-up, and the
+    # transaction that wrote the version.
     ctid: str | None = None
+    xmin: int = 0
+    # The latest day on which the customer is registered as active.
+    last_day: date | None = None
+    changed: bool = False
+    last_day_changed: bool = False
     # member_since rarely changes, and is written only then.
     member_since_changed: bool = False
 
@@ -54,30 +59,48 @@ class Account(Struct, kw_only=True, gc=False):
             self.member_since_changed = True
 
 
-class Entry(Struct, frozen=True, kw_only=True, gc=False):
-    """One immutable line of the ledger.
+class Entry(Struct, frozen=True, array_like=True, gc=False):
+    """One immutable line of the ledger: the columns of its row.
 
-    `points` is signed. `program` and `tier` are those that priced the entry, None where no program
-    did. `tier_before` and `tier_after` are tiers of the default program, as shown to the customer.
-    `posted_by` is the name of the key that posted a manual entry; `traceparent` that of its request.
+    `points` is signed. `program_version_id` and `tier` are those that priced the entry, None where no
+    program did.
     """
 
-    account: Account
-    id: str
+    account_id: int
     sequence: int
+    id: str
+    store_id: str
     type: TransactionType
     points: int
     balance_after: int
     lifetime_after: int
     reason: str
     occurred_at: datetime
-    program: Program | None = None
-    tier: Tier | None = None
-    default_program: UUID | None = None
-    tier_before: str | None = None
-    tier_after: str | None = None
+    program_version_id: int | None = None
+    tier: str | None = None
     order_id: str | None = None
     redemption_id: str | None = None
-    reward: RewardRef | None = None
-    posted_by: str | None = None
-    traceparent: str = ""
+    reward_id: str | None = None
+    reward_name: str | None = None
+
+    @property
+    def reward(self) -> RewardRef | None:
+        if self.reward_id is None or self.reward_name is None:
+            return None
+        return RewardRef(self.reward_id, self.reward_name)
+
+
+class ManualEntry(Struct, frozen=True):
+    """An entry that a person posted for the customer; `posted_by` is the name of the key."""
+
+    entry: Entry
+    customer_id: str
+    posted_by: str
+
+
+class TierChange(Struct, frozen=True, array_like=True, gc=False):
+    """The entry at `place` in the batch changed the customer's tier in the program from `before`."""
+
+    place: int
+    program: UUID
+    before: str | None

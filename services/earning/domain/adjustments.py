@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.kernel.errors import InsufficientPoints, NotFound
-from services.earning.domain.accounts import Entry
+from services.earning.domain.accounts import ManualEntry
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.postings import Posting
 
@@ -18,7 +18,7 @@ class Adjustment(Posting, frozen=True, kw_only=True, gc=False):
     posted_by: str
 
 
-def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> Entry:
+def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> ManualEntry:
     """Change the balance and leave the lifetime, also without an active program and for a suspended
     account. Raises NotFound, InsufficientPoints or Conflict."""
     account = batch.account(adjustment.store_id, adjustment.customer_id)
@@ -27,12 +27,14 @@ def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> Entry:
             raise NotFound("There is no such customer in this store.")
         if account.balance + adjustment.points < 0:
             raise InsufficientPoints(balance=account.balance, required=-adjustment.points)
-    return batch.enter(
+    entry = batch.enter(
         account,
         type_="adjust",
         points=adjustment.points,
         lifetime_change=0,
         reason=adjustment.reason,
         occurred_at=adjustment.occurred_at,
-        posted_by=adjustment.posted_by,
     )
+    manual = ManualEntry(entry, adjustment.customer_id, adjustment.posted_by)
+    batch.append(manual)
+    return manual

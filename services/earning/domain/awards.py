@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from libs.kernel.errors import AccountSuspended, ProgramInactive
-from services.earning.domain.accounts import Entry
+from services.earning.domain.accounts import ManualEntry
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.postings import Posting
 
@@ -17,7 +17,7 @@ class Award(Posting, frozen=True, kw_only=True, gc=False):
     posted_by: str
 
 
-def post_award(batch: LedgerBatch, award: Award) -> Entry:
+def post_award(batch: LedgerBatch, award: Award) -> ManualEntry:
     """Add the award, without rate or multiplier. Raises ProgramInactive, AccountSuspended or
     Conflict."""
     account = batch.account(award.store_id, award.customer_id)
@@ -25,12 +25,14 @@ def post_award(batch: LedgerBatch, award: Award) -> Entry:
         raise ProgramInactive("The store has no active loyalty program, so nothing can be earned.")
     if account.suspended:
         raise AccountSuspended(f"The account of {award.customer_id} is suspended.")
-    return batch.enter(
+    entry = batch.enter(
         account,
         type_="earn",
         points=award.points,
         lifetime_change=award.points,
         reason=award.reason,
         occurred_at=award.occurred_at,
-        posted_by=award.posted_by,
     )
+    manual = ManualEntry(entry, award.customer_id, award.posted_by)
+    batch.append(manual)
+    return manual

@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
-from libs.contracts.api import MAX_BALANCE
+from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
-from services.earning.domain.accounts import Account, AccountKey, Entry
+from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
+from services.earning.domain.days import DayChange
 from services.earning.domain.postings import Record
-from services.earning.domain.programs import Program, StorePrograms, Tier
-from services.earning.domain.tiers import tier_of
+from services.earning.domain.programs import Program, StorePrograms
 
 NO_PROGRAMS: Final = StorePrograms()
 
@@ -22,8 +23,8 @@ class LedgerBatch:
     """The accounts that a batch locked, the programs in force, and what is recorded already.
 
     After the rules have run, `entries`, `accounts_to_write` and `changed` hold what has to be written to
-    the database. `new_id` generates entry ids in ascending order. `traceparent` is that of the request
-    whose postings are being folded.
+    the database. `new_id` generates entry ids in ascending order. `accounts` has one for each customer of
+    a posting, an empty one if the customer has none yet.
     """
 
     def __init__(
@@ -31,14 +32,18 @@ class LedgerBatch:
         *,
         new_id: Callable[[], str],
         programs: Mapping[str, StorePrograms],
-        accounts: dict[AccountKey, Account] | None = None,
+        accounts: dict[AccountKey, Account],
     ) -> None:
         self._new_id = new_id
-        self.programs_in_force = programs
-        self.accounts = {} if accounts is None else accounts
-        self.traceparent = ""
+        self.use_programs(programs)
+        self.accounts = accounts
         self.entries: list[Entry] = []
-        self.accounts_to_write: dict[AccountKey, Account] = {}
+        self.days: dict[tuple[str, date], DayChange] = {}
+        # Of each entry the customer's tier in the default program afterwards, and which entries changed it.
+        self.tiers: list[str | None] = []
+        self.tier_changes: list[TierChange] = []
+        # Of each request that posted, the number of entries before it.
+        self.traces: list[tuple[int, str]] = []
         # By type of record: keys to read, records by key, keys of those read, and records to write.
         self.required: defaultdict[type, set[Any]] = defaultdict(set)
         self._records: defaultdict[type, dict[Hashable, Any]] = defaultdict(dict)
@@ -77,22 +82,62 @@ class LedgerBatch:
 
     # -- accounts and entries
 
+    def use_programs(self, programs: Mapping[str, StorePrograms]) -> None:
+        """Set the programs in force, by store."""
+        self._programs = programs
+        self._defaults = {store_id: of_store.default for store_id, of_store in programs.items()}
+        self._choices: dict[tuple[str, str | None, str], Program | SkipReason] = {}
+
     def programs(self, store_id: str) -> StorePrograms:
         """The store's programs in force."""
-        return self.programs_in_force.get(store_id, NO_PROGRAMS)
+        return self._programs.get(store_id, NO_PROGRAMS)
+
+    def program_for(
+        self, store_id: str, program_id: str | None, currency: str
+    ) -> Program | SkipReason:
+        """The program that prices such an order of the store, or why it is skipped."""
+        key = store_id, program_id, currency
+        choice = self._choices.get(key)
+        if choice is None:
+            choice = self._choices[key] = self.programs(store_id).select(program_id, currency)
+        return choice
 
     def account(self, store_id: str, customer_id: str) -> Account:
-        """The customer's account, or an empty one, which is written only if a rule marks it."""
-        account = self.accounts.get((store_id, customer_id))
-        return account or Account(store_id=store_id, customer_id=customer_id)
+        """The customer's account, which may be empty: it is written only if a rule marks it."""
+        return self.accounts[store_id, customer_id]
+
+    @property
+    def accounts_to_write(self) -> dict[AccountKey, Account]:
+        """The accounts that a rule marked."""
+        return {key: account for key, account in self.accounts.items() if account.changed}
+
+    @property
+    def customers(self) -> dict[int, str]:
+        """The customers of the accounts to write, by the id of the account."""
+        return {
+            account.id: account.customer_id for account in self.accounts.values() if account.changed
+        }
+
+    @property
+    def program_ids(self) -> dict[int, UUID]:
+        """The program of each version in force."""
+        return {
+            program.version_id: program.id
+            for of_store in self._programs.values()
+            for program in of_store.all
+        }
 
     def mark_for_write(self, account: Account, active_at: datetime | None = None) -> None:
         """Mark the account to be written with the batch. `active_at` is the time of the customer's
         activity, None if the posting is no activity of the customer."""
-        key = account.key
-        self.accounts[key] = self.accounts_to_write[key] = account
+        account.changed = True
         if active_at is not None:
             account.record_activity(active_at)
+
+    def trace(self, traceparent: str) -> None:
+        """Have the next entries traced to the request with this traceparent."""
+        if traceparent or self.traces:
+            self.traces.append((len(self.entries), traceparent))
 
     def enter(
         self,
@@ -103,47 +148,61 @@ class LedgerBatch:
         lifetime_change: int,
         reason: str,
         occurred_at: datetime,
-        program: Program | None = None,
-        tier: Tier | None = None,
+        program_version_id: int | None = None,
+        tier: str | None = None,
         order_id: str | None = None,
         redemption_id: str | None = None,
         reward: RewardRef | None = None,
-        posted_by: str | None = None,
     ) -> Entry:
         """Add the next entry of `account`; raises Conflict if the balance exceeds its bound."""
         balance = account.balance + points
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would exceed its limit of {MAX_BALANCE:,} points.")
-        default = self.programs(account.store_id).default
-        tier_before = account.tier
-        if default is not None:
-            held = tier_of(default, lifetime)
-            account.tier = None if held is None else held.name
         account.balance = balance
         account.lifetime = lifetime
         account.sequence += 1
+        self._follow_tier(account)
         entry = Entry(
-            account=account,
-            id=self._new_id(),
-            sequence=account.sequence,
-            type=type_,
-            points=points,
-            balance_after=balance,
-            lifetime_after=lifetime,
-            reason=reason,
-            occurred_at=occurred_at,
-            program=program,
-            tier=tier,
-            default_program=None if default is None else default.id,
-            tier_before=tier_before,
-            tier_after=account.tier,
-            order_id=order_id,
-            redemption_id=redemption_id,
-            reward=reward,
-            posted_by=posted_by,
-            traceparent=self.traceparent,
+            account.id,
+            account.sequence,
+            self._new_id(),
+            account.store_id,
+            type_,
+            points,
+            balance,
+            lifetime,
+            reason,
+            occurred_at,
+            program_version_id,
+            tier,
+            order_id,
+            redemption_id,
+            None if reward is None else reward.id,
+            None if reward is None else reward.name,
         )
         self.entries.append(entry)
+        self._count_day(account, entry)
         self.mark_for_write(account, occurred_at)
         return entry
+
+    def _count_day(self, account: Account, entry: Entry) -> None:
+        """Count the entry in the totals of its day, by the event's own time."""
+        day = entry.occurred_at.date()
+        key = account.store_id, day
+        change = self.days.get(key)
+        if change is None:
+            change = self.days[key] = DayChange()
+        change.add(entry.type, entry.points)
+        change.register(account, day)
+
+    def _follow_tier(self, account: Account) -> None:
+        """Note the tier after the entry that comes next, which may be another one."""
+        default = self._defaults.get(account.store_id)
+        if default is not None:
+            held = default.tier_at(account.lifetime)
+            name = None if held is None else held.name
+            if name != account.tier:
+                self.tier_changes.append(TierChange(len(self.entries), default.id, account.tier))
+                account.tier = name
+        self.tiers.append(account.tier)

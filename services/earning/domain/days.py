@@ -1,13 +1,17 @@
 """The totals of a store's day: what each entry adds to them."""
 
+from datetime import date
+
 from msgspec import Struct, field
 
-from services.earning.domain.accounts import Entry
+from libs.contracts.events import TransactionType
+from services.earning.domain.accounts import Account
 
 
 class DayChange(Struct):
     """Points that a batch adds to a day, all positive: `redeemed` is net of cancelled redemptions,
-    and adjustments count in no column."""
+    and adjustments count in no column. `account_ids` has the accounts that may not be registered as
+    active on the day."""
 
     issued: int = 0
     redeemed: int = 0
@@ -15,18 +19,26 @@ class DayChange(Struct):
     expired: int = 0
     account_ids: set[int] = field(default_factory=set)
 
-    def add(self, entry: Entry) -> None:
-        """Count an entry of the day; the account has its id by now."""
-        match entry.type:
+    def add(self, type_: TransactionType, points: int) -> None:
+        """Count an entry of the day."""
+        match type_:
             case "earn":
-                self.issued += entry.points
+                self.issued += points
             case "redeem" | "cancel":
-                self.redeemed -= entry.points
+                self.redeemed -= points
             case "refund" | "void":
-                self.taken_back -= entry.points
+                self.taken_back -= points
             case "expire":
-                self.expired -= entry.points
+                self.expired -= points
             case "adjust":
                 pass
-        assert entry.account.id is not None
-        self.account_ids.add(entry.account.id)
+
+    def register(self, account: Account, day: date) -> None:
+        """Have the account registered as active on the day, unless its latest registered day is this
+        one: most customers post several times a day, or in the order of time."""
+        if account.last_day == day:
+            return
+        self.account_ids.add(account.id)
+        if account.last_day is None or day > account.last_day:
+            account.last_day = day
+            account.last_day_changed = True

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from libs.contracts.api import SkipReason
-from services.earning.domain.accounts import Account, Entry
+from services.earning.domain.accounts import Account
 from services.earning.domain.postings import Posting
 
 OrderState = Literal["counted", "held", "skipped"]
@@ -15,7 +15,7 @@ OrderState = Literal["counted", "held", "skipped"]
 OrderKey = tuple[str, str]
 
 
-class Order(Posting, frozen=True, kw_only=True, gc=False):
+class Order(Posting, frozen=True, gc=False):
     """A completed order; `total` is money in `currency`."""
 
     order_id: str
@@ -40,14 +40,15 @@ class Recheck(Posting, frozen=True, kw_only=True, gc=False):
         return self.store_id, self.order_id
 
 
-class OrderRecord(Struct, kw_only=True, gc=False):
-    """An order as recorded: `award` is the points it earned, `refunded` the money refunded, and
-    `refunded_points` and `voided_points` the points clawed back from the award."""
+class OrderRecord(Struct, array_like=True, gc=False):
+    """An order as recorded, as the columns of its row: `award` is the points it earned with the entry
+    `entry_sequence`, `refunded` the money refunded, and `refunded_points` and `voided_points` the points
+    clawed back from the award. An order that was read has no `entry_sequence`, which never changes.
+    `arrival` and `recorded_at` are set when it is written."""
 
     store_id: str
     order_id: str
-    account: Account | None
-    account_id: int | None
+    account_id: int
     total: Decimal
     currency: str
     program_id: str | None
@@ -56,10 +57,12 @@ class OrderRecord(Struct, kw_only=True, gc=False):
     occurred_at: datetime
     skip_reason: SkipReason | None = None
     award: int = 0
-    entry: Entry | None = None
+    entry_sequence: int | None = None
     refunded: Decimal = Decimal(0)
     refunded_points: int = 0
     voided_points: int = 0
+    arrival: int | None = None
+    recorded_at: datetime | None = None
 
     @property
     def key(self) -> OrderKey:
@@ -68,21 +71,11 @@ class OrderRecord(Struct, kw_only=True, gc=False):
     def is_same(self, order: Order, account: Account) -> bool:
         """Whether `order`, of `account`, is a redelivery of this order."""
         return (
-            self.belongs_to(account)
+            self.account_id == account.id
             and self.total == order.total
             and self.currency == order.currency
             and self.program_id == order.program_id
         )
-
-    @property
-    def written_account_id(self) -> int | None:
-        """The account's id: a new account has one by the time its records are written."""
-        return self.account_id if self.account is None else self.account.id
-
-    def belongs_to(self, account: Account) -> bool:
-        if self.account is not None:
-            return self.account is account
-        return self.account_id == account.id
 
     @property
     def remainder(self) -> int:

@@ -11,7 +11,6 @@ from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import Order, OrderRecord, OrderState, Recheck
 from services.earning.domain.postings import Duplicate
 from services.earning.domain.programs import Program
-from services.earning.domain.tiers import tier_of
 
 NO_ORDER: Final = "There is no such order in this store. To post an order that only dead letters name, replay them."
 
@@ -36,7 +35,7 @@ def post_order(batch: LedgerBatch, order: Order) -> OrderRecord | Duplicate:
 
 
 def _count_or_skip(batch: LedgerBatch, order: Order, account: Account) -> OrderRecord:
-    choice = batch.programs(order.store_id).select(order.program_id, order.currency)
+    choice = batch.program_for(order.store_id, order.program_id, order.currency)
     if not isinstance(choice, Program):
         return _record(batch, order, account, "skipped", skip_reason=choice)
     entry = _enter(batch, order, account, choice)
@@ -46,7 +45,7 @@ def _count_or_skip(batch: LedgerBatch, order: Order, account: Account) -> OrderR
 
 
 def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program) -> Entry | None:
-    tier = tier_of(program, account.lifetime)
+    tier = program.tier_at(account.lifetime)
     points = program.price(order.total, tier)
     if points > MAX_ORDER_POINTS:
         detail = (
@@ -62,8 +61,8 @@ def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program)
         lifetime_change=points,
         reason=order.reason,
         occurred_at=order.occurred_at,
-        program=program,
-        tier=tier,
+        program_version_id=program.version_id,
+        tier=None if tier is None else tier.name,
         order_id=order.order_id,
     )
 
@@ -78,19 +77,18 @@ def _record(
     entry: Entry | None = None,
 ) -> OrderRecord:
     record = OrderRecord(
-        store_id=order.store_id,
-        order_id=order.order_id,
-        account=account,
-        account_id=account.id,
-        total=order.total,
-        currency=order.currency,
-        program_id=order.program_id,
-        state=state,
-        reason=order.reason,
-        occurred_at=order.occurred_at,
-        skip_reason=skip_reason,
-        award=0 if entry is None else entry.points,
-        entry=entry,
+        order.store_id,
+        order.order_id,
+        account.id,
+        order.total,
+        order.currency,
+        order.program_id,
+        state,
+        order.reason,
+        order.occurred_at,
+        skip_reason,
+        0 if entry is None else entry.points,
+        None if entry is None else entry.sequence,
     )
     batch.put(record)
     if entry is None:
@@ -130,7 +128,7 @@ def recheck_order(batch: LedgerBatch, recheck: Recheck) -> OrderRecord:
     record = batch.get(OrderRecord, recheck.key)
     if record is None:
         raise NotFound(NO_ORDER)
-    if not record.belongs_to(account):
+    if not record.account_id == account.id:
         raise Conflict(
             f"The order {recheck.order_id} was sent with another customer meanwhile. Check it again."
         )
@@ -145,7 +143,7 @@ def recheck_order(batch: LedgerBatch, recheck: Recheck) -> OrderRecord:
 
 def _skip_reason(batch: LedgerBatch, record: OrderRecord) -> SkipReason | None:
     """Why no program prices the order now, or None."""
-    choice = batch.programs(record.store_id).select(record.program_id, record.currency)
+    choice = batch.program_for(record.store_id, record.program_id, record.currency)
     return None if isinstance(choice, Program) else choice
 
 

@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 
-class Posting(Struct, frozen=True, kw_only=True, gc=False):
+class Posting(Struct, frozen=True, gc=False):
     """A command for one customer's account. Each kind has a subclass in the module of its noun."""
 
     store_id: str

@@ -1,17 +1,16 @@
 """Programs: rate and tiers, and which program prices an order."""
 
+from bisect import bisect_right
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from libs.contracts.api import SkipReason
 from libs.contracts.numbers import EXACT
-
-_ONE: Final = Decimal(1)
 
 
 @lru_cache(maxsize=1_024)
@@ -41,12 +40,24 @@ class Program(Struct, frozen=True):
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
     version: int = 1
+    # Derived: where each tier begins.
+    minimums: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "minimums", tuple(tier.min_points for tier in self.tiers))
+
+    def tier_at(self, lifetime: int) -> Tier | None:
+        """The tier that `lifetime` points hold: the highest with `min_points <= lifetime`. None below
+        the lowest tier."""
+        above = bisect_right(self.minimums, lifetime)
+        return self.tiers[above - 1] if above else None
 
     def price(self, total: Decimal, tier: Tier | None) -> int:
         """The points for an order: floor(total x points_per_dollar x multiplier), exactly. The
         multiplier is one without a tier."""
-        multiplier = _ONE if tier is None else tier.multiplier
-        rate = EXACT.multiply(self.points_per_dollar, multiplier)
+        rate = self.points_per_dollar
+        if tier is not None:
+            rate = EXACT.multiply(rate, tier.multiplier)
         return int(EXACT.multiply(total, rate))
 
 

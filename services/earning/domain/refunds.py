@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from libs.contracts.numbers import EXACT, money
 from libs.kernel.errors import Conflict
-from services.earning.domain.accounts import Account, Entry
+from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import OrderKey, OrderRecord
 from services.earning.domain.postings import Duplicate, Posting
@@ -43,13 +43,12 @@ class RefundRecord(Struct, kw_only=True, gc=False):
     store_id: str
     order_id: str
     refund_id: str
-    account: Account | None
-    account_id: int | None
+    account_id: int
     amount: Decimal | None
     state: RefundState
     occurred_at: datetime
     points: int = 0
-    entry: Entry | None = None
+    entry_sequence: int | None = None
     detail: str | None = None
 
     @property
@@ -58,17 +57,7 @@ class RefundRecord(Struct, kw_only=True, gc=False):
 
     def is_same(self, refund: Refund, account: Account) -> bool:
         """Whether `refund`, of `account`, is a redelivery of this refund."""
-        return self.belongs_to(account) and self.amount == refund.amount
-
-    @property
-    def written_account_id(self) -> int | None:
-        """The account's id: a new account has one by the time its records are written."""
-        return self.account_id if self.account is None else self.account.id
-
-    def belongs_to(self, account: Account) -> bool:
-        if self.account is not None:
-            return self.account is account
-        return self.account_id == account.id
+        return self.account_id == account.id and self.amount == refund.amount
 
 
 class WaitingRefunds(Struct, gc=False):
@@ -90,13 +79,12 @@ def post_refund(batch: LedgerBatch, refund: Refund) -> RefundRecord | Duplicate:
             "another amount or customer."
         )
     order = batch.get(OrderRecord, (refund.store_id, refund.order_id))
-    if order is not None and order.state != "skipped" and not order.belongs_to(account):
+    if order is not None and order.state != "skipped" and order.account_id != account.id:
         raise Conflict(f"The order {refund.order_id} belongs to another customer.")
     record = RefundRecord(
         store_id=refund.store_id,
         order_id=refund.order_id,
         refund_id=refund.refund_id,
-        account=account,
         account_id=account.id,
         amount=refund.amount,
         state="waiting",
@@ -133,7 +121,7 @@ def _post_waiting_refund(
     batch: LedgerBatch, refund: RefundRecord, order: OrderRecord, account: Account
 ) -> None:
     """Count a refund that waited for `order`; if it contradicts the order, record the conflict."""
-    if not refund.belongs_to(account):
+    if refund.account_id != account.id:
         refund.state = "conflict"
         refund.detail = f"The order {order.order_id} belongs to another customer."
     else:
@@ -148,7 +136,7 @@ def _count(batch: LedgerBatch, record: RefundRecord, order: OrderRecord, account
     refunded = money_refunded(order, record.amount)
     points = points_clawed_back(order, refunded)
     if points:
-        record.entry = batch.enter(
+        entry = batch.enter(
             account,
             type_="refund",
             points=-points,
@@ -157,6 +145,7 @@ def _count(batch: LedgerBatch, record: RefundRecord, order: OrderRecord, account
             occurred_at=record.occurred_at,
             order_id=order.order_id,
         )
+        record.entry_sequence = entry.sequence
     record.state, record.points = "counted", points
     order.refunded += refunded
     order.refunded_points += points

@@ -4,6 +4,7 @@ Source of the bounds: the API's documentation, "Bounds". The schema has checked 
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from libs.contracts.events import OrderCompleted, OrderRefunded, ShopEvent, Shop
 from libs.contracts.numbers import is_amount
 from libs.kernel import ids
 from libs.kernel.clock import truncate
-from libs.kernel.ids import OTHER_ID, STORE_ID
+from libs.kernel.ids import OTHER_ID, STORE_ID, are_ascii_customer_ids, are_other_ids
 from services.earning.domain.order_records import Order
 from services.earning.domain.refunds import Refund
 
@@ -45,6 +46,9 @@ def build_order(event: OrderCompleted, *, now: datetime) -> Order:
     )
     _check(is_amount(event.total), f"total: {_MONEY_RULE}")
     order_id = _read_id(event.order_id, "order_id")
+    number = event.order_number
+    if number is not None:
+        number = _read_id(number, "order_number")
     return Order(
         store_id=_read_store_id(event),
         customer_id=read_customer_id(event),
@@ -52,9 +56,41 @@ def build_order(event: OrderCompleted, *, now: datetime) -> Order:
         total=event.total,
         currency=event.currency,
         program_id=None if event.program_id is None else _read_id(event.program_id, "program_id"),
-        reason=_reason(event, order_id),
+        reason=_reason(number, order_id),
         occurred_at=_read_time(event.completed_at, "completed_at", now=now),
     )
+
+
+def build_orders(events: Sequence[OrderCompleted], *, now: datetime) -> list[Order]:
+    """The postings for customers' orders that are as most are: their bounds are checked for all together,
+    which costs a fifth. Raises any exception if an order is not, or breaks a bound; `build_order` then
+    says what is wrong with which."""
+    if not events:
+        return []
+    store_ids = [str(event.store_id) for event in events]
+    customer_ids = [str(event.customer_id) for event in events]
+    order_ids = [str(event.order_id) for event in events]
+    numbers = [None if (n := event.order_number) is None else str(n) for event in events]
+    program_ids = [None if (p := event.program_id) is None else str(p) for event in events]
+    currencies = [event.currency for event in events]
+    totals = [event.total for event in events]
+    times = [event.completed_at for event in events]
+    _check(
+        all(map(STORE_ID.fullmatch, set(store_ids)))
+        and are_ascii_customer_ids(customer_ids)
+        and are_other_ids(order_ids)
+        and are_other_ids([number for number in numbers if number is not None])
+        and are_other_ids([program_id for program_id in program_ids if program_id is not None])
+        and all(map(_CURRENCY.fullmatch, set(currencies)))
+        and all(map(is_amount, totals))
+        and min(times) >= _EARLIEST
+        and max(times) <= now + _MAX_AHEAD,
+        "an order breaks a bound",
+    )
+    reasons = map(_reason, numbers, order_ids)
+    moments = map(truncate, times)
+    columns = store_ids, customer_ids, order_ids, totals, currencies, program_ids, reasons, moments
+    return list(map(Order, *columns))
 
 
 def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:
@@ -69,6 +105,11 @@ def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:
         amount=event.amount,
         occurred_at=_read_time(event.refunded_at, "refunded_at", now=now),
     )
+
+
+def build_refunds(events: Sequence[OrderRefunded], *, now: datetime) -> list[Refund]:
+    """The postings for refunds of customers' orders; raises OutOfBounds."""
+    return [build_refund(event, now=now) for event in events]
 
 
 def read_customer_id(event: ShopEvent) -> str:
@@ -100,12 +141,9 @@ def _read_time(time: datetime, field: str, *, now: datetime) -> datetime:
     return truncate(time)
 
 
-def _reason(event: OrderCompleted, order_id: str) -> str:
+def _reason(number: str | None, order_id: str) -> str:
     """The entry's reason: `Order #1042` if the shop numbers its orders, else the order's id."""
-    if event.order_number is None:
-        return f"Order {order_id}"
-    number = _read_id(event.order_number, "order_number")
-    return f"Order #{number.removeprefix('#')}"
+    return f"Order {order_id}" if number is None else f"Order #{number.removeprefix('#')}"
 
 
 def _check(holds: object, rule: str) -> None:

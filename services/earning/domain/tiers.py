@@ -1,4 +1,4 @@
-"""Tiers: the only place that decides which tier a number of lifetime points holds."""
+"""Tiers: which one a customer holds, and which comes next."""
 
 from msgspec import Struct
 
@@ -15,15 +15,9 @@ class TierSpan(Struct, frozen=True):
 
 
 def tier_of(program: Program | None, lifetime: int) -> Tier | None:
-    """The tier that `lifetime` points hold in `program`: the highest with `min_points <= lifetime`.
-    None below the lowest tier, and without a program."""
-    held = None
-    if program is not None:
-        for tier in program.tiers:
-            if tier.min_points > lifetime:
-                break
-            held = tier
-    return held
+    """The tier that `lifetime` points hold in `program`; None below the lowest tier, and without a
+    program."""
+    return None if program is None else program.tier_at(lifetime)
 
 
 def next_tier(program: Program, lifetime: int) -> Tier | None:

@@ -1,8 +1,15 @@
-"""The events of the ledger: one per entry, and another if the entry changed the customer's tier."""
+"""The events of the ledger: one per entry, and another if the entry changed the customer's tier.
 
-from collections.abc import Iterable
+A batch puts its entries into the outbox, in its own transaction; the relay builds the events from them
+when it publishes them. So a posting does not wait for events to be encoded.
+"""
+
+from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
+
+import msgspec
+from msgspec import Struct
 
 from libs.contracts.events import PointsPosted, TierChanged
 from libs.contracts.topics import (
@@ -14,79 +21,121 @@ from libs.contracts.topics import (
 )
 from libs.kernel.clock import format_time
 from libs.kernel.ids import time_of
+from libs.messaging import outbox
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
-from services.earning.domain.accounts import Entry, transaction_id
+from services.earning.domain.accounts import Entry, TierChange, transaction_id
+from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.programs import program_id
 
 SOURCE: Final = "/services/earning"
 
 _TOPIC_OF: Final = {"earn": POINTS_EARNED, "redeem": POINTS_REDEEMED}
 
-
-def build_events(entries: Iterable[Entry]) -> list[EncodedEvent]:
-    """The events of `entries`, in their order."""
-    events: list[EncodedEvent] = []
-    for entry in entries:
-        key = record_key(entry.account.store_id, entry.account.customer_id)
-        posted = _points_posted(entry, format_time(time_of(entry.id)))
-        events.append(_encode_points_posted(posted, key, entry.traceparent))
-        if entry.tier_after != entry.tier_before and entry.default_program is not None:
-            events.append(_encode_tier_changed(entry, entry.default_program, posted, key))
-    return events
+# The first byte of such a payload. Rows of encoded events, which earlier versions and other tasks write,
+# begin with the magic number of zstd.
+_ENTRIES: Final = b"\x01"
 
 
-def _encode_points_posted(posted: PointsPosted, key: bytes, traceparent: str) -> EncodedEvent:
-    return encode_event(
-        posted,
-        topic=_TOPIC_OF.get(posted.type, POINTS_ADJUSTED),
-        key=key,
-        event_id=posted.transaction_id,
-        source=SOURCE,
-        time=posted.created_at,
-        traceparent=traceparent,
+class PostedEntries(Struct, frozen=True, array_like=True):
+    """The payload of a batch: its entries, and what their events show in addition. A later version may
+    only add fields, each with a default.
+
+    `customers` and `programs` have the customer of each account and the program of each version. Of each
+    entry, `tiers` has the customer's tier afterwards; each of `traces` holds from its place on.
+    """
+
+    customers: dict[int, str]
+    programs: dict[int, UUID]
+    entries: list[Entry]
+    tiers: list[str | None]
+    tier_changes: list[TierChange]
+    traces: list[tuple[int, str]]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(PostedEntries).decode
+
+
+def pack(batch: LedgerBatch) -> bytes:
+    """The payload of the batch's outbox row."""
+    posted = PostedEntries(
+        batch.customers,
+        batch.program_ids,
+        batch.entries,
+        batch.tiers,
+        batch.tier_changes,
+        batch.traces,
     )
+    return _ENTRIES + outbox.compress(_encode(posted))
 
 
-def _encode_tier_changed(
-    entry: Entry, program: UUID, posted: PointsPosted, key: bytes
-) -> EncodedEvent:
-    return encode_event(
-        TierChanged(
-            store_id=posted.store_id,
-            program_id=program_id(program),
-            customer_id=posted.customer_id,
-            sequence=posted.sequence,
-            lifetime_points=posted.lifetime_after,
-            occurred_at=posted.occurred_at,
-            from_=entry.tier_before,
-            to=entry.tier_after,
-        ),
-        topic=POINTS_TIER_CHANGED,
-        key=key,
-        event_id=f"{posted.transaction_id}:tier",
-        source=SOURCE,
-        time=posted.created_at,
-        traceparent=entry.traceparent,
-    )
+def unpack(payload: bytes) -> list[EncodedEvent]:
+    """The events of an outbox row of earning, in order, of either form."""
+    if not payload.startswith(_ENTRIES):
+        return outbox.unpack(payload)
+    return list(_build_events(_decode(outbox.decompress(payload[len(_ENTRIES) :]))))
 
 
-def _points_posted(entry: Entry, posted_at: str) -> PointsPosted:
+def _build_events(posted: PostedEntries) -> Iterator[EncodedEvent]:
+    changes = {change.place: change for change in posted.tier_changes}
+    traces = dict(posted.traces)
+    traceparent = ""
+    for place, entry in enumerate(posted.entries):
+        traceparent = traces.get(place, traceparent)
+        event = _points_posted(posted, entry, posted.tiers[place])
+        key = record_key(event.store_id, event.customer_id)
+        yield encode_event(
+            event,
+            topic=_TOPIC_OF.get(event.type, POINTS_ADJUSTED),
+            key=key,
+            event_id=event.transaction_id,
+            source=SOURCE,
+            time=event.created_at,
+            traceparent=traceparent,
+        )
+        if place in changes:
+            yield encode_event(
+                _tier_changed(changes[place], event),
+                topic=POINTS_TIER_CHANGED,
+                key=key,
+                event_id=f"{event.transaction_id}:tier",
+                source=SOURCE,
+                time=event.created_at,
+                traceparent=traceparent,
+            )
+
+
+def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> PointsPosted:
+    version = entry.program_version_id
     return PointsPosted(
-        store_id=entry.account.store_id,
+        store_id=entry.store_id,
         transaction_id=transaction_id(entry.id),
-        program_id=None if entry.program is None else program_id(entry.program.id),
-        customer_id=entry.account.customer_id,
+        program_id=None if version is None else program_id(posted.programs[version]),
+        customer_id=posted.customers[entry.account_id],
         sequence=entry.sequence,
         type=entry.type,
         points=entry.points,
         balance_after=entry.balance_after,
         lifetime_after=entry.lifetime_after,
-        tier=entry.tier_after,
+        tier=tier,
         reason=entry.reason,
         order_id=entry.order_id,
         redemption_id=entry.redemption_id,
         reward=entry.reward,
         occurred_at=format_time(entry.occurred_at),
-        created_at=posted_at,
+        created_at=format_time(time_of(entry.id)),
+    )
+
+
+def _tier_changed(change: TierChange, event: PointsPosted) -> TierChanged:
+    return TierChanged(
+        store_id=event.store_id,
+        program_id=program_id(change.program),
+        customer_id=event.customer_id,
+        sequence=event.sequence,
+        lifetime_points=event.lifetime_after,
+        occurred_at=event.occurred_at,
+        from_=change.before,
+        to=event.tier,
     )

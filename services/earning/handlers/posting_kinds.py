@@ -21,7 +21,7 @@ from services.earning.domain.order_records import Order, Recheck
 from services.earning.domain.postings import Outcome, Posting
 from services.earning.store import account_status as account_status_store
 from services.earning.store import debits as debits_store
-from services.earning.store import entries as entries_store
+from services.earning.store import manual_entries as manual_entries_store
 from services.earning.store import order_records as orders_store
 from services.earning.store import refund_records as refunds_store
 from services.earning.store import resolutions as resolutions_store
@@ -75,7 +75,7 @@ KINDS: Final = (
             awards.Award: awards.post_award,
             adjustments.Adjustment: adjustments.post_adjustment,
         },
-        save=entries_store.save_manual,
+        save=manual_entries_store.save,
     ),
 )
 

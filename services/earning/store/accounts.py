@@ -4,7 +4,7 @@ Locks are taken in one order: the stores' programs, the accounts by id, and then
 natural keys of each kind of posting in sorted order. So batches wait for each other and never deadlock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import asyncpg
@@ -14,63 +14,69 @@ from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
 from libs.persistence.errors import check_rows
 from services.earning.domain.accounts import Account, AccountKey
+from services.earning.store.keys import LookUp
 
-_LOCK: Final = r"""
-SELECT keys.place, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
-       a.ctid::text AS ctid
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) WITH ORDINALITY
-  AS keys (store_id, customer_id, place)
-JOIN accounts a USING (store_id, customer_id)
-ORDER BY a.id
-FOR NO KEY UPDATE OF a
+Accounts = dict[AccountKey, Account]
+
+# `xmin` is the transaction that wrote the version of the row, and `ctid` the version's place.
+_COLUMNS: Final = """
+store_id, customer_id, a.id, a.balance, a.lifetime, a.sequence, a.suspended, a.tier, a.member_since,
+a.ctid::text AS ctid, a.xmin, a.last_day
 """
+_READ: Final = LookUp(
+    select=f"SELECT {_COLUMNS}", table="accounts a", key=("store_id", "customer_id")
+)
+_LOCK: Final = f"{_READ.of_pairs} ORDER BY a.id FOR NO KEY UPDATE OF a"
 _NEW_IDS: Final = """
 SELECT nextval(pg_get_serial_sequence('accounts', 'id')) FROM generate_series(1, $1::int)
 """
 _CREATE: Final = r"""
-INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+INSERT INTO accounts (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since,
+                      last_day)
 SELECT * FROM unnest($1::text::bigint[], string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
                      $4::text::bigint[], $5::text::bigint[], $6::text::bigint[], $7::text::boolean[],
-                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[])
-  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since)
+                     string_to_array($8, E'\x1f', E'\x1e'), $9::text::timestamptz[], $10::text::date[])
+  AS new (id, store_id, customer_id, balance, lifetime, sequence, suspended, tier, member_since, last_day)
 ORDER BY store_id, customer_id
 ON CONFLICT DO NOTHING
 """
-# The rows' physical places are known from the lock: a join on ids would scan a large table.
+# The rows' physical places are known: a join on ids would scan a large table. A version that a concurrent
+# transaction replaced is not updated. Its place alone would not show that: once it is pruned, a later
+# version of any row can take it, and then has another `xmin`.
 _UPDATE: Final = r"""
 UPDATE accounts a
 SET balance = new.balance, lifetime = new.lifetime, sequence = new.sequence, suspended = new.suspended,
-    tier = new.tier, member_since = coalesce(new.member_since, a.member_since)
-FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::bigint[], $3::text::bigint[],
-            $4::text::bigint[], $5::text::boolean[], string_to_array($6, E'\x1f', E'\x1e'),
-            $7::text::timestamptz[])
-  AS new (ctid, balance, lifetime, sequence, suspended, tier, member_since)
-WHERE a.ctid = new.ctid
+    tier = new.tier, member_since = least(a.member_since, new.member_since),
+    last_day = coalesce(new.last_day, a.last_day)
+FROM unnest(string_to_array($1, E'\x1f')::tid[], $2::text::xid[], $3::text::bigint[],
+            $4::text::bigint[], $5::text::bigint[], $6::text::boolean[],
+            string_to_array($7, E'\x1f', E'\x1e'), $8::text::timestamptz[], $9::text::date[])
+  AS new (ctid, xmin, balance, lifetime, sequence, suspended, tier, member_since, last_day)
+WHERE a.ctid = new.ctid AND a.xmin = new.xmin
 """
 
 
-async def lock(connection: Connection, keys: Iterable[AccountKey]) -> dict[AccountKey, Account]:
+async def lock(connection: Connection, keys: Collection[AccountKey]) -> Accounts:
     """Lock the accounts that exist, in the order of their ids, and wait for concurrent batches."""
-    ordered = list(keys)
-    rows = await connection.fetch(
-        _LOCK, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
-    )
-    return {ordered[row["place"] - 1]: _account(ordered[row["place"] - 1], row) for row in rows}
+    stores, customers = texts(key[0] for key in keys), texts(key[1] for key in keys)
+    return _by_key(await connection.fetch(_LOCK, stores, customers))
 
 
-def _account(key: AccountKey, row: asyncpg.Record) -> Account:
-    return Account(
-        store_id=key[0],
-        customer_id=key[1],
-        id=row["id"],
-        balance=row["balance"],
-        lifetime=row["lifetime"],
-        sequence=row["sequence"],
-        suspended=row["suspended"],
-        tier=row["tier"],
-        member_since=row["member_since"],
-        ctid=row["ctid"],
-    )
+async def read(connection: Connection, keys: Collection[AccountKey]) -> Accounts:
+    """The accounts that exist, and perhaps others. One that a concurrent transaction changes before
+    `write` is not written there, which raises ConcurrentWrite."""
+    return _by_key(await _READ.fetch(connection, keys))
+
+
+def _by_key(rows: Iterable[asyncpg.Record]) -> Accounts:
+    return {(row[0], row[1]): Account(*row) for row in rows}
+
+
+async def draw_ids(connection: Connection, count: int) -> list[int]:
+    """Ids for so many new accounts."""
+    if not count:
+        return []
+    return [row[0] for row in await connection.fetch(_NEW_IDS, count)]
 
 
 async def write(connection: Connection, accounts: Iterable[Account]) -> None:
@@ -78,17 +84,16 @@ async def write(connection: Connection, accounts: Iterable[Account]) -> None:
     new: list[Account] = []
     existing: list[Account] = []
     for account in accounts:
-        (new if account.id is None else existing).append(account)
-    await _create(connection, new)
+        (new if account.ctid is None else existing).append(account)
+    # In the order in which they are locked, since they may not be locked yet. A new one has a higher id.
+    existing.sort(key=_id)
     await _update(connection, existing)
+    await _create(connection, new)
 
 
 async def _create(connection: Connection, accounts: Sequence[Account]) -> None:
     if not accounts:
         return
-    ids = await connection.fetch(_NEW_IDS, len(accounts))
-    for account, (account_id,) in zip(accounts, ids, strict=True):
-        account.id = account_id
     status = await connection.execute(
         _CREATE,
         numbers(account.id for account in accounts),
@@ -100,6 +105,7 @@ async def _create(connection: Connection, accounts: Sequence[Account]) -> None:
         numbers(account.suspended for account in accounts),
         texts(account.tier for account in accounts),
         numbers(_member_since(account) for account in accounts),
+        numbers(account.last_day for account in accounts),
     )
     check_rows(status, len(accounts))
 
@@ -110,6 +116,7 @@ async def _update(connection: Connection, accounts: Sequence[Account]) -> None:
     status = await connection.execute(
         _UPDATE,
         texts(account.ctid for account in accounts),
+        numbers(account.xmin for account in accounts),
         numbers(account.balance for account in accounts),
         numbers(account.lifetime for account in accounts),
         numbers(account.sequence for account in accounts),
@@ -124,3 +131,7 @@ async def _update(connection: Connection, accounts: Sequence[Account]) -> None:
 
 def _member_since(account: Account) -> str | None:
     return None if account.member_since is None else format_time(account.member_since)
+
+
+def _id(account: Account) -> int:
+    return account.id

@@ -1,6 +1,6 @@
 """The days projection: folded from the changes that batches leave, after their commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -8,7 +8,6 @@ import asyncpg
 
 from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
-from services.earning.domain.accounts import Entry
 from services.earning.domain.days import DayChange
 from services.earning.domain.tiers import TierSpan
 
@@ -102,15 +101,8 @@ GROUP BY GROUPING SETS ((span), (joined_on))
 """
 
 
-async def add(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Add what the batch adds to each store's days, by the events' own time."""
-    changes: dict[tuple[str, date], DayChange] = {}
-    for entry in entries:
-        key = (entry.account.store_id, entry.occurred_at.date())
-        change = changes.get(key)
-        if change is None:
-            change = changes[key] = DayChange()
-        change.add(entry)
+async def add(connection: Connection, changes: Mapping[tuple[str, date], DayChange]) -> None:
+    """Add what the batch adds to each store's days."""
     if not changes:
         return
     await connection.execute(

@@ -11,7 +11,6 @@ from typing import Final
 
 import asyncpg
 
-from libs.contracts.events import RewardRef
 from libs.persistence.engine import Connection
 from libs.persistence.errors import check_rows
 from services.earning.domain.accounts import Account, Entry
@@ -65,7 +64,8 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
     entry = None
     if row["id"] is not None and account is not None:
         entry = Entry(
-            account=account,
+            account_id=account.id,
+            store_id=row["store_id"],
             id=str(row["id"]),
             sequence=row["sequence"],
             type="redeem",
@@ -75,7 +75,8 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
             reason=row["reason"],
             occurred_at=row["occurred_at"].astimezone(UTC),
             redemption_id=row["redemption_id"],
-            reward=RewardRef(row["reward_id"], row["reward_name"]),
+            reward_id=row["reward_id"],
+            reward_name=row["reward_name"],
         )
     return DebitRecord(
         store_id=row["store_id"],

@@ -7,23 +7,28 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import asyncpg
+from msgspec.structs import astuple
 
-from libs.kernel.clock import format_time, utc_now
-from libs.persistence.columns import columns, copy, texts
+from libs.kernel.clock import utc_now
+from libs.persistence.columns import columns
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite, check_rows
+from libs.persistence.rows import copy
 from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import Order, OrderKey, OrderRecord, Recheck
 from services.earning.domain.refunds import WaitingRefunds
 from services.earning.store import arrivals, refund_records
+from services.earning.store.keys import LookUp
 
-_READ: Final = r"""
-SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
-       o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
-JOIN orders o USING (store_id, order_id)
-"""
+_READ: Final = LookUp(
+    select="""
+SELECT store_id, order_id, account_id, total, currency, program_id, state, skip_reason, reason,
+       occurred_at, award, refunded, refunded_points, voided_points
+""",
+    table="orders",
+    key=("store_id", "order_id"),
+)
 _READ_HELD: Final = """
 SELECT o.store_id, o.order_id, o.account_id, o.total, o.currency, o.program_id, o.state, o.skip_reason,
        o.reason, o.occurred_at, o.award, o.refunded, o.refunded_points, o.voided_points
@@ -34,23 +39,18 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY o.account_id, o.arrival
 """
-_COLUMNS: Final = (
-    *("store_id", "order_id", "account_id", "total", "currency", "program_id", "state"),
-    *("skip_reason", "reason", "occurred_at", "award", "entry_sequence", "refunded"),
-    *("refunded_points", "voided_points", "arrival", "recorded_at"),
-)
 # The changes that a batch may make under the account's lock: replace a skipped order, post or skip a
 # held order, refund or void a counted one. In any other case a concurrent transaction came first.
 _CHANGE: Final = r"""
 INSERT INTO orders AS o (store_id, order_id, account_id, total, currency, program_id, state,
-                         skip_reason, reason, occurred_at, award, entry_sequence, refunded,
+                         reason, occurred_at, skip_reason, award, entry_sequence, refunded,
                          refunded_points, voided_points, arrival, recorded_at)
 SELECT * FROM unnest(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
     string_to_array($3, E'\x1f')::bigint[], string_to_array($4, E'\x1f')::numeric[],
     string_to_array($5, E'\x1f'), string_to_array($6, E'\x1f', E'\x1e'),
-    string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f', E'\x1e'),
-    string_to_array($9, E'\x1f'), string_to_array($10, E'\x1f')::timestamptz[],
+    string_to_array($7, E'\x1f'), string_to_array($8, E'\x1f'),
+    string_to_array($9, E'\x1f')::timestamptz[], string_to_array($10, E'\x1f', E'\x1e'),
     string_to_array($11, E'\x1f')::bigint[], string_to_array($12, E'\x1f', E'\x1e')::bigint[],
     string_to_array($13, E'\x1f')::numeric[], string_to_array($14, E'\x1f')::bigint[],
     string_to_array($15, E'\x1f')::bigint[], string_to_array($16, E'\x1f', E'\x1e')::bigint[],
@@ -77,20 +77,11 @@ async def load(
     """Read the recorded orders that the batch requires, and the refunds that wait for the orders that
     it posts. Their accounts are locked already, so that no order can change meanwhile."""
     keys = {posting.key for posting in postings}
-    batch.add_loaded(await _read(connection, keys | batch.required[OrderRecord]))
+    rows = await _READ.fetch(connection, keys | batch.required[OrderRecord])
+    batch.add_loaded(map(_order, rows))
     batch.add_loaded(
         await refund_records.read_waiting(connection, keys | batch.required[WaitingRefunds])
     )
-
-
-async def _read(connection: Connection, keys: Iterable[OrderKey]) -> list[OrderRecord]:
-    ordered = list(keys)
-    if not ordered:
-        return []
-    rows = await connection.fetch(
-        _READ, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
-    )
-    return [_order(row) for row in rows]
 
 
 async def read_held(
@@ -107,7 +98,6 @@ def _order(row: asyncpg.Record) -> OrderRecord:
     return OrderRecord(
         store_id=row["store_id"],
         order_id=row["order_id"],
-        account=None,
         account_id=row["account_id"],
         total=row["total"],
         currency=row["currency"],
@@ -128,43 +118,28 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     first: a transaction that waits for another's new order then holds no changed order that the
     other could wait for."""
     orders: dict[OrderKey, OrderRecord] = batch.changed(OrderRecord)
-    held = [key for key, record in orders.items() if record.state == "held"]
-    arrival_of = await arrivals.draw(connection, held)
-    now = format_time(utc_now())
-    new: list[tuple[object, ...]] = []
-    changed: list[tuple[object, ...]] = []
+    await _complete(connection, orders)
+    new: list[OrderRecord] = []
+    changed: list[OrderRecord] = []
     for key in sorted(orders):
         record = orders[key]
-        row = _row(record, arrival_of.get(key), now)
-        (changed if batch.is_loaded(record) else new).append(row)
-    if new:
-        try:
-            await copy(connection, "orders", _COLUMNS, new)
-        except asyncpg.UniqueViolationError as error:
-            raise ConcurrentWrite from error
+        (changed if batch.is_loaded(record) else new).append(record)
+    try:
+        await copy(connection, "orders", new)
+    except asyncpg.UniqueViolationError as error:
+        raise ConcurrentWrite from error
     if changed:
-        status = await connection.execute(_CHANGE, *columns(changed))
+        status = await connection.execute(_CHANGE, *columns(map(astuple, changed)))
         check_rows(status, len(changed))
 
 
-def _row(record: OrderRecord, arrival: int | None, now: str) -> tuple[object, ...]:
-    return (
-        record.store_id,
-        record.order_id,
-        record.written_account_id,
-        record.total,
-        record.currency,
-        record.program_id,
-        record.state,
-        record.skip_reason,
-        record.reason,
-        format_time(record.occurred_at),
-        record.award,
-        None if record.entry is None else record.entry.sequence,
-        record.refunded,
-        record.refunded_points,
-        record.voided_points,
-        arrival,
-        # An order that earned points was recorded when its entry was posted.
-        now if record.entry is None else None,
-    )
+async def _complete(connection: Connection, orders: dict[OrderKey, OrderRecord]) -> None:
+    """Number the held orders in the order of arrival. An order that earned points was recorded when
+    its entry was posted; any other is recorded now."""
+    not_posted = [record for record in orders.values() if record.entry_sequence is None]
+    held = [record.key for record in not_posted if record.state == "held"]
+    arrival_of = await arrivals.draw(connection, held)
+    now = utc_now()
+    for record in not_posted:
+        record.arrival = arrival_of.get(record.key)
+        record.recorded_at = now

@@ -1,6 +1,6 @@
 """Recorded refunds, as a batch of the ledger reads and writes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import asyncpg
@@ -13,6 +13,7 @@ from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import OrderKey, OrderRecord
 from services.earning.domain.refunds import Refund, RefundKey, RefundRecord, WaitingRefunds
 from services.earning.store import arrivals
+from services.earning.store.keys import LookUp
 
 _READ: Final = r"""
 SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
@@ -20,13 +21,15 @@ FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_t
   AS keys (store_id, order_id, refund_id)
 JOIN refunds r USING (store_id, order_id, refund_id)
 """
-_READ_WAITING: Final = r"""
-SELECT r.store_id, r.order_id, r.refund_id, r.account_id, r.amount, r.state, r.occurred_at, r.points
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f')) AS keys (store_id, order_id)
-JOIN refunds r USING (store_id, order_id)
-WHERE r.state = 'waiting'
-ORDER BY r.arrival
-"""
+_READ_WAITING: Final = LookUp(
+    select="""
+SELECT store_id, order_id, refund_id, account_id, amount, state, occurred_at, points
+""",
+    table="refunds",
+    key=("store_id", "order_id"),
+    condition="state = 'waiting'",
+    order="ORDER BY arrival",
+)
 # Only a waiting refund changes: it counts, or it contradicts its order.
 _WRITE: Final = r"""
 INSERT INTO refunds AS r (store_id, order_id, refund_id, account_id, amount, state, detail, points,
@@ -54,16 +57,11 @@ async def load(connection: Connection, batch: LedgerBatch, refunds: Sequence[Ref
 
 
 async def read_waiting(
-    connection: Connection, keys: Iterable[OrderKey]
+    connection: Connection, keys: Collection[OrderKey]
 ) -> Iterable[WaitingRefunds]:
     """The refunds that wait for the orders `keys`; their accounts are locked already."""
-    ordered = list(keys)
-    if not ordered:
-        return []
     refunds: dict[OrderKey, WaitingRefunds] = {}
-    for row in await connection.fetch(
-        _READ_WAITING, texts(key[0] for key in ordered), texts(key[1] for key in ordered)
-    ):
+    for row in await _READ_WAITING.fetch(connection, keys):
         key = row["store_id"], row["order_id"]
         refunds.setdefault(key, WaitingRefunds(key, [])).refunds.append(_refund(row))
     return refunds.values()
@@ -74,7 +72,6 @@ def _refund(row: asyncpg.Record) -> RefundRecord:
         store_id=row["store_id"],
         order_id=row["order_id"],
         refund_id=row["refund_id"],
-        account=None,
         account_id=row["account_id"],
         amount=row["amount"],
         state=row["state"],
@@ -97,12 +94,12 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
         texts(record.store_id for record in records),
         texts(record.order_id for record in records),
         texts(record.refund_id for record in records),
-        numbers(record.written_account_id for record in records),
+        numbers(record.account_id for record in records),
         numbers(record.amount for record in records),
         texts(record.state for record in records),
         texts(record.detail for record in records),
         numbers(record.points for record in records),
-        numbers(None if record.entry is None else record.entry.sequence for record in records),
+        numbers(record.entry_sequence for record in records),
         numbers(format_time(record.occurred_at) for record in records),
         numbers(arrival_of[key] for key in keys),
         numbers([now] * len(keys)),

@@ -30,8 +30,11 @@ from services.redemption.domain.rewards import WITH_CODE, Reward, RewardKey, Usa
 CustomerKey = tuple[str, str, str]
 
 
-class UnknownReward(Exception):
+class UnknownReward(NotFound):
     """No event of the reward has arrived; the catalog may have it."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such reward in this store.")
 
 
 class Known(Struct):
@@ -57,7 +60,7 @@ class Desk:
         self.usage_updates: dict[RewardKey, int] = {}
 
     def apply(self, action: Action) -> Redemption:
-        """Carry out `action`. Raises a WhaleError or UnknownReward, and then nothing has changed."""
+        """Carry out `action`. Raises a WhaleError, and then nothing has changed."""
         return _RULES[type(action)](self, action)
 
     def reserve(self, action: Reserve) -> Redemption:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from libs.kernel.ids import uuid7_text
+from services.earning.domain.accounts import Account, AccountKey, Entry
 from services.earning.domain.awards import Award
 from services.earning.domain.batch import LedgerBatch, R
 from services.earning.domain.order_records import Order
@@ -29,11 +30,26 @@ class Ledger(LedgerBatch):
         assert record is not None
         return record
 
+    def tiers_of(self, entry: Entry) -> tuple[str | None, str | None]:
+        """The customer's tier before and after the entry."""
+        place = self.entries.index(entry)
+        before = {change.place: change.before for change in self.tier_changes}
+        after = self.tiers[place]
+        return before.get(place, after), after
+
+
+class Accounts(dict[AccountKey, Account]):
+    """Empty accounts, numbered from 1."""
+
+    def __missing__(self, key: AccountKey) -> Account:
+        account = self[key] = Account(store_id=key[0], customer_id=key[1], id=len(self) + 1)
+        return account
+
 
 def books(*programs: Program) -> Ledger:
     """An empty batch of a store with these programs, or with the default one."""
     in_force = {STORE: StorePrograms(programs or (program(),))}
-    return Ledger(programs=in_force, new_id=uuid7_text)
+    return Ledger(programs=in_force, accounts=Accounts(), new_id=uuid7_text)
 
 
 def order(

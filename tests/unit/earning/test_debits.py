@@ -170,7 +170,7 @@ def test_a_refusal_has_its_code_and_takes_nothing(
 ) -> None:
     ledger = ledger_with()
     if in_force:
-        ledger.programs_in_force = {STORE: type(ledger.programs(STORE))((program(**in_force),))}
+        ledger.use_programs({STORE: type(ledger.programs(STORE))((program(**in_force),))})
     with pytest.raises(WhaleError) as refused:
         ledger.post(debit(**changes))
     assert refused.value.code == code

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from libs.kernel.errors import AccountSuspended, Conflict, InvalidRequest, ProgramInactive
-from services.earning.domain.accounts import Entry
+from services.earning.domain.accounts import ManualEntry
 from services.earning.domain.order_records import OrderRecord
 from services.earning.domain.postings import Duplicate
 from tests.unit.earning.builders import NOON, STORE, award, books, order
@@ -18,8 +18,7 @@ def test_an_order_earns_at_the_rate_of_the_tier_held_before_it() -> None:
     ledger.post(order("1042", "50.00"))
     entry = ledger.entries[-1]
     assert (entry.points, entry.balance_after, entry.lifetime_after) == (1_000, 16_000, 16_000)
-    assert entry.tier is not None
-    assert entry.tier.name == "Gold"
+    assert entry.tier == "Gold"
 
 
 def test_an_order_that_reaches_a_tier_is_priced_by_the_tier_before() -> None:
@@ -147,6 +146,6 @@ def test_an_entry_shows_the_tiers_before_and_after_it() -> None:
     ledger = books()
     entries = [ledger.post(award(points)) for points in (1, 5_000, 1)]
     changes = [
-        (entry.tier_before, entry.tier_after) for entry in entries if isinstance(entry, Entry)
+        ledger.tiers_of(posted.entry) for posted in entries if isinstance(posted, ManualEntry)
     ]
     assert changes == [(None, "Bronze"), ("Bronze", "Silver"), ("Silver", "Silver")]

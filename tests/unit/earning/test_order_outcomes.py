@@ -13,7 +13,6 @@ from tests.unit.earning.builders import NOON, STORE
 RECORD = OrderRecord(
     store_id=STORE,
     order_id="1042",
-    account=None,
     account_id=1,
     total=Decimal("50.00"),
     currency="USD",

@@ -29,7 +29,7 @@ def recheck(ledger: Ledger, *, order_id: str = "o1", customer_id: str = "cust_1"
 
 def use(ledger: Ledger, **changes: Any) -> None:
     """Change the program in force."""
-    ledger.programs_in_force = {STORE: StorePrograms((program(**changes),))}
+    ledger.use_programs({STORE: StorePrograms((program(**changes),))})
 
 
 def test_it_counts_once_at_the_tier_held_now() -> None:

@@ -87,7 +87,7 @@ def test_a_refund_lowers_the_lifetime_and_the_tier_falls() -> None:
     ledger.post(order("o1", "50.00"))
     ledger.post(refund("r1"))
     entry = ledger.entries[-1]
-    assert (entry.lifetime_after, entry.tier_before, entry.tier_after) == (
+    assert (entry.lifetime_after, *ledger.tiers_of(entry)) == (
         4_900,
         "Silver",
         "Bronze",

@@ -36,7 +36,6 @@ def ledger_of(*awards: int | Order) -> Ledger:
     for number, one in enumerate(awards):
         ledger.post(award(one) if isinstance(one, int) else one)
         entry = ledger.entries[-1]
-        entry.account.id = 1
         key = None if isinstance(one, int) else one.key
         known = AwardRecord(
             transaction_id=f"txn_{entry.id}",
@@ -116,7 +115,7 @@ def test_refunded_points_are_not_voided_and_voided_points_are_not_refunded() -> 
 
 def test_a_void_may_take_the_balance_below_zero_but_never_the_lifetime() -> None:
     ledger = ledger_of(100)
-    account = ledger.entries[0].account
+    account = ledger.account(STORE, "cust_1")
     account.balance, account.lifetime = 20, 50
     entry = void(ledger, resolution("anom_1", ledger.entries[0]))
     assert entry is not None
@@ -135,7 +134,7 @@ def test_a_redelivered_resolution_suspends_once() -> None:
     ledger = ledger_of(100)
     posting = resolution("anom_1", action="suspended", note="a farm")
     assert void(ledger, posting) is None
-    account = ledger.entries[0].account
+    account = ledger.account(STORE, "cust_1")
     assert account.suspended
     (record,) = ledger.changed(StatusChangeRecord).values()
     assert (record.change.note, record.change.changed_by) == ("a farm", "risk desk")

@@ -12,7 +12,13 @@ from libs.contracts.events import OrderCompleted, OrderRefunded
 from libs.contracts.numbers import decoder, plain
 from services.earning.domain.order_records import Order
 from services.earning.domain.refunds import Refund
-from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
+from services.earning.domain.shop_events import (
+    OutOfBounds,
+    build_order,
+    build_orders,
+    build_refund,
+    is_guest,
+)
 from tests.unit.earning.test_rule_tables import table
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -89,34 +95,59 @@ def test_any_other_customer_id_is_a_customer(customer_id: Any) -> None:
     assert order(customer_id=customer_id).customer_id == str(customer_id)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("store_id", "st ore"),
-        ("store_id", 10**64),
-        ("customer_id", "."),
-        ("customer_id", ".."),
-        ("customer_id", "a b"),
-        ("customer_id", 10**128),
-        ("order_id", ""),
-        ("order_id", "a\x1fb"),
-        ("order_number", "a\nb"),
-        ("program_id", "\n"),
-        ("total", "-0.01"),
-        ("total", "+50"),
-        ("total", "0e2147483647"),
-        ("total", "0.0000001"),
-        ("total", 1000000000000.01),
-        ("currency", "usd"),
-        ("completed_at", "1970-01-01T00:00:00Z"),
-        ("completed_at", "1970-01-01T23:59:59.999Z"),
-        ("completed_at", "1970-01-02T10:00:00+14:00"),
-        ("completed_at", "2026-03-11T12:00:00.001Z"),
-    ],
-)
+BROKEN = [
+    ("store_id", "st ore"),
+    ("store_id", 10**64),
+    ("customer_id", "."),
+    ("customer_id", ".."),
+    ("customer_id", "a b"),
+    ("customer_id", 10**128),
+    ("order_id", ""),
+    ("order_id", "a\x1fb"),
+    ("order_number", "a\nb"),
+    ("program_id", "\n"),
+    ("total", "-0.01"),
+    ("total", "+50"),
+    ("total", "0e2147483647"),
+    ("total", "0.0000001"),
+    ("total", 1000000000000.01),
+    ("currency", "usd"),
+    ("completed_at", "1970-01-01T00:00:00Z"),
+    ("completed_at", "1970-01-01T23:59:59.999Z"),
+    ("completed_at", "1970-01-02T10:00:00+14:00"),
+    ("completed_at", "2026-03-11T12:00:00.001Z"),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BROKEN)
 def test_a_broken_bound_names_its_field(field: str, value: Any) -> None:
     with pytest.raises(OutOfBounds, match=f"^{field}: "):
         order(**{field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), BROKEN)
+def test_a_broken_bound_of_one_order_is_found_among_others(field: str, value: Any) -> None:
+    events = [completed(order_id="o1"), completed(**{field: value}), completed(order_id="o3")]
+    with pytest.raises(Exception):  # noqa: B017, PT011  any exception has them read one by one
+        build_orders(events, now=NOW)
+
+
+def test_orders_built_together_are_those_built_one_by_one() -> None:
+    events = [
+        completed(),
+        completed(store_id=7, order_id=1042, customer_id=6940095564, program_id=3),
+        completed(order_number="#17", program_id="loy_x", total="0.5", currency="EUR"),
+        completed(order_number=17, completed_at="2026-03-10T12:00:00.123456+01:00"),
+        completed(order_id="ü 漢", order_number="1 000", customer_id="a.b@c.de"),
+    ]
+    assert build_orders(events, now=NOW) == [build_order(event, now=NOW) for event in events]
+    assert build_orders([], now=NOW) == []
+
+
+def test_customers_of_other_scripts_are_left_to_be_read_one_by_one() -> None:
+    """Their ids may need another normal form."""
+    with pytest.raises(OutOfBounds):
+        build_orders([completed(), completed(customer_id="Zoe\u0308")], now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_each_posting_moves_balance_lifetime_and_tier_as_the_documentation_says(
         ledger.post(posting(words))
         entry = ledger.entries[-1]
         assert entry.type == TYPES[words.split()[0]], words
-        assert (entry.points, entry.balance_after, entry.lifetime_after, entry.tier_after) == (
+        assert (entry.points, entry.balance_after, entry.lifetime_after, ledger.tiers[-1]) == (
             int(points),
             int(balance),
             int(lifetime),

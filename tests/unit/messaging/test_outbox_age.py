@@ -36,7 +36,7 @@ def age() -> float:
 @pytest.fixture
 async def started() -> Any:
     """A relay that never reaches Kafka."""
-    started = Relay("postgresql://127.0.0.1:1/none", "127.0.0.1:1")
+    started = Relay("postgresql://127.0.0.1:1/none", "127.0.0.1:1", unpack=lambda _: [])
     task = asyncio.create_task(started.run())
     await asyncio.sleep(0)
     yield started
@@ -58,7 +58,6 @@ async def test_the_age_is_that_of_the_oldest_row_that_could_not_be_published(
 
     monkeypatch.setattr(relay, "_publish", fail)
     rows = [{"id": 1, "payload": b"", "age": 42.0}]
-    monkeypatch.setattr(relay, "unpack", lambda _: [])
     with pytest.raises(ConnectionResetError):
         await started._relay(Connection(rows), None)  # type: ignore[arg-type]
     assert 42 <= age() < 50

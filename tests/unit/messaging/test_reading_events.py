@@ -229,3 +229,44 @@ def test_the_detail_says_what_must_be_sent_and_where(value: object, detail: str)
 )
 def test_the_detail_says_why_a_value_is_no_json(value: bytes, detail: str) -> None:
     assert poison(value).detail == detail
+
+
+def read_batch(*records: Record) -> list[OrderCompleted]:
+    return EventReader(ORDER_COMPLETED, kind=OrderCompleted).read_batch(records)
+
+
+def test_records_are_read_together_as_one_by_one() -> None:
+    records = [
+        Record(encoded(ORDER | {"order_id": "o1"})),
+        Record(encoded(ORDER | {"order_id": "o2"}), BINARY),
+        Record(b" " + encoded(ORDER | {"order_id": "o3"}) + b"\r", [("ce_id", b"3"), *BINARY]),
+    ]
+    reader = EventReader(ORDER_COMPLETED, kind=OrderCompleted)
+    assert read_batch(*records) == [reader.read(record) for record in records]
+
+
+FIRST, SECOND = encoded(ORDER), encoded(ORDER | {"order_id": "o2"})
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(Record(None), id="no value"),
+        pytest.param(Record(b"{}"), id="not an event"),
+        pytest.param(Record(json.dumps(ORDER, indent=1).encode()), id="a value of several lines"),
+        pytest.param(Record(encoded({**ENVELOPE, "data": ORDER}), STRUCTURED), id="structured"),
+        pytest.param(Record(SECOND, [("ce_type", b"order.shipped")]), id="another type"),
+        pytest.param(Record(SECOND, [("ce_dataschema", b"/v2")]), id="another version"),
+        pytest.param(Record(SECOND + SECOND), id="two values"),
+    ],
+)
+def test_an_unusual_record_is_found_among_others(record: Record) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011  any exception has them read one by one
+        read_batch(Record(FIRST), record, Record(FIRST))
+
+
+@pytest.mark.parametrize("empty", [b"", b" "])
+def test_a_record_with_two_events_does_not_stand_for_one_without(empty: bytes) -> None:
+    """Joined, they are as many lines and events as there are records, but for the empty line."""
+    with pytest.raises(ValueError, match="not one line"):
+        read_batch(Record(FIRST + b"\n" + SECOND), Record(empty))
