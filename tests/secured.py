@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from aiokafka.protocol.admin import CreateAclsRequest
+
 from libs.contracts.access import ACCESS
 from libs.kernel.kafka import KafkaSecurity
 from libs.testing.eventually import eventually
@@ -137,6 +139,20 @@ class Broker:
         security = self.security(ADMIN)
         await kafka_users.create_users(self.address, passwords, security=security)
         await kafka_users.allow_access(self.address, security=security)
+
+    async def create_administrator(self) -> KafkaSecurity:
+        """The principal of `provision`, with the rights that docs/production.md gives it."""
+        name, security = "provisioner", self.security(ADMIN)
+        await kafka_users.create_users(self.address, {name: _password_of(name)}, security=security)
+        cluster, literal, allow, operations = 4, 3, 3, {"create": 5, "alter": 7, "describe": 8}
+        requests = [
+            CreateAclsRequest(
+                cluster, "kafka-cluster", literal, f"User:{name}", "*", operation, allow
+            )
+            for operation in operations.values()
+        ]
+        await kafka_users._send(self.address, requests, security)
+        return self.security(name)
 
 
 def _password_of(principal: str) -> str:

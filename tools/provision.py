@@ -76,7 +76,8 @@ def _provision(arguments: argparse.Namespace) -> int:
     for name, values in files.items():
         path = _write(arguments.to or settings.folder / "settings", name, values)
         print(f"wrote {path}")
-    record.write(settings.folder, Record(addresses=addresses, is_supervised=False))
+    recorded = servers.operators_addresses(addresses, secrets, users=users)
+    record.write(settings.folder, Record(addresses=recorded, is_supervised=False))
     return 0
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from libs.contracts import api
+from libs.contracts.operations import OPERATIONS
+from libs.contracts.order_api import OrderRecheck
 from services.earning.api import order_responses
 from services.earning.handlers.orders import Order, find_order
 from tools.stack.databases import connect
@@ -17,14 +19,20 @@ No record of the order {order} is in the store {store}. Either it never arrived,
 is not recorded, or its record names no readable store or order: `python -m tools dead-letters list` shows
 all records that could not be processed."""
 _SKIPPED: Final[dict[str, str]] = {
-    "no_program": "the store had no program. Create one, and send the order again",
-    "program_inactive": "the program was not active. Activate it, and send the order again",
+    "no_program": "the store had no program. Create one, and check the order again",
+    "program_inactive": "the program was not active. Activate it, and check the order again",
     "unknown_program": "the store has no program with its program_id. Send the order again without it, or "
     "with another",
-    "other_currency": "its currency is not that of the program. Name a program with the currency as its "
-    "program_id, and send it again",
-    "not_postable": "it was held, and broke a bound when the account was active again. Send it again",
+    "other_currency": "its currency is not that of the program. Change the program's currency and check "
+    "the order again, or send it again with a program of its currency as its program_id",
+    "not_postable": "it was held, and broke a bound when the account was active again. Lower the rate and "
+    "check the order again",
 }
+# What "check the order again" means. For an order that names an unknown program it changes nothing.
+_RECHECK: Final = """\
+Check it again with a key with the scope manage:
+  POST /v1/stores/me/{path} {body}"""
+_RECHECK_PATH: Final = next(one.path for one in OPERATIONS if one.id == "recheckOrders")
 _ZERO: Final[dict[str, str]] = {
     "total_is_zero": "its total is 0",
     "below_one_point": "total x rate x multiplier is less than one point, and points are rounded down",
@@ -65,6 +73,9 @@ def explain(order: Order) -> Iterator[str]:
     for field, value in msgspec.to_builtins(response).items():
         if field not in {"order_id", "state", "dead_letters"}:
             yield f"  {field}: {value}"
+    if response.state == "skipped" and response.skip_reason != "unknown_program":
+        body = msgspec.json.encode(OrderRecheck(order_ids=[response.order_id])).decode()
+        yield _RECHECK.format(path=_RECHECK_PATH, body=body)
     for row in order.letters:
         yield f"Dead letter {row['place']} ({row['code']}): {row['detail']}"
         yield f"  python -m tools dead-letters show {row['place']}"

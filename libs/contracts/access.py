@@ -11,6 +11,9 @@ from msgspec import Struct
 from libs.contracts import topics
 from libs.contracts.groups import GROUPS
 
+# Runs `python -m tools status`, `order`, `dead-letters`, `rebuild` and `rewind`.
+OPERATOR: Final = "operator"
+
 _POINTS: Final = (topics.POINTS_EARNED, topics.POINTS_REDEEMED, topics.POINTS_ADJUSTED)
 _CONSUMED: Final = tuple(topic.name for topic in topics.CONSUMED)
 _DEAD_LETTERS: Final = tuple(topic.dead_letters for topic in topics.CONSUMED)
@@ -93,11 +96,11 @@ ACCESS: Final = (
         ),
         groups=("reader",),
     ),
-    # Runs `python -m tools dead-letters`, `rebuild` and `rewind`: a replay reads the complete record
-    # from its topic, and writes it there again; `rewind` commits the offsets of every group.
+    # `status` sees every topic; a replay of a dead letter reads the complete record from its topic, and
+    # writes it there again; `rewind` commits the offsets of every group.
     Access(
-        principal="operator",
-        reads=(*_CONSUMED, *_DEAD_LETTERS, topics.DEAD_LETTERS_HANDLED),
+        principal=OPERATOR,
+        reads=(*(topic.name for topic in topics.TOPICS), *_DEAD_LETTERS),
         writes=(*_CONSUMED, topics.DEAD_LETTERS_HANDLED),
         groups=tuple(dict.fromkeys(group.service for group in GROUPS)),
     ),

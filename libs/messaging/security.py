@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from libs.kernel.kafka import KafkaSecurity
+from libs.messaging import closing
 
 
 def client_options(security: KafkaSecurity) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def tls_context(security: KafkaSecurity) -> ssl.SSLContext | None:
     """How a client verifies the broker and identifies itself; None without TLS."""
     if not security.uses_tls:
         return None
+    closing.install()
     context = ssl.create_default_context(cafile=security.kafka_ca_file)
     if security.kafka_certificate_file is not None:
         context.load_cert_chain(security.kafka_certificate_file, security.kafka_key_file)

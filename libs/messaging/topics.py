@@ -25,20 +25,24 @@ async def create(
     try:
         existing = set(await admin.list_topics())
         missing = [topic for topic in required if topic.name not in existing]
-        await _create(admin, missing)
+        return await _create(admin, missing)
     finally:
         await admin.close()
-    return [topic.name for topic in missing]
 
 
-async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> list[str]:
+    """The names of those that did not exist: a list of topics contains only those that the client may see."""
     if not topics:
-        return
+        return []
+    created: list[str] = []
     response = await admin.create_topics(list(topics))
     for name, code, *rest in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise KafkaError(f"the topic {name} cannot be created: {error.__name__} {rest}")
+        if not code:
+            created.append(name)
+    return created
 
 
 def _new(topic: Topic, replication: int) -> NewTopic:

@@ -98,5 +98,6 @@ def package_file(package: str, path: str) -> bytes:
         if file.exists():
             return file.read_bytes()
     raise FileNotFoundError(
-        f"The package {package} with {path} is not installed. Run `make up`, which installs it."
+        f"The package {package} with {path} is not installed: install requirements/assets, as "
+        "`make up` does."
     )

@@ -253,6 +253,7 @@ async def test_provisioned_services_work_over_tls_with_their_settings_files_alon
         for command in (("provision", "--no-redis-users", "--new-secrets"), ("migrate",)):
             outcome = await asyncio.to_thread(_run_tools, administrator, *command)
             assert outcome.returncode == 0, outcome.stderr
+        await _check_that_operators_see_kafka(tmp_path)
         ports = config.free_ports(2)
         for name, port in zip(("earning", "anomaly"), ports, strict=True):
             await running.enter_async_context(_provisioned(tmp_path, name, port))
@@ -279,7 +280,7 @@ async def _settings_of_an_administrator(
     stack: Stack, broker: Broker, certificate: Certificate, home: Path
 ) -> AsyncIterator[dict[str, str]]:
     """The environment of `provision`: every server over TLS, secrets in files."""
-    security = broker.security(ADMIN)
+    security = await broker.create_administrator()
     async with (
         tls_in_front_of(stack.settings.postgres_port, certificate, postgres=True) as postgres,
         tls_in_front_of(stack.settings.redis_port, certificate) as redis,
@@ -302,10 +303,17 @@ async def _settings_of_an_administrator(
             "WHALE_HOME": str(home),
             "WHALE_KAFKA_URL": broker.address,
             "WHALE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "WHALE_KAFKA_SASL_USERNAME": ADMIN,
+            "WHALE_KAFKA_SASL_USERNAME": str(security.kafka_sasl_username),
             "WHALE_KAFKA_CA_FILE": str(certificate.ca),
             **{f"{name}_FILE": str(home / name) for name in secret_files},
         }
+
+
+async def _check_that_operators_see_kafka(home: Path) -> None:
+    """Their commands read the record of `provision`, whose administrator has no right on any topic."""
+    status = await asyncio.to_thread(_run_tools, {"WHALE_HOME": str(home)}, "status")
+    assert "\nkafka       running " in status.stdout
+    assert all(f"\n{group.name:<22}" in status.stdout for group in GROUPS)
 
 
 def _run_tools(settings: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

@@ -190,11 +190,18 @@ def _explain_refusal(error: Exception, url: str, variable: str) -> str:
                 "A role that does not exist gets the same response."
             )
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return f"{server} refuses the role {role}: {error.args[0]}. Correct the role in {variable}."
+            return (
+                f"{server} refuses the role {role}: {error.args[0]}. Allow it in pg_hba.conf, or correct the "
+                f"role or the sslmode in {variable}."
+            )
         case asyncpg.InvalidCatalogNameError():
             return f"{server} accepts the role {role}, but {error}: correct {variable}."
-        case ValueError():
-            return f"{variable}: {error}. Write postgresql://role:password@host:port/database."
+        # An error of certificates is a ValueError, too.
+        case ValueError() if not isinstance(error, ssl.SSLError):
+            return (
+                f"{variable}: {str(error).splitlines()[0]}. Write postgresql://role:password@host:port/"
+                "database, with TLS followed by ?sslmode=verify-full&sslrootcert=FILE."
+            )
     return _explain_silence(error, parts, variable)
 
 

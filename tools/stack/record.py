@@ -69,7 +69,10 @@ def read_running(folder: Path) -> Record:
             "The stack was started by an earlier release: restart it with make down && make up"
         )
     if record is None or (record.is_supervised and not state.is_running(folder)):
-        raise StackError("The stack is not up. Start it with `make up`.")
+        raise StackError(
+            "The stack is not up. Start it with `make up`, or set WHALE_HOME to the folder in which `provision` "
+            "recorded your own servers."
+        )
     return record
 
 

@@ -14,7 +14,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from libs.contracts.access import ACCESS
+from libs.contracts.access import ACCESS, OPERATOR
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import PREFIX
 from libs.messaging import topics
@@ -163,6 +163,12 @@ def service_settings(
 def client_settings(client: str, addresses: Addresses, secrets: Secrets) -> dict[str, str]:
     """The settings with which a client that is no service reaches Kafka."""
     return services.kafka_settings(_as_principal(client, addresses, secrets))
+
+
+def operators_addresses(addresses: Addresses, secrets: Secrets, *, users: Users) -> Addresses:
+    """The addresses for the commands of operators: on Kafka as the principal `operator`, where `provision`
+    created it, since an administrator need not have access to topics."""
+    return _as_principal(OPERATOR, addresses, secrets) if users.kafka else addresses
 
 
 def _as_principal(principal: str, addresses: Addresses, secrets: Secrets) -> Addresses:
