@@ -204,3 +204,16 @@ async def test_a_list_with_more_reservations_than_it_may_ask_about_is_refused(
     with pytest.raises(Unavailable):
         await listed(resources)
     assert len(await listed(resources, customer_id="cust_1")) == 2
+
+
+async def test_a_read_that_cannot_record_a_debit_does_not_show_the_reservation(
+    resources: Resources, engine: AsyncEngine, ledger: LedgerService
+) -> None:
+    """Only the ledger may be unavailable: what it said is shown, or nothing is."""
+    redemption = await reserve(engine)
+    ledger.debited = {redemption.public_id}
+    resources.group_commit._max_queued = 0
+    with pytest.raises(Unavailable):
+        await redemptions.get(resources, STORE, redemption.public_id, CALLER)
+    with pytest.raises(Unavailable):
+        await listed(resources)

@@ -16,7 +16,7 @@ from services.redemption.domain.redemptions import Confirm, Debit, Redemption, R
 from services.redemption.handlers.desk import ActionRequest, ActionResult
 from services.redemption.handlers.resources import Resources
 
-# Of one store, a read looks at no more. Usually there are as many as are redeemed in a fifth of a second.
+# A list asks about no more. A store usually has as many as it redeems in a fifth of a second.
 MAX_RESERVATIONS: Final = 5_000
 # What one question to the ledger and one transaction here may contain.
 _BATCH: Final = 1_000
@@ -24,34 +24,24 @@ _BATCH: Final = 1_000
 _READ_SECONDS: Final = 3.0
 
 
-async def confirm_debited(
-    resources: Resources, reservations: Sequence[Redemption], caller: Caller
-) -> list[Redemption]:
-    """Confirm those reservations of one store that the ledger has debited; returns them as they are
-    afterwards. Raises Unavailable where the ledger does not respond."""
-    confirmed: list[Redemption] = []
-    for start in range(0, len(reservations), _BATCH):
-        batch = reservations[start : start + _BATCH]
-        debits = await resources.ledger.find_debits(batch[0].store_id, batch, caller)
-        confirmed += await asyncio.gather(
-            *(
-                confirm(resources, redemption, debits[redemption.id])
-                for redemption in batch
-                if redemption.id in debits
-            )
-        )
-    return confirmed
-
-
 async def confirm_for_reading(
     resources: Resources, reservations: Sequence[Redemption], caller: Caller
 ) -> list[Redemption]:
-    """The same for a read: without the ledger nobody knows more than that they are reserved."""
-    try:
-        async with asyncio.timeout(_READ_SECONDS):
-            return await confirm_debited(resources, reservations, caller)
-    except (Unavailable, TimeoutError):
-        return []
+    """Confirm those reservations of one store that the ledger has debited; returns them as they are
+    afterwards. Without the ledger nobody knows more of the others than that they are reserved."""
+    confirmed: list[Redemption] = []
+    for start in range(0, len(reservations), _BATCH):
+        batch = reservations[start : start + _BATCH]
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                debits = await resources.ledger.find_debits(batch[0].store_id, batch, caller)
+        except (Unavailable, TimeoutError):
+            break
+        debited = [redemption for redemption in batch if redemption.id in debits]
+        confirmed += await asyncio.gather(
+            *(confirm(resources, redemption, debits[redemption.id]) for redemption in debited)
+        )
+    return confirmed
 
 
 async def conclude_reservation(
@@ -61,8 +51,9 @@ async def conclude_reservation(
     not respond."""
     if redemption.status != "reserved":
         return redemption
-    confirmed = await confirm_debited(resources, [redemption], caller)
-    return confirmed[0] if confirmed else redemption
+    debits = await resources.ledger.find_debits(redemption.store_id, [redemption], caller)
+    debit = debits.get(redemption.id)
+    return redemption if debit is None else await confirm(resources, redemption, debit)
 
 
 async def settle(resources: Resources, redemption: Redemption, debit_state: DebitState) -> None:
