@@ -26,7 +26,7 @@ from libs.persistence.errors import is_transient
 from services.anomaly.domain.anomalies import Review
 from services.anomaly.domain.detectors import screen
 from services.anomaly.domain.digests import Digest, make_digest
-from services.anomaly.domain.earnings import MS_PER_DAY
+from services.anomaly.domain.earnings import MS_PER_DAY, Earning
 from services.anomaly.handlers import detection, reviews
 from services.anomaly.handlers.detection import detect
 from services.anomaly.store import digests, earnings, stores
@@ -360,6 +360,27 @@ async def test_a_batch_of_many_stores_and_customers_takes_as_many_statements_as_
         marked = await connection.fetchval("SELECT count(*) FROM earnings WHERE by_store")
         excluded = await connection.fetchval("SELECT count(*) FROM earnings WHERE NOT normal")
     assert (flagged, marked, excluded) == (17, 17, 170)
+
+
+async def test_a_baseline_reads_no_more_of_a_store_without_statistics(
+    engine: AsyncEngine, database: Database, unique: str
+) -> None:
+    """As of a store whose history has just arrived: PostgreSQL would sort all of it."""
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("ALTER TABLE earnings SET (autovacuum_enabled = false)")
+    await owner.execute(
+        "INSERT INTO earnings (store_id, customer_id, occurred_at, id, points, revision, in_digest) "
+        "SELECT $1, 'c' || n, timestamptz '2026-01-01Z' + n * interval '1 s', gen_random_uuid(), 1, 0, true "
+        "FROM generate_series(1, 30000) n",
+        unique,
+    )
+    await owner.close()
+    async with transaction(engine) as connection:
+        await earnings.store_baselines(connection, {(unique, "c"): [Earning("txn_1", 1, NOON)]})
+        plan = await connection.fetch(
+            f"EXPLAIN {earnings.STORE_BASELINES}", [unique], [earnings.moment(NOON)], 1_000, []
+        )
+    assert not [line for (line,) in plan if "Sort Key" in line or "Bitmap" in line], plan
 
 
 async def test_large_first_earnings_in_one_batch_do_not_make_each_other_normal(

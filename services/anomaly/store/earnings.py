@@ -57,7 +57,10 @@ CROSS JOIN LATERAL (
 ) e
 ORDER BY a.nth, e.occurred_at, e.id
 """
-_STORE_BASELINES: Final = """
+# The index has the order, and a thousand rows are enough. Where PostgreSQL has no statistics yet, it
+# would read and sort all earnings of the store instead.
+_IN_INDEX_ORDER: Final = "SET LOCAL enable_bitmapscan = off"
+STORE_BASELINES: Final = """
 SELECT a.nth, b.size, b.median
 FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (store_id, before, nth)
 CROSS JOIN LATERAL (
@@ -210,8 +213,9 @@ async def store_baselines(
     baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
     flat = _flat(earnings)
     if flat:
+        await connection.execute(_IN_INDEX_ORDER)
         rows = await connection.fetch(
-            _STORE_BASELINES,
+            STORE_BASELINES,
             [customer[0] for customer, _ in flat],
             [moment(earning.at) for _, earning in flat],
             _STORE_HISTORY,
