@@ -91,10 +91,6 @@ RESPONSES_NOT_LOGGED: Final = Counter(
     "whale_responses_not_logged_total",
     "Responses from 400 on to unauthenticated clients that were not logged, because there were too many.",
 )
-WINDOWS_UNAVAILABLE: Final = Counter(
-    "whale_anomaly_windows_unavailable_total",
-    "Batches of earnings judged without the windows in Redis, which was unavailable.",
-)
 ANOMALIES_FLAGGED: Final = Counter(
     "whale_anomalies_flagged_total", "Flagged anomalies, by type and mode.", ["type", "mode"]
 )

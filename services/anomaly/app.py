@@ -4,9 +4,6 @@ from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from litestar.types import ASGIApp
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from libs.background.lifecycle import OnStop
 from libs.messaging.consumer import BatchConsumer
@@ -22,27 +19,15 @@ from services.anomaly.handlers.backtests import Backtests
 from services.anomaly.handlers.resources import Resources
 from services.anomaly.settings import Settings
 from services.anomaly.store.earnings import EarningEvent
-from services.anomaly.store.windows import Windows
-
-# A batch's windows take milliseconds; beyond this, PostgreSQL judges the batch faster.
-_REDIS_SECONDS = 1.0
 
 
 def build(settings: Settings) -> ASGIApp:
     """The app with the parts that `settings.roles` names; nothing connects before it starts."""
     write_engine = create_batch_engine(settings.database_url, name="anomaly batches")
     read_engine = create_engine(settings.database_url, name="anomaly reads")
-    redis = Redis.from_url(
-        settings.redis_url,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        # A lost connection may mean another server, so it is reported and not hidden by a retry.
-        retry=Retry(NoBackoff(), 0),
-    )
-    windows = Windows(redis)
 
     def points_posted(producer: AIOKafkaProducer) -> BatchConsumer[EarningEvent | None]:
-        return consumers.points_posted(write_engine, windows, messaging.wake_relay, producer)
+        return consumers.points_posted(write_engine, messaging.wake_relay, producer)
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,
@@ -68,7 +53,6 @@ def build(settings: Settings) -> ASGIApp:
         background=[
             OnStop(write_engine.dispose),
             OnStop(read_engine.dispose),
-            OnStop(redis.aclose),
             messaging,
             progress,
             idempotency_key_purger(write_engine),

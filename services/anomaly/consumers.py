@@ -14,7 +14,6 @@ from libs.messaging.cloudevents import EventReader, Poison
 from libs.messaging.consumer import BatchConsumer, Record, RecordOutcome
 from services.anomaly.handlers.detection import detect
 from services.anomaly.store.earnings import EarningEvent, milliseconds
-from services.anomaly.store.windows import Windows
 
 GROUP: Final = ANOMALY_POINTS.name
 TOPICS: Final = ANOMALY_POINTS.topics
@@ -22,7 +21,6 @@ TOPICS: Final = ANOMALY_POINTS.topics
 
 def points_posted(
     engine: AsyncEngine,
-    windows: Windows,
     wake_relay: Callable[[], None],
     producer: AIOKafkaProducer,
 ) -> BatchConsumer[EarningEvent | None]:
@@ -34,7 +32,7 @@ def points_posted(
         return _earning(event) if event.type == "earn" else None
 
     async def handle(events: Sequence[EarningEvent | None]) -> Sequence[RecordOutcome]:
-        if await detect(engine, windows, [event for event in events if event is not None]):
+        if await detect(engine, [event for event in events if event is not None]):
             wake_relay()
         return [None] * len(events)
 

@@ -9,7 +9,6 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
 
     database_url: str
     kafka_url: str
-    redis_url: str
     internal_token: Secret
     http_port: int
     http_host: str = "127.0.0.1"

@@ -18,8 +18,7 @@ from libs.observability import logging
 from libs.persistence import idempotency
 from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
-from services.anomaly.store import earnings
-from services.anomaly.store.windows import Windows
+from services.anomaly.store import digests, earnings
 from services.earning.handlers import posting
 from services.redemption import consumers
 from services.redemption.clients import Ledger
@@ -52,8 +51,8 @@ POINTS: dict[str, dict[str, Point]] = {
         "debit found, not confirmed": (Ledger, "find_debits", True),
     },
     "anomaly": {
-        "in windows, not recorded": (Windows, "add", True),
-        "recorded, not judged": (earnings, "add", True),
+        "recorded, not in digests": (earnings, "add_new", True),
+        "in digests, not judged": (digests, "write", True),
         "judged, not committed": (outbox, "append", True),
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
@@ -70,7 +69,7 @@ POINTS: dict[str, dict[str, Point]] = {
 # The points inside the transaction of a batch; each other point is after its commit.
 BEFORE_COMMIT = {
     "earning": ("written, not committed", "locked, not written"),
-    "anomaly": ("in windows, not recorded", "recorded, not judged", "judged, not committed"),
+    "anomaly": ("recorded, not in digests", "in digests, not judged", "judged, not committed"),
 }
 AFTER_COMMIT = {
     group: [point for point in POINTS[group] if point not in points]

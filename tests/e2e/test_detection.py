@@ -7,8 +7,8 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from libs.contracts.topics import ANOMALY_FLAGGED, POINTS_EARNED, record_key
 from libs.kernel.clock import format_time
@@ -204,7 +204,7 @@ def history(shop: Shop, customer: str) -> list[Event]:
 
 
 async def test_any_order_of_arrival_gives_the_same_flags(shop: Shop) -> None:
-    """Out of order, an hour late, and with Redis emptied in between."""
+    """Out of order, an hour late, and with the digests deleted in between."""
     seed = random.randrange(10**6)
     print("seed", seed)
     shuffled = random.Random(seed)
@@ -212,14 +212,13 @@ async def test_any_order_of_arrival_gives_the_same_flags(shop: Shop) -> None:
     histories = {one: history(shop, one) for one in customers}
     for events in list(histories.values())[1:]:
         shuffled.shuffle(events)
-    redis = Redis.from_url(shop.stack.addresses.redis)
+    database = await asyncpg.connect(shop.stack.database("anomaly", owner=True))
     for step in range(len(histories["cust_0"])):
         await publish(shop, *(events[step] for events in histories.values()))
         if step in {8, 20, 27}:
-            async for key in redis.scan_iter():
-                await redis.delete(key)
+            await database.execute("DELETE FROM digests")
         await asyncio.sleep(0.05)
-    await redis.aclose()
+    await database.close()
     await wait_until_judged(shop)
     expected = await flags_of(shop, "cust_0")
     assert [one[0] for one in expected if one[0] != "deviation"] == [
@@ -228,53 +227,6 @@ async def test_any_order_of_arrival_gives_the_same_flags(shop: Shop) -> None:
     ]
     for customer in customers[1:]:
         assert await flags_of(shop, customer) == expected, customer
-
-
-async def test_without_redis_nothing_is_lost(shop: Shop) -> None:
-    """PostgreSQL judges everyone meanwhile, and windows screen again afterwards."""
-    first_run = await redis_run(shop)
-    await publish(shop, *(earned(shop, "cust_1", 100, n) for n in range(5)))
-    await publish(shop, *(earned(shop, "cust_2", 100, n) for n in range(9)))
-    await wait_until_judged(shop)
-    shop.stack.kill("redis")
-    await publish(shop, *(earned(shop, "cust_1", 100, 5 + n) for n in range(5)))
-    await eventually(lambda: burst_of_ten(shop, "cust_1"), within_seconds=15)
-
-    async def restarted() -> bool:
-        return await redis_run(shop) != first_run
-
-    await eventually(restarted, within_seconds=15)
-    await publish(shop, earned(shop, "cust_2", 100, 9))
-    await eventually(lambda: burst_of_ten(shop, "cust_2"), within_seconds=10)
-
-
-async def redis_run(shop: Shop) -> str:
-    """The id that Redis gives itself at each start."""
-    async with Redis.from_url(shop.stack.addresses.redis) as client:
-        return str((await client.info("server"))["run_id"])
-
-
-async def test_what_a_hanging_redis_did_not_receive_counts(shop: Shop) -> None:
-    """Its windows come back without the earnings that arrived meanwhile, so they are not used."""
-    await publish(shop, *(earned(shop, "cust_1", 100, n) for n in range(3)))
-    await wait_until_judged(shop)
-    shop.stack.freeze("redis")
-    try:
-        await wait_until_judged(shop)
-        await publish(shop, *(earned(shop, "cust_1", 100, 3 + n) for n in range(4)))
-        await wait_until_judged(shop)
-    finally:
-        shop.stack.resume("redis")
-    # Longer than Redis is not called after a failure, so that windows are in use again.
-    await asyncio.sleep(1.5)
-    await publish(shop, *(earned(shop, "cust_1", 100, 7 + n) for n in range(3)))
-    await eventually(lambda: burst_of_ten(shop, "cust_1"), within_seconds=10)
-
-
-async def burst_of_ten(shop: Shop, customer: str) -> None:
-    assert await flags_of(shop, customer) == [
-        ("rapid_earning", "10 point transactions in 1 minute", 1_000, 10)
-    ]
 
 
 @pytest.mark.parametrize(

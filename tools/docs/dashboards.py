@@ -219,11 +219,6 @@ DASHBOARDS: Final = (
                 },
                 unit="ops",
             ),
-            Panel(
-                title="Batches judged without windows",
-                queries={"batches": _rate("whale_anomaly_windows_unavailable_total")},
-                unit="ops",
-            ),
         ),
     ),
 )

@@ -12,6 +12,7 @@ from msgspec import Struct
 from libs.contracts.anomalies import AnomalySettings, AnomalyType, Mode
 from services.anomaly.domain import deviation, rapid_earning, unusual_amount
 from services.anomaly.domain.baselines import Baseline, CustomerBaseline
+from services.anomaly.domain.digests import Digest
 from services.anomaly.domain.earnings import Earning, in_order
 from services.anomaly.domain.findings import Finding
 from services.anomaly.domain.screening import Screening
@@ -34,8 +35,8 @@ class Detector(Protocol):
 
     @staticmethod
     def may_flag(settings: Any, screening: Screening) -> bool:
-        """Whether `judge` may flag one of the new earnings, none of which is late. False is a
-        promise; True costs a judgment."""
+        """Whether `judge` may flag a new earning that is not late, or earlier ones with it. False is
+        a promise; True costs a judgment."""
 
 
 DETECTORS: Final[Mapping[AnomalyType, type[Detector]]] = {
@@ -86,11 +87,21 @@ def judge(
     return Judgment(findings, baseline.missing)
 
 
-def must_judge(settings: AnomalySettings, screening: Screening) -> bool:
-    """Whether a judgment may find anything in the new earnings. A late earning changes the
-    baselines of the earnings after it, which were judged without it."""
-    if screening.is_late:
-        return True
+def screen(
+    settings: AnomalySettings, digest: Digest, new: Sequence[Earning]
+) -> tuple[bool, Digest | None]:
+    """Whether a judgment may find anything in a customer's `new` earnings; and the digest with them,
+    None where it does not suffice for them and has to be made again."""
+    is_suspicious = False
+    for earning in new:
+        screening = digest.add(earning, settings.rapid_earning)
+        if screening is None:
+            return True, None
+        is_suspicious = is_suspicious or _may_be_flagged(settings, screening)
+    return is_suspicious, digest
+
+
+def _may_be_flagged(settings: AnomalySettings, screening: Screening) -> bool:
     for kind, detector in DETECTORS.items():
         own = getattr(settings, kind)
         if own.mode != "off" and detector.may_flag(own, screening):

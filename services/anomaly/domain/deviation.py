@@ -1,6 +1,6 @@
 """A day unlike the customer's earlier days. docs/rules/anomaly.md."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -32,11 +32,6 @@ class Spread(Struct, frozen=True):
         """The distance of a day's points from normal; negative below it."""
         return _CONSISTENCY * (points - self.median) / self.mad
 
-    def points_at(self, score: Decimal) -> int:
-        """The fewest points of a day whose score is `score` or more."""
-        least = self.median + score * self.mad / _CONSISTENCY
-        return int(least) + (least != int(least))
-
 
 def spread_of(ordered: Sequence[int]) -> Spread | None:
     """The spread of ascending day totals; None without any, since no day deviates then."""
@@ -47,6 +42,22 @@ def spread_of(ordered: Sequence[int]) -> Spread | None:
     doubled = int(2 * middle)
     mad = median(sorted(abs(2 * points - doubled) for points in ordered)) / 2
     return Spread(middle, max(mad, _LEAST_MAD * middle), len(ordered))
+
+
+def exceeded_spread(settings: Deviation, days: Sequence[int], points: int) -> Spread | None:
+    """The spread of the earlier `days`, ascending, where a day of `points` reaches the score that is
+    flagged; else None."""
+    if len(days) < settings.min_days:
+        return None
+    # The least MAD gives the highest score. Most days stay below even that one, which saves sorting
+    # all distances; and no day below the median has a score above zero.
+    if points <= days[len(days) // 2 - 1]:
+        return None
+    middle = median(days)
+    if Spread(middle, _LEAST_MAD * middle, len(days)).score(points) < settings.score:
+        return None
+    spread = spread_of(days)
+    return None if spread is None or spread.score(points) < settings.score else spread
 
 
 class Detector:
@@ -66,45 +77,19 @@ class Detector:
             self._today, self._points = [], 0
         self._today.append(earning)
         self._points += earning.points
-        spread = self._exceeded_spread(baseline.days_before(earning.day))
+        spread = exceeded_spread(self._settings, baseline.days_before(earning.day), self._points)
         if spread is None:
             return ()
         suspicious = (earning,) if earning.day in self._findings else tuple(self._today)
         self._findings[earning.day] = _finding(self._settings, self._today, spread)
         return suspicious
 
-    def _exceeded_spread(self, days: Sequence[int]) -> Spread | None:
-        """The spread of the earlier days where today's score reaches the limit, else None."""
-        score = self._settings.score
-        if len(days) < self._settings.min_days:
-            return None
-        # The least MAD gives the highest score. Most days stay below even that one, which saves
-        # sorting all distances.
-        middle = median(days)
-        if Spread(middle, _LEAST_MAD * middle, len(days)).score(self._points) < score:
-            return None
-        spread = spread_of(days)
-        return None if spread is None or spread.score(self._points) < score else spread
-
     def findings(self) -> Iterator[Finding]:
         return iter(self._findings.values())
 
     @staticmethod
     def may_flag(settings: Deviation, screening: Screening) -> bool:
-        del settings
-        return screening.day_limit is not None and screening.day_points >= screening.day_limit
-
-
-def day_limit(settings: Deviation, days: Mapping[int, int], day: int) -> int | None:
-    """From so many points on, `day` may deviate from the days before it; None where it cannot.
-    `days` holds the points in the baselines by UTC day."""
-    if settings.mode == "off":
-        return None
-    before = sorted(points for earlier, points in days.items() if earlier < day)
-    if len(before) < settings.min_days:
-        return None
-    spread = spread_of(before)
-    return 0 if spread is None else spread.points_at(settings.score)
+        return exceeded_spread(settings, screening.earlier_days, screening.day_points) is not None
 
 
 def _finding(settings: Deviation, earnings: Sequence[Earning], spread: Spread) -> Finding:

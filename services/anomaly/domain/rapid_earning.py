@@ -46,7 +46,7 @@ class Detector:
 
     @staticmethod
     def may_flag(settings: RapidEarning, screening: Screening) -> bool:
-        return screening.densest >= settings.count
+        return screening.recent >= settings.count
 
 
 def _finding(settings: RapidEarning, burst: Sequence[Earning]) -> Finding:

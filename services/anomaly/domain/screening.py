@@ -5,23 +5,21 @@ Judging a customer reads the whole history; most earnings never need it. Each de
 judgment, never too little: a property test holds every detector to that.
 """
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 
-class Screening(Struct, frozen=True, array_like=True):
-    """What is known of a customer with new earnings without reading the history.
+class Screening(Struct, frozen=True, gc=False):
+    """What is known of a new earning without reading the customer's history.
 
-    `is_late`: a new earning precedes a recorded one, or may. `densest`: the most earnings within
-    `rapid_earning.window_seconds` before or after a new one, counted when it arrives. `largest`: the
-    points of the largest new earning. `day_points`: the points of the customer's latest UTC day with
-    earnings, the new ones included. `day_limit`: from so many points on, that day may deviate; None
-    where it cannot.
-
-    store/windows.lua returns the fields in this order.
+    `points` are its own. `recent` counts the customer's earnings within
+    `rapid_earning.window_seconds` up to it, itself included, up to `rapid_earning.count`. `day_points`
+    are all points of its UTC day so far, and `earlier_days` the points in the baselines of each earlier
+    day with any, ascending.
     """
 
-    is_late: bool
-    densest: int
-    largest: int
+    points: int
+    recent: int
     day_points: int
-    day_limit: int | None = None
+    earlier_days: Sequence[int]

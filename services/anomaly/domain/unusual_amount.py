@@ -50,7 +50,7 @@ class Detector:
 
     @staticmethod
     def may_flag(settings: UnusualAmount, screening: Screening) -> bool:
-        return screening.largest >= settings.min_points
+        return screening.points >= settings.min_points
 
 
 def _finding(

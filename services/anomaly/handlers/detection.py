@@ -1,7 +1,8 @@
 """Detection: records, screens and judges each batch of earnings, and flags what is suspicious."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +14,7 @@ from libs.kernel.ids import uuid7
 from libs.messaging import outbox
 from libs.observability import metrics
 from libs.persistence.engine import Connection, transaction
+from libs.persistence.retry import retry_lost_race
 from services.anomaly.domain.anomalies import (
     Anomaly,
     EvaluationContext,
@@ -21,35 +23,31 @@ from services.anomaly.domain.anomalies import (
     reconcile,
     with_anomalies,
 )
-from services.anomaly.domain.detectors import DETECTORS, mode_of, must_judge
-from services.anomaly.domain.earnings import (
-    MS_PER_DAY,
-    MS_PER_SECOND,
-    Earning,
-    Position,
-    RecordedEarning,
-)
-from services.anomaly.domain.screening import Screening
-from services.anomaly.domain.windows import WindowContents, screen_by_digest, window_contents
+from services.anomaly.domain.detectors import DETECTORS, mode_of, screen
+from services.anomaly.domain.digests import Digest, make_digest
+from services.anomaly.domain.earnings import Earning, Position, RecordedEarning
 from services.anomaly.handlers.anomaly_events import encode_version
 from services.anomaly.handlers.judgments import judge_customers
-from services.anomaly.store import anomalies, earnings, stores
-from services.anomaly.store.earnings import Customer, EarningEvent
+from services.anomaly.store import anomalies, digests, earnings, stores
+from services.anomaly.store.digests import StoredDigest
+from services.anomaly.store.earnings import AlreadyRecorded, Customer, EarningEvent
 from services.anomaly.store.stores import StoreSettings
-from services.anomaly.store.windows import Windows, WindowsUnavailable, WindowUpdate
 
 # Histories of this many customers are in memory at a time.
-_JUDGED_TOGETHER = 100
+_READ_TOGETHER = 100
 
 # The customers to judge, each with the position of the earliest earning to judge now. Anomalies whose
 # earnings are all earlier stay as they are.
 Suspects = dict[Customer, Position]
 
+# How a batch is recorded: returns the earnings that are new.
+Recorder = Callable[..., Awaitable[Sequence[EarningEvent]]]
+
 
 class _Batch(Struct, frozen=True):
-    """A batch of earnings by customer, without duplicates, and the stores' settings."""
+    """Earnings without duplicates, and the settings of their stores."""
 
-    events: Mapping[Customer, Sequence[EarningEvent]]
+    events: Sequence[EarningEvent]
     stores: Mapping[str, StoreSettings]
 
     def store(self, customer: Customer) -> StoreSettings:
@@ -59,97 +57,100 @@ class _Batch(Struct, frozen=True):
         return self.stores[customer[0]].settings
 
 
-async def detect(engine: AsyncEngine, windows: Windows, events: Sequence[EarningEvent]) -> bool:
+async def detect(engine: AsyncEngine, events: Sequence[EarningEvent]) -> bool:
     """Record the earnings and flag what is suspicious, in one transaction; returns whether any anomaly
     was created or changed. Earnings that are already recorded change nothing."""
     if not events:
         return False
     distinct = list({(event.store_id, event.transaction_id): event for event in events}.values())
-    async with transaction(engine) as connection:
-        settings_by_store = await stores.read(connection, {event.store_id for event in distinct})
-        batch = _Batch(_by_customer(distinct), settings_by_store)
-        try:
-            suspicious = await _screen(connection, windows, batch)
-            windows_are_valid = True
-        except WindowsUnavailable:
-            suspicious, windows_are_valid = set(batch.events), False
-        revisions = [settings_by_store[event.store_id].revision for event in distinct]
-        new = await earnings.add(connection, distinct, settings_revisions=revisions)
-        suspects = await _find_suspects(connection, new, suspicious)
-        changed = await _judge(connection, suspects, batch)
-        if windows_are_valid:
-            windows_are_valid = await _delete_outdated(windows, batch, suspects, changed)
-        if not windows_are_valid:
-            await stores.next_epoch(connection, settings_by_store.keys())
+    try:
+        changed = await retry_lost_race(partial(_detect, engine, distinct, earnings.add_new))
+    except AlreadyRecorded:
+        changed = await retry_lost_race(partial(_detect, engine, distinct, earnings.add))
     for anomaly in changed:
         if anomaly.version == 1:
             metrics.ANOMALIES_FLAGGED.labels(anomaly.type, anomaly.mode).inc()
     return bool(changed)
 
 
-def _by_customer(events: Sequence[EarningEvent]) -> Mapping[Customer, list[EarningEvent]]:
-    by_customer: dict[Customer, list[EarningEvent]] = {}
-    for event in events:
-        by_customer.setdefault(event.customer, []).append(event)
-    return by_customer
+async def _detect(
+    engine: AsyncEngine, events: Sequence[EarningEvent], record: Recorder
+) -> list[Anomaly]:
+    """One attempt: the anomalies that were created or changed. Raises ConcurrentWrite, and what
+    `record` raises."""
+    async with transaction(engine) as connection:
+        settings_by_store = await stores.read(connection, {event.store_id for event in events})
+        revisions = [settings_by_store[event.store_id].revision for event in events]
+        new = await record(connection, events, settings_revisions=revisions)
+        if not new:
+            return []
+        batch = _Batch(new, settings_by_store)
+        screened = await _screen(connection, batch)
+        suspects = await _find_suspects(connection, new, screened.suspicious)
+        # Reviews lock in this order too.
+        await earnings.lock(connection, list(suspects))
+        await digests.write(connection, screened.digests, screened.stored)
+        changed = await _judge(connection, suspects, batch)
+        # For the previous version, whose windows in Redis lack these earnings.
+        await stores.next_epoch(connection, {event.store_id for event in new})
+    return changed
 
 
 # -- screening
 
 
-async def _screen(connection: Connection, windows: Windows, batch: _Batch) -> set[Customer]:
-    """The customers whose new earnings may be suspicious. Raises WindowsUnavailable."""
-    updates = [_window_update(batch, customer) for customer in batch.events]
-    screenings = dict(zip(batch.events, await windows.add(updates), strict=True))
-    missing = [customer for customer, screening in screenings.items() if screening is None]
-    if missing:
-        screenings |= await _screen_without_windows(connection, windows, batch, missing)
-    return {
-        customer
-        for customer, screening in screenings.items()
-        if screening is None or must_judge(batch.settings(customer), screening)
+class _Screened(Struct, frozen=True):
+    """The customers whose new earnings may be suspicious; and the digests of all customers of the
+    batch, as they were `stored` and as they are now."""
+
+    suspicious: set[Customer]
+    stored: Mapping[Customer, StoredDigest]
+    digests: Mapping[Customer, Digest | None]
+
+
+async def _screen(connection: Connection, batch: _Batch) -> _Screened:
+    by_customer = _by_customer(batch.events)
+    stored = await digests.read(connection, list(by_customer))
+    current = {
+        customer: row.digest
+        for customer, row in stored.items()
+        if row.digest is not None and row.digest.revision == batch.store(customer).revision
     }
+    missing = [customer for customer in by_customer if customer not in current]
+    current |= await _make_digests(connection, batch, {one: by_customer[one] for one in missing})
+    suspicious: set[Customer] = set()
+    changed: dict[Customer, Digest | None] = {}
+    for customer, new in by_customer.items():
+        is_suspicious, changed[customer] = screen(batch.settings(customer), current[customer], new)
+        if is_suspicious:
+            suspicious.add(customer)
+    return _Screened(suspicious, stored, changed)
 
 
-async def _screen_without_windows(
-    connection: Connection, windows: Windows, batch: _Batch, customers: Sequence[Customer]
-) -> Mapping[Customer, Screening | None]:
-    """Screen by digests, which are short summaries of the recorded histories. Customers for whom a digest
-    does not suffice get a window."""
-    screenings = {
-        customer: screen_by_digest(batch.settings(customer), digest, _new_earnings(batch, customer))
-        for customer, digest in (await earnings.digests(connection, customers)).items()
-    }
-    undecided = [customer for customer, screening in screenings.items() if screening is None]
-    histories = await earnings.histories(connection, undecided)
-    updates = [
-        _window_update(
-            batch,
-            customer,
-            window_contents(batch.settings(customer), history, _new_earnings(batch, customer)),
-        )
-        for customer, history in histories.items()
-    ]
-    return screenings | dict(zip(histories, await windows.add(updates), strict=True))
+def _by_customer(events: Sequence[EarningEvent]) -> dict[Customer, list[Earning]]:
+    by_customer: dict[Customer, list[Earning]] = {}
+    for event in events:
+        by_customer.setdefault(event.customer, []).append(event.earning)
+    return by_customer
 
 
-def _new_earnings(batch: _Batch, customer: Customer) -> list[Earning]:
-    return [event.earning for event in batch.events[customer]]
-
-
-def _window_update(
-    batch: _Batch, customer: Customer, contents: WindowContents | None = None
-) -> WindowUpdate:
-    store = batch.store(customer)
-    rapid = store.settings.rapid_earning
-    return WindowUpdate(
-        customer=customer,
-        epoch=store.epoch,
-        count=rapid.count,
-        window_ms=rapid.window_seconds * MS_PER_SECOND,
-        events=batch.events[customer],
-        contents=contents,
-    )
+async def _make_digests(
+    connection: Connection, batch: _Batch, customers: Mapping[Customer, Sequence[Earning]]
+) -> dict[Customer, Digest]:
+    """The digests of customers as they were before their new earnings, made from the recorded ones."""
+    digests_before: dict[Customer, Digest] = {}
+    for chunk in _chunks(list(customers)):
+        for customer, history in (await earnings.histories(connection, chunk)).items():
+            new = customers[customer]
+            ids = {earning.id for earning in new}
+            store = batch.store(customer)
+            digests_before[customer] = make_digest(
+                [recorded for recorded in history if recorded.earning.id not in ids],
+                store.settings.rapid_earning,
+                revision=store.revision,
+                day=new[0].day,
+            )
+    return digests_before
 
 
 async def _find_suspects(
@@ -176,13 +177,12 @@ async def _find_suspects(
 
 
 async def _judge(connection: Connection, suspects: Suspects, batch: _Batch) -> list[Anomaly]:
-    """Judge the suspects' histories, and write the anomalies that were created or changed."""
-    customers = list(suspects)
-    await earnings.lock(connection, customers)
+    """Judge the suspects' histories, who are locked, and write the anomalies that were created or changed."""
+    if not suspects:
+        return []
     now = utc_now()
     changed: list[Anomaly] = []
-    for start in range(0, len(customers), _JUDGED_TOGETHER):
-        chunk = customers[start : start + _JUDGED_TOGETHER]
+    for chunk in _chunks(list(suspects)):
         part = {customer: suspects[customer] for customer in chunk}
         changed += await _judge_chunk(connection, part, batch, now)
     events = [
@@ -261,24 +261,6 @@ def _latest(existing: Sequence[Anomaly], changes: Sequence[Anomaly]) -> list[Ano
     return list({anomaly.id: anomaly for anomaly in (*existing, *changes)}.values())
 
 
-# -- outdated windows
-
-
-async def _delete_outdated(
-    windows: Windows, batch: _Batch, suspects: Suspects, changed: Sequence[Anomaly]
-) -> bool:
-    """Delete windows before the commit that makes them outdated: the suspects' baselines may have
-    changed, by what was flagged or by earnings of an earlier day. Returns whether Redis deleted them."""
-    flagged = {(anomaly.store_id, anomaly.customer_id) for anomaly in changed}
-    today = int(utc_now().timestamp()) * MS_PER_SECOND // MS_PER_DAY
-    outdated = [
-        (customer, batch.store(customer).epoch)
-        for customer in suspects
-        if customer in flagged
-        or any(event.at // MS_PER_DAY < today for event in batch.events.get(customer, ()))
-    ]
-    try:
-        await windows.delete(outdated)
-    except WindowsUnavailable:
-        return False
-    return True
+def _chunks(customers: Sequence[Customer]) -> Iterator[Sequence[Customer]]:
+    for start in range(0, len(customers), _READ_TOGETHER):
+        yield customers[start : start + _READ_TOGETHER]

@@ -33,17 +33,18 @@ async def review(
         version=write.body.version,
     )
 
-    async def carry_out(connection: Connection) -> StoredResponse:
-        return render(await _review(connection, write.store_id, anomaly_id, decision))
+    async def respond(connection: Connection) -> StoredResponse:
+        return render(await carry_out(connection, write.store_id, anomaly_id, decision))
 
-    response = await write_once(resources.write_engine, write.claim, carry_out)
+    response = await write_once(resources.write_engine, write.claim, respond)
     resources.wake_relay()
     return response
 
 
-async def _review(
+async def carry_out(
     connection: Connection, store_id: str, anomaly_id: str, decision: Review
 ) -> Anomaly:
+    """The anomaly after the decision, written and published. Raises what `review` raises."""
     customer = (store_id, (await find(connection, store_id, anomaly_id)).customer_id)
     await earnings.lock(connection, [customer])
     # The transaction that held the lock before may have reviewed or extended it.

@@ -1,4 +1,4 @@
-"""The recorded earnings: windows are rebuilt, baselines computed and backtests run from them."""
+"""The recorded earnings: digests are made, baselines computed and backtests run from them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,11 +8,10 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from libs.persistence.columns import numbers, texts
+from libs.persistence.columns import copy, numbers, texts
 from libs.persistence.engine import Connection
 from services.anomaly.domain.baselines import Baseline
 from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
-from services.anomaly.domain.windows import Digest
 
 ID_PREFIX: Final = "txn_"
 
@@ -26,14 +25,17 @@ _MAX_AFFECTED: Final = 200
 Customer = tuple[str, str]
 
 _ADD: Final = r"""
-INSERT INTO earnings (store_id, customer_id, occurred_at, id, points, revision)
-SELECT * FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
-                     $3::text::timestamptz[], $4::text::uuid[], $5::text::bigint[],
-                     $6::text::integer[])
-ORDER BY 1, 2, 3, 4
+INSERT INTO earnings (store_id, customer_id, occurred_at, id, points, revision, in_digest)
+SELECT *, true FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'),
+                           $3::text::timestamptz[], $4::text::uuid[], $5::text::bigint[],
+                           $6::text::integer[]) AS a (store_id, customer_id, occurred_at, id)
+ORDER BY store_id COLLATE "C", customer_id COLLATE "C", occurred_at, id
 ON CONFLICT DO NOTHING
 RETURNING store_id, id
 """
+_COLUMNS: Final = (
+    *("store_id", "customer_id", "occurred_at", "id", "points", "revision", "in_digest"),
+)
 _LOCK: Final = """
 WITH made AS (
     INSERT INTO customers SELECT * FROM unnest($1::text[], $2::text[]) ORDER BY 1, 2
@@ -55,24 +57,10 @@ CROSS JOIN LATERAL (
 ) e
 ORDER BY a.nth, e.occurred_at, e.id
 """
-# One row per customer: thousands of small rows cost more than their contents.
-_DIGESTS: Final = r"""
-SELECT a.nth, e.*
-FROM unnest(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'))
-     WITH ORDINALITY AS a (store_id, customer_id, nth)
-CROSS JOIN LATERAL (
-    SELECT max(occurred_at) AS latest,
-           array_agg(points) FILTER (WHERE normal) AS points,
-           array_agg((occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01')
-               FILTER (WHERE normal) AS days
-    FROM (
-        SELECT points, occurred_at, normal FROM earnings e
-        WHERE e.store_id = a.store_id AND e.customer_id = a.customer_id
-        ORDER BY e.occurred_at DESC, e.id DESC LIMIT $3
-    ) latest
-) e
-"""
-_STORE_BASELINES: Final = """
+# The index has the order, and a thousand rows are enough. Where PostgreSQL has no statistics yet, it
+# would read and sort all earnings of the store instead.
+_IN_INDEX_ORDER: Final = "SET LOCAL enable_bitmapscan = off"
+STORE_BASELINES: Final = """
 SELECT a.nth, b.size, b.median
 FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS a (store_id, before, nth)
 CROSS JOIN LATERAL (
@@ -122,6 +110,10 @@ SELECT count(*) FROM (
 """
 
 
+class AlreadyRecorded(Exception):
+    """An earning of the batch is recorded already; nothing of the batch was recorded now."""
+
+
 class EarningEvent(Struct, frozen=True):
     """An earning as the ledger published it: `at` in milliseconds since 1970, and `occurred_at` the
     same as text."""
@@ -140,6 +132,30 @@ class EarningEvent(Struct, frozen=True):
     @property
     def earning(self) -> Earning:
         return Earning(self.transaction_id, self.points, self.at)
+
+
+async def add_new(
+    connection: Connection, events: Sequence[EarningEvent], *, settings_revisions: Sequence[int]
+) -> Sequence[EarningEvent]:
+    """Record earnings as `add` does, at a fraction of the cost. Raises AlreadyRecorded unless all of
+    them are new."""
+    rows = sorted(
+        (
+            event.store_id,
+            event.customer_id,
+            event.occurred_at,
+            event.transaction_id.removeprefix(ID_PREFIX),
+            event.points,
+            revision,
+            True,
+        )
+        for event, revision in zip(events, settings_revisions, strict=True)
+    )
+    try:
+        await copy(connection, "earnings", _COLUMNS, rows)
+    except asyncpg.UniqueViolationError as error:
+        raise AlreadyRecorded from error
+    return events
 
 
 async def add(
@@ -162,11 +178,12 @@ async def add(
 
 async def lock(connection: Connection, customers: Sequence[Customer]) -> None:
     """Until this transaction ends, no other one judges or reviews these customers."""
-    await connection.execute(
-        _LOCK,
-        [store_id for store_id, _ in customers],
-        [customer_id for _, customer_id in customers],
-    )
+    if customers:
+        await connection.execute(
+            _LOCK,
+            [store_id for store_id, _ in customers],
+            [customer_id for _, customer_id in customers],
+        )
 
 
 async def histories(
@@ -186,17 +203,6 @@ async def histories(
     return by_customer
 
 
-async def digests(connection: Connection, customers: Sequence[Customer]) -> dict[Customer, Digest]:
-    """The digests of the customers' histories."""
-    rows = await connection.fetch(
-        _DIGESTS,
-        texts(store_id for store_id, _ in customers),
-        texts(customer_id for _, customer_id in customers),
-        HISTORY_LIMIT,
-    )
-    return {customers[row["nth"] - 1]: _digest(row) for row in rows}
-
-
 async def store_baselines(
     connection: Connection,
     earnings: Mapping[Customer, Sequence[Earning]],
@@ -207,8 +213,9 @@ async def store_baselines(
     baselines: dict[Customer, dict[str, Baseline]] = {customer: {} for customer in earnings}
     flat = _flat(earnings)
     if flat:
+        await connection.execute(_IN_INDEX_ORDER)
         rows = await connection.fetch(
-            _STORE_BASELINES,
+            STORE_BASELINES,
             [customer[0] for customer, _ in flat],
             [moment(earning.at) for _, earning in flat],
             _STORE_HISTORY,
@@ -315,13 +322,6 @@ def _keys(flat: Sequence[tuple[Customer, Earning]]) -> tuple[list[Any], ...]:
         [moment(earning.at) for _, earning in flat],
         [earning.id.removeprefix(ID_PREFIX) for _, earning in flat],
     )
-
-
-def _digest(row: asyncpg.Record) -> Digest:
-    days: dict[int, int] = {}
-    for day, points in zip(row["days"] or (), row["points"] or (), strict=True):
-        days[day] = days.get(day, 0) + points
-    return Digest(None if row["latest"] is None else milliseconds(row["latest"]), days)
 
 
 def _recorded(row: asyncpg.Record) -> RecordedEarning:

@@ -1,5 +1,6 @@
 """Screening never hides a finding: what it lets pass, the full judgment finds nothing in."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -19,9 +20,10 @@ from libs.contracts.anomalies import (
     ParameterBound,
 )
 from services.anomaly.domain.baselines import Baseline
-from services.anomaly.domain.detectors import DETECTORS, judge, mode_of, must_judge
-from services.anomaly.domain.earnings import Earning, RecordedEarning, in_order
-from services.anomaly.domain.windows import Digest, screen_by_digest
+from services.anomaly.domain.detectors import DETECTORS, judge, mode_of, screen
+from services.anomaly.domain.deviation import spread_of
+from services.anomaly.domain.digests import Digest, make_digest
+from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, RecordedEarning, in_order
 from tests.unit.anomaly.earnings import NOON
 from tests.unit.anomaly.screenings import screening_of
 
@@ -92,11 +94,14 @@ def cases(draw: st.DrawFn) -> Case:
 
 def critical_points(case: Case) -> list[int]:
     """Points for the last new earning: any, and those at which detectors begin to flag."""
-    last = case.new[-1]
-    screening = screening_of(case.settings, history_of(case), case.new)
+    *others, last = case.new
     points = {last.points, case.settings.unusual_amount.min_points}
-    if screening.day_limit is not None:
-        points.add(screening.day_limit - screening.day_points + last.points)
+    earlier = [*history_of(case), *(RecordedEarning(one, 0, True) for one in others)]
+    screening = screening_of(case.settings, earlier, last)
+    spread = None if screening is None else spread_of(screening.earlier_days)
+    if screening is not None and spread is not None:
+        least = spread.median + case.settings.deviation.score * spread.mad / Decimal("0.6745")
+        points.add(math.ceil(least) - screening.day_points + last.points)
     return sorted(max(one, 1) for one in points)
 
 
@@ -116,30 +121,53 @@ def history_of(case: Case) -> list[RecordedEarning]:
 
 def hides_a_finding(case: Case) -> bool:
     """Whether screening lets the new earnings pass although they change what is found."""
-    history = history_of(case)
-    screenings = [screening_of(case.settings, history, case.new)]
-    by_digest = screen_by_digest(case.settings, digest_of(history), case.new)
-    if by_digest is not None:
-        screenings.append(by_digest)
-    if all(must_judge(case.settings, screening) for screening in screenings):
+    is_suspicious, _ = screen(case.settings, digest_of(case, history_of(case)), case.new)
+    if is_suspicious:
         return False
     before = judge(case.recorded, case.settings, case.baselines).findings
     after = judge([*case.recorded, *case.new], case.settings, case.baselines).findings
     return list(after) != list(before)
 
 
-def digest_of(history: list[RecordedEarning]) -> Digest:
-    days: dict[int, int] = {}
-    for one in history:
-        if one.in_baselines:
-            days[one.earning.day] = days.get(one.earning.day, 0) + one.earning.points
-    return Digest(history[-1].earning.at if history else None, days)
+def digest_of(case: Case, history: list[RecordedEarning]) -> Digest:
+    return make_digest(history, case.settings.rapid_earning, revision=0, day=case.new[0].day)
 
 
 @given(case=cases())
 @hypothesis_settings(max_examples=2_000, deadline=None)
 def test_the_full_judgment_finds_nothing_in_what_is_screened_out(case: Case) -> None:
     assert not hides_a_finding(case)
+
+
+@given(case=cases())
+@hypothesis_settings(max_examples=1_000, deadline=None)
+def test_a_digest_gives_the_screenings_of_the_definition(case: Case) -> None:
+    """Also after earnings were added to it, and it is then what all of them give."""
+    history = history_of(case)
+    digest = digest_of(case, history)
+    for new in case.new:
+        screening = digest.add(new, case.settings.rapid_earning)
+        assert screening == screening_of(case.settings, history, new)
+        if screening is None:
+            return
+        history = [*history, RecordedEarning(new, 0, True)]
+        assert digest == make_digest(history, case.settings.rapid_earning, revision=0, day=new.day)
+
+
+def test_the_digest_of_a_cut_history_serves_one_day() -> None:
+    """The next day, its oldest earnings have left the baselines."""
+    rapid = AnomalySettings().rapid_earning
+    history = [
+        RecordedEarning(Earning(f"{number:04}", 1, NOON + number * HOUR), 0, True)
+        for number in range(HISTORY_LIMIT)
+    ]
+    last = history[-1].earning
+    next_day = last.at - last.at % DAY + DAY
+    full = make_digest(history, rapid, revision=0, day=last.day)
+    short = make_digest(history[1:], rapid, revision=0, day=last.day)
+    assert full.add(Earning("same day", 1, last.at + 1), rapid) is not None
+    assert full.add(Earning("next day", 1, next_day), rapid) is None
+    assert short.add(Earning("next day", 1, next_day), rapid) is not None
 
 
 @pytest.mark.parametrize("kind", ANOMALY_TYPES)
