@@ -158,7 +158,7 @@ class Account:
         hints += [wake_at(*pair) for pair in pairwise(epochs[entered:])]
         return min((hint for hint in hints if hint is not None), default=None)
 
-    def shown(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
+    def show(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
         """What a read shows, without changing anything: the balance, the lots by day, and the expired
         points that are not covered."""
         copy = self._start() if self.cycle is None else cycles.decode(cycles.encode(self.cycle))
