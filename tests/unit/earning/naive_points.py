@@ -14,7 +14,7 @@ from services.earning.domain.dates import NEVER, Day
 from services.earning.domain.expiry import last_day, returned_days
 
 
-class Item(Struct):
+class Item(Struct, eq=False):
     """A point, or the date of an award or of a drawn part (`count` points of it)."""
 
     day: Day
