@@ -73,7 +73,7 @@ def advance(
     entered_at = None
     while True:
         epoch = epochs[cycle.epoch]
-        following = next(iter(epochs[cycle.epoch + 1 : cycle.epoch + 2]), None)
+        following = epochs[cycle.epoch + 1] if cycle.epoch < len(epochs) - 1 else None
         if following is not None and following.at > to:
             following = None
         end = to if following is None else following.at
@@ -99,8 +99,8 @@ def _expire(
     def is_over(part: Part) -> bool:
         return cycle.is_awake(part, epoch) and end_of(part.day, epoch.zone) <= end
 
-    first = next((part for part in cycle.lots if cycle.is_awake(part, epoch)), None)
-    if first is None or not is_over(first):
+    first = cycle.first_day(epoch)
+    if first is None or end_of(first, epoch.zone) > end:
         return []
     removed = cycle.lots.remove(is_over)
     expirations = []

@@ -135,7 +135,9 @@ class Cycle(Struct, kw_only=True, array_like=True):
         is left of them after they paid `debt`, the points that the balance is below zero."""
         if not own:
             day = max(day, self.account_date(epoch))
-        return self.lots.credit((Part(day, own, points),), debt=debt)
+        part = Part(day, own, points - min(points, debt))
+        self.lots.add(part)
+        return (part,) if part.points else ()
 
     def debit(self, points: int) -> tuple[Part, ...]:
         """Draw points, earliest first; returns what lots gave."""
@@ -204,6 +206,13 @@ class Cycle(Struct, kw_only=True, array_like=True):
         orders[day, gives_up] = orders.get((day, gives_up), 0) + change
         self.waits = [Wait(*key, count) for key, count in sorted(orders.items()) if count > 0]
 
+    def first_day(self, epoch: Epoch) -> Day | None:
+        """The earliest day in force, or None."""
+        keys = self.lots.keys
+        if not keys or epoch.expiry is None:
+            keys = [key for key in keys if key & 1]
+        return keys[0] >> 1 if keys and keys[0] < NEVER * 2 else None
+
     def is_awake(self, part: Part, epoch: Epoch) -> bool:
         """Whether the lot has a date that is in force: its own, or the setting's while there is one."""
         return part.day != NEVER and (part.own or epoch.expiry is not None)
@@ -226,19 +235,18 @@ class Cycle(Struct, kw_only=True, array_like=True):
 
     def _due_days(self, epoch: Epoch) -> list[Day]:
         """At the start of the earliest of these days an expiration or reminder is due."""
-        awake = [
-            key >> 1
-            for key in self.lots.keys
-            if key < NEVER * 2 and (key & 1 or epoch.expiry is not None)
-        ]
-        if not awake:
+        first = self.first_day(epoch)
+        if first is None:
             return []
-        due = awake[0] + 1
+        due = first + 1
         if epoch.remind_days:
             longest = max(epoch.remind_days)
-            for day in awake:
+            for key in self.lots.keys:
+                day = key >> 1
                 if day - longest >= due:
                     break
+                if epoch.expiry is None and not key & 1:
+                    continue
                 for days_left in epoch.remind_days:
                     if self.reminded_on < day - days_left < due:
                         due = day - days_left

@@ -3,7 +3,6 @@
 The cycle goes through its encoding after every step, and stays None as long as nothing can expire.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -12,10 +11,11 @@ from msgspec import Struct
 
 from libs.contracts.lifecycle import Expiry
 from libs.kernel.zones import find_zone
-from services.earning.domain import catching_up, cycles, lots
+from services.earning.domain import catching_up, cycles, entry_lots, lots
 from services.earning.domain.catching_up import Expiration, Reminder
 from services.earning.domain.cycles import Cycle, Mark
-from services.earning.domain.dates import Day, day_of, to_date
+from services.earning.domain.dates import NEVER, Day, day_of, to_date
+from services.earning.domain.entry_lots import EntryLots
 from services.earning.domain.expiry import Epoch, list_epochs, wake_at
 from services.earning.domain.lots import Part
 
@@ -36,8 +36,12 @@ class Row(Struct):
     points: int
     parts: tuple[Part, ...] = ()
     covered: int = 0
-    reason: str = ""
     occurred_at: datetime | None = None
+    note: bytes | None = None
+
+    @property
+    def lots(self) -> EntryLots:
+        return entry_lots.NONE if self.note is None else entry_lots.decode(self.note)
 
 
 class Account:
@@ -56,8 +60,7 @@ class Account:
         self.cycle: Cycle | None = None
         self.rows: list[Row] = []
         self.reminders: list[Reminder] = []
-        self.expired: dict[Day, int] = {}
-        self.awards: dict[str, Mark] = {}
+        self.awards: dict[str, Row] = {}
         self.redemptions: dict[str, Row] = {}
         self._note_setting()
 
@@ -130,8 +133,6 @@ class Account:
         ):
             if isinstance(change, Expiration):
                 self._enter("expire", -change.points, parts=change.parts, occurred_at=change.at)
-                self.rows[-1].reason = f"Expired on {to_date(change.day)}"
-                self.expired[change.day] = self.expired.get(change.day, 0) + change.points
             else:
                 self.reminders.append(change)
         self._store()
@@ -150,6 +151,14 @@ class Account:
             self.cycle = cycles.decode(cycles.encode(self.cycle))
 
     @property
+    def expired(self) -> dict[Day, int]:
+        """The expired points by last day that no clawback covered, as the entries say."""
+        return entry_lots.uncovered(
+            (row.lots for row in self.rows if row.type == "expire"),
+            (row.lots for row in self.rows if row.type in {"refund", "void"}),
+        )
+
+    @property
     def hint(self) -> datetime | None:
         """When the sweeper visits the account at the latest."""
         epochs = self.epochs
@@ -158,7 +167,7 @@ class Account:
         hints += [wake_at(*pair) for pair in pairwise(epochs[entered:])]
         return min((hint for hint in hints if hint is not None), default=None)
 
-    def shown(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
+    def show(self) -> tuple[int, dict[Day, int], dict[Day, int]]:
         """What a read shows, without changing anything: the balance, the lots by day, and the expired
         points that are not covered."""
         copy = self._start() if self.cycle is None else cycles.decode(cycles.encode(self.cycle))
@@ -167,7 +176,7 @@ class Account:
         )
         # Nothing is due before the sweeper visits.
         assert not changes or (self.hint is not None and self.hint <= changes[0].at)
-        balance, expired = self.balance, dict(self.expired)
+        balance, expired = self.balance, self.expired
         for change in changes:
             if isinstance(change, Expiration):
                 balance -= change.points
@@ -201,9 +210,10 @@ class Account:
             parts = self.cycle.credit(
                 points, day, own=own, debt=max(-self.balance, 0), epoch=self.epoch
             )
-        self._enter("earn", points, parts=parts)
+        mark = None if day == NEVER and not own else Mark(day, own, self.sequence + 1)
+        self._enter("earn", points, parts=parts, award=mark)
         self.lifetime += points
-        self.awards[name] = Mark(day, own, self.sequence)
+        self.awards[name] = self.rows[-1]
         self.touch()
 
     def adjust(self, points: int) -> None:
@@ -237,7 +247,7 @@ class Account:
         if self.cycle is not None:
             parts = self.cycle.give_back(
                 -redemption.points,
-                redemption.parts,
+                redemption.lots.parts,
                 sequence=redemption.sequence,
                 debt=max(-self.balance, 0),
                 epoch=self.epoch,
@@ -251,20 +261,23 @@ class Account:
     def void(self, remainders: dict[str, int], *, type_: str = "void") -> None:
         """Claw back points of awards, in the order of posting, in one entry."""
         self.touch()
-        points = covered = 0
-        drawn: Sequence[Part] = ()
+        points = 0
+        drawn: tuple[Part, ...] = ()
+        covered: tuple[tuple[Day, int], ...] = ()
+        expired = self.expired
         for name, remainder in remainders.items():
             if self.cycle is None:
                 points += remainder
                 continue
+            award = self.awards[name]
+            mark = entry_lots.mark(award.lots, award.sequence)
             clawback = self.cycle.claw_back(
-                remainder, self.awards[name], self.expired, epoch=self.epoch, today=self.today
+                remainder, mark, expired, epoch=self.epoch, today=self.today
             )
             points += clawback.points
-            covered += sum(part for _, part in clawback.covered)
             drawn = (*drawn, *clawback.drawn)
-        self._enter(type_, -points, parts=lots.merge(drawn))
-        self.rows[-1].covered = covered
+            covered = (*covered, *clawback.covered)
+        self._enter(type_, -points, parts=lots.merge(drawn), covered=covered)
         self.lifetime = max(self.lifetime - sum(remainders.values()), 0)
 
     def suspend(self) -> None:
@@ -288,12 +301,16 @@ class Account:
         *,
         parts: tuple[Part, ...] = (),
         occurred_at: datetime | None = None,
+        award: Mark | None = None,
+        covered: tuple[tuple[Day, int], ...] = (),
     ) -> None:
         self.balance += points
         self.sequence += 1
-        self.rows.append(
-            Row(self.sequence, type_, points, parts, occurred_at=occurred_at or self.now)
-        )
+        note = entry_lots.note_parts(parts, award=award, covered=covered)
+        row = Row(self.sequence, type_, points, parts, occurred_at=occurred_at or self.now)
+        row.covered = sum(part for _, part in covered)
+        row.note = None if note is None else entry_lots.encode(note)
+        self.rows.append(row)
         self._store()
         if self.cycle is not None:
             assert self.cycle.lots.total == max(self.balance, 0) or type_ == "expire"

@@ -14,7 +14,7 @@ from services.earning.domain.dates import NEVER, Day
 from services.earning.domain.expiry import last_day, returned_days
 
 
-class Item(Struct):
+class Item(Struct, eq=False):
     """A point, or the date of an award or of a drawn part (`count` points of it)."""
 
     day: Day
@@ -124,17 +124,17 @@ class NaiveAccount:
             self.take(-points, self.points)
 
     def take(self, count: int, points: list[Item]) -> list[Item]:
-        chosen = points[:count]
-        for point in chosen:
+        drawn_points = points[:count]
+        for point in drawn_points:
             self.items.remove(point)
-        self.debt += count - len(chosen)
-        return chosen
+        self.debt += count - len(drawn_points)
+        return drawn_points
 
     def redeem(self, name: str, count: int) -> None:
-        chosen = self.take(count, self.points)
+        drawn_points = self.take(count, self.points)
         parts = [
             Item(self.day_of(point), point.own, is_point=False)
-            for point in chosen
+            for point in drawn_points
             # Undated points return as if earned on the day of their return.
             if point.own or point.day != NEVER
         ]
@@ -201,7 +201,7 @@ class NaiveAccount:
     def _change(self, change: Callable[[], None]) -> None:
         """Floor what follows the setting if its kind, or the period of inactivity, changes."""
         before = self.setting
-        shown = {id(item): self.day_of(item) for item in self.items}
+        days_before = {id(item): self.day_of(item) for item in self.items}
         was_inactivity = self.by_inactivity
         change()
         after = self.setting
@@ -210,7 +210,7 @@ class NaiveAccount:
         ):
             return
         for item in self.living(own=False):
-            item.day = shown[id(item)]
+            item.day = days_before[id(item)]
             floor = last_day(after, self.today)
             if after is not None:
                 item.day = floor if item.day == NEVER else max(item.day, floor)

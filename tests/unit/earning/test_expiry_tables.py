@@ -161,17 +161,17 @@ def test_lots_are_what_the_documentation_says(
     account.touch()
     rows = [shown_row(row) for row in account.rows if row.type != "earn"]
     assert ", ".join(rows) == entries
-    shown_balance, shown, _ = account.shown()
-    assert (str(shown_balance), shown_lots(visible(account, shown))) == (balance, lots_after)
+    shown_balance, days, _ = account.show()
+    assert (str(shown_balance), shown_lots(visible(account, days))) == (balance, lots_after)
 
 
-def visible(account: Account, shown: dict[Day, int]) -> dict[Day, int]:
+def visible(account: Account, days: dict[Day, int]) -> dict[Day, int]:
     """The lots as callers see them: dates that are not in force are not shown."""
     if account.cycle is None:
-        return shown
-    days = account.cycle.expirations(account.epoch)
+        return days
+    dated = account.cycle.expirations(account.epoch)
     without = account.cycle.without_date(account.epoch)
-    return days | ({NEVER: without} if without else {})
+    return dated | ({NEVER: without} if without else {})
 
 
 @pytest.mark.parametrize(

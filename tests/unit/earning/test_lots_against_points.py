@@ -143,7 +143,7 @@ class Pair:
                 self.model.reinstate()
 
     def check(self) -> None:
-        balance, days, expired = self.account.shown()
+        balance, days, expired = self.account.show()
         assert balance == self.model.balance
         assert sum(days.values()) == max(balance, 0)
         points = self.model.points

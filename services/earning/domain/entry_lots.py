@@ -1,0 +1,79 @@
+"""What an entry of the ledger notes about lots: the column `entries.lots`, NULL where there is nothing.
+
+Refunds, voids and cancellations read it of earlier entries; responses and events print `parts`. Dates are
+those of the time of the entry: `Cycle.find_date` and the other methods of a cycle take them as they are.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from services.earning.domain.cycles import Mark
+from services.earning.domain.dates import NEVER, Day, to_date
+from services.earning.domain.lots import Lots, Part, by_day
+
+
+class EntryLots(Struct, frozen=True, kw_only=True, array_like=True):
+    """Of an award, its `day`, and whether that is a date of its own. `parts` are the lots that a credit
+    became, that a debit was drawn from, or that expired. `covered` are the points of a clawback that had
+    expired, by last day."""
+
+    day: Day | None = None
+    own: bool = False
+    parts: Lots = msgspec.field(default_factory=Lots)
+    covered: tuple[tuple[Day, int], ...] = ()
+
+
+NONE: Final = EntryLots()
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(EntryLots).decode
+
+
+def note_parts(
+    parts: Iterable[Part],
+    *,
+    award: Mark | None = None,
+    covered: tuple[tuple[Day, int], ...] = (),
+) -> EntryLots | None:
+    """What an entry notes; None if that is nothing."""
+    lots = Lots()
+    for part in parts:
+        lots.add(part)
+    note = EntryLots(
+        day=None if award is None else award.day,
+        own=award is not None and award.own,
+        parts=lots,
+        covered=covered,
+    )
+    return None if note == NONE else note
+
+
+def mark(note: EntryLots | None, sequence: int) -> Mark:
+    """The date of the award of an entry. Without a note, the award has none."""
+    if note is None or note.day is None:
+        return Mark(NEVER, own=False, sequence=sequence)
+    return Mark(note.day, note.own, sequence)
+
+
+def uncovered(expirations: Iterable[EntryLots], clawbacks: Iterable[EntryLots]) -> dict[Day, int]:
+    """The expired points of an account by last day, less those that clawbacks covered."""
+    expired: dict[Day, int] = {}
+    for note in expirations:
+        for day, points in by_day(note.parts).items():
+            expired[day] = expired.get(day, 0) + points
+    for note in clawbacks:
+        for day, points in note.covered:
+            expired[day] -= points
+    return {day: points for day, points in expired.items() if points}
+
+
+def rows(note: EntryLots) -> list[tuple[int, date | None]]:
+    """The points and last days that callers see, None for never."""
+    return [
+        (points, None if day == NEVER else to_date(day))
+        for day, points in by_day(note.parts).items()
+    ]
