@@ -11,9 +11,10 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from libs.persistence.columns import copy, texts
+from libs.persistence.columns import texts
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite
+from libs.persistence.rows import copy
 from services.anomaly.domain.digests import Digest
 from services.anomaly.store.earnings import Customer
 
@@ -30,10 +31,17 @@ FROM unnest(string_to_array($1, E'\x1f')::tid[], string_to_array($2, E'\x1f')::x
             string_to_array($3, E'\x1f', E'\x1e')) AS new (ctid, written_by, digest)
 WHERE d.ctid = new.ctid AND d.xmin = new.written_by
 """
-_COLUMNS: Final = ("store_id", "customer_id", "digest")
 
 _encode: Final = msgspec.json.Encoder().encode
 _decoder: Final = msgspec.json.Decoder(Digest)
+
+
+class _Row(Struct, frozen=True, array_like=True, gc=False):
+    """A row of the table."""
+
+    store_id: str
+    customer_id: str
+    digest: str
 
 
 class StoredDigest(Struct, frozen=True, gc=False):
@@ -88,11 +96,15 @@ async def _update(
 
 
 async def _insert(connection: Connection, rows: Sequence[tuple[str, str, Digest | None]]) -> None:
-    known = [(*key, _encode(digest).decode()) for *key, digest in rows if digest is not None]
+    known = [
+        _Row(store_id, customer_id, _encode(digest).decode())
+        for store_id, customer_id, digest in rows
+        if digest is not None
+    ]
     if not known:
         return
     try:
-        await copy(connection, "digests", _COLUMNS, known)
+        await copy(connection, "digests", known)
     except asyncpg.UniqueViolationError as error:
         raise ConcurrentWrite("a digest was created by a concurrent transaction") from error
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from libs.persistence.columns import copy, numbers, texts
+from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
+from libs.persistence.rows import copy
 from services.anomaly.domain.baselines import Baseline
 from services.anomaly.domain.earnings import HISTORY_LIMIT, Earning, Position, RecordedEarning
 
@@ -33,9 +34,6 @@ ORDER BY store_id COLLATE "C", customer_id COLLATE "C", occurred_at, id
 ON CONFLICT DO NOTHING
 RETURNING store_id, id
 """
-_COLUMNS: Final = (
-    *("store_id", "customer_id", "occurred_at", "id", "points", "revision", "in_digest"),
-)
 _LOCK: Final = """
 WITH made AS (
     INSERT INTO customers SELECT * FROM unnest($1::text[], $2::text[]) ORDER BY 1, 2
@@ -134,25 +132,37 @@ class EarningEvent(Struct, frozen=True):
         return Earning(self.transaction_id, self.points, self.at)
 
 
+class _Row(Struct, frozen=True, array_like=True, gc=False, order=True):
+    """A row of the table."""
+
+    store_id: str
+    customer_id: str
+    occurred_at: str
+    id: str
+    points: int
+    revision: int
+    in_digest: bool
+
+
 async def add_new(
     connection: Connection, events: Sequence[EarningEvent], *, settings_revisions: Sequence[int]
 ) -> Sequence[EarningEvent]:
     """Record earnings as `add` does, at a fraction of the cost. Raises AlreadyRecorded unless all of
     them are new."""
     rows = sorted(
-        (
+        _Row(
             event.store_id,
             event.customer_id,
             event.occurred_at,
             event.transaction_id.removeprefix(ID_PREFIX),
             event.points,
             revision,
-            True,
+            in_digest=True,
         )
         for event, revision in zip(events, settings_revisions, strict=True)
     )
     try:
-        await copy(connection, "earnings", _COLUMNS, rows)
+        await copy(connection, "earnings", rows)
     except asyncpg.UniqueViolationError as error:
         raise AlreadyRecorded from error
     return events
