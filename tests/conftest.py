@@ -4,7 +4,7 @@ import itertools
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from libs.testing.eventually import eventually
-from tests import forking
+from tests import forking, secrecy
 from tests.servers import choice
 from tests.support import Shop, Stack, open_shop
 from tools.stack import config, services
@@ -71,13 +71,29 @@ def runs_locally(request: pytest.FixtureRequest) -> bool:
     return choice.runs_locally(request.path.relative_to(request.config.rootpath))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that prints a secret, without printing it again."""
+    report = yield
+    sections = (content for _, content in report.sections)
+    if names := secrecy.find_in_text("\n".join((report.longreprtext, *sections))):
+        report.outcome = "failed"
+        report.longrepr = f"The output of {report.nodeid} contains secrets: {', '.join(names)}"
+        report.sections.clear()
+    return report
+
+
 # -- stacks
 
 
 @pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """The whole stack, brought up as a user does, next to anything else that runs."""
-    return request.getfixturevalue("local_stack" if runs_locally(request) else "container_stack")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The whole stack, brought up as a user does, next to anything else that runs. Its logs are searched
+    after each file, since it keeps the end of each log alone."""
+    name = "local_stack" if runs_locally(request) else "container_stack"
+    running: Stack = request.getfixturevalue(name)
+    yield running
+    assert secrecy.find_in_logs(running.home / "logs") == []
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +127,8 @@ def running_stack(
     try:
         running.up()
         yield running
+        running.down()
+        assert secrecy.find_in_logs(home / "logs") == []
     finally:
         running.down()
         shutil.rmtree(home, ignore_errors=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -76,7 +77,10 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
 
     Every confirmed or used redemption took its price once, every cancelled one returned it once, and
     nothing else changed a balance for a reward. The usage of a reward counts what is not cancelled.
+
+    Redemptions are confirmed by events, which it waits for.
     """
+    await eventually(partial(_debits_are_confirmed, stack, store_id))
     async with _reading(stack.database("redemption")) as connection:
         redemptions = {row["id"]: row for row in await connection.fetch(_REDEMPTIONS, store_id)}
         usage = await connection.fetch(
@@ -115,6 +119,20 @@ async def books_are_exact(stack: Stack, store_id: str) -> Counter[str]:
         named = next(one for one in redemptions if _uuid_bytes(one) == row["body"])
         assert redemptions[named]["status"] != "released"
     return Counter(row["status"] for row in redemptions.values())
+
+
+async def _debits_are_confirmed(stack: Stack, store_id: str) -> None:
+    """Raise unless redemption has recorded every debit of the ledger."""
+    async with _reading(stack.database("redemption")) as connection:
+        rows = await connection.fetch(
+            "SELECT 'rdm_' || id AS id FROM redemptions WHERE store_id = $1 AND status = 'reserved'",
+            store_id,
+        )
+    async with _reading(stack.database("earning")) as connection:
+        assert not await connection.fetch(
+            "SELECT FROM debits WHERE redemption_id = ANY($1::text[]) AND state <> 'refused'",
+            [row["id"] for row in rows],
+        )
 
 
 def _uuid_bytes(redemption_id: str) -> bytes:

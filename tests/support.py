@@ -25,6 +25,7 @@ from libs.testing.eventually import eventually
 from services.earning.store import books_check
 from services.gateway import keys
 from services.gateway.settings import KeySettings
+from tests import secrecy
 from tools.demo.publish import wait_until_consumed
 from tools.stack import config, services, state
 from tools.stack.health import SERVERS
@@ -88,6 +89,7 @@ class Stack:
     def up(self) -> None:
         outcome = self.run("up", check=False)
         assert outcome.returncode == 0, outcome.stderr + self.run("logs", check=False).stdout
+        secrecy.keep_stack_secrets(self.home)
 
     def down(self) -> None:
         self.run("down", check=False)
@@ -120,7 +122,7 @@ class Stack:
         settings = KeySettings(database_url=url, key_secret=secret, mode="local")
         engine = create_engine(url, name="test", connections=1)
         try:
-            return await keys.create(engine, settings, arguments)
+            return secrecy.keep_key(await keys.create(engine, settings, arguments))
         finally:
             await engine.dispose()
 

@@ -216,7 +216,7 @@ async def stepping(shop: Shop, step: str) -> tuple[Request, Request]:
         redemption_id = redeemed["redemption_id"]
 
         async def effects() -> int:
-            condition = "'rdm_' || id = $2 AND status <> 'confirmed'"
+            condition = "'rdm_' || id = $2 AND status NOT IN ('reserved', 'confirmed')"
             return await redemptions(shop, condition, redemption_id)
 
         if step == "use by code":

@@ -31,6 +31,27 @@ class DebitState(Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
 
+class DebitCheck(Struct, frozen=True, kw_only=True):
+    """A question for each redemption: did the ledger debit it? Asking changes nothing."""
+
+    redemption_ids: list[str]
+
+
+class RecordedDebit(Struct, frozen=True, kw_only=True):
+    """The transaction that debited a redemption, also of one whose points were returned since."""
+
+    redemption_id: str
+    transaction_id: str
+    balance_after: int
+    created_at: str
+
+
+class DebitCheckResult(Struct, frozen=True, kw_only=True):
+    """The debits of those redemptions that were debited, in any order."""
+
+    debits: list[RecordedDebit]
+
+
 class StoreTiers(Struct, frozen=True, kw_only=True):
     """The names of the tiers of the store's default program; None if it has no active program."""
 

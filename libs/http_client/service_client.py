@@ -1,30 +1,28 @@
-"""A client of one service of this system: connections to each of its processes, the internal token,
-and one kind of failure."""
+"""A client of one service of this system: its processes, the internal token, and one kind of failure."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-import aiohttp
 import msgspec
-from aiohttp import ClientTimeout
-from msgspec import Struct
-from yarl import URL
 
 from libs.contracts.headers import IDEMPOTENCY_HIT, IDEMPOTENCY_KEY
+from libs.http_client.connections import (
+    ConnectionBroken,
+    ConnectionPool,
+    NotConnected,
+    ServiceResponse,
+)
 from libs.kernel.errors import NotFound, Refused, Unavailable, WhaleError
-from libs.observability import logging, metrics
+from libs.observability import logging, metrics, tracing
 
 # The headers that the caller of a service reads. All others end here.
 _PASSED_BACK: Final = (
     *("Content-Type", IDEMPOTENCY_HIT, "Allow"),
     *("Retry-After", "RateLimit", "RateLimit-Policy"),
 )
-_CONNECT_SECONDS: Final = 2.0
 _LEAST_SECONDS: Final = 0.001
-# Connections to each process: a process that hangs must not use up those of the others.
-_CONNECTIONS: Final = 512
 # A pause before each round over all processes. Together they last long enough for a load balancer
 # between here and there to notice that a process is down.
 _PAUSES_SECONDS: Final = (0.0, 0.05, 0.2)
@@ -32,14 +30,6 @@ _PAUSES_SECONDS: Final = (0.0, 0.05, 0.2)
 _AVOIDED_SECONDS: Final = 1.0
 
 log = logging.get(__name__)
-
-
-class ServiceResponse(Struct, frozen=True):
-    """The response of a service."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
 class ServiceClient:
@@ -61,28 +51,19 @@ class ServiceClient:
         response_headers: Sequence[str] = _PASSED_BACK,
     ) -> None:
         self._name = name
-        self._response_headers = response_headers
-        self._urls = [url.rstrip("/") for url in urls]
+        names = frozenset(header.lower().encode() for header in response_headers)
+        self._pools = [ConnectionPool(url.rstrip("/"), response_headers=names) for url in urls]
         self._authorization = f"Bearer {internal_token}"
         self._timeout_seconds = timeout_seconds
-        self._session: aiohttp.ClientSession | None = None
         self._first = 0
-        self._avoided_until: dict[str, float] = {}
+        self._avoided_until: dict[ConnectionPool, float] = {}
 
     async def start(self) -> None:
-        """Open the session, in the running event loop."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=30
-            ),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
+        """Do nothing: requests open the connections."""
 
     async def stop(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for pool in self._pools:
+            pool.close()
 
     async def send(
         self,
@@ -93,63 +74,54 @@ class ServiceClient:
         *,
         repeatable: bool = False,
     ) -> ServiceResponse:
-        """Send a request; returns the response. `target` is the path and query, percent-encoded. A
-        `repeatable` request may arrive twice, as reads and writes with an Idempotency-Key may.
+        """Send a request, as a part of the current trace; returns the response. `target` is the path and
+        query, percent-encoded. A `repeatable` request may arrive twice, as reads and writes with an
+        Idempotency-Key may.
 
         Raises Unavailable without a response: then either the write did not happen, or a retry with
         the same key gets its outcome.
         """
+        with tracing.span(f"{method} {self._name}", "client") as span:
+            headers = {**headers, tracing.HEADER: tracing.traceparent(tracing.current())}
+            response = await self._send(method, target, headers, body, repeatable=repeatable)
+            span.set_http_status(response.status)
+            return response
+
+    async def _send(
+        self, method: str, target: str, headers: dict[str, str], body: bytes, *, repeatable: bool
+    ) -> ServiceResponse:
         repeatable = repeatable or method == "GET" or _has_key(headers)
+        headers = {**headers, "Authorization": self._authorization}
+        failure: Exception
         until = time.monotonic() + self._timeout_seconds
         for pause in _PAUSES_SECONDS:
             if pause:
                 await asyncio.sleep(pause)
-            for url in self._rotate():
+            for pool in self._rotate():
+                remaining = max(until - time.monotonic(), _LEAST_SECONDS)
                 try:
-                    return await self._send_to(url, method, target, headers, body, until)
-                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    async with asyncio.timeout(remaining):
+                        return await pool.send(method, target, headers, body)
+                except (NotConnected, ConnectionBroken, TimeoutError) as error:
                     failure = error
-                self._record_failure(url, failure)
+                self._record_failure(pool, failure)
                 if not _may_resend(failure, repeatable) or time.monotonic() > until:
                     raise self._unavailable() from failure
         raise self._unavailable() from failure
 
-    def _rotate(self) -> list[str]:
+    def _rotate(self) -> list[ConnectionPool]:
         """The processes, each time starting with the next one; those that failed recently come last."""
-        self._first = (self._first + 1) % len(self._urls)
+        self._first = (self._first + 1) % len(self._pools)
         now = time.monotonic()
         return sorted(
-            self._urls[self._first :] + self._urls[: self._first],
-            key=lambda url: self._avoided_until.get(url, now) > now,
+            self._pools[self._first :] + self._pools[: self._first],
+            key=lambda pool: self._avoided_until.get(pool, now) > now,
         )
 
-    async def _send_to(
-        self, url: str, method: str, target: str, headers: dict[str, str], body: bytes, until: float
-    ) -> ServiceResponse:
-        assert self._session is not None
-        remaining = max(until - time.monotonic(), _LEAST_SECONDS)
-        async with self._session.request(
-            method,
-            URL(url + target, encoded=True),
-            data=body or None,
-            headers={**headers, "Authorization": self._authorization},
-            allow_redirects=False,
-            timeout=ClientTimeout(total=remaining, sock_connect=min(_CONNECT_SECONDS, remaining)),
-        ) as response:
-            return ServiceResponse(
-                status=response.status,
-                headers=[
-                    (name.lower().encode(), value.encode("latin-1"))
-                    for name in self._response_headers
-                    for value in response.headers.getall(name, ())
-                ],
-                body=await response.read(),
-            )
-
-    def _record_failure(self, url: str, failure: Exception) -> None:
-        self._avoided_until[url] = time.monotonic() + _AVOIDED_SECONDS
+    def _record_failure(self, pool: ConnectionPool, failure: Exception) -> None:
+        self._avoided_until[pool] = time.monotonic() + _AVOIDED_SECONDS
         metrics.UPSTREAM_FAILURES.labels(self._name).inc()
-        log.warning("service_unavailable", service=self._name, url=url, error=repr(failure))
+        log.warning("service_unavailable", service=self._name, url=pool.url, error=repr(failure))
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(
@@ -165,7 +137,7 @@ def _has_key(headers: dict[str, str]) -> bool:
 def _may_resend(failure: Exception, repeatable: bool) -> bool:
     """Whether the request did not reach the process, or may arrive twice. After a timeout there is no
     time left for another attempt."""
-    if isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    if isinstance(failure, NotConnected):
         return True
     return repeatable and not isinstance(failure, TimeoutError)
 

@@ -18,7 +18,8 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from msgspec import Struct
 
 from libs.background.backoff import delays
-from libs.messaging import dead_letters
+from libs.contracts.topics import dead_letter_topic
+from libs.messaging import dead_letters, spans
 from libs.messaging.dead_letters import DeadLetter, position_of
 from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
 from libs.messaging.look_ahead import LookAhead
@@ -190,7 +191,7 @@ class BatchConsumer(Generic[E]):
         would also cover the records that were not delivered here.
         """
         self._in_progress = _first_offsets(records)
-        with self._watchdog.batch():
+        with self._watchdog.batch(), spans.consuming(records, group=self._group):
             try:
                 with metrics.BATCH_SECONDS.labels(self._group).time():
                     await self._deliver(records)
@@ -227,9 +228,11 @@ class BatchConsumer(Generic[E]):
                 record, poison = position_of(letter.record), letter.poison
                 log.error("record_skipped", record=record, code=poison.code, detail=poison.detail)
             return
+        topics = [dead_letter_topic(letter.record.topic) for letter in batch]
         for delay in delays(longest=self._policy.longest_delay_seconds):
             try:
-                await dead_letters.publish(self._producer, batch, service=self._service)
+                with spans.publishing_dead_letters(topics):
+                    await dead_letters.publish(self._producer, batch, service=self._service)
             except (KafkaError, OSError) as error:
                 if self._not_ready_reason is None:
                     log.warning("dead_letters_retry", group=self._group, error=repr(error))

@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging import fetching
+from libs.messaging import fetching, spans
 from libs.messaging.security import client_options
 from libs.observability import logging, metrics
 
@@ -117,8 +117,9 @@ class LookAhead(Generic[E]):
                 self._fair.reopen(partition)
         self._closed_stores = self._fair.closed_everywhere()
 
-    def _select(self, partition: TopicPartition, records: Sequence[Any]) -> list[E]:
-        selected: list[E] = []
+    def _select(self, partition: TopicPartition, records: Sequence[Any]) -> list[tuple[Any, E]]:
+        """The records to handle ahead, each with its event."""
+        selected: list[tuple[Any, E]] = []
         closed_stores = self._fair.closed_stores(partition)
         for record in records:
             store = _store_in(record.key)
@@ -130,13 +131,15 @@ class LookAhead(Generic[E]):
                 continue
             # The shop chose the key; the share that counts is that of the event's store.
             if self._fair.take(partition, self._store_of(event).encode(), key_store=store):
-                selected.append(event)
+                selected.append((record, event))
         return selected
 
-    async def _handle_ahead(self, events: Sequence[E]) -> None:
-        if events:
-            await self._handle(events)
-            metrics.LOOKED_AHEAD.labels(self._group).inc(len(events))
+    async def _handle_ahead(self, selected: Sequence[tuple[Any, E]]) -> None:
+        if selected:
+            records = [record for record, _ in selected]
+            with spans.consuming(records, group=self._group, operation="look ahead"):
+                await self._handle([event for _, event in selected])
+            metrics.LOOKED_AHEAD.labels(self._group).inc(len(selected))
 
 
 def _store_in(key: bytes | None) -> bytes:

@@ -20,6 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from libs.background.backoff import delays
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging import spans
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.outbox import EncodedEvent, unpack
 from libs.messaging.producer import producing
@@ -147,7 +148,9 @@ class Relay:
             metrics.OUTBOX_ROWS.set(len(rows))
             self._published_until = now - (rows[0]["age"] if rows else 0.0)
             if rows:
-                await _publish(producer, await self._unpack_all(rows))
+                events = await self._unpack_all(rows)
+                with spans.publishing(events):
+                    await _publish(producer, events)
                 await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])
             self._not_ready_reason = None
             if len(rows) < _MAX_ROWS:

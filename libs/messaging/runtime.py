@@ -12,6 +12,7 @@ from libs.background.backoff import delays
 from libs.background.periodic import Periodic
 from libs.kernel.errors import Unavailable
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging import spans
 from libs.messaging.broker import create_broker
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.consumer import BatchConsumer, NotReady
@@ -83,8 +84,9 @@ class Messaging:
         if self._producer is None:
             raise Unavailable("Kafka is unavailable. Try again in a moment.")
         try:
-            async with asyncio.timeout(_PUBLISH_SECONDS):
-                await asyncio.gather(*[await self._send(event) for event in events])
+            with spans.publishing(events):
+                async with asyncio.timeout(_PUBLISH_SECONDS):
+                    await asyncio.gather(*[await self._send(event) for event in events])
         except (KafkaError, TimeoutError) as error:
             log.warning("publish_failed", events=len(events), error=repr(error))
             raise Unavailable("Kafka does not respond. Try again in a moment.") from error

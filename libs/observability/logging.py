@@ -5,6 +5,9 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from libs.observability import tracing
 
 
 def configure(*, service: str, level: str) -> None:
@@ -14,6 +17,7 @@ def configure(*, service: str, level: str) -> None:
     """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -46,6 +50,12 @@ def configure(*, service: str, level: str) -> None:
     # Their info logs repeat what the project's own logs and metrics report.
     for verbose in ("aiokafka", "uvicorn.access", "uvicorn.error", "alembic"):
         logging.getLogger(verbose).setLevel(max(logging.WARNING, root.level))
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the id of the current trace: the id by which a store of traces finds it."""
+    trace_id = tracing.current_trace_id()
+    return {"trace_id": trace_id, **event} if trace_id else event
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from libs.kernel.errors import Unavailable
+from libs.observability import tracing
 from libs.persistence.errors import is_transient
 
 _RECENT_SECONDS: Final = 1.0
@@ -24,12 +25,13 @@ Result = TypeVar("Result")
 
 
 class _PendingRequest(Generic[Request, Result]):
-    __slots__ = ("request", "result", "weight")
+    __slots__ = ("request", "result", "traceparent", "weight")
 
     def __init__(self, request: Request, weight: int, result: asyncio.Future[Result]) -> None:
         self.request = request
         self.weight = weight
         self.result = result
+        self.traceparent = tracing.current()
 
 
 class GroupCommit(Generic[Request, Result]):
@@ -112,8 +114,10 @@ class GroupCommit(Generic[Request, Result]):
         return batch
 
     async def _run_or_split(self, batch: Sequence[_PendingRequest[Request, Result]]) -> None:
+        traces = (pending.traceparent for pending in batch)
         try:
-            results = await self._run_batch([pending.request for pending in batch])
+            with tracing.batch_span("group commit", "internal", traces):
+                results = await self._run_batch([pending.request for pending in batch])
         except Exception as error:  # noqa: BLE001  each caller gets it, whatever it is
             if len(batch) > 1 and not is_transient(error):
                 middle = len(batch) // 2

@@ -1,5 +1,6 @@
 """A service's HTTP app: authentication of internal callers, request ids, metrics, error responses."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -44,6 +45,7 @@ from libs.web.progress import ReadProgress, progress_route
 
 _REQUEST_ID: Final = REQUEST_ID.lower().encode()
 _TRACEPARENT: Final = tracing.HEADER.encode()
+_STORE: Final = re.compile(r"/(?:v1|internal)/stores/([^/]{1,128})")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -112,6 +114,31 @@ class InternalApi:
         request_id = headers.get(_REQUEST_ID, b"").decode("latin-1") or new_id("req")
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        incoming = headers.get(_TRACEPARENT, b"").decode("latin-1")
+        try:
+            if scope["path"].startswith(health.PREFIX):
+                # Probes are many, and no span of theirs is ever read.
+                with tracing.use_trace(incoming):
+                    await self._respond(scope, receive, send, request_id, headers)
+                return
+            with tracing.request_span(
+                scope["method"], incoming, attributes={"whale.request_id": request_id}
+            ) as span:
+                status = await self._respond(scope, receive, send, request_id, headers)
+                span.rename(f"{scope['method']} {scope.get('path_template', '')}")
+                span.set_http_status(status)
+        finally:
+            structlog.contextvars.clear_contextvars()
+
+    async def _respond(
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        headers: Mapping[bytes, bytes],
+    ) -> int:
+        """Respond to the request, and measure it; returns the status."""
         started = time.perf_counter()
         status = 500
 
@@ -124,6 +151,7 @@ class InternalApi:
         try:
             if self._token.is_in(headers.get(b"authorization", b"")):
                 mark_authenticated(scope["state"])
+                structlog.contextvars.bind_contextvars(**_store_in(scope["path"]))
             elif not scope["path"].startswith(health.PREFIX):
                 refusal = Unauthenticated(
                     "This endpoint is internal: only services of this system may call it."
@@ -137,14 +165,19 @@ class InternalApi:
                     code=refusal.code,
                     seconds=time.perf_counter() - started,
                 )
-                return
-            with tracing.use_trace(headers.get(_TRACEPARENT, b"").decode("latin-1")):
-                await self._app(scope, receive, send_observed)
+                return status
+            await self._app(scope, receive, send_observed)
+            return status
         finally:
             metrics.HTTP_SECONDS.labels(
                 scope.get("path_template", ""), scope["method"], str(status)
             ).observe(time.perf_counter() - started)
-            structlog.contextvars.clear_contextvars()
+
+
+def _store_in(path: str) -> dict[str, str]:
+    """The store that the path of an authenticated request names, for its log lines."""
+    named = _STORE.match(path)
+    return {} if named is None else {"store_id": named[1]}
 
 
 def head_as_get(scope: HTTPScope) -> HTTPScope:

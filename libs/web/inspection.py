@@ -41,6 +41,7 @@ class Inspection:
             Exact: lambda: Decimal(next(numbers)),
             datetime: lambda: datetime.now(UTC),
             list: list,
+            tuple: tuple,
             dict: dict,
             Raw: lambda: Raw(b"null"),
             # Equal to none of the choices.
@@ -71,11 +72,11 @@ class Inspection:
         if _is_struct(kind) and opening == b"{":
             return lambda at: self._struct(msgspec.json.decode(raw, type=dict[str, Raw]), kind, at)
         origin, inner = get_origin(kind), get_args(kind)
-        if origin is list and opening == b"[":
-            return lambda at: [
+        if origin in {list, tuple} and opening == b"[":
+            return lambda at: origin(
                 self.read(bytes(item), inner[0], f"{at}/{place}")
                 for place, item in enumerate(msgspec.json.decode(raw, type=list[Raw]))
-            ]
+            )
         if origin is dict and opening == b"{":
             return lambda at: {
                 name: self.read(bytes(item), inner[1], f"{at}/{pointer_step(name)}")

@@ -11,7 +11,7 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from libs.kernel.settings import SettingsError, load
-from libs.observability import logging
+from libs.observability import logging, tracing
 from libs.web.connections import Connections, Limits
 from libs.web.protocol import LimitedProtocol
 from libs.web.shutdown import GRACE_SECONDS, GracefulServer, StoppableApp
@@ -35,6 +35,8 @@ class ServiceSettings(Protocol):
     def metrics_port(self) -> int: ...
     @property
     def log_level(self) -> str: ...
+    @property
+    def otlp_endpoint(self) -> str: ...
 
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -49,6 +51,7 @@ def main(
     except SettingsError as error:
         sys.exit(str(error))
     logging.configure(service=service, level=settings.log_level)
+    tracing.configure(service=service, endpoint=settings.otlp_endpoint)
     serve(
         build(settings),
         host=settings.http_host,

@@ -2,8 +2,8 @@
 
 In this order: the process reports that it is not ready, and accepts no new connections; a request on
 a kept-alive connection gets a response with `Connection: close`; requests in progress finish; the
-app stops its background services (its lifespan); the process exits. Callers retry requests that they
-could not send (libs.http_client).
+app stops its background services (its lifespan); the last spans are sent; the process exits. Callers
+retry requests that they could not send (libs.http_client).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from libs.observability import logging
+from libs.observability import logging, tracing
 
 # For requests in progress at the time of the signal; most take milliseconds.
 GRACE_SECONDS: Final = 9
@@ -73,6 +73,7 @@ class GracefulServer(uvicorn.Server):
         self.server_state.default_headers.append((b"connection", b"close"))
         await self._wait_for_last_requests()
         await super().shutdown(sockets)
+        await asyncio.to_thread(tracing.stop)
 
     async def _wait_for_last_requests(self) -> None:
         for _ in range(_LAST_REQUEST_CHECKS):

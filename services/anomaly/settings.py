@@ -16,5 +16,6 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
+    otlp_endpoint: str = ""
     # The parts that this process runs, so that each can be scaled separately.
     roles: frozenset[str] = frozenset({"api", "consumers", "relay"})

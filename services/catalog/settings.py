@@ -15,6 +15,7 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: str = "production"
     log_level: str = "info"
+    otlp_endpoint: str = ""
     # The addresses of earning, to warn of a reward that requires a tier which no program has. Without
     # them, nothing is warned of.
     earning_url: tuple[str, ...] = ()

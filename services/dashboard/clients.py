@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
+from libs.observability.httpx_transport import TracedTransport
 from whale_loyalty import AsyncWhaleClient
 
 # Each client has connections of its own; the one that was not used for the longest time is closed.
@@ -33,6 +34,7 @@ class Clients:
                 timeout_seconds=self._timeout_seconds,
                 deadline_seconds=self._timeout_seconds,
                 max_retries=0,
+                transport=TracedTransport(),
             )
         self._clients.move_to_end(api_key)
         if len(self._clients) > _MAX_CLIENTS:

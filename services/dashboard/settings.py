@@ -21,6 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: Literal["local", "production"] = "production"
     log_level: str = "info"
+    otlp_endpoint: str = ""
     # A session ends when it was not used for this long, and in any case after the second time.
     session_idle_seconds: int = 2 * 60 * 60
     session_seconds: int = 12 * 60 * 60

@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: int = 0
     mode: Literal["local", "production"] = "production"
     log_level: str = "info"
+    otlp_endpoint: str = ""
     # Requests of one key: so many per second on average, and so many in a burst after a pause.
     rate_limit_per_second: int = 100
     rate_limit_burst: int = 200

@@ -1,7 +1,9 @@
 """Clients of the services that redemption calls: the ledger for points, the catalog for rewards."""
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -9,11 +11,11 @@ from msgspec import Struct
 from libs.contracts import internal
 from libs.contracts.events import RewardChanged, RewardRef
 from libs.contracts.headers import KEY_ID, KEY_NAME, REQUEST_ID
-from libs.http_client.service_client import ServiceClient, ServiceResponse, refusal_of
+from libs.http_client.connections import ServiceResponse
+from libs.http_client.service_client import ServiceClient, refusal_of
 from libs.kernel.caller import Caller
-from libs.kernel.errors import WhaleError
-from libs.observability import tracing
-from services.redemption.domain.redemptions import Redemption
+from libs.kernel.errors import Unavailable, WhaleError
+from services.redemption.domain.redemptions import Debit, Redemption
 
 T = TypeVar("T")
 
@@ -42,6 +44,27 @@ class Ledger(Struct, frozen=True):
         )
         response = await self._post(redemption.store_id, "debits", request, caller)
         return _read(response, internal.DebitState)
+
+    async def find_debits(
+        self, store_id: str, redemptions: Sequence[Redemption], caller: Caller
+    ) -> dict[UUID, Debit]:
+        """The debits that the ledger has committed for redemptions of the store, by redemption. Asking
+        changes nothing: a redemption without a debit may still be debited."""
+        by_public_id = {redemption.public_id: redemption.id for redemption in redemptions}
+        request = internal.DebitCheck(redemption_ids=list(by_public_id))
+        response = await self._post(store_id, "debit-checks", request, caller)
+        if response.status != _OK:
+            # Also an earlier version of the ledger, which does not know the question.
+            raise Unavailable(
+                "The ledger cannot say yet whether the points were taken. Try again in a moment."
+            )
+        result = msgspec.json.decode(response.body, type=internal.DebitCheckResult)
+        return {
+            by_public_id[debit.redemption_id]: Debit(
+                debit.transaction_id, debit.balance_after, debit.created_at
+            )
+            for debit in result.debits
+        }
 
     async def settle(self, redemption: Redemption, caller: Caller) -> internal.DebitState:
         """Decide whether the price was taken; if it was not, it never will be."""
@@ -72,7 +95,6 @@ class Ledger(Struct, frozen=True):
             KEY_ID: caller.key_id,
             KEY_NAME: caller.key_name,
             "Content-Type": "application/json",
-            tracing.HEADER: tracing.traceparent(tracing.current()),
         }
         target = f"/internal/stores/{store_id}/{path}"
         body = msgspec.json.encode(request)

@@ -45,7 +45,7 @@ def consume_rewards(
 
 
 def consume_points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
-    """Confirms and cancels redemptions whose response from the ledger was lost."""
+    """Confirms redemptions in batches, and cancels those whose response from the ledger was lost."""
 
     async def handle(events: Sequence[PointsPosted]) -> Sequence[RecordOutcome]:
         steps = [step for event in events if (step := _step_of(event)) is not None]

@@ -58,8 +58,8 @@ async def test_every_look_of_the_anomalies_is_in_order(reader: Reader, shop: Sho
     await page.locator(".queue [data-row]").click()
     await expect(page.locator("#anomaly-title")).to_be_focused()
     await expect(page.get_by_text("10 point transactions in 1 minute").first).to_be_visible()
-    await expect(page.locator(".detail svg.tall .flag").first).to_be_attached()
-    await expect(page.locator(".detail svg.tall .threshold").first).to_be_attached()
+    await expect(page.locator(".detail .with-axis .flag").first).to_be_attached()
+    await expect(page.locator(".detail .with-axis .threshold").first).to_be_attached()
     await reader.check("anomaly")
     reader.expected = {422}
     await page.get_by_role("link", name="Void 1,000 points").click()
@@ -176,9 +176,91 @@ async def test_an_anomaly_is_decided_without_javascript(new_reader: Any, shop: S
     await page.get_by_role("button", name="Suspend the customer").click()
     await expect(page.get_by_text("All 1 reviewed")).to_be_visible()
     await becomes(shop, "cust_1", 1_000, "suspended")
-    await page.get_by_role("link", name="Reviewed", exact=True).click()
-    await expect(page.get_by_text("Suspended").first).to_be_visible()
+    await page.get_by_role("link", name="Suspended", exact=True).click()
+    await expect(page.locator(".queue").get_by_text("By test · ")).to_be_visible()
+    await page.get_by_role("link", name="Approved", exact=True).click()
+    await expect(page.get_by_text("No anomaly was approved yet.")).to_be_visible()
     reader.check_faults()
+
+
+async def test_a_decision_with_an_unknown_outcome_is_repeated_once(
+    new_reader: Any, shop: Shop
+) -> None:
+    (anomaly,) = await flag(shop, "cust_1")
+    reader = await new_reader(key=shop.key)
+    reader.expected = {503}
+    page: Page = reader.page
+    await reader.open("/anomalies")
+    await page.keyboard.press("v")
+    await page.keyboard.type("A script earned these")
+    shop.stack.freeze("anomaly")
+    try:
+        await page.keyboard.press("Enter")
+        heading = page.get_by_role("heading", name="We don't know yet whether this went through")
+        await expect(heading).to_be_visible(timeout=40_000)
+        await reader.check("outcome-unknown")
+    finally:
+        shop.stack.resume("anomaly")
+    # The request that nobody waited for is carried out now.
+    await becomes(shop, "cust_1", 0, "active")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator("[data-toast]")).to_contain_text("Voided the points of cust_1.")
+    resolved = (await shop.call("GET", f"loyalty/anomalies/{anomaly['id']}")).json
+    assert (resolved["note"], resolved["version"]) == ("A script earned these", 2)
+    reader.check_faults()
+
+
+async def test_a_suspension_and_a_claim_have_a_way_back(new_reader: Any, shop: Shop) -> None:
+    await flag(shop, "cust_1", "cust_2")
+    reader = await new_reader(key=shop.key)
+    page: Page = reader.page
+    await reader.open("/anomalies?customer=cust_2")
+    await page.keyboard.press("r")
+    await expect(page.locator("[data-toast]")).to_contain_text("in review by you")
+    await page.get_by_role("button", name="Undo").click()
+    await expect(page.locator("[data-toast]")).to_contain_text("waits for review again")
+    await reader.open("/anomalies?customer=cust_1")
+    await page.keyboard.press("s")
+    await page.keyboard.type("Ask the customer")
+    await page.keyboard.press("Enter")
+    # Before the suspension reached the account, this waits for it.
+    await page.get_by_role("button", name="Reactivate").click()
+    await expect(page.locator("[data-toast]")).to_contain_text("The account is active again.")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("cust_1")
+    status = (await shop.call("GET", "loyalty/customers/cust_1")).json
+    assert (status["status"], status["status_by"]) == ("active", "test")
+    reader.check_faults()
+
+
+async def test_what_a_detector_in_shadow_found_is_shown_and_not_decided(
+    new_reader: Any, shop: Shop
+) -> None:
+    settings = {"rapid_earning": {"mode": "shadow", "count": 10, "window_seconds": 120}}
+    assert (await shop.call("PUT", "loyalty/anomaly-settings", settings)).status == 200
+    await shop.program()
+    items = [{"customer_id": "cust_1", "points": 100, "reason": HOSTILE}] * 10
+    assert (await shop.call("POST", "loyalty/earn/batch", {"items": items})).status == 200
+
+    async def is_found() -> None:
+        (finding,) = await list_anomalies(shop, "&mode=shadow")
+        assert finding["points_involved"] == 1_000
+
+    await eventually(is_found, within_seconds=15)
+    reader = await new_reader(key=shop.key)
+    page: Page = reader.page
+    await reader.open("/detectors")
+    await page.get_by_role("link", name="1 finding in shadow").click()
+    await expect(page.get_by_role("link", name="In shadow")).to_have_attribute(
+        "aria-current", "page"
+    )
+    await page.locator(".queue [data-row]").click()
+    await expect(page.get_by_text("10 point transactions in 1 minute").first).to_be_visible()
+    await expect(page.locator(".detail .with-axis .flag").first).to_be_attached()
+    await expect(page.locator(".decide")).to_have_count(0)
+    async with page.expect_response("**/anomalies/watch*"):
+        await page.evaluate("document.body.dispatchEvent(new Event('watch'))")
+    await expect(page.locator("#watch")).to_be_empty()
+    await reader.check("anomaly-in-shadow")
 
 
 async def test_a_key_without_manage_reads_and_tries(new_reader: Any, shop: Shop) -> None:

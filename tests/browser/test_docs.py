@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from services.gateway.api.rendering import TEMPLATES
 from tests.browser.reader import NARROW, WIDE
 from tests.support import Shop
 
@@ -19,6 +20,16 @@ async def test_the_reference_and_the_error_codes_are_in_order(
     for name, path in PATHS.items():
         await reader.page.goto(reader.stack.gateway + path)
         await reader.check(name, full_page=name != "docs")
+
+
+@pytest.mark.parametrize(("theme", "size"), [("light", NARROW), ("dark", WIDE)])
+async def test_the_page_in_place_of_the_dashboard_is_in_order(
+    new_reader: Any, theme: str, size: dict[str, int]
+) -> None:
+    reader = await new_reader(theme, size)
+    variables = {"is_write": False, "address": "/dashboard", "request_id": "req_1"}
+    await reader.page.set_content(TEMPLATES.render("dashboard_unavailable.html", variables))
+    await reader.check("dashboard-unavailable")
 
 
 async def test_a_reader_finds_an_operation_by_typing(new_reader: Any) -> None:

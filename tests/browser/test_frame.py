@@ -1,5 +1,6 @@
 """The frame of every page: in both themes and widths, by keyboard, without JavaScript, and in trouble."""
 
+import re
 from typing import Any
 
 import pytest
@@ -97,6 +98,11 @@ async def test_the_overview_follows_the_ledger_without_reloading(
     assert (await shop.earn("cust_1", 700)).status == 201
     await expect(page.locator(".c-issued .stat-value")).to_have_text("1,200", timeout=20_000)
     assert await page.evaluate("window.isTheSamePage")
+    # The value of a column, by the arrow keys; the last one is that of today.
+    await page.locator(".c-issued svg.plot").press("ArrowLeft")
+    await expect(page.locator(".c-issued .readout")).to_have_text(re.compile(r"so far\): 1,200$"))
+    await page.locator(".c-issued svg.plot").press("ArrowLeft")
+    await expect(page.locator(".c-issued .readout")).to_have_text(re.compile(r"\d{4}: 0$"))
     reader.check_faults()
 
 

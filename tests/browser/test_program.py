@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.reader import NARROW, Reader
 from tests.support import Shop
@@ -39,6 +39,11 @@ async def test_every_look_of_the_program_and_a_reward(reader: Reader, shop: Shop
     assert await page.locator("main img").count() == 0
 
 
+async def refuse(route: Route) -> None:
+    problem = {"code": "unavailable", "detail": "The dashboard service is unavailable."}
+    await route.fulfill(status=503, json=problem, content_type="application/problem+json")
+
+
 async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop) -> None:
     await shop.program()
     assert (await shop.earn("cust_1", 6_000)).status == 201
@@ -46,8 +51,18 @@ async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop)
     page = reader.page
     await reader.open("/program")
     await page.keyboard.press("e")
-    await page.get_by_label("Points per currency unit").fill("20")
-    await expect(page.locator("#preview").get_by_text("1,000 → becomes 2,000")).to_be_visible()
+    rate = page.get_by_label("Points per currency unit")
+    await rate.fill("20")
+    effect = page.locator("#preview").get_by_text("1,000 → becomes 2,000")
+    await expect(effect).to_be_visible()
+    # A response of the gateway itself, which is no page, replaces nothing.
+    reader.expected = {503}
+    await page.route("**/program/edit*", refuse)
+    async with page.expect_response(lambda response: response.status == 503):
+        await rate.fill("30")
+    await page.unroute("**/program/edit*")
+    await expect(effect).to_be_visible()
+    await rate.fill("20")
     # A tier more by the button: the form stays, with what was typed.
     await page.get_by_role("button", name="Add a tier").click()
     last = page.locator("fieldset").last
@@ -166,6 +181,36 @@ async def test_a_reward_is_created_turned_off_and_deleted(new_reader: Any, shop:
     await expect(page.locator("#delete")).to_contain_text("never used again")
     await page.locator("#delete").get_by_role("button", name="Delete the reward").click()
     await expect(page.get_by_text("No rewards yet")).to_be_visible()
+    reader.check_faults()
+
+
+async def test_two_people_change_a_reward_and_neither_loses_anything(
+    new_reader: Any, shop: Shop
+) -> None:
+    await shop.program()
+    body = {"name": "Mug", "points_cost": 800, "type": "perk", "id": "rwd_mug"}
+    assert (await shop.call("POST", "loyalty/rewards", body)).status == 201
+    reader = await new_reader(key=shop.key)
+    reader.expected = {409}
+    page = reader.page
+    await reader.open("/reward/edit?id=rwd_mug")
+    await page.get_by_label("Price in points").fill("900")
+    await page.get_by_label("Description").fill(HOSTILE)
+    ben = await shop.stack.key(shop.store_id, name="Ben")
+    theirs = {"stock": 12, "points_cost": 850}
+    path = "loyalty/rewards/rwd_mug"
+    assert (await shop.call("PATCH", path, theirs, key=ben)).status == 200
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Ben changed this reward")).to_be_visible()
+    await expect(page.get_by_label("Price in points")).to_have_value("900")
+    await expect(page.get_by_label("Stock")).to_have_value("12")
+    await reader.check("reward-conflict")
+    unchanged = (await shop.call("GET", path)).json
+    assert (unchanged["points_cost"], unchanged["version"]) == (850, 2)
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text(HOSTILE)).to_be_visible()
+    saved = (await shop.call("GET", path)).json
+    assert (saved["points_cost"], saved["stock"], saved["description"]) == (900, 12, HOSTILE)
     reader.check_faults()
 
 

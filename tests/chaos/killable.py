@@ -21,6 +21,7 @@ from libs.web.serve import serve
 from services.anomaly.store import earnings
 from services.anomaly.store.windows import Windows
 from services.earning.handlers import posting
+from services.redemption import consumers
 from services.redemption.clients import Ledger
 from services.redemption.store import desk
 
@@ -43,6 +44,12 @@ POINTS: dict[str, dict[str, Point]] = {
         "debited, not confirmed": (Ledger, "debit", True),
         "cancelling, not returned": (Ledger, "cancel", False),
         "returned, not cancelled": (Ledger, "cancel", True),
+    },
+    # The caller has the response, and redemption does not know of the debit.
+    "redemption after its response": {
+        "event read, not confirmed": (consumers, "apply", False),
+        "confirmed, offset not": (BatchConsumer, "_commit", False),
+        "debit found, not confirmed": (Ledger, "find_debits", True),
     },
     "anomaly": {
         "in windows, not recorded": (Windows, "add", True),

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import secrets
 import time
 from collections import Counter
 from typing import Any
@@ -11,16 +10,13 @@ import aiohttp
 import asyncpg
 import pytest
 
-from libs.contracts.events import RewardChanged
-from libs.persistence.engine import create_engine, transaction
 from libs.testing.eventually import eventually
-from services.redemption.store import rewards
 from tests.bench.servers import responds
-from tests.chaos.alone import dies, end, healthy, new_store, start
+from tests.chaos.alone import dies, end, healthy, start
 from tests.chaos.killable import POINTS
+from tests.chaos.redemption_caller import Caller, store_with_reward
 from tests.redeeming import books_are_exact
 from tests.support import Stack, ledger_faults
-from tools.stack import config
 from tools.stack.config import free_port
 
 CUSTOMERS = 8
@@ -30,48 +26,7 @@ STOCK = 200
 @pytest.fixture
 async def store(bare_stack: Stack) -> str:
     """A store with a program and a reward."""
-    store_id = await new_store(bare_stack)
-    engine = create_engine(bare_stack.database("redemption"), name="test", connections=1)
-    reward = RewardChanged(
-        store_id=store_id,
-        id="rwd_1",
-        version=1,
-        name="Free Shipping",
-        points_cost=500,
-        type="shipping",
-        is_active=True,
-        created_at="2026-03-10T12:00:00.000Z",
-        stock=STOCK,
-    )
-    async with transaction(engine) as connection:
-        await rewards.write(connection, [reward])
-    await engine.dispose()
-    return store_id
-
-
-class Caller:
-    """Calls services as the gateway does, again with the same key until there is an outcome."""
-
-    def __init__(self, stack: Stack, store_id: str, session: aiohttp.ClientSession) -> None:
-        token = config.stack_secrets(stack.home).internal_token
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._store = store_id
-        self._session = session
-
-    async def until_outcome(self, port: int, path: str, body: object) -> tuple[int, object]:
-        """The outcome of a write; the request is repeated while the service is unavailable."""
-        headers = self._headers | {"Idempotency-Key": secrets.token_hex(8)}
-        url = f"http://127.0.0.1:{port}/v1/stores/{self._store}/{path}"
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                async with self._session.post(url, json=body, headers=headers) as response:
-                    if response.status != 503:
-                        return response.status, await response.json(content_type=None)
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.2)
-        raise AssertionError(f"no outcome of {path}")
+    return await store_with_reward(bare_stack, stock=STOCK)
 
 
 async def redeem_and_cancel(caller: Caller, port: int, customer: str, rounds: int) -> Counter[str]:
@@ -96,7 +51,11 @@ KILLS = [
         group, point, nth, id=f"{group}: {point}, {nth}", marks=[pytest.mark.long] * (nth != first)
     )
     # Eight awards come before what the ledger does for redemptions.
-    for group, first, later in (("redemption", 1, 9), ("earning for redemption", 9, 11))
+    for group, first, later in (
+        ("redemption", 1, 9),
+        ("redemption after its response", 1, 3),
+        ("earning for redemption", 9, 11),
+    )
     for point, nth in itertools.product(POINTS[group], (first, later))
 ]
 

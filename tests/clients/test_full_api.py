@@ -143,6 +143,9 @@ async def test_an_anomaly_is_flagged_reviewed_and_resolved(whale: Caller, shop: 
         note="A birthday party",
     )
     assert (resolved["status"], resolved["resolution"]) == ("resolved", "approved")
+    for resolution, total in (("approved", 1), ("voided", 0)):
+        page = await whale("loyalty.anomalies.list", customer_id="cust_1", resolution=resolution)
+        assert page["total"] == total
     again = await whale.error(
         "loyalty.anomalies.update", anomaly["id"], status="resolved", resolution="voided"
     )

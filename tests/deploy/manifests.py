@@ -3,6 +3,7 @@
 import copy
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,12 @@ OPERATORS_SECRETS = {
 Resource = dict[str, Any]
 
 
+def find_kubectl() -> str | None:
+    """The kubectl on the PATH, else the one among the installed packages."""
+    installed = str(Path(sys.executable).parent)
+    return shutil.which("kubectl") or shutil.which("kubectl", path=installed)
+
+
 def whole(overlay: str) -> list[Resource]:
     """Everything that an overlay puts into the cluster."""
     return [resource for step in OVERLAYS[overlay] for resource in render(step)]
@@ -41,7 +48,7 @@ def render(path: str) -> list[Resource]:
 @cache
 def _render(path: str) -> list[Resource]:
     folder = str(FOLDER / "overlays" / path)
-    if kubectl := shutil.which("kubectl"):
+    if kubectl := find_kubectl():
         command = [kubectl, "kustomize", folder]
     elif kustomize := shutil.which("kustomize"):
         command = [kustomize, "build", folder]

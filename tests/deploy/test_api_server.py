@@ -5,7 +5,6 @@ and listed.
 """
 
 import os
-import shutil
 import subprocess
 from typing import Any
 
@@ -15,8 +14,9 @@ import yaml
 from tests.deploy import manifests
 from tests.deploy.manifests import OVERLAYS, Resource, name_of, of_kind, pod_of
 
+KUBECTL = manifests.find_kubectl()
 pytestmark = pytest.mark.skipif(
-    "WHALE_TEST_KUBECONFIG" not in os.environ or shutil.which("kubectl") is None,
+    "WHALE_TEST_KUBECONFIG" not in os.environ or KUBECTL is None,
     reason="WHALE_TEST_KUBECONFIG or kubectl is missing: no API server checked the overlays",
 )
 STEPS = [step for steps in OVERLAYS.values() for step in steps]
@@ -24,7 +24,7 @@ STEPS = [step for steps in OVERLAYS.values() for step in steps]
 
 def kubectl(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "KUBECONFIG": os.environ["WHALE_TEST_KUBECONFIG"]}
-    command = ["kubectl", *arguments]
+    command = [str(KUBECTL), *arguments]
     return subprocess.run(
         command, env=environment, input=stdin, capture_output=True, text=True, check=False
     )

@@ -29,7 +29,9 @@ RULES = [
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 DASHBOARDS = {path.name: json.loads(path.read_text()) for path in dashboards.documents()}
-CONTAINERS = yaml.safe_load(COMPOSE.read_text())["services"]
+COMPOSED = yaml.safe_load(COMPOSE.read_text())["services"]
+# Those that the file adds to the ones in docker-compose.yml.
+CONTAINERS = {name: each for name, each in COMPOSED.items() if name not in SERVICES}
 
 # The metrics of others, and what exports them.
 OTHERS = {
@@ -133,6 +135,15 @@ def test_a_container_has_limits_and_no_rights(name: str) -> None:
 def test_every_file_that_a_container_mounts_exists(name: str) -> None:
     mounted = [volume.split(":")[0] for volume in CONTAINERS[name].get("volumes", ())]
     assert [path for path in mounted if path.startswith("./") and not (ROOT / path).exists()] == []
+
+
+def test_every_service_sends_its_spans_to_the_collector() -> None:
+    receivers = yaml.safe_load((FOLDER / "collector.yml").read_text())["receivers"]
+    port = receivers["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    settings = {"WHALE_OTLP_ENDPOINT": f"http://otel-collector:{port}"}
+    assert {name: COMPOSED.get(name) for name in SERVICES} == {
+        name: {"environment": settings} for name in SERVICES
+    }
 
 
 def test_prometheus_scrapes_every_service() -> None:

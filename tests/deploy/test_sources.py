@@ -6,11 +6,13 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 import yaml
 
+from libs.contracts.graph import CALLS, OUTSIDE
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import TOPICS
 from tests.deploy.manifests import FOLDER, Resource, name_of, of_kind, selects
@@ -182,8 +184,27 @@ def test_the_network_policies_allow_the_declared_calls_and_no_others() -> None:
     assert allowed(lambda callee: PORTS.get(callee, {SERVICE_PORT})) == declared()
 
 
+def test_the_calls_between_services_are_those_of_the_service_graph() -> None:
+    between = {(caller, callee) for caller, callee in declared() if {caller, callee} <= {*SERVICES}}
+    assert between == {(caller, callee) for caller, callee in CALLS if caller != OUTSIDE}
+
+
 def test_no_service_reads_the_metrics_of_another() -> None:
     assert allowed(lambda _: {METRICS_PORT}) == set()
+
+
+def test_the_collector_of_spans_may_be_reached_where_the_services_send_them() -> None:
+    (component,) = read(FOLDER / "components" / "observability" / "kustomization.yaml")
+    (operation,) = _operations(component["patches"][0]["patch"])
+    address = urlsplit(operation["value"]["value"])
+    (policy,) = (each["spec"] for each in policies() if name_of(each) == "to-collector")
+    (rule,) = policy["egress"]
+    (namespace,) = rule["to"][0]["namespaceSelector"]["matchLabels"].values()
+    assert (address.hostname or "").partition(".")[2] == namespace
+    assert rule["ports"] == [{"port": address.port}]
+    assert operation["value"]["name"].removeprefix("WHALE_").lower() in fields_of("earning")
+    labels = (labels for name, labels in pods() if name in SERVICES)
+    assert all(selects(policy["podSelector"], each) for each in labels)
 
 
 def test_the_listener_of_kafka_admits_the_clients_that_the_policies_admit() -> None:

@@ -1,15 +1,22 @@
 """The dashboard's doors: signing in and out, sessions, forged requests, and what each response carries."""
 
 import re
+import time
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from html import unescape
 from http.cookies import SimpleCookie
 
 import aiohttp
+import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from libs.testing.eventually import eventually
+from services.dashboard.store.sessions import Sessions
+from tests import secrecy
 from tests.support import Shop
+from tools.stack import config
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -37,6 +44,8 @@ class Browser:
         for line in self.set_cookies:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
+                if name.endswith("session") and morsel.value:
+                    secrecy.keep_secret(morsel.value, "the id of a session")
         return response, text
 
     async def sign_in(self, key: str, next_: str = "/dashboard", **headers: str) -> tuple[int, str]:
@@ -96,6 +105,78 @@ async def test_signing_out_ends_the_session(shop: Shop, browser: Browser) -> Non
     browser.cookies["whale_session"] = session_id
     response, _ = await browser.send("GET", "/dashboard/keys")
     assert response.status == 303
+
+
+async def test_a_session_is_encrypted_and_ends_after_twelve_hours_of_use(
+    shop: Shop, browser: Browser
+) -> None:
+    await browser.sign_in(shop.key)
+    session_id = browser.cookies["whale_session"]
+    name = "dashboard:session:" + sha256(session_id.encode()).hexdigest()
+    async with Redis.from_url(shop.stack.addresses.redis) as redis:
+        stored = await redis.get(name)
+        assert isinstance(stored, bytes)
+        assert shop.key.encode() not in stored
+        assert shop.store_id.encode() not in stored
+        # The names hold no id that somebody who reads them could sign in with.
+        assert [key async for key in redis.scan_iter(f"*{session_id}*")] == []
+        secret = config.stack_secrets(shop.stack.home).session_secret
+        sessions = Sessions(redis, secret=secret, idle_seconds=7_200, max_seconds=43_200)
+        session = await sessions.find(session_id)
+        assert session is not None
+        for age, status in ((43_100, 200), (43_201, 303)):
+            earlier = msgspec.structs.replace(session, created_at=time.time() - age)
+            await sessions.change(session_id, earlier)
+            response, _ = await browser.send("GET", "/dashboard/keys")
+            assert response.status == status
+        assert response.headers["Location"].endswith("&ended=1")
+        assert await redis.get(name) is None
+
+
+async def test_while_redis_is_down_nobody_is_signed_out_and_nobody_signs_in(
+    shop: Shop, browser: Browser
+) -> None:
+    await browser.sign_in(shop.key)
+    cookies = dict(browser.cookies)
+    shop.stack.freeze("redis")
+    try:
+        response, text = await browser.send("GET", "/dashboard/keys")
+        assert response.status == 503
+        assert "Sessions are not available right now" in text
+        assert "You are still signed in." in text
+        status, text = await browser.sign_in(shop.key)
+        assert status == 503
+        assert "The service does not respond right now." in text
+        assert shop.key not in text
+    finally:
+        shop.stack.resume("redis")
+    assert browser.cookies == cookies
+
+    async def is_signed_in() -> None:
+        response, _ = await browser.send("GET", "/dashboard/keys")
+        assert response.status == 200
+
+    await eventually(is_signed_in, within_seconds=15)
+
+
+async def test_without_a_posting_in_the_range_the_overview_shows_the_last_ones(
+    shop: Shop, browser: Browser
+) -> None:
+    await shop.program()
+    await shop.publish(shop.order("order_1", completed_at="2024-02-29T12:00:00Z"))
+    await shop.balance_becomes(500)
+    await browser.sign_in(shop.key)
+
+    async def is_shown() -> None:
+        for address in ("/dashboard", "/dashboard?range=7d"):
+            _, text = await browser.send("GET", address)
+            assert "the 30 days up to the last posting: Jan 31, 2024 to Feb 29, 2024" in text
+            assert "<td>Feb 29, 2024</td><td>500</td>" in text
+
+    # The summary is up to 5 seconds behind.
+    await eventually(is_shown, within_seconds=15)
+    _, text = await browser.send("GET", "/dashboard?range=all")
+    assert "up to the last posting" not in text
 
 
 async def test_each_key_that_does_not_sign_in_has_its_reason(shop: Shop, browser: Browser) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -103,6 +104,14 @@ async def test_a_failed_request_is_found_by_its_id(
     store_id = None if key_name is None else shop.store_id
     assert (line["store_id"], line["key_name"]) == (store_id, key_name)
     assert line["ms"] >= 0
+
+
+async def test_a_line_names_the_trace_and_the_store_of_its_request(shop: Shop) -> None:
+    trace = secrets.token_hex(16)
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    response = await shop.call("GET", "loyalty/nothing", headers=headers)
+    (line,) = await lines_about(shop, response.headers["X-Request-Id"])
+    assert (line["trace_id"], line["store_id"]) == (trace, shop.store_id)
 
 
 async def test_a_request_that_cannot_be_read_is_found_by_its_id(shop: Shop) -> None:

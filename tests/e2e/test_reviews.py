@@ -180,6 +180,21 @@ async def test_anomalies_are_listed_in_three_orders_and_by_the_time_of_the_flag(
     assert await customers(f"&flagged_before={at}&order=flagged_at") == ["cust_1", "cust_2"]
 
 
+async def test_anomalies_are_listed_by_how_they_were_resolved(shop: Shop) -> None:
+    resolutions = {"cust_1": "approved", "cust_2": "voided", "cust_3": "suspended"}
+    for customer, resolution in resolutions.items():
+        anomaly = await flagged(shop, customer)
+        body = {"status": "resolved", "resolution": resolution}
+        assert (await patch(shop, anomaly, body)).status == 200
+    await flagged(shop, "cust_4")
+    for customer, resolution in resolutions.items():
+        for also in ("", "&status=resolved,in_review", "&type=rapid_earning", "&mode=review"):
+            (listed,) = await list_anomalies(shop, f"&resolution={resolution}{also}")
+            assert (listed["customer_id"], listed["resolution"]) == (customer, resolution)
+    for also in ("&customer_id=cust_4", "&customer_id=cust_2", "&type=deviation"):
+        assert await list_anomalies(shop, f"&resolution=approved{also}") == []
+
+
 async def test_of_two_concurrent_reviews_one_wins_and_the_other_gets_a_conflict(shop: Shop) -> None:
     keys = [await shop.stack.key(shop.store_id, name=name) for name in ("Ada", "Grace")]
     for round_ in range(4):

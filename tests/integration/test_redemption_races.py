@@ -50,8 +50,9 @@ async def engine(stack: Stack, unique: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-async def offer(engine: AsyncEngine, **changes: Any) -> None:
-    reward = RewardChanged(
+def reward_changed(**changes: Any) -> RewardChanged:
+    """The reward rwd_1 as the catalog publishes it."""
+    return RewardChanged(
         store_id=STORE,
         id="rwd_1",
         name="Free Shipping",
@@ -61,8 +62,11 @@ async def offer(engine: AsyncEngine, **changes: Any) -> None:
         created_at="2026-03-10T12:00:00.000Z",
         **({"version": 1} | changes),
     )
+
+
+async def offer(engine: AsyncEngine, **changes: Any) -> None:
     async with transaction(engine) as connection:
-        await rewards.write(connection, [reward])
+        await rewards.write(connection, [reward_changed(**changes)])
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ _MEANINGS: Final = {
     "metrics_port": "The port for metrics; 0 disables them.",
     "mode": "`local` allows the demo key.",
     "log_level": "debug, info, warning or error.",
+    "otlp_endpoint": "Where spans are sent by OTLP/HTTP, as `http://otel-collector:4318`; without it, nowhere.",
     **{f"{name}_url": f"The address of {name}." for name in SERVICES},
     **{f"{name}_port": f"The port of {name}." for name in ("gateway", "kafka", "postgres")},
     "redis_port": "The port of Redis.",

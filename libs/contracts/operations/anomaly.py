@@ -33,6 +33,12 @@ ANOMALY: Final[tuple[Operation, ...]] = (
                 *get_args(anomalies.AnomalyStatus),
             ),
             choice("type", "Only anomalies of this type.", *anomalies.ANOMALY_TYPES),
+            choice(
+                "resolution",
+                "Only anomalies resolved in this way. With a `status`, that has to include `resolved`; "
+                "findings in shadow have no resolution.",
+                *get_args(anomalies.Resolution),
+            ),
             CUSTOMER_FILTER,
             choice(
                 "order",

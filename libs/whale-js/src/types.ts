@@ -517,6 +517,8 @@ export interface AnomalyQuery extends PageQuery {
   /** One status, or several: anomalies with any of them. */
   status?: AnomalyStatus | AnomalyStatus[];
   type?: AnomalyType;
+  /** Only anomalies resolved in this way. */
+  resolution?: Resolution;
   customer_id?: string;
   order?: AnomalyOrder;
   flagged_after?: Moment;

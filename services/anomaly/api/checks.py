@@ -18,6 +18,7 @@ from libs.contracts.anomalies import (
 from libs.contracts.numbers import fits
 from libs.web import checks as shared
 from libs.web.body import Faults
+from services.anomaly.store.anomalies import AnomalyFilter
 
 _LONGEST_BACKTEST_DAYS: Final = 366
 _DAY_RULE: Final = "must be a date, as in 2026-03-10"
@@ -37,6 +38,18 @@ def patch(request: AnomalyPatch, faults: Faults) -> None:
     if request.note is not None:
         shared.text(request.note, faults, at="#/note", longest=api.MAX_REASON)
     shared.version(request.version, faults)
+
+
+def filters(value: AnomalyFilter, faults: Faults) -> None:
+    """The filters of a list; a resolution with a filter that no resolved anomaly passes is a fault."""
+    if value.resolution is None:
+        return
+    if value.statuses and "resolved" not in value.statuses:
+        faults.parameter("resolution", "must not be sent with a `status` that excludes `resolved`")
+    if value.mode == "shadow":
+        faults.parameter(
+            "resolution", "must not be sent with the mode `shadow`, whose findings nobody resolves"
+        )
 
 
 def settings(request: AnomalySettingsInput, faults: Faults, *, at: str = "#") -> None:

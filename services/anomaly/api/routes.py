@@ -13,6 +13,7 @@ from libs.contracts.anomalies import (
     AnomalySettingsInput,
     AnomalyStatus,
     BacktestRequest,
+    Resolution,
 )
 from libs.web import pages
 from libs.web.body import Faults, read
@@ -37,12 +38,14 @@ _STORE: Final = "/v1/stores/{store_id:str}"
 _ANOMALY: Final = f"{_STORE}/loyalty/anomalies/{{anomaly_id:str}}"
 _SETTINGS: Final = f"{_STORE}/loyalty/anomaly-settings"
 _LIST_PARAMETERS: Final = pages.PARAMETERS | {
-    *("status", "type", "customer_id", "order", "flagged_after", "flagged_before", "mode")
+    *("status", "type", "resolution", "customer_id"),
+    *("order", "flagged_after", "flagged_before", "mode"),
 }
 _ORDERS: Final[tuple[str, ...]] = get_args(AnomalyOrder)
 _NEWEST_FIRST: Final = "-flagged_at"
 _REVIEW: Final = "review"
 _STATUSES: Final[tuple[str, ...]] = get_args(AnomalyStatus)
+_RESOLUTIONS: Final[tuple[str, ...]] = get_args(Resolution)
 
 
 @get(f"{_STORE}/loyalty/anomalies", operation_id="listAnomalies")
@@ -55,12 +58,14 @@ async def list_anomalies(request: AnyRequest, store_id: FromPath[str]) -> Body:
         store_id=store_id,
         statuses=query.some_of("status", _STATUSES),
         type=query.one_of("type", ANOMALY_TYPES),
+        resolution=query.one_of("resolution", _RESOLUTIONS),
         customer_id=customer_parameter(query, faults),
         flagged_after=query.time("flagged_after"),
         flagged_before=query.time("flagged_before"),
         mode=query.one_of("mode", (_REVIEW, "shadow")) or _REVIEW,
         order=query.one_of("order", _ORDERS) or _NEWEST_FIRST,
     )
+    checks.filters(filters, faults)
     faults.raise_if_any()
     listed = await anomalies.list_page(resources_of(request).slow_reads, filters, page)
     data = [responses.anomaly(anomaly) for anomaly in listed.items]

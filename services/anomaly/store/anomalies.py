@@ -67,6 +67,7 @@ class AnomalyFilter(Struct, frozen=True, kw_only=True):
     store_id: str
     statuses: tuple[str, ...] = ()
     type: str | None = None
+    resolution: str | None = None
     customer_id: str | None = None
     flagged_after: datetime | None = None
     flagged_before: datetime | None = None
@@ -195,6 +196,8 @@ def _conditions(filters: AnomalyFilter) -> list[ColumnElement[bool]]:
     ]
     if filters.type is not None:
         conditions.append(anomalies.c.type == filters.type)
+    if filters.resolution is not None:
+        conditions.append(anomalies.c.resolution == filters.resolution)
     if filters.customer_id is not None:
         conditions.append(anomalies.c.customer_id == filters.customer_id)
     if filters.flagged_after is not None:

@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
+from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
 from services.dashboard.api.visit import Visit
 from services.dashboard.domain import formatting, reviews
 from services.dashboard.domain.evidence import Label, Measure
@@ -15,30 +16,20 @@ from services.dashboard.domain.navigation import link
 from services.dashboard.domain.reviews import Decision, Queue
 from services.dashboard.handlers import anomalies
 from services.dashboard.store.sessions import Toast
-from whale_loyalty.errors import (
-    Conflict,
-    ConnectionFailed,
-    InvalidRequest,
-    NotFound,
-    TimedOut,
-    Unavailable,
-)
+from whale_loyalty.errors import Conflict, InvalidRequest, NotFound
 from whale_loyalty.models import Anomaly
 
 _PATH: Final = "anomalies"
 _TEMPLATE: Final = "pages/anomalies.html"
-# What may have happened all the same.
-_UNKNOWN: Final = (ConnectionFailed, TimedOut, Unavailable)
 
 
 class Draft(Struct, frozen=True, kw_only=True):
-    """The form that is open, with what the reader wrote into it. `problem` is why it came back: conflict,
-    unknown or invalid. The key of an outcome that is not known is used again, with the same note."""
+    """The form that is open, with what the reader wrote into it. `problem` is why it came back: conflict
+    or invalid."""
 
     decision: str = ""
     note: str = ""
     problem: str = ""
-    key: str = ""
     error: str = ""
 
 
@@ -75,9 +66,8 @@ async def review_anomaly(visit: Visit) -> Response[Any]:
         return await _page(visit, _with(draft, error=text), status=422)
     except Conflict as error:
         return await _refused(visit, draft, error)
-    except _UNKNOWN:
-        draft = _with(draft, problem="unknown", key=visit.field("idempotency_key"))
-        return await _page(visit, draft, status=503)
+    except UNKNOWN_OUTCOME:
+        return await show_unknown_outcome(visit, _PATH)
     return await _next(visit, anomaly, decision)
 
 
@@ -112,7 +102,6 @@ async def _page(visit: Visit, draft: Draft, *, status: int = 200) -> Response[An
         new_key=lambda: str(uuid4()),
         types=reviews.TYPES,
         sorts=tuple(reviews.SORTS),
-        statuses=tuple(reviews.STATUSES),
         decision_names=tuple(reviews.RESOLUTIONS),
         note_required=reviews.NOTE_REQUIRED,
         note_max_length=reviews.NOTE_MAX_LENGTH,
@@ -124,7 +113,7 @@ async def _claim(visit: Visit) -> Response[Any]:
     """Start the review in the key's name, or stop it."""
     is_claim = visit.field("action") == "claim"
     try:
-        await visit.writing.loyalty.anomalies.update(
+        anomaly = await visit.writing.loyalty.anomalies.update(
             visit.query("id"),
             status="in_review" if is_claim else "pending_review",
             version=_number(visit.field("version")),
@@ -132,8 +121,20 @@ async def _claim(visit: Visit) -> Response[Any]:
         )
     except Conflict as error:
         return await _refused(visit, Draft(problem="conflict"), error)
-    text = visit.text("anomaly.claimed") if is_claim else visit.text("anomaly.released")
-    return await visit.redirect(_address(visit, id=visit.query("id")), Toast(text))
+    except UNKNOWN_OUTCOME:
+        return await show_unknown_outcome(visit, _PATH)
+    address = _address(visit, id=anomaly.id)
+    toast = Toast(
+        visit.text("anomaly.claimed") if is_claim else visit.text("anomaly.released"),
+        undo_url=address,
+        undo_label=visit.text("action.undo"),
+        undo_fields={
+            "action": "release" if is_claim else "claim",
+            "version": str(anomaly.version),
+            "idempotency_key": str(uuid4()),
+        },
+    )
+    return await visit.redirect(address, toast)
 
 
 async def _refused(visit: Visit, draft: Draft, error: Conflict) -> Response[Any]:
@@ -149,6 +150,10 @@ async def _next(visit: Visit, anomaly: Anomaly, decision: Decision) -> Response[
     queue = _queue(visit)
     path = _address(visit, id=visit.field("next"), done=queue.done + 1)
     text = visit.text(f"anomaly.done.{decision}", customer=anomaly.customer_id)
+    if decision == "suspend":
+        undo = link("customer/action", id=anomaly.customer_id, do="reactivate", suspended="yes")
+        toast = Toast(text, undo_url=undo, undo_label=visit.text("customer.reactivate"))
+        return await visit.redirect(path, toast)
     return await visit.redirect(path, Toast(text))
 
 

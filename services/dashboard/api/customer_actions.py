@@ -39,6 +39,8 @@ class Form(Struct, frozen=True, kw_only=True):
     redemption: Redemption | Failed | None
     errors: dict[str, str]
     is_locked: bool
+    # It undoes a suspension that may not have reached the account yet.
+    is_undo: bool = False
     unknown: UnknownOutcome | None = None
 
     @property
@@ -48,7 +50,7 @@ class Form(Struct, frozen=True, kw_only=True):
     @property
     def is_done_already(self) -> bool:
         """Whether somebody else did it meanwhile, or did the opposite."""
-        if self.is_locked:
+        if self.is_locked or self.is_undo:
             return False
         if self.is_about_redemption:
             return isinstance(self.redemption, Redemption) and self.redemption.status != "confirmed"
@@ -69,6 +71,10 @@ async def act(visit: Visit) -> Response[Any]:
     errors = _problems(visit, action)
     if errors:
         return await _show(visit, errors=errors, status=422)
+    if _is_undo(visit, action):
+        errors = await _suspension_missing(visit)
+        if errors:
+            return await _show(visit, errors=errors, status=409)
     outcome = await _send(visit, action)
     if isinstance(outcome, UnknownOutcome):
         return await _show(visit, errors={}, status=503, unknown=outcome)
@@ -80,6 +86,19 @@ async def act(visit: Visit) -> Response[Any]:
         address = link("customer", id=customer_id, tab="redemptions")
         return await visit.redirect(address, Toast(visit.text(f"customer.done.{action}")))
     return await visit.redirect(link("customer", id=customer_id), _status_toast(visit, action))
+
+
+def _is_undo(visit: Visit, action: Action) -> bool:
+    return action == "reactivate" and visit.query("suspended") == "yes"
+
+
+async def _suspension_missing(visit: Visit) -> dict[str, str]:
+    """Why a suspension can't be undone yet. One that a review decided reaches the account a moment later
+    and would undo a reactivation before it."""
+    customer_id = visit.query("id")
+    if await customer_writes.is_suspended_soon(visit.writing, customer_id):
+        return {}
+    return {"": visit.text("customer.not_suspended_yet")}
 
 
 async def _send(visit: Visit, action: Action) -> Any:
@@ -125,6 +144,7 @@ async def _show(
         redemption=redemption,
         errors=errors,
         is_locked=unknown is not None,
+        is_undo=_is_undo(visit, action),
         unknown=unknown,
     )
     return await visit.page(

@@ -7,25 +7,19 @@ from uuid import uuid4
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
+from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
 from services.dashboard.api.visit import Visit
 from services.dashboard.domain import detectors
 from services.dashboard.domain.formatting import utc_day
 from services.dashboard.domain.navigation import link
-from services.dashboard.handlers.detectors import Trial, try_out
+from services.dashboard.handlers.detectors import Trial, count_in_shadow, try_out
 from services.dashboard.handlers.panels import Failed, attempt
 from services.dashboard.store.sessions import Toast
-from whale_loyalty.errors import (
-    Conflict,
-    ConnectionFailed,
-    InvalidRequest,
-    TimedOut,
-    Unavailable,
-)
+from whale_loyalty.errors import Conflict, InvalidRequest
 from whale_loyalty.models import AnomalySettings
 
 _PATH: Final = "detectors"
 _TEMPLATE: Final = "pages/detectors.html"
-_UNKNOWN: Final = (ConnectionFailed, TimedOut, Unavailable)
 
 
 @get("/detectors", operation_id="dashboardDetectors")
@@ -58,37 +52,36 @@ async def save_detectors(visit: Visit) -> Response[Any]:
     """Save the settings, if they are still those that the reader saw."""
     visit.require("manage")
     values = _fields(visit)
-    key = visit.field("idempotency_key")
     errors = _number_errors(visit, values)
-    problem, status = "", 422
+    is_changed, status = False, 422
     if not errors:
         try:
-            await _save(visit, values, key)
+            await _save(visit, values)
             return await visit.redirect(link(_PATH), Toast(visit.text("detectors.saved")))
         except InvalidRequest as error:
             errors = _errors(error)
         except Conflict:
-            problem, status = "changed", 409
-        except _UNKNOWN:
-            problem, status = "unknown", 503
+            is_changed, status = True, 409
+        except UNKNOWN_OUTCOME:
+            return await show_unknown_outcome(visit, "anomalies")
     current = await visit.client.loyalty.anomaly_settings.get()
     return await _page(
         visit,
         current,
         values,
         errors=errors,
-        problem=problem,
+        is_changed=is_changed,
         status=status,
-        version=visit.field("version") if problem == "unknown" else "",
-        key=key if problem == "unknown" else "",
     )
 
 
-async def _save(visit: Visit, values: Mapping[str, str], key: str) -> None:
+async def _save(visit: Visit, values: Mapping[str, str]) -> None:
     version = visit.field("version")
     settings: dict[str, Any] = detectors.settings_from(values)
     await visit.writing.loyalty.anomaly_settings.update(
-        **settings, version=int(version) if version.isdecimal() else None, idempotency_key=key
+        **settings,
+        version=int(version) if version.isdecimal() else None,
+        idempotency_key=visit.field("idempotency_key"),
     )
 
 
@@ -111,9 +104,7 @@ async def _page(
     status: int = 200,
     errors: Mapping[str, str] | None = None,
     trial: Trial | Failed | None = None,
-    problem: str = "",
-    version: str = "",
-    key: str = "",
+    is_changed: bool = False,
 ) -> Response[Any]:
     sentences = {
         name: detectors.sentence(visit.text(f"detectors.{name}")) for name in detectors.PARAMETERS
@@ -122,6 +113,8 @@ async def _page(
         _TEMPLATE,
         page="anomalies",
         status=status,
+        found_in_shadow=await attempt(count_in_shadow(visit.client)),
+        is_shadow_used=detectors.is_shadow_used(current),
         values=values,
         errors=errors or {},
         differences=detectors.differences(values, detectors.values_of(current)),
@@ -130,9 +123,9 @@ async def _page(
         ranges=detectors.DAYS,
         days=_days(visit.query("days") or visit.field("days")),
         trial=trial,
-        problem=problem,
-        version=version or current.version or "",
-        idempotency_key=key or str(uuid4()),
+        is_changed=is_changed,
+        version=current.version or "",
+        idempotency_key=str(uuid4()),
     )
 
 

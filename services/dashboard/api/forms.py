@@ -1,9 +1,11 @@
 """What all pages with a form need: errors at their fields, and what a failed write means."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from services.dashboard.api.visit import Visit
+from litestar import Response
+
+from services.dashboard.api.visit import TOKEN_FIELD, Visit
 from services.dashboard.domain.forms import field_name
 from whale_loyalty import errors as api
 
@@ -17,6 +19,12 @@ UNKNOWN_OUTCOME: Final = (
     api.UnexpectedAnswer,
     api.IdempotencyInFlight,
 )
+
+
+async def show_unknown_outcome(visit: Visit, page: str) -> Response[Any]:
+    """The page after a write that may have happened: it sends the same form again, with its key."""
+    fields = [(name, value) for name, value in visit.form.multi_items() if name != TOKEN_FIELD]
+    return await visit.page("pages/unknown_outcome.html", page=page, status=503, fields=fields)
 
 
 def problem_texts(visit: Visit, problems: Mapping[str, str], family: str) -> dict[str, str]:

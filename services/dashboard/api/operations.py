@@ -12,24 +12,17 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound as NoSuchPage
+from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
 from services.dashboard.api.visit import Visit, is_swap
 from services.dashboard.domain.navigation import link
 from services.dashboard.domain.records import record_text
 from services.dashboard.handlers import operations
 from services.dashboard.store.sessions import Toast
-from whale_loyalty.errors import (
-    ConnectionFailed,
-    NotFound,
-    Refused,
-    RequestTimeout,
-    TimedOut,
-    Unavailable,
-)
+from whale_loyalty.errors import NotFound, Refused
 
 T = TypeVar("T")
 
 _PAGE: Final = "operations"
-_UNKNOWN_OUTCOME: Final = (ConnectionFailed, TimedOut, RequestTimeout, Unavailable)
 # As many as one request may name.
 _MOST_IDS: Final = 500
 
@@ -63,7 +56,7 @@ async def replay_letters(visit: Visit) -> Response[Any]:
     ids = _ids_of_form(visit)
     if not ids:
         return await _nothing_selected(visit)
-    outcome = await _write(visit, ids, operations.replay(visit.writing, ids))
+    outcome = await _write(visit, operations.replay(visit.writing, ids))
     if isinstance(outcome, Response):
         return outcome
     replayed, problems = outcome
@@ -82,7 +75,7 @@ async def drop_letter(visit: Visit) -> Response[Any]:
     ids = _ids_of_form(visit)
     if len(ids) != 1:
         return await _nothing_selected(visit)
-    outcome = await _write(visit, ids, _drop(visit, ids[0]))
+    outcome = await _write(visit, _drop(visit, ids[0]))
     if isinstance(outcome, Response):
         return outcome
     return await visit.redirect(link(_PAGE), Toast(visit.text("operations.dropped")))
@@ -95,7 +88,7 @@ async def recheck_orders(visit: Visit) -> Response[Any]:
     ids = _ids_of_form(visit)
     if not ids:
         return await _nothing_selected(visit)
-    outcome = await _write(visit, ids, operations.recheck(visit.writing, ids))
+    outcome = await _write(visit, operations.recheck(visit.writing, ids))
     if isinstance(outcome, Response):
         return outcome
     fixed, skipped = outcome
@@ -126,12 +119,12 @@ def _ids_of_form(visit: Visit) -> Sequence[str]:
     return [str(value) for value in visit.form.getall(name, [])][:_MOST_IDS]
 
 
-async def _write(visit: Visit, ids: Sequence[str], call: Awaitable[T]) -> T | Response[Any]:
+async def _write(visit: Visit, call: Awaitable[T]) -> T | Response[Any]:
     """What the write returned; else the page that says what is known, and how to go on."""
     try:
         return await call
-    except _UNKNOWN_OUTCOME:
-        return await visit.page("pages/unknown_outcome.html", page=_PAGE, status=503, ids=ids)
+    except UNKNOWN_OUTCOME:
+        return await show_unknown_outcome(visit, _PAGE)
     except (Refused, NotFound) as error:
         return await visit.redirect(link(_PAGE), Toast(error.detail, is_error=True))
 

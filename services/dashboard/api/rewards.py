@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from services.dashboard.api import reward_edit
+from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
 from services.dashboard.api.visit import Visit
 from services.dashboard.domain.navigation import link
 from services.dashboard.handlers import rewards
@@ -45,11 +46,14 @@ async def set_active(visit: Visit) -> Response[Any]:
     """Offer the reward, or stop offering it. Either can be undone, so neither is confirmed."""
     visit.require("manage")
     is_active = visit.query("active") == "yes"
-    reward = await visit.writing.loyalty.rewards.update(
-        visit.query("id"),
-        is_active=is_active,
-        idempotency_key=visit.field("idempotency_key") or None,
-    )
+    try:
+        reward = await visit.writing.loyalty.rewards.update(
+            visit.query("id"),
+            is_active=is_active,
+            idempotency_key=visit.field("idempotency_key") or None,
+        )
+    except UNKNOWN_OUTCOME:
+        return await show_unknown_outcome(visit, "rewards")
     done = (
         visit.text("reward.activated", name=reward.name)
         if is_active
@@ -74,9 +78,12 @@ async def show_delete(visit: Visit) -> Response[Any]:
 async def delete(visit: Visit) -> Response[Any]:
     """Delete the reward permanently."""
     visit.require("manage")
-    await visit.writing.loyalty.rewards.delete(
-        visit.query("id"), idempotency_key=visit.field("idempotency_key") or None
-    )
+    try:
+        await visit.writing.loyalty.rewards.delete(
+            visit.query("id"), idempotency_key=visit.field("idempotency_key") or None
+        )
+    except UNKNOWN_OUTCOME:
+        return await show_unknown_outcome(visit, "rewards")
     toast = Toast(visit.text("reward.deleted", name=visit.field("name") or visit.query("id")))
     return await visit.redirect(link("rewards"), toast)
 

@@ -45,10 +45,8 @@ async def start_session(request: PageRequest) -> Response[Any]:
             await parts.sessions.delete(earlier)
     except SignInRefused as refusal:
         return _form(request, next_=next_, error=f"sign_in.error.{refusal.reason}", status=422)
-    except WhaleError:
+    except (WhaleError, RedisError):
         return _form(request, next_=next_, error="sign_in.error.unavailable", status=503)
-    except RedisError as error:
-        raise SessionsUnavailable from error
     return Redirect(
         safe_next(next_),
         status_code=303,

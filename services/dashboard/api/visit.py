@@ -27,7 +27,7 @@ from whale_loyalty import AsyncWhaleClient
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _ZONE_COOKIE: Final = "whale_zone"
-_TOKEN_FIELD: Final = "csrf_token"  # noqa: S105  the name of a field
+TOKEN_FIELD: Final = "csrf_token"  # noqa: S105  the name of a field
 _NOT_MODIFIED: Final = 204
 
 HEADERS: Final = {
@@ -178,7 +178,7 @@ async def open_visit(request: PageRequest) -> Visit:
     form = FormMultiDict()
     if is_write:
         form = await request.form()
-        sent = form.get(_TOKEN_FIELD) or request.headers.get("X-CSRF-Token", "")
+        sent = form.get(TOKEN_FIELD) or request.headers.get("X-CSRF-Token", "")
         if not secrets.compare_digest(str(sent).encode(), session.csrf_token.encode()):
             raise ForgedRequest
     visit = Visit(

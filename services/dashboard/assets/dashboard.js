@@ -133,7 +133,8 @@
   });
 
   const settle = (from) => {
-    all("[data-toast]:not(.error)", from).forEach((toast) => setTimeout(() => toast.remove(), 8000));
+    all("svg[data-column]", from).forEach(addSlots);
+    all("[data-toast]:not(.error, :has(form))", from).forEach((toast) => setTimeout(() => toast.remove(), 8000));
     const summary = one("[data-error-summary]", from);
     if (summary) summary.focus();
     keepForms(from);
@@ -159,22 +160,32 @@
     }
   }
 
-  // -- charts: the value under the pointer, or of the column that the arrow keys chose
+  // -- charts: the value under the pointer, or of the column that the arrow keys chose; each from its row in the table
+  const addSlots = (plot) => {
+    const rows = all("tbody tr", one("table", plot.closest(".chart")) || plot.closest(".multiples"));
+    const width = plot.viewBox.baseVal.width / rows.length;
+    const slots = rows.map((_, number) => `<rect x="${width * number}" width="${width}"/>`);
+    plot.insertAdjacentHTML("beforeend", `<g class="slots">${slots.join("")}</g>`);
+    all(".slots rect", plot).forEach((slot, number) => {
+      const cells = rows[number].cells;
+      slot.dataset.label = `${cells[0].textContent}: ${cells[plot.dataset.column].textContent}`;
+    });
+  };
   const show = (slot) => {
     const chart = slot.closest(".chart");
     const readout = one(".readout", chart);
-    all(".slot.shown", chart).forEach((other) => other.classList.remove("shown"));
+    all(".slots .shown", chart).forEach((other) => other.classList.remove("shown"));
     slot.classList.add("shown");
     if (readout) readout.textContent = slot.dataset.label;
   };
   document.addEventListener("pointerover", (event) => {
-    if (event.target instanceof Element && event.target.matches(".chart .slot")) show(event.target);
+    if (event.target instanceof Element && event.target.matches(".slots rect")) show(event.target);
   });
   document.addEventListener("keydown", (event) => {
     const plot = event.target instanceof Element && event.target.closest(".chart svg[tabindex]");
     if (!plot || !/^Arrow(Left|Right)$/.test(event.key)) return;
     event.preventDefault();
-    const slots = all(".slot", plot);
+    const slots = all(".slots rect", plot);
     const at = slots.findIndex((slot) => slot.classList.contains("shown"));
     const next = event.key === "ArrowRight" ? at + 1 : at < 0 ? slots.length - 1 : at - 1;
     if (slots[next]) show(slots[next]);
@@ -196,19 +207,17 @@
   }
   setTimeout(tick, wait.seconds * 1000);
 
-  body.addEventListener("htmx:configRequest", (event) => {
-    const element = event.detail.elt;
-    if (!element.matches("[data-live]")) return;
-    event.detail.headers["X-Live"] = "1";
-    if (digests[element.id]) event.detail.headers["X-Digest"] = digests[element.id];
+  const on = (name, react) => body.addEventListener(`htmx:${name}`, (event) => react(event.detail, event.detail.elt.matches("[data-live]")));
+  on("configRequest", ({ elt, headers }, isLive) => {
+    if (!isLive) return;
+    headers["X-Live"] = "1";
+    if (digests[elt.id]) headers["X-Digest"] = digests[elt.id];
   });
-  body.addEventListener("htmx:afterRequest", (event) => {
-    const element = event.detail.elt;
-    if (!element.matches("[data-live]")) return;
-    const request = event.detail.xhr;
-    const worked = request.status === 200 || request.status === 204;
+  on("afterRequest", ({ elt, xhr }, isLive) => {
+    if (!isLive) return;
+    const worked = xhr.status === 200 || xhr.status === 204;
     wait.failures = worked ? 0 : Math.min(wait.failures + 1, 4);
-    if (worked && request.getResponseHeader("X-Digest")) digests[element.id] = request.getResponseHeader("X-Digest");
+    if (worked && xhr.getResponseHeader("X-Digest")) digests[elt.id] = xhr.getResponseHeader("X-Digest");
     const mark = one("[data-live-state]");
     if (mark && asked) {
       if (worked) mark.dataset.since = "";
@@ -217,18 +226,16 @@
       mark.textContent = worked ? mark.dataset.live : mark.dataset.stale.replace("{time}", mark.dataset.since);
     }
   });
-  // A failed refresh keeps what is shown.
-  body.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.elt.matches("[data-live]") && event.detail.xhr.status !== 200) event.detail.shouldSwap = false;
-  });
-  body.addEventListener("htmx:afterSwap", (event) => settle(event.detail.target));
 
   // -- what the reader opened, selected or focused in a panel stays so when the panel updates itself
   let kept = [];
-  body.addEventListener("htmx:beforeSwap", (event) => {
-    kept = all("details[open][id], :checked[id], :focus[id]", event.detail.target).map((element) => [element.id, element.checked, element === document.activeElement]);
+  on("beforeSwap", (detail, isLive) => {
+    // A failed refresh keeps what is shown, and so does a response that is no page.
+    if (!/html/.test(detail.xhr.getResponseHeader("Content-Type")) || (isLive && detail.xhr.status !== 200)) detail.shouldSwap = false;
+    kept = all("details[open][id], :checked[id], :focus[id]", detail.target).map((element) => [element.id, element.checked, element === document.activeElement]);
   });
-  body.addEventListener("htmx:afterSwap", () => {
+  on("afterSwap", ({ target }) => {
+    settle(target);
     for (const [id, isChecked, hasFocus] of kept) {
       const element = document.getElementById(id);
       if (!element) continue;
@@ -242,10 +249,8 @@
   // -- a thin bar, only for swaps that take long
   const bar = one(".bar");
   let barTimer = 0;
-  body.addEventListener("htmx:beforeRequest", (event) => {
-    if (!event.detail.elt.matches("[data-live]")) barTimer = setTimeout(() => bar && bar.classList.add("shown"), 400);
-  });
-  body.addEventListener("htmx:afterRequest", () => { clearTimeout(barTimer); if (bar) bar.classList.remove("shown"); });
+  on("beforeRequest", (_, isLive) => { if (!isLive) barTimer = setTimeout(() => bar && bar.classList.add("shown"), 400); });
+  on("afterRequest", () => { clearTimeout(barTimer); if (bar) bar.classList.remove("shown"); });
 
   settle(document);
 })();

@@ -40,6 +40,14 @@ class Columns(Struct, frozen=True):
     columns: tuple[Column, ...]
     ticks: tuple[Tick, ...]
 
+    def path(self, *, start: int = 0, end: int | None = None) -> str:
+        """The columns from `start` up to `end` as one path, a third as long as an element for each."""
+        return "".join(
+            f"M{one.x:g} {self.height:g}v-{one.height:g}h{one.width:g}v{one.height:g}z"
+            for one in self.columns[start:end]
+            if one.height
+        )
+
 
 class Line(Struct, frozen=True):
     """A line through the values, as the points of a polyline, and the area under it."""
@@ -168,4 +176,5 @@ def _ticks(values: Sequence[float], height: float) -> tuple[Tick, ...]:
 
 
 def _round(value: float) -> float:
-    return round(value, 2)
+    """To a tenth of a unit, which is at most a tenth of a pixel."""
+    return round(value, 1)

@@ -30,6 +30,11 @@ def values_of(settings: AnomalySettings) -> dict[str, str]:
     return values
 
 
+def is_shadow_used(settings: AnomalySettings) -> bool:
+    """Whether a detector records without asking people."""
+    return any(getattr(settings, name).mode == "shadow" for name in PARAMETERS)
+
+
 def settings_from(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The settings that the fields name. A text that is no number stays one, and `not_numbers` has it."""
     settings: dict[str, dict[str, Any]] = {}

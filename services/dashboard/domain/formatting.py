@@ -2,14 +2,15 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
 from babel.units import format_unit
+
+from libs.kernel.zones import find_zone
 
 _LOCALE: Final = Locale.parse("en_US")
 _MINUS: Final = "−"
@@ -113,14 +114,11 @@ def month(value: date) -> str:
     return format_skeleton("yMMM", value, locale=_LOCALE)
 
 
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def zone_of(name: str | None) -> ZoneInfo:
     """The zone that a browser names; UTC for what is none."""
-    return ZoneInfo(name if name in _zone_names() else UTC_NAME)
+    zone = find_zone(name or UTC_NAME) or find_zone(UTC_NAME)
+    assert zone is not None
+    return zone
 
 
 def utc_day(value: datetime) -> date:

@@ -1,21 +1,27 @@
 """The review of an anomaly: the views of the queue, and what each decision does in numbers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from whale_loyalty.models import Anomaly, CustomerStatus, Transaction
 from whale_loyalty.values import AnomalyOrder, AnomalyStatus, Resolution
 
-Status = Literal["open", "reviewed"]
+Status = Literal["open", "approved", "voided", "suspended", "shadow"]
 Sort = Literal["newest", "oldest", "points"]
 Decision = Literal["approve", "void", "suspend"]
 
-STATUSES: Final[Mapping[Status, tuple[AnomalyStatus, ...]]] = {
-    "open": ("pending_review", "in_review"),
-    "reviewed": ("resolved",),
+OPEN: Final[tuple[AnomalyStatus, ...]] = ("pending_review", "in_review")
+# The views of the queue, and what each asks the API for. The detectors lead to the last one.
+FILTERS: Final[Mapping[Status, Mapping[str, Any]]] = {
+    "open": {"status": OPEN},
+    "approved": {"resolution": "approved"},
+    "voided": {"resolution": "voided"},
+    "suspended": {"resolution": "suspended"},
+    "shadow": {"mode": "shadow"},
 }
+TABS: Final[tuple[Status, ...]] = ("open", "approved", "voided", "suspended")
 SORTS: Final[Mapping[Sort, AnomalyOrder]] = {
     "newest": "-flagged_at",
     "oldest": "flagged_at",
@@ -46,6 +52,15 @@ class Queue(Struct, frozen=True, kw_only=True):
     def is_filtered(self) -> bool:
         return bool(self.type or self.customer)
 
+    @property
+    def is_shadow(self) -> bool:
+        """Whether these are the findings of detectors in shadow, which nobody decides."""
+        return self.status == "shadow"
+
+    @property
+    def tabs(self) -> tuple[Status, ...]:
+        return (*TABS, "shadow") if self.is_shadow else TABS
+
     def address(self, **changes: object) -> dict[str, object]:
         """The parameters of the view's address, with changes; defaults are left out."""
         values: dict[str, object] = {
@@ -66,7 +81,7 @@ def queue_of(values: Mapping[str, str]) -> Queue:
     done = values.get("done", "")
     kind = values.get("type", "")
     return Queue(
-        status=next((one for one in STATUSES if one == status), "open"),
+        status=next((one for one in FILTERS if one == status), "open"),
         type=kind if kind in TYPES else "",
         customer=values.get("customer", "").strip(),
         sort=next((one for one in SORTS if one == sort), "newest"),

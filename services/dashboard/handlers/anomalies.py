@@ -25,9 +25,10 @@ _MOST_SHOWN: Final = 500
 
 class Detail(Struct, frozen=True, kw_only=True):
     """One anomaly; the parts around it may have failed to load. `effect` is what a void would do, None
-    where that is not known."""
+    where that is not known. `is_shadow` if a detector in shadow found it."""
 
     anomaly: Anomaly
+    is_shadow: bool
     customer: CustomerStatus | Failed
     transactions: Sequence[Transaction] | Failed
     charts: Sequence[evidence.Chart]
@@ -37,7 +38,7 @@ class Detail(Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        return self.anomaly.status in reviews.STATUSES["open"]
+        return not self.is_shadow and self.anomaly.status in reviews.OPEN
 
     @property
     def is_explained(self) -> bool:
@@ -75,9 +76,19 @@ async def load(
     chosen anomaly could not be loaded."""
     page = await attempt(_load_page(client, queue))
     listed = () if isinstance(page, Failed) else page.data
-    current = anomaly_id or (listed[0].id if listed else "")
-    detail = await _load_detail(client, current, listed, label) if current else None
-    return Anomalies(queue=queue, page=page, detail=detail, is_chosen=bool(anomaly_id))
+    current = await _find(client, queue, anomaly_id, listed)
+    detail = await _load_detail(client, queue, current, listed, label) if current else None
+    return Anomalies(queue=queue, page=page, detail=detail, is_chosen=bool(anomaly_id and detail))
+
+
+async def _find(
+    client: AsyncWhaleClient, queue: Queue, anomaly_id: str, listed: Sequence[Anomaly]
+) -> Anomaly | None:
+    """The chosen anomaly, else the first one of the queue. A finding in shadow is in lists only."""
+    if anomaly_id and not queue.is_shadow:
+        return await client.loyalty.anomalies.retrieve(anomaly_id)
+    candidates = (one for one in listed if one.id == anomaly_id or not anomaly_id)
+    return next(candidates, None)
 
 
 async def _load_page(client: AsyncWhaleClient, queue: Queue) -> Page[Anomaly]:
@@ -89,7 +100,7 @@ async def _load_page(client: AsyncWhaleClient, queue: Queue) -> Page[Anomaly]:
 async def _list(client: AsyncWhaleClient, queue: Queue, after: str) -> Page[Anomaly]:
     try:
         return await client.loyalty.anomalies.list(
-            status=reviews.STATUSES[queue.status],
+            **reviews.FILTERS[queue.status],
             type=queue.type or None,
             customer_id=queue.customer or None,
             order=reviews.SORTS[queue.sort],
@@ -102,9 +113,12 @@ async def _list(client: AsyncWhaleClient, queue: Queue, after: str) -> Page[Anom
 
 
 async def _load_detail(
-    client: AsyncWhaleClient, anomaly_id: str, listed: Sequence[Anomaly], label: evidence.Label
+    client: AsyncWhaleClient,
+    queue: Queue,
+    anomaly: Anomaly,
+    listed: Sequence[Anomaly],
+    label: evidence.Label,
 ) -> Detail:
-    anomaly = await client.loyalty.anomalies.retrieve(anomaly_id)
     customer, transactions = await asyncio.gather(
         attempt(_load_customer(client, anomaly.customer_id)),
         attempt(_load_transactions(client, anomaly.transaction_ids)),
@@ -126,6 +140,7 @@ async def _load_detail(
     ids = [one.id for one in listed]
     return Detail(
         anomaly=anomaly,
+        is_shadow=queue.is_shadow,
         customer=customer,
         transactions=transactions,
         charts=charts,
@@ -191,9 +206,7 @@ async def load_news(
     client: AsyncWhaleClient, since: datetime, anomaly_id: str, version: int, transactions: int
 ) -> News:
     """What has changed since a page was rendered. Raises WhaleError."""
-    arrived = await client.loyalty.anomalies.list(
-        status=reviews.STATUSES["open"], flagged_after=since, limit=1
-    )
+    arrived = await client.loyalty.anomalies.list(status=reviews.OPEN, flagged_after=since, limit=1)
     try:
         anomaly = await client.loyalty.anomalies.retrieve(anomaly_id) if anomaly_id else None
     except NotFound:

@@ -1,5 +1,6 @@
 """The writes of the customer page, and how each of them may end."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
@@ -10,6 +11,9 @@ from whale_loyalty import AsyncWhaleClient, errors
 from whale_loyalty.models import CustomerStatus, Redemption, Transaction
 
 T = TypeVar("T")
+
+_SECONDS_BETWEEN: Final = 0.25
+_CHECKS: Final = 20
 
 _UNKNOWN: Final = (
     errors.ConnectionFailed,
@@ -69,6 +73,16 @@ async def set_status(
             customer_id, status=status, note=note or None, idempotency_key=idempotency_key
         )
     )
+
+
+async def is_suspended_soon(client: AsyncWhaleClient, customer_id: str) -> bool:
+    """Whether the account is suspended, or becomes so within 5 seconds."""
+    for _ in range(_CHECKS):
+        status = await client.loyalty.customers.retrieve(customer_id)
+        if status.status == "suspended":
+            return True
+        await asyncio.sleep(_SECONDS_BETWEEN)
+    return False
 
 
 async def settle_redemption(

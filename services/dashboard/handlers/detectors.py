@@ -41,6 +41,12 @@ class Trial(Struct, frozen=True, kw_only=True):
     is_same: bool
 
 
+async def count_in_shadow(client: AsyncWhaleClient) -> int:
+    """How many findings of detectors in shadow there are; at most the API's limit of a total."""
+    page = await client.loyalty.anomalies.list(mode="shadow", limit=1)
+    return page.total
+
+
 async def try_out(
     client: AsyncWhaleClient,
     settings: Mapping[str, Any],

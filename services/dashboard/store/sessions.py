@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
-from msgspec import Struct
+from msgspec import Struct, field
 from redis.asyncio import Redis
 
 _ID_BYTES: Final = 32
@@ -41,9 +41,10 @@ class Toast(Struct, frozen=True):
 
     text: str
     is_error: bool = False
-    # A way back, where there is one: the address of a form that undoes it, and its name.
+    # A way back, where there is one: the address of a form that undoes it, its name, and its fields.
     undo_url: str | None = None
     undo_label: str | None = None
+    undo_fields: dict[str, str] = field(default_factory=dict)
 
 
 class Sessions:

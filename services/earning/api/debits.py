@@ -62,6 +62,18 @@ async def cancel(request: AnyRequest, store_id: FromPath[str]) -> Body:
     return await _post(request, posting)
 
 
+@post(f"{_STORE}/debit-checks", status_code=200)
+async def check_debits(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """For redemptions of the store, the debits that were committed by now; changes nothing."""
+    body = decode(await request.body(), internal.DebitCheck)
+    rows = await debits.find_debits(
+        resources_of(request).read_engine, store_id, body.redemption_ids
+    )
+    return json_body(
+        internal.DebitCheckResult(debits=[responses.recorded_debit(row) for row in rows])
+    )
+
+
 @post(f"{_STORE}/price-checks", status_code=200)
 async def check_prices(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """For each price, whether the customer could pay it now, and if not, why."""
@@ -114,6 +126,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     debit,
     settle,
     cancel,
+    check_debits,
     check_prices,
     read_tiers,
 )

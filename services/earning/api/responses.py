@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from libs.contracts import api
+from libs.contracts import api, internal
 from libs.contracts.events import RewardRef
 from libs.contracts.numbers import plain, with_decimal
 from libs.kernel.clock import format_time
@@ -109,6 +109,16 @@ def transaction(entry: Entry, customer_id: str, *, posted_by: str | None = None)
         occurred_at=format_time(entry.occurred_at),
         clawed_back=0 if entry.type == "earn" else UNSET,
         posted_by=posted_by or UNSET,
+    )
+
+
+def recorded_debit(row: Any) -> internal.RecordedDebit:
+    """A debit read from the ledger: as in the response to the request that debited."""
+    return internal.RecordedDebit(
+        redemption_id=row["redemption_id"],
+        transaction_id=transaction_id(row["id"]),
+        balance_after=row["balance_after"],
+        created_at=format_time(time_of(str(row["id"]))),
     )
 
 

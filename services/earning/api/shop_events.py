@@ -71,7 +71,7 @@ class _StoreId(Struct):
 async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Publish events to their topics; responds once the broker has acknowledged them."""
     body = await request.body()
-    reader = _Reader(store_id, tracing.traceparent(request.headers.get(tracing.HEADER)))
+    reader = _Reader(store_id, tracing.current())
     if _media_type(request) == CLOUD_EVENTS:
         events = [reader.read_item(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:

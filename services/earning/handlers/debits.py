@@ -14,6 +14,7 @@ from services.earning.domain.debits import Cancellation, Debit, Settlement, find
 from services.earning.domain.programs import StorePrograms
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
 from services.earning.store import customers, programs
+from services.earning.store import debits as debits_db
 
 
 async def post(
@@ -22,6 +23,14 @@ async def post(
     """Take, settle or cancel a debit, each of them once per redemption. Raises the refusal of a debit,
     and Conflict for a cancellation without a debit."""
     return await submit(group_commit, PostingRequest([posting], render=render))
+
+
+async def find_debits(
+    engine: AsyncEngine, store_id: str, redemption_ids: Sequence[str]
+) -> Sequence[Any]:
+    """The redemption, entry and balance of each debit that was committed for the redemptions."""
+    async with snapshot(engine) as connection:
+        return await debits_db.find(connection, store_id, redemption_ids)
 
 
 async def find_refusals(

@@ -20,6 +20,7 @@ from libs.kernel.errors import Conflict, NotFound, WhaleError
 from libs.kernel.ids import parse_id
 from libs.messaging import outbox
 from libs.messaging.outbox import EncodedEvent, RecordHeaders
+from libs.observability import tracing
 from libs.persistence.engine import Connection
 from libs.persistence.idempotency import Claim, StoredResponse, write_once
 from services.earning.domain.dead_letters import HandledLetter
@@ -106,7 +107,7 @@ def _mark(place: str, mark: Mark) -> EncodedEvent:
         id=place,
         source="",
         time="",
-        headers=[],
+        headers=tracing.record_headers(),
     )
 
 

@@ -24,6 +24,12 @@ FROM debits d
 LEFT JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
 WHERE d.redemption_id = ANY($1::text[])
 """
+_FIND: Final = """
+SELECT d.redemption_id, e.id, e.balance_after
+FROM debits d
+JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
+WHERE d.redemption_id = ANY($1::text[]) AND d.store_id = $2
+"""
 _WRITE: Final = """
 INSERT INTO debits AS d (redemption_id, store_id, account_id, state, entry_sequence, cancel_sequence)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[])
@@ -44,6 +50,14 @@ async def load(
     by_id = {account.id: account for account in batch.accounts.values()}
     rows = await connection.fetch(_READ, list({posting.redemption_id for posting in postings}))
     batch.add_loaded(_debit(row, by_id.get(row["account_id"])) for row in rows)
+
+
+async def find(
+    connection: Connection, store_id: str, redemption_ids: Sequence[str]
+) -> list[asyncpg.Record]:
+    """The redemption, entry and balance of each debit of the store among the redemptions."""
+    rows: list[asyncpg.Record] = await connection.fetch(_FIND, redemption_ids, store_id)
+    return rows
 
 
 def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:

@@ -1,5 +1,9 @@
-"""/dashboard: every request is forwarded to the dashboard, which has sessions of its own."""
+"""/dashboard: every request is forwarded to the dashboard, which has sessions of its own.
 
+While no process of it responds, a reader gets a page that says so, and everybody else a problem document.
+"""
+
+from collections.abc import Mapping
 from typing import Final, cast
 
 from litestar import asgi
@@ -8,9 +12,13 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from libs.contracts.headers import REQUEST_ID
 from libs.contracts.operations import BODY_BYTES
+from libs.http_client.connections import ServiceResponse
 from libs.http_client.service_client import ServiceClient
-from libs.observability import tracing
+from libs.kernel.errors import Unavailable
+from libs.web import problems
 from services.gateway.api.bodies import BodyMemory, read_body
+from services.gateway.api.pages import content_policy
+from services.gateway.api.rendering import TEMPLATES
 
 PATH: Final = "/dashboard"
 
@@ -41,14 +49,49 @@ def mount(service: ServiceClient, bodies: BodyMemory) -> ASGIRouteHandler:
         headers = dict(scope["headers"])
         with bodies.reserve(_BODIES) as hold:
             body = await read_body(receive, headers, limit=BODY_BYTES, hold=hold)
-            response = await service.send(
-                scope["method"], _target(scope), _headers_on(scope, headers), body
-            )
+            try:
+                response = await service.send(
+                    scope["method"], _target(scope), _headers_on(scope, headers), body
+                )
+            except Unavailable as error:
+                if not _is_read_by_person(headers):
+                    raise
+                response = _unavailable(scope, error)
         start = [*response.headers, (b"content-length", str(len(response.body)).encode())]
         await send({"type": "http.response.start", "status": response.status, "headers": start})
         await send({"type": "http.response.body", "body": response.body, "more_body": False})
 
     return forward
+
+
+def _is_read_by_person(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the browser shows the response as a page; htmx would put it into one."""
+    return b"text/html" in headers.get(b"accept", b"") and b"hx-request" not in headers
+
+
+def _unavailable(scope: HTTPScope, error: Unavailable) -> ServiceResponse:
+    """The page for the time when no process of the dashboard responds."""
+    scope["state"][problems.CODE] = error.code
+    is_write = scope["method"] not in {"GET", "HEAD"}
+    page = TEMPLATES.render(
+        "dashboard_unavailable.html",
+        {
+            "is_write": is_write,
+            "address": PATH if is_write else _target(scope),
+            "request_id": scope["state"]["request_id"],
+        },
+    )
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": content_policy(page),
+        **problems.headers_of(error),
+    }
+    return ServiceResponse(
+        status=problems.status_of(error),
+        headers=[(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        body=page.encode(),
+    )
 
 
 def _target(scope: HTTPScope) -> str:
@@ -71,5 +114,4 @@ def _headers_on(scope: HTTPScope, headers: dict[bytes, bytes]) -> dict[str, str]
         "X-Forwarded-Host": host.decode("latin-1"),
         "X-Forwarded-Proto": scheme.decode("latin-1"),
         REQUEST_ID: scope["state"]["request_id"],
-        tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }

@@ -10,12 +10,14 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from libs.contracts.headers import REQUEST_ID
 from libs.kernel.errors import Unavailable
 from libs.kernel.ids import new_id
+from libs.observability import tracing
 from libs.observability.requests import FIRST_REFUSED_STATUS, log_response
 from libs.web import health, problems
 from libs.web.app import head_as_get
 from services.gateway.handlers.pacer import Pacer
 
 _V1: Final = "/v1"
+_TRACEPARENT: Final = tracing.HEADER.encode()
 # Nothing is loaded and nothing frames the page. A page that needs more sends its own headers.
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -42,9 +44,12 @@ class Edge:
         request_id = scope["state"]["request_id"] = new_id("req")
         started = time.perf_counter()
         page = head_as_get(scope)
+        status = 500
 
         async def send_observed(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 message["headers"] = _with_security(list(message["headers"]))
                 if message["status"] >= FIRST_REFUSED_STATUS and not is_probe:
                     message["headers"] = _with_request_id(list(message["headers"]), request_id)
@@ -67,7 +72,15 @@ class Edge:
             scope["state"][problems.CODE] = refusal.code
             await problems.send_problem(send_observed, refusal, request_id)
             return
-        await self._app(page, receive, send_observed)
+        if is_probe:
+            await self._app(page, receive, send_observed)
+            return
+        incoming = dict(scope["headers"]).get(_TRACEPARENT, b"").decode("latin-1")
+        attributes = {"whale.request_id": request_id}
+        with tracing.request_span(scope["method"], incoming, attributes=attributes) as span:
+            await self._app(page, receive, send_observed)
+            span.rename(f"{scope['method']} {page.get('path_template', '')}")
+            span.set_http_status(status)
 
 
 def _is_v1(path: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.contracts.api import CallingKey
 from libs.contracts.pipeline import Pipeline
-from libs.http_client.service_client import ServiceResponse
+from libs.http_client.connections import ServiceResponse
 from libs.kernel.clock import format_time
 from libs.web.body import Faults, Query
 from services.gateway import store as keys_db

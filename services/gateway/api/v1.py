@@ -18,7 +18,8 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
 from libs.contracts.headers import IDEMPOTENCY_KEY, KEY_ID, KEY_NAME, KEY_SCOPES, REQUEST_ID
-from libs.http_client.service_client import ServiceClient, ServiceResponse
+from libs.http_client.connections import ServiceResponse
+from libs.http_client.service_client import ServiceClient
 from libs.kernel.errors import (
     InsufficientScope,
     InternalError,
@@ -54,6 +55,7 @@ _STORE_SEGMENT: Final = 3
 _NO_CONTENT: Final = 204
 _PASSED_ON: Final = ("idempotency-key", "content-type")
 _AUTHORIZATION: Final = b"authorization"
+_TRACEPARENT: Final = tracing.HEADER.encode()
 _IDEMPOTENCY_KEY: Final = b"idempotency-key"
 
 log = logging.get(__name__)
@@ -89,8 +91,27 @@ class V1(Struct, frozen=True):
         headers: Headers = dict(scope["headers"])
         request_id = _request_id(headers)
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        with tracing.request_span(
+            scope["method"],
+            headers.get(_TRACEPARENT, b"").decode("latin-1"),
+            attributes={"whale.request_id": request_id},
+        ) as span:
+            seen = _Seen()
+            span.set_http_status(await self._call(scope, receive, send, headers, request_id, seen))
+            span.rename(f"{scope['method']} {seen.route or '/v1'}")
+        structlog.contextvars.clear_contextvars()
+
+    async def _call(
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        request_id: str,
+        seen: _Seen,
+    ) -> int:
+        """Respond to the request, measure and log it; returns the status."""
         started = time.perf_counter()
-        seen = _Seen()
         is_connected = True
         try:
             response = await self._respond(scope, receive, headers, request_id, seen)
@@ -102,13 +123,14 @@ class V1(Struct, frozen=True):
         metrics.HTTP_SECONDS.labels("/v1", scope["method"], str(response.status)).observe(seconds)
         if is_connected and response.status >= FIRST_REFUSED_STATUS:
             _log(response, request_id, scope, seen, seconds)
-        structlog.contextvars.clear_contextvars()
+        return response.status
 
     async def _respond(
         self, scope: HTTPScope, receive: Receive, headers: Headers, request_id: str, seen: _Seen
     ) -> ServiceResponse:
         key = seen.key = await self.authenticator.authenticate(_values(scope, _AUTHORIZATION))
         mark_authenticated(scope["state"])
+        structlog.contextvars.bind_contextvars(store_id=key.store_id)
         segments = _segments(scope)
         route = await self._admit(key, scope["method"], segments, seen)
         with self.bodies.reserve(key.digest) as hold:
@@ -210,7 +232,6 @@ def _headers_on(headers: Headers, key: ApiKey, request_id: str) -> dict[str, str
         KEY_ID: key.id,
         KEY_SCOPES: ",".join(sorted(key.scopes)),
         KEY_NAME: key.name.encode("ascii", "replace").decode(),
-        tracing.HEADER: tracing.traceparent(headers.get(b"traceparent", b"").decode("latin-1")),
     }
     for name in _PASSED_ON:
         value = headers.get(name.encode())

@@ -85,7 +85,7 @@ async def list_redemptions(request: AnyRequest, store_id: FromPath[str]) -> Body
         reward_id=checks.id_parameter("reward_id", query, faults),
     )
     faults.raise_if_any()
-    result = await redemptions.list_page(resources_of(request).slow_reads, criteria, page)
+    result = await redemptions.list_page(resources_of(request), criteria, page, caller_of(request))
     data = [responses.redemption(redemption) for redemption in result.items]
     return json_body(pages.page_body(result, data))
 
@@ -96,7 +96,9 @@ async def get_redemption(
 ) -> Body:
     """One redemption."""
     no_query(request)
-    result = await redemptions.get(resources_of(request).read_engine, store_id, redemption_id)
+    result = await redemptions.get(
+        resources_of(request), store_id, redemption_id, caller_of(request)
+    )
     return json_body(responses.redemption(result))
 
 

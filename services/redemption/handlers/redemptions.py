@@ -1,14 +1,14 @@
 """Redeem, cancel and use a reward; read redemptions. docs/rules/redemption.md.
 
-A saga over two services: reserve here, debit at the ledger, confirm here. A crash in between leaves a
-reservation, which the next request with the same key completes, or the sweeper settles.
+A saga over two services: reserve here, debit at the ledger, and confirm here with the ledger's event.
+Until then a read, a use or a cancellation asks the ledger (handlers/reservations.py). A crash in between
+leaves a reservation, which the next request with the same key completes, or the sweeper settles.
 """
 
 import secrets
 from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.internal import DebitState
 from libs.contracts.rewards import RedeemRequest, UseRequest
@@ -20,23 +20,28 @@ from libs.persistence import idempotency
 from libs.persistence.engine import snapshot, transaction
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.pages import Listed, Page, unknown_cursor
-from libs.persistence.slow_reads import SlowReads
 from libs.persistence.writes import Write
 from services.redemption.domain import codes
 from services.redemption.domain.desk import UnknownReward
 from services.redemption.domain.redemptions import (
     AbandonCancel,
     BeginCancel,
-    Confirm,
     Debit,
     FinishCancel,
     Redemption,
-    Release,
     Reserve,
     Use,
 )
 from services.redemption.handlers import rewards
 from services.redemption.handlers.desk import ActionRequest, ActionResult, Render
+from services.redemption.handlers.reservations import (
+    MAX_RESERVATIONS,
+    conclude_reservation,
+    confirm_for_reading,
+    debit_of,
+    redemption_in,
+    release,
+)
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import redemptions
 from services.redemption.store.redemptions import RedemptionFilter
@@ -53,16 +58,23 @@ _NOT_A_CODE: Final = (
 )
 
 
-async def get(engine: AsyncEngine, store_id: str, redemption_id: str) -> Redemption:
+async def get(
+    resources: Resources, store_id: str, redemption_id: str, caller: Caller
+) -> Redemption:
     """The redemption with this id. Raises NotFound."""
-    async with snapshot(engine) as connection:
+    async with snapshot(resources.read_engine) as connection:
         redemption = await redemptions.find(connection, store_id, parse_id("rdm", redemption_id))
     if redemption is None:
         raise NotFound(_NOT_FOUND)
+    if redemption.status == "reserved":
+        confirmed = await confirm_for_reading(resources, [redemption], caller)
+        return confirmed[0] if confirmed else redemption
     return redemption
 
 
-async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) -> Listed[Redemption]:
+async def list_page(
+    resources: Resources, criteria: RedemptionFilter, page: Page, caller: Caller
+) -> Listed[Redemption]:
     """A page of the store's redemptions, newest first. Raises InvalidRequest where `starting_after` is
     not one of them."""
     if criteria.code is not None:
@@ -70,7 +82,8 @@ async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) ->
         if code is None:
             return Listed([], has_more=False, counted=0)
         criteria = replace(criteria, code=code)
-    async with reads.snapshot(criteria.store_id) as connection:
+    await _confirm_listed(resources, criteria, caller)
+    async with resources.slow_reads.snapshot(criteria.store_id) as connection:
         after = None
         if page.starting_after is not None:
             after = parse_id("rdm", page.starting_after)
@@ -84,6 +97,19 @@ async def list_page(reads: SlowReads, criteria: RedemptionFilter, page: Page) ->
         return await redemptions.read_page(connection, criteria, limit=page.limit, after=after)
 
 
+async def _confirm_listed(resources: Resources, criteria: RedemptionFilter, caller: Caller) -> None:
+    """Confirm the debited reservations among what is listed, so that the list's filter and total count
+    them."""
+    async with snapshot(resources.read_engine) as connection:
+        reservations = await redemptions.find_reservations(
+            connection, criteria, limit=MAX_RESERVATIONS
+        )
+    if len(reservations) == MAX_RESERVATIONS:
+        raise Unavailable("Too many redemptions are in progress. Try again in a moment.")
+    if reservations:
+        await confirm_for_reading(resources, reservations, caller)
+
+
 async def redeem(
     resources: Resources, write: Write[RedeemRequest], render: Render
 ) -> StoredResponse:
@@ -94,12 +120,10 @@ async def redeem(
     """
     for _ in range(_ATTEMPTS):
         result = await _reserve(resources, write)
-        redemption = _redemption_in(result)
+        redemption = redemption_in(result)
         if redemption.status == "reserved":
-            completed = await _complete(resources, redemption, write.caller)
-            if completed is None:
-                continue
-            redemption = completed
+            debit = await _debit(resources, redemption, write.caller)
+            redemption = replace(redemption, debit=debit)
         if redemption.debit is not None:
             return replace(render(redemption), replayed=result.replayed)
     raise Unavailable("The redemption could not be completed yet. Try again in a moment.")
@@ -123,41 +147,17 @@ async def _reserve(resources: Resources, write: Write[RedeemRequest]) -> ActionR
         return await resources.group_commit.submit(ActionRequest(reserve, write.claim))
 
 
-async def _complete(
-    resources: Resources, redemption: Redemption, caller: Caller
-) -> Redemption | None:
-    """Debit and confirm a reservation; None where it was released in the meantime. Raises the ledger's
-    refusal after releasing the reservation."""
+async def _debit(resources: Resources, redemption: Redemption, caller: Caller) -> Debit | None:
+    """Debit a reservation; None where it was released in the meantime. Raises the ledger's refusal
+    after releasing the reservation."""
     debit_state = await resources.ledger.debit(redemption, caller)
     if isinstance(debit_state, WhaleError):
-        await _release(resources, redemption)
+        await release(resources, redemption)
         raise debit_state
-    return await conclude(resources, redemption, debit_state)
-
-
-async def conclude(
-    resources: Resources, redemption: Redemption, debit_state: DebitState
-) -> Redemption | None:
-    """Confirm the reservation if the ledger debited it. If it never will, release the reservation and
-    return None."""
-    entry = debit_state.transaction
-    if entry is None:
-        await _release(resources, redemption)
-        return None
-    confirm = Confirm(
-        id=redemption.id,
-        store_id=redemption.store_id,
-        reward_id=redemption.reward_id,
-        debit=Debit(entry.id, entry.balance_after, entry.created_at),
-    )
-    return _redemption_in(await resources.group_commit.submit(ActionRequest(confirm)))
-
-
-async def _release(resources: Resources, redemption: Redemption) -> None:
-    release = Release(
-        id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
-    )
-    await resources.group_commit.submit(ActionRequest(release))
+    debit = debit_of(debit_state)
+    if debit is None:
+        await release(resources, redemption)
+    return debit
 
 
 async def cancel(
@@ -168,18 +168,18 @@ async def cancel(
     stored = await _find_response(resources, write.claim)
     if stored is not None:
         return stored
-    redemption = await _find(resources, write.store_id, redemption_id)
+    redemption = await _find_concluded(resources, write, redemption_id)
     begin = BeginCancel(
         id=redemption.id, store_id=redemption.store_id, reward_id=redemption.reward_id
     )
     # The first transaction writes the claim: from then on this redemption cannot be used, and no other
     # request can use the key.
     result = await resources.group_commit.submit(ActionRequest(begin, write.claim))
-    redemption = _redemption_in(result)
+    redemption = redemption_in(result)
     if redemption.status == "cancelling":
         debit_state = await resources.ledger.cancel(redemption, write.caller)
         step = end_cancel(redemption, debit_state)
-        redemption = _redemption_in(await resources.group_commit.submit(ActionRequest(step)))
+        redemption = redemption_in(await resources.group_commit.submit(ActionRequest(step)))
         if isinstance(debit_state, WhaleError):
             raise debit_state
     return replace(render(redemption), replayed=result.replayed)
@@ -201,7 +201,7 @@ async def use(
     stored = await _find_response(resources, write.claim)
     if stored is not None:
         return stored
-    redemption = await _find(resources, write.store_id, redemption_id)
+    redemption = await _find_concluded(resources, write, redemption_id)
     return await _use(resources, redemption, write.claim, render)
 
 
@@ -219,6 +219,7 @@ async def use_code(
         redemption = await redemptions.find_by_code(connection, write.store_id, code)
     if redemption is None:
         raise NotFound(_UNKNOWN_CODE)
+    redemption = await conclude_reservation(resources, redemption, write.caller)
     return await _use(resources, redemption, write.claim, render)
 
 
@@ -241,14 +242,15 @@ async def _find_response(resources: Resources, claim: Claim | None) -> StoredRes
     return None if stored is None or stored.is_in_progress else stored
 
 
-async def _find(resources: Resources, store_id: str, redemption_id: str) -> Redemption:
+async def _find_concluded(
+    resources: Resources, write: Write[bytes], redemption_id: str
+) -> Redemption:
+    """The redemption, confirmed if it was debited. Raises NotFound, and Unavailable where nobody knows
+    whether it was debited."""
     async with transaction(resources.write_engine) as connection:
-        redemption = await redemptions.find(connection, store_id, parse_id("rdm", redemption_id))
+        redemption = await redemptions.find(
+            connection, write.store_id, parse_id("rdm", redemption_id)
+        )
     if redemption is None:
         raise NotFound(_NOT_FOUND)
-    return redemption
-
-
-def _redemption_in(result: ActionResult) -> Redemption:
-    assert result.redemption is not None
-    return result.redemption
+    return await conclude_reservation(resources, redemption, write.caller)

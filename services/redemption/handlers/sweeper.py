@@ -14,7 +14,8 @@ from libs.persistence.engine import transaction
 from libs.persistence.errors import is_transient
 from services.redemption.domain.redemptions import Redemption
 from services.redemption.handlers.desk import ActionRequest
-from services.redemption.handlers.redemptions import conclude, end_cancel
+from services.redemption.handlers.redemptions import end_cancel
+from services.redemption.handlers.reservations import settle
 from services.redemption.handlers.resources import Resources
 from services.redemption.store import redemptions
 
@@ -59,8 +60,7 @@ async def settle_due(resources: Resources) -> bool:
 async def _settle(resources: Resources, redemption: Redemption) -> None:
     caller = Caller(key_id="sweeper", key_name="sweeper", request_id=new_id("req"))
     if redemption.status == "reserved":
-        debited = await resources.ledger.settle(redemption, caller)
-        await conclude(resources, redemption, debited)
+        await settle(resources, redemption, await resources.ledger.settle(redemption, caller))
     else:
         outcome = await resources.ledger.cancel(redemption, caller)
         await resources.group_commit.submit(ActionRequest(end_cancel(redemption, outcome)))

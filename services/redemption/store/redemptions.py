@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, func, select, text
 
 from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT, Listed
@@ -21,6 +22,8 @@ SELECT * FROM redemptions
 WHERE status IN ('reserved', 'cancelling') AND changed_at < now() - $1::interval
 ORDER BY changed_at LIMIT $2
 """
+# The condition of the index redemptions_unsettled, which holds few rows. As parameters it would not match.
+_UNSETTLED_INDEX: Final = text("redemptions.status IN ('reserved', 'cancelling')")
 
 
 class RedemptionFilter(Struct, frozen=True, kw_only=True):
@@ -61,6 +64,15 @@ async def read_page(
     rows = await fetch(connection, page.limit(limit + 1))
     items = [from_row(row) for row in rows[:limit]]
     return Listed(items, has_more=len(rows) > limit, counted=counted[0])
+
+
+async def find_reservations(
+    connection: Connection, criteria: RedemptionFilter, *, limit: int
+) -> list[Redemption]:
+    """Up to `limit` reservations among what the criteria list, whatever status they name."""
+    conditions = _conditions(replace(criteria, status="reserved"))
+    query = select(redemptions).where(*conditions, _UNSETTLED_INDEX).limit(limit)
+    return [from_row(row) for row in await fetch(connection, query)]
 
 
 async def find_unsettled(

@@ -36,6 +36,12 @@ def test_columns_stay_inside_of_their_box(values: list[int]) -> None:
     assert highest.height == max(column.height for column in chart.columns)
 
 
+def test_columns_are_drawn_as_one_path_without_those_of_zero() -> None:
+    chart = charts.columns([2, 0, 1], width=300, height=96)
+    assert chart.path() == "M14 96v-96h72v96zM214 96v-48h72v48z"
+    assert chart.path(end=-1) + chart.path(start=-1) == chart.path()
+
+
 @given(st.integers(0, 5_000))
 def test_buckets_cover_every_day_once(days: int) -> None:
     last = DAY + timedelta(days=days)

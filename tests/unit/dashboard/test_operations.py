@@ -1,13 +1,40 @@
 """How the state of the pipeline and the bytes of a record are shown."""
 
-from datetime import date
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from libs.web.templates import Components
+from services.dashboard.api.resources import create_assets, create_templates
 from services.dashboard.domain import formatting
 from services.dashboard.domain.buckets import buckets, ends
 from services.dashboard.domain.pipeline import state_of, worst
 from services.dashboard.domain.records import MAX_CHARACTERS, record_text
+from services.dashboard.handlers.pipeline import load_health
+from whale_loyalty import AsyncWhaleClient
+from whale_loyalty.models import Pipeline, PipelineStep, ServiceState
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def client_with(state: Pipeline) -> AsyncWhaleClient:
+    """A client whose system is in this state."""
+
+    async def pipeline() -> Pipeline:
+        return state
+
+    client: Any = SimpleNamespace(loyalty=SimpleNamespace(pipeline=pipeline))
+    return client
+
+
+def show(component: str, value: Any) -> str:
+    """What a component shows of the value."""
+    variables: dict[str, Any] = {}
+    components = Components(create_templates(create_assets()).environment, variables)
+    variables["ui"] = components
+    return " ".join(str(getattr(components, component)(value)).split())
 
 
 @pytest.mark.parametrize(
@@ -30,6 +57,27 @@ def test_a_step_has_a_state(seconds: float | None, is_stopped: bool, expected: s
 def test_the_worst_step_is_the_state_of_the_pipeline() -> None:
     assert worst(["on_time", "late", "unknown", "catching_up"]) == "late"
     assert worst([]) == "unknown"
+
+
+async def test_a_stopped_step_needs_somebody_and_is_named() -> None:
+    pipeline = Pipeline(
+        as_of=NOON,
+        services=[ServiceState(name="anomaly", ready=True)],
+        steps=[
+            PipelineStep(name="detection", seconds_behind=180.0, stopped=False),
+            PipelineStep(name="orders", seconds_behind=0.0, stopped=True),
+        ],
+    )
+    health = await load_health(client_with(pipeline))
+    assert health.state == "stopped"
+    assert health.is_in_trouble
+    notices = show("health", health)
+    assert "Orders and refunds: stopped, since some events cannot be processed." in notices
+    assert "Detection of anomalies: 3 minutes behind." in notices
+    sentence = show("pipeline_state", health)
+    assert sentence.startswith("Stopped · ")
+    # How far it is behind would read as if it went on.
+    assert "behind" not in sentence
 
 
 @pytest.mark.parametrize(

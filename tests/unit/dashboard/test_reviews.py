@@ -71,14 +71,14 @@ def test_after_a_decision_comes_the_next_one(current: str, following: str) -> No
 
 
 def test_an_address_names_a_view_and_nothing_else() -> None:
-    values = {"status": "reviewed", "type": "deviation", "customer": " a&b ", "sort": "points"}
+    values = {"status": "voided", "type": "deviation", "customer": " a&b ", "sort": "points"}
     queue = reviews.queue_of(values)
-    assert queue == reviews.Queue(
-        status="reviewed", type="deviation", customer="a&b", sort="points"
-    )
+    assert queue == reviews.Queue(status="voided", type="deviation", customer="a&b", sort="points")
     assert reviews.queue_of({"status": "x", "type": "x", "sort": "x", "done": "²"}) == (
         reviews.Queue()
     )
+    assert reviews.Queue().tabs == ("open", "approved", "voided", "suspended")
+    assert reviews.queue_of({"status": "shadow"}).tabs[-1] == "shadow"
     back = {name: str(value) for name, value in queue.address().items()}
     assert reviews.queue_of(back) == queue
 

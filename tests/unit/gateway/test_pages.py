@@ -106,7 +106,7 @@ def test_the_page_to_try_loads_swagger_ui_from_this_host_alone() -> None:
         assert re.fullmatch(r"'self' 'sha256-[^' ]+'", policy[directive])
 
 
-@pytest.mark.parametrize("name", ["pages", "reference", "try"])
+@pytest.mark.parametrize("name", ["pages", "reference", "try", "unavailable"])
 def test_every_color_of_the_pages_is_a_token(name: str) -> None:
     style = (Path(docs.__file__).parents[1] / "assets" / f"{name}.css").read_text()
     tokens = (ASSETS / "tokens.css").read_text()

@@ -177,6 +177,7 @@ class _AllKinds(Struct, forbid_unknown_fields=True):
     text: str
     raw: Raw
     many: list[dict[str, int]]
+    fixed: tuple[int, ...]
     maybe: int | msgspec.UnsetType | None
     unset: int | msgspec.UnsetType = UNSET
 
@@ -186,5 +187,6 @@ def test_each_kind_has_a_stand_in() -> None:
         "#/text",
         "#/raw",
         "#/many",
+        "#/fixed",
         "#/maybe",
     ]

@@ -36,6 +36,7 @@ def list_anomalies(
     *,
     status: AnomalyStatus | Iterable[AnomalyStatus] | None = None,
     type: AnomalyType | None = None,
+    resolution: Resolution | None = None,
     customer_id: str | None = None,
     order: AnomalyOrder | None = None,
     flagged_after: datetime | str | None = None,
@@ -44,7 +45,8 @@ def list_anomalies(
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Anomaly]:
-    """Anomalies, newest first or in another `order`; with several values of `status`, those with any.
+    """Anomalies, newest first or in another `order`; with several values of `status`, those with any; with
+    a `resolution`, those resolved in this way.
 
     `flagged_after` and `flagged_before` are inclusive and must have an offset. With `mode="shadow"`, the
     findings of detectors in that mode, which nobody reviews.
@@ -56,6 +58,7 @@ def list_anomalies(
         get_id=lambda item: item.id,
         status=statuses,
         type=type,
+        resolution=resolution,
         customer_id=customer_id,
         order=order,
         flagged_after=flagged_after,
