@@ -128,14 +128,13 @@ def _apply(
     batch: LedgerBatch, request: PostingRequest, _earlier: StoredResponse | None
 ) -> list[Result]:
     batch.trace(request.traceparent)
-    return [_post(batch, posting) for posting in request.commands]
-
-
-def _post(batch: LedgerBatch, posting: Posting) -> Result:
-    try:
-        return post(batch, posting)
-    except WhaleError as refusal:
-        return refusal
+    results: list[Result] = []
+    for posting in request.commands:
+        try:
+            results.append(post(batch, posting))
+        except WhaleError as refusal:
+            results.append(refusal)
+    return results
 
 
 async def write(connection: Connection, batch: LedgerBatch) -> None:
