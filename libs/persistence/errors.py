@@ -33,6 +33,8 @@ _TRANSIENT_ERRORS = (
     PoolTimeout,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
+    # A migration changed a table while this process had a plan for it; the driver plans again.
+    asyncpg.InvalidCachedStatementError,
 )
 
 
@@ -62,9 +64,9 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.orig is not None:
         return is_transient(error.orig) or isinstance(error, OperationalError | InterfaceError)
     cause = error.__cause__
+    if isinstance(error, _TRANSIENT_ERRORS):
+        return True
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return state.startswith(_TRANSIENT_CLASSES) or state in _TRANSIENT_STATES
-    if isinstance(error, _TRANSIENT_ERRORS):
-        return True
     return cause is not None and cause is not error and is_transient(cause)

@@ -136,12 +136,17 @@ async def _read_handled(
             if not unread:
                 return handled
             for records in (await consumer.getmany(*unread, timeout_ms=200)).values():
-                handled |= {_parse(record.key) for record in records if record.key is not None}
+                places = (parse_place(record.key) for record in records)
+                handled |= {place for place in places if place is not None}
 
 
-def _parse(key: bytes) -> tuple[TopicPartition, int]:
-    topic, partition, offset = key.decode().rsplit(":", 2)
-    return TopicPartition(topic, int(partition)), int(offset)
+def parse_place(key: bytes | None) -> tuple[TopicPartition, int] | None:
+    """The place of a dead letter that a record's key names; None where it names none."""
+    try:
+        topic, partition, offset = (key or b"").decode().rsplit(":", 2)
+        return TopicPartition(topic, int(partition)), int(offset)
+    except ValueError:
+        return None
 
 
 def format_table(progress: Sequence[ConsumerProgress]) -> list[str]:

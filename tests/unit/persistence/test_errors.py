@@ -24,6 +24,7 @@ def error_with_cause(error: Exception, cause: Exception) -> Exception:
         asyncpg.LockNotAvailableError(),
         asyncpg.TooManyConnectionsError(),
         asyncpg.AdminShutdownError(),
+        asyncpg.InvalidCachedStatementError("a migration changed the table of a cached plan"),
         exc.OperationalError("", None, ConnectionError()),
         ConcurrentWrite(),
         error_with_cause(RuntimeError(), ConnectionResetError()),
