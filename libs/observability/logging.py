@@ -50,6 +50,8 @@ def configure(*, service: str, level: str) -> None:
     # Their info logs repeat what the project's own logs and metrics report.
     for verbose in ("aiokafka", "uvicorn.access", "uvicorn.error", "alembic"):
         logging.getLogger(verbose).setLevel(max(logging.WARNING, root.level))
+    # A batch of spans that cannot be sent is one line, its attempts are none.
+    logging.getLogger("opentelemetry").setLevel(max(logging.ERROR, root.level))
 
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
