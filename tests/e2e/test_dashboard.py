@@ -313,6 +313,27 @@ async def test_what_a_shop_wrote_is_shown_as_text(shop: Shop, browser: Browser) 
     assert hostile in unescape(text)
 
 
+async def test_a_suspension_is_undone_only_once_it_has_reached_the_account(
+    shop: Shop, browser: Browser
+) -> None:
+    """One that a review decided would otherwise follow its own undoing, and stay."""
+    await shop.program()
+    assert (await shop.earn("cust_1", 500)).status == 201
+    await browser.sign_in(shop.key)
+    form = {"csrf_token": await browser.token()}
+    undo = "/dashboard/customer/action?id=cust_1&do=reactivate&suspended=yes"
+    response, text = await browser.send("POST", undo, form, **_same_origin())
+    assert response.status == 409
+    assert "The suspension has not reached the account yet." in text
+    # The form that says so can undo it later.
+    assert f'action="{undo}"' in unescape(text)
+    body = {"status": "suspended", "note": "A script"}
+    assert (await shop.call("PATCH", "loyalty/customers/cust_1", body)).status == 200
+    response, _ = await browser.send("POST", undo, form, **_same_origin())
+    assert response.status == 303
+    assert (await shop.status())["status"] == "active"
+
+
 async def test_a_search_leads_to_a_customer_or_to_those_whose_ids_begin_so(
     shop: Shop, browser: Browser
 ) -> None:
