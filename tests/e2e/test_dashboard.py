@@ -329,7 +329,7 @@ async def test_a_suspension_is_undone_only_once_it_has_reached_the_account(
     assert response.status == 409
     assert "The suspension has not reached the account yet." in text
     # The form that says so can undo it later.
-    assert unescape(text).count("suspended=yes") == 1
+    assert f'action="{undo}"' in unescape(text)
     body = {"status": "suspended", "note": "A script"}
     assert (await shop.call("PATCH", "loyalty/customers/cust_1", body)).status == 200
     response, _ = await browser.send("POST", undo, form, **_same_origin())
