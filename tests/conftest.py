@@ -73,13 +73,15 @@ def runs_locally(request: pytest.FixtureRequest) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test that prints a secret, without printing it again."""
+    """Fail a test that prints a secret, without printing it again. A test that failed keeps its
+    traceback, whose values may be secrets of its stack."""
     report = yield
-    sections = (content for _, content in report.sections)
-    if names := secrecy.find_in_text("\n".join((report.longreprtext, *sections))):
-        report.outcome = "failed"
-        report.longrepr = f"The output of {report.nodeid} contains secrets: {', '.join(names)}"
-        report.sections.clear()
+    if names := secrecy.find_in_text("\n".join(content for _, content in report.sections)):
+        found = f"The output of {report.nodeid} contains secrets: {', '.join(names)}"
+        report.sections[:] = [("Secrets", found)]
+        if report.passed:
+            report.outcome = "failed"
+            report.longrepr = found
     return report
 
 
