@@ -315,7 +315,7 @@ async def test_an_account_that_changed_since_it_was_read_is_read_again(
 
     async def then_its_refund_arrives(connection: Any, keys: Any) -> Any:
         waiting = await read_waiting(connection, keys)
-        for one in second:
+        for one in second if keys else ():
             # The version that was read is dead to every snapshot by now.
             await owner.execute("VACUUM accounts")
             await post(engine, one)
