@@ -298,28 +298,36 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
 async def test_an_account_that_changed_since_it_was_read_is_read_again(
     engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    """A refund arrives after the order's batch has looked for refunds that wait for it. The account is
-    written twice meanwhile, and its row is then in the same place as before."""
+    """Between two statements, the account is written twice, and its row is then in the same place as
+    before. The second write is a refund that waits for the order, which the batch has just not found."""
     if not guarded:
         unguarded = accounts._UPDATE.replace("AND a.xmin = new.xmin", "")
         monkeypatch.setattr(accounts, "_UPDATE", unguarded)
     owner = await asyncpg.connect(earning_database.owner_url)
-    # From its first update on, the row alternates between two places.
-    await post(engine, award())
-    await post(engine, award())
-    read_waiting, refunds = refund_records.read_waiting, iter([(refund(1), refund(99))])
+    read, read_waiting = accounts.read, refund_records.read_waiting
+    first, second = iter([refund(99)]), iter([refund(1)])
 
-    async def then_refunds_arrive(connection: Any, keys: Any) -> Any:
-        waiting = await read_waiting(connection, keys)
-        for one, other in refunds:
-            place = await owner.fetchval("SELECT ctid FROM accounts")
+    async def then_another_refund_arrives(connection: Any, keys: Any) -> Any:
+        existing = await read(connection, keys)
+        for one in first:
             await post(engine, one)
+        return existing
+
+    async def then_its_refund_arrives(connection: Any, keys: Any) -> Any:
+        waiting = await read_waiting(connection, keys)
+        for one in second if keys else ():
+            # The version that was read is dead to every snapshot by now.
             await owner.execute("VACUUM accounts")
-            await post(engine, other)
+            await post(engine, one)
             assert await owner.fetchval("SELECT ctid FROM accounts") == place
         return waiting
 
-    monkeypatch.setattr(refund_records, "read_waiting", then_refunds_arrive)
+    # From its first update on, the row alternates between two places.
+    await post(engine, award())
+    await post(engine, award())
+    place = await owner.fetchval("SELECT ctid FROM accounts")
+    monkeypatch.setattr(accounts, "read", then_another_refund_arrives)
+    monkeypatch.setattr(refund_records, "read_waiting", then_its_refund_arrives)
     (record,) = (await post(engine, order(1), optimistic=True)).results
     assert isinstance(record, OrderRecord)
     state = await owner.fetchval("SELECT state FROM refunds WHERE order_id = 'o1'")

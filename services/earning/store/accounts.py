@@ -125,6 +125,7 @@ async def _update(connection: Connection, accounts: Sequence[Account]) -> None:
         numbers(
             _member_since(account) if account.member_since_changed else None for account in accounts
         ),
+        numbers(account.last_day if account.last_day_changed else None for account in accounts),
     )
     check_rows(status, len(accounts))
 
