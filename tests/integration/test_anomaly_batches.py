@@ -131,23 +131,13 @@ async def assert_digests_are_exact(engine: AsyncEngine, expected: int) -> None:
     assert current >= expected
 
 
-async def read_anomalies(engine: AsyncEngine) -> list[tuple[Any, ...]]:
-    async with transaction(engine) as connection:
-        rows = await connection.fetch(
-            "SELECT customer_id, type, description, points, status, evidence FROM anomalies "
-            "WHERE status <> 'withdrawn'"
-        )
-    return sorted(tuple(row) for row in rows)
-
-
-async def test_screened_batches_flag_what_judging_everyone_flags(
-    stack: Stack, unique: str, monkeypatch: pytest.MonkeyPatch
+async def test_digests_stay_exact_through_random_batches(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Small random batches: late and repeated earnings, other settings, resolutions, and earnings that
-    the previous version recorded. No earning is compared with the store's baseline."""
+    """Small ones: late and repeated earnings, other settings, resolutions, and earnings that the previous
+    version recorded."""
     seed = random.randrange(10**6)
     print("seed", seed)
-    results = []
     screenings: list[bool] = []
 
     def screen_counted(*arguments: Any) -> Any:
@@ -155,20 +145,8 @@ async def test_screened_batches_flag_what_judging_everyone_flags(
         screenings.append(result[0])
         return result
 
-    for name, replacement in (
-        ("screened", screen_counted),
-        ("judged", lambda *_: (True, None)),
-    ):
-        database = await empty_database(stack, "anomaly", f"{unique}_{name}")
-        engine = create_batch_engine(database.url, name="test")
-        monkeypatch.setattr(detection, "screen", replacement)
-        await replay_random_batches(engine, random.Random(seed))
-        results.append(await read_anomalies(engine))
-        if name == "screened":
-            await assert_digests_are_exact(engine, expected=1)
-        await engine.dispose()
-    assert results[0] == results[1], seed
-    assert len(results[0]) > CUSTOMERS / 2
+    monkeypatch.setattr(detection, "screen", screen_counted)
+    await replay_random_batches(engine, random.Random(seed))
     assert screenings.count(False) > len(screenings) / 10
 
 
@@ -192,6 +170,7 @@ async def replay_random_batches(engine: AsyncEngine, choose: random.Random) -> N
         sent += batch
         repeated = choose.sample(sent, 4) if choose.random() < 0.2 else []
         await detect(engine, [*batch, *repeated])
+        await assert_digests_are_exact(engine, expected=0)
         if number % 3 == 1:
             long_ago = NOON - (number + 1) * MS_PER_DAY
             id_ = UUID(int=choose.getrandbits(128))
