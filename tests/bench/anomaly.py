@@ -171,7 +171,7 @@ async def earned_to_flagged(bench: Bench) -> float:
             await sending.send(POINTS_EARNED, key=record_key(STORE, first), value=earned(first))
         await asyncio.wait_for(watch(first, time.perf_counter()), 60)
         seen.clear()
-        await open_loop(send, rate=RATE, seconds=bench.sizes.loop_seconds + LONGER)
+        await open_loop(bench, send, rate=RATE, seconds=bench.sizes.loop_seconds + LONGER)
         await asyncio.wait_for(asyncio.gather(*watching), 30)
     return summary(seen).p99 * 1_000
 

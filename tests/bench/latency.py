@@ -55,16 +55,19 @@ def summary(seconds: list[float], *, dropped: int = 0, cpu: Cpu | None = None) -
 
 
 async def open_loop(
-    send: Callable[[int, float], Awaitable[None]], *, rate: int = RATE, seconds: int
+    bench: Bench, send: Callable[[int, float], Awaitable[None]], *, rate: int = RATE, seconds: int
 ) -> None:
     """Send `rate` a second, no matter how the responses come."""
     started = time.perf_counter()
-    for number in range(rate * seconds):
-        due = started + number / rate
-        delay = due - time.perf_counter()
-        if delay > 0:
-            await asyncio.sleep(delay)
-        await send(number, due)
+    with bench.display.step("an open loop", rate * seconds) as advance:
+        for number in range(rate * seconds):
+            due = started + number / rate
+            delay = due - time.perf_counter()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            await send(number, due)
+            if number % rate == 0:
+                advance(number)
 
 
 def producer(stack: Stack) -> AIOKafkaProducer:
@@ -108,7 +111,7 @@ async def produced_to_visible(bench: Bench) -> Found:
         await asyncio.sleep(2)
         meter = bench.meter(service.pid)
         before = meter.read()
-        await open_loop(send, seconds=seconds)
+        await open_loop(bench, send, seconds=seconds)
         await asyncio.wait_for(asyncio.gather(*watching), 30)
         cpu = (meter.read() - before).per(RATE * seconds)
         async with Lag(stack) as remaining:
@@ -178,7 +181,7 @@ async def produced_to_committed(bench: Bench) -> Found:
         await asyncio.sleep(2)
         meter = bench.meter(os.getpid())
         before = meter.read()
-        await open_loop(send, seconds=seconds)
+        await open_loop(bench, send, seconds=seconds)
         await asyncio.wait_for(consuming, 30)
         cpu = (meter.read() - before).per(RATE * seconds)
     await connection.execute("DROP TABLE bare")
