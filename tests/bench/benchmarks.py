@@ -5,7 +5,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.bench import anomaly, awards, earning, fairness, redemption
+from tests.bench import (
+    anomaly,
+    awards,
+    baselines,
+    earning,
+    fairness,
+    large_ledger,
+    memory,
+    reads,
+    redemption,
+    scale_out,
+)
 from tests.bench.bench import Bench
 from tests.bench.outcome import Outcome
 
@@ -32,5 +43,13 @@ QUICK: Final = {
     "redeem-hot-reward": Benchmark(redemption.redeem_hot_reward, 10),
     "rewards": Benchmark(redemption.rewards_list, 10),
 }
-LARGE: Final[dict[str, Benchmark]] = {}
+# `make bench-large` runs these: large ledgers, slow baselines.
+LARGE: Final = {
+    "p7": Benchmark(reads.p7_status, 40),
+    "p9": Benchmark(large_ledger.p9_large_ledger, 60),
+    "p13": Benchmark(baselines.p13_one_per_order, 30),
+    "p15": Benchmark(memory.p15_memory, 60),
+    "p16": Benchmark(reads.p16_deep_page, 30),
+    "scale-out": Benchmark(scale_out.scale_out, 30),
+}
 ALL: Final = QUICK | LARGE
