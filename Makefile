@@ -1,7 +1,7 @@
 # Everything starts here: `make` without a target lists the commands.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help compose-up compose-down up down reset status restart logs why key keys key-revoke order demo client-python client-js test test-long bench quality quality-fit lint format docs requirements clean
+.PHONY: help compose-up compose-down up down reset status restart logs why key keys key-revoke order demo client-python client-js test test-long bench bench-check bench-large quality quality-fit lint format docs requirements clean
 
 # The first suitable Python, unless PYTHON=… names one. A Python that can create virtual environments is
 # preferred, since Debian packages the venv module separately.
@@ -116,6 +116,12 @@ test-long: $(VENV)/dev ## the slow tests, several minutes each
 
 bench: $(VENV)/dev ## benchmarks, as ratios against limits measured in the same run: [B=p1]
 	@$(PY) -m tests.bench $(B)
+
+bench-check: $(VENV)/dev ## the quick benchmarks in smaller sizes, up to 20 min: fails where a ratio is beyond its floor
+	@$(PY) -m tests.bench --sizes check
+
+bench-large: $(VENV)/dev ## the benchmarks with millions of entries or slow baselines, each with its time limit
+	@$(PY) -m tests.bench --large
 
 quality: $(VENV)/quality ## precision and recall of the anomaly detectors, compared with baseline detectors
 	@$(LOCAL_TOOLS) anomaly-quality

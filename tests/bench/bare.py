@@ -12,13 +12,14 @@ from pathlib import Path
 import asyncpg
 import msgspec
 from litestar import Litestar, Response, get, post
+from litestar.params import FromPath
 
 from libs.kernel.ids import uuid7_text
 from libs.testing.eventually import eventually
 from libs.web.health import InternalToken, Readiness, health_routes
 from libs.web.serve import serve
 from services.redemption.domain.codes import RANDOM_BITS, make_code
-from tests.bench.servers import STORE, responds
+from tests.bench.servers import STORE, Service, responds
 from tests.support import ROOT
 from tools.stack.config import free_port
 
@@ -62,6 +63,14 @@ INSERT INTO entries (account_id, sequence, id, store_id, type, points, balance_a
 SELECT id, sequence, $4::text::uuid, $1, 'redeem', -$3, balance, lifetime, 'Reward', now(), $4, $5
 FROM lowered
 RETURNING balance_after
+"""
+# What GET status returns: the account, its ten newest entries.
+ACCOUNT = """
+SELECT id, balance, lifetime, tier, member_since FROM accounts WHERE store_id = $1 AND customer_id = $2
+"""
+NEWEST = """
+SELECT id, type, points, reason, occurred_at FROM entries WHERE account_id = $1
+ORDER BY sequence DESC LIMIT 10
 """
 
 
@@ -120,6 +129,33 @@ def create(url: str, fixed_response: str) -> Litestar:
             status_code=201,
         )
 
+    @get("/customers/{customer_id:str}")
+    async def status(customer_id: FromPath[str]) -> Response[dict[str, object]]:
+        async with pools[0].acquire() as connection:
+            account = await connection.fetchrow(ACCOUNT, STORE, customer_id)
+            if account is None:
+                return Response({"detail": "There is no such customer"}, status_code=404)
+            entries = await connection.fetch(NEWEST, account["id"])
+        return Response(
+            {
+                "customer_id": customer_id,
+                "points_balance": account["balance"],
+                "lifetime_points": account["lifetime"],
+                "tier": {"name": account["tier"]},
+                "member_since": account["member_since"].isoformat(),
+                "transactions": [
+                    {
+                        "id": f"txn_{entry['id']}",
+                        "type": entry["type"],
+                        "points": entry["points"],
+                        "reason": entry["reason"],
+                        "created_at": entry["occurred_at"].isoformat(),
+                    }
+                    for entry in entries
+                ],
+            }
+        )
+
     @get(f"/v1/stores/{STORE}/loyalty/rewards", sync_to_thread=False)
     def fixed() -> Response[bytes]:
         return Response(listed, media_type="application/json")
@@ -131,12 +167,12 @@ def create(url: str, fixed_response: str) -> Litestar:
         await pools[0].close()
 
     health = health_routes(Readiness({}), InternalToken(secrets.token_hex()))
-    return Litestar([earn, redeem, fixed, *health], lifespan=[running], openapi_config=None)
+    return Litestar([earn, redeem, status, fixed, *health], lifespan=[running], openapi_config=None)
 
 
 @contextlib.asynccontextmanager
-async def serving(url: str, fixed_response: str = "") -> AsyncIterator[int]:
-    """The bare service in a process of its own; returns its port."""
+async def serving(url: str, fixed_response: str = "") -> AsyncIterator[Service]:
+    """The bare service in a process of its own."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.bare", url, str(port), fixed_response),
@@ -147,7 +183,7 @@ async def serving(url: str, fixed_response: str = "") -> AsyncIterator[int]:
         await eventually(
             lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=20
         )
-        yield port
+        yield Service(port, process.pid)
     finally:
         process.terminate()
         await process.wait()

@@ -6,12 +6,15 @@ the same server. Everything that Python does for it is done before the clock sta
 """
 
 import asyncio
+import os
 import time
 
 import asyncpg
 
 from libs.kernel.ids import uuid7_text
 from libs.persistence.columns import numbers, texts
+from tests.bench.bench import Bench
+from tests.bench.figures import Figure
 from tests.bench.servers import STORE
 
 BATCH = 2_000
@@ -60,14 +63,15 @@ SELECT nextval('outbox_id'), 0, '\x00'::bytea, count(*) FROM placed
 """
 
 
-async def load(url: str, orders: list[tuple[str, str]]) -> float:
-    """Load (order id, customer id) pairs; returns orders a second."""
+async def load(bench: Bench, url: str, orders: list[tuple[str, str]]) -> Figure:
+    """Load (order id, customer id) pairs; returns orders per second."""
     halves: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
     for one in orders:
         halves[hash(one[1]) % 2].append(one)
     prepared = [_prepare(half) for half in halves]
     connections = [await asyncpg.connect(url) for _ in halves]
-    started = time.perf_counter()
+    meter = bench.meter(os.getpid())
+    before, started = meter.read(), time.perf_counter()
     await asyncio.gather(
         *(
             _run(connection, batches)
@@ -75,9 +79,10 @@ async def load(url: str, orders: list[tuple[str, str]]) -> float:
         )
     )
     seconds = time.perf_counter() - started
+    cpu = (meter.read() - before).per(len(orders))
     for connection in connections:
         await connection.close()
-    return len(orders) / seconds
+    return Figure(len(orders) / seconds, cpu)
 
 
 def _prepare(orders: list[tuple[str, str]]) -> list[tuple[str, str, str, str]]:

@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import secrets
 import shutil
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import aiohttp
-import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from msgspec import Struct
 
-from libs.contracts.topics import ORDER_COMPLETED, record_key
+from libs.contracts.topics import ORDER_COMPLETED
 from libs.messaging.progress import read_committed
 from libs.testing.eventually import eventually
 from tests.support import ROOT, Stack
@@ -26,7 +25,6 @@ from tools.stack.config import free_port
 
 STORE = "store_bench"
 GROUP = "earning"
-_numbers = itertools.count()
 
 
 @contextlib.contextmanager
@@ -46,10 +44,16 @@ def servers() -> Iterator[Stack]:
         shutil.rmtree(stack.home, ignore_errors=True)
 
 
+class Service(Struct, frozen=True):
+    """A running process of a service."""
+
+    port: int
+    pid: int
+
+
 @contextlib.asynccontextmanager
-async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[int]:
-    """One process of a service, on a port of its own unless one is given; responds the port once it
-    is ready."""
+async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[Service]:
+    """One process of a service, on a port of its own unless one is given; it is ready."""
     port = int(settings.get("WHALE_HTTP_PORT", free_port()))
     secrets_ = config.stack_secrets(stack.home)
     environment = services.environment(service, stack.addresses, secrets_)
@@ -64,10 +68,21 @@ async def process(stack: Stack, service: str, **settings: str) -> AsyncIterator[
         await eventually(
             lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=30
         )
-        yield port
+        yield Service(port, running.pid)
     finally:
         running.send_signal(signal.SIGTERM)
         await running.wait()
+
+
+def unlimited_gateway(stack: Stack, **urls: str) -> AbstractAsyncContextManager[Service]:
+    """A gateway that accepts any rate."""
+    return process(
+        stack,
+        "gateway",
+        **urls,
+        WHALE_RATE_LIMIT_PER_SECOND="1000000",
+        WHALE_RATE_LIMIT_BURST="1000000",
+    )
 
 
 async def responds(url: str) -> bool:
@@ -76,40 +91,6 @@ async def responds(url: str) -> bool:
             return response.status == 200
     except aiohttp.ClientError:
         return False
-
-
-async def publish_orders(stack: Stack, count: int, *, customers: int) -> None:
-    """A backlog of orders nobody has seen, over so many customers."""
-    run = next(_numbers)
-    async with AIOKafkaProducer(
-        bootstrap_servers=stack.kafka, linger_ms=20, max_batch_size=262_144
-    ) as producer:
-        for start in range(0, count, 10_000):
-            sent = [
-                await producer.send(
-                    ORDER_COMPLETED,
-                    key=record_key(STORE, f"cust_{number * 7919 % customers}"),
-                    value=order_value(f"{run}-{number}", f"cust_{number * 7919 % customers}"),
-                )
-                for number in range(start, min(start + 10_000, count))
-            ]
-            await asyncio.gather(*sent)
-
-
-def order_value(
-    order_id: str, customer_id: str, *, completed_at: str = "2026-03-10T12:00:00Z"
-) -> bytes:
-    return msgspec.json.encode(
-        {
-            "store_id": STORE,
-            "order_id": order_id,
-            "order_number": order_id,
-            "customer_id": customer_id,
-            "total": "19.99",
-            "currency": "USD",
-            "completed_at": completed_at,
-        }
-    )
 
 
 class Lag:
@@ -140,19 +121,3 @@ class Lag:
         committed = await read_committed(self._admin, self._group)
         done = {place: max(meta.offset, 0) for place, meta in committed.items()}
         return sum(end - done.get(place, 0) for place, end in self._ends.items())
-
-
-async def steady_rate(remaining: Lag, total: int) -> float:
-    """Items a second between a tenth and nine tenths of `total`: without start and end."""
-    first: tuple[float, int] | None = None
-    while (now_left := await remaining()) > total // 10:
-        done = total - now_left
-        if done >= total // 10:
-            now = (time.perf_counter(), done)
-            first = first or now
-        await asyncio.sleep(0.1)
-    end = (time.perf_counter(), total - now_left)
-    assert first is not None
-    while await remaining() > 0:
-        await asyncio.sleep(0.1)
-    return (end[1] - first[1]) / (end[0] - first[0])
