@@ -64,7 +64,7 @@ def advance(
     every_reminder: bool = False,
 ) -> list[Change]:
     """Bring the cycle up to `to` and return what became due, in order. `sequence` is that of the account's
-    last entry; each returned Expiration is an entry after it.
+    last entry.
 
     Of the reminders of one date that are due by `now`, only the nearest is returned, and none if the date
     has passed, unless `every_reminder`.
@@ -85,8 +85,7 @@ def advance(
             changes += passed
         if following is None:
             return changes
-        posted = sum(isinstance(change, Expiration) for change in changes)
-        _enter(cycle, epoch, following, sequence + posted)
+        _enter(cycle, epoch, following, sequence)
         entered_at = following.at
 
 

@@ -54,10 +54,10 @@ class Lots(Struct, array_like=True):
             self.points.insert(at, part.points)
 
     def credit(self, parts: Iterable[Part], *, debt: int) -> tuple[Part, ...]:
-        """Add a credit and return what of it became lots. It first pays `debt`, the points that the balance
-        is below zero, with its earliest part."""
+        """Add a credit, whose parts are in order, and return what of it became lots. It first pays `debt`,
+        the points that the balance is below zero, with its earliest part."""
         added = []
-        for day, own, points in sorted(parts):
+        for day, own, points in parts:
             paid = min(points, debt)
             debt -= paid
             if points > paid:

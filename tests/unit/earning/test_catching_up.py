@@ -76,6 +76,30 @@ def test_changes_are_in_the_order_of_their_instants_and_an_expiration_comes_firs
     ]
 
 
+def test_many_lapses_leave_one_move() -> None:
+    account = Account(now=START_OF_2027)
+    account.set_expiry(Expiry(kind="inactivity", days=1))
+    for number in range(20):
+        account.earn(f"A{number}", 10)
+        account.next_day(5)
+    account.touch()
+    assert account.balance == 0
+    assert account.cycle is not None
+    assert len(account.cycle.moves) == 1
+
+
+def test_a_suspended_account_waits_for_nothing_but_give_ups() -> None:
+    account = Account(now=START_OF_2027)
+    account.set_expiry(DAYS)
+    account.earn("A", 100)
+    account.suspend()
+    assert account.cycle is not None
+    account.cycle.add_wait(to_day(date(2027, 1, 3)), gives_up=False)
+    assert account.cycle.due_at(account.epoch) is None
+    account.cycle.add_wait(to_day(date(2027, 1, 9)), gives_up=True)
+    assert account.cycle.due_at(account.epoch) == datetime(2027, 1, 10, tzinfo=UTC)
+
+
 def test_a_release_comes_before_what_is_due_at_the_same_instant() -> None:
     account = Account(now=START_OF_2027)
     account.set_expiry(DAYS)
