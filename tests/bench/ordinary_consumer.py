@@ -4,9 +4,12 @@
 """
 
 import asyncio
+import contextlib
 import sys
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from tests.bench.order_transaction import post
@@ -31,10 +34,13 @@ async def consume(ledger: str, kafka: str, topic: str) -> None:
             polled = await consumer.getmany(timeout_ms=100, max_records=_MAX_RECORDS)
             for records in polled.values():
                 for record in records:
-                    async with AsyncSession(engine) as session, session.begin():
-                        await session.run_sync(post, record.value)
+                    # After a rebalance, another process may post the same order.
+                    with contextlib.suppress(IntegrityError):
+                        async with AsyncSession(engine) as session, session.begin():
+                            await session.run_sync(post, record.value)
             if polled:
-                await consumer.commit()
+                with contextlib.suppress(CommitFailedError):
+                    await consumer.commit()
 
 
 if __name__ == "__main__":
