@@ -28,6 +28,9 @@ class Moment(Struct, frozen=True):
     def since(self, earlier: "Moment") -> Figure:
         """The rate and the CPU time per item in between."""
         done = self.done - earlier.done
+        assert done, (
+            "The backlog was worked off before all processes ran: it is too small to measure."
+        )
         return Figure(done / (self.at - earlier.at), (self.cpu - earlier.cpu).per(done))
 
 
@@ -65,11 +68,11 @@ async def follow(
     def moment() -> Moment:
         return Moment(time.perf_counter(), done, meter.read())
 
-    done = 0
+    done = total - await remaining()
     begin = moment()
     tenth = nine_tenths = None
     with bench.display.step("orders of the backlog", total) as advance:
-        while done < total:
+        while nine_tenths is None or done < total:
             done = total - await remaining()
             advance(done)
             if tenth is None and done >= total // 10:
@@ -117,10 +120,12 @@ async def work_off_published(
     if database is not None:
         settings["WHALE_DATABASE_URL"] = database
     async with AsyncExitStack() as running, Lag(bench.stack) as remaining:
-        services = [
-            await running.enter_async_context(process(bench.stack, "earning", **settings))
-            for _ in range(processes)
-        ]
+        services = await asyncio.gather(
+            *(
+                running.enter_async_context(process(bench.stack, "earning", **settings))
+                for _ in range(processes)
+            )
+        )
         meter = bench.meter(*(one.pid for one in services))
         url = database or bench.stack.database("earning")
         return await follow(

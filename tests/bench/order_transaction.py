@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Identity, LargeBinary, Sequence, Text, select
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 _POINTS_PER_DOLLAR = 10
@@ -77,7 +77,8 @@ class Event(Row):
 
 
 def post(session: Session, value: bytes) -> None:
-    """Post an order unless it is known: its account, entry, record and event. The caller commits."""
+    """Post an order unless it is known: its account, entry, record and event. The caller commits. Raises
+    IntegrityError where a concurrent transaction posts the same order."""
     order = json.loads(value)
     store_id, order_id = order["store_id"], order["order_id"]
     if session.get(Order, (store_id, order_id)) is not None:
@@ -128,7 +129,7 @@ def _lock_account(
     query = select(Account).where(Account.store_id == store_id, Account.customer_id == customer_id)
     account = session.scalar(query.with_for_update())
     if account is None:
-        account = Account(
+        new = insert(Account).values(
             store_id=store_id,
             customer_id=customer_id,
             balance=0,
@@ -138,8 +139,9 @@ def _lock_account(
             tier="Bronze",
             member_since=occurred_at,
         )
-        session.add(account)
-        session.flush()
+        # A concurrent transaction may create the same account.
+        session.execute(new.on_conflict_do_nothing())
+        account = session.scalars(query.with_for_update()).one()
     return account
 
 

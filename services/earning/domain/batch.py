@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Record)
 
 
 class LedgerBatch:
-    """The accounts that a batch locked, the programs in force, and what is recorded already.
+    """The accounts that a batch locked or read, the programs in force, and what is recorded already.
 
     After the rules have run, `entries`, `accounts_to_write` and `changed` hold what has to be written to
     the database. `new_id` generates entry ids in ascending order. `accounts` has one for each customer of

@@ -1,4 +1,4 @@
-"""Accounts, as a batch of the ledger locks, creates and updates them.
+"""Accounts, as a batch of the ledger locks or reads, creates and updates them.
 
 Locks are taken in one order: the stores' programs, the accounts by id, and then, by writing them, the
 natural keys of each kind of posting in sorted order. So batches wait for each other and never deadlock.

@@ -75,7 +75,8 @@ async def load(
     connection: Connection, batch: LedgerBatch, postings: Sequence[Order | Recheck]
 ) -> None:
     """Read the recorded orders that the batch requires, and the refunds that wait for the orders that
-    it posts. Their accounts are locked already, so that no order can change meanwhile."""
+    it posts. Their accounts are locked or read already: an order that changes later changes its account
+    too, and the batch starts over."""
     keys = {posting.key for posting in postings}
     rows = await _READ.fetch(connection, keys | batch.required[OrderRecord])
     batch.add_loaded(map(_order, rows))

@@ -59,7 +59,7 @@ async def load(connection: Connection, batch: LedgerBatch, refunds: Sequence[Ref
 async def read_waiting(
     connection: Connection, keys: Collection[OrderKey]
 ) -> Iterable[WaitingRefunds]:
-    """The refunds that wait for the orders `keys`; their accounts are locked already."""
+    """The refunds that wait for the orders `keys`; their accounts are locked or read already."""
     refunds: dict[OrderKey, WaitingRefunds] = {}
     for row in await _READ_WAITING.fetch(connection, keys):
         key = row["store_id"], row["order_id"]
