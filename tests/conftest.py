@@ -77,11 +77,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     traceback, whose values may be secrets of its stack."""
     report = yield
     if names := secrecy.find_in_text("\n".join(content for _, content in report.sections)):
-        found = f"The output of {report.nodeid} contains secrets: {', '.join(names)}"
-        report.sections[:] = [("Secrets", found)]
+        message = f"The output of {report.nodeid} contains secrets: {', '.join(names)}"
+        report.sections[:] = [("Secrets", message)]
         if report.passed:
             report.outcome = "failed"
-            report.longrepr = found
+            report.longrepr = message
     return report
 
 
