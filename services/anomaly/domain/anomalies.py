@@ -124,6 +124,20 @@ class EvaluationContext(Struct, frozen=True, kw_only=True):
             and anomaly.first_at >= self.since
         )
 
+    def may_withdraw(self, anomaly: Anomaly) -> bool:
+        """Whether the anomaly ends unless the judgment finds it again. Only an earning before its last
+        one can have made it normal."""
+        return (
+            self.can_change(anomaly)
+            and anomaly.status == "pending_review"
+            and anomaly.last_at >= self.earliest[0]
+        )
+
+    def is_decided(self, earning: Earning) -> bool:
+        """Whether no anomaly may begin with the earning: it was judged before, or recorded under other
+        settings."""
+        return earning.position < self.earliest or earning.id not in self.under_current_settings
+
 
 def complete_since(history: Sequence[RecordedEarning]) -> int:
     """The event time from which a customer's findings count. Of a history that was cut, the older
@@ -134,15 +148,21 @@ def complete_since(history: Sequence[RecordedEarning]) -> int:
 def with_anomalies(
     earnings: Iterable[Earning], anomalies: Sequence[Anomaly], context: EvaluationContext
 ) -> list[Earning]:
-    """The earnings, each excluded from the baselines or exempt from detectors as the customer's
-    anomalies require."""
+    """The earnings, each excluded from the baselines, exempt from detectors or settled as the
+    customer's anomalies require.
+
+    Before `context.earliest` the baselines are thus the recorded ones, on which screening relies.
+    """
     excluded: set[str] = set()
+    undecided: set[str] = set()
     exempt: dict[str, set[AnomalyType]] = {}
     changeable: set[tuple[str, AnomalyType]] = set()
     for anomaly in anomalies:
         can_change = context.can_change(anomaly)
         # The judgment decides again whether earnings of the others are suspicious.
-        if anomaly.excludes_earnings and not (can_change and anomaly.status == "pending_review"):
+        if context.may_withdraw(anomaly):
+            undecided.update(anomaly.transaction_ids)
+        elif anomaly.excludes_earnings:
             excluded.update(anomaly.transaction_ids)
         if can_change:
             changeable.update((id_, anomaly.type) for id_ in anomaly.transaction_ids)
@@ -159,6 +179,7 @@ def with_anomalies(
             frozenset(
                 kind for kind in exempt.get(earning.id, ()) if (earning.id, kind) not in changeable
             ),
+            context.is_decided(earning) and earning.id not in undecided,
         )
         for earning in earnings
     ]
@@ -202,13 +223,10 @@ def reconcile(
             for anomaly in merged
             if anomaly.status == "pending_review"
         ]
-    # Only an earning before it can have made it normal.
     changes += [
         anomaly.next_version(context.now, status="withdrawn")
         for anomaly in candidates
-        if anomaly.id not in confirmed
-        and anomaly.status == "pending_review"
-        and anomaly.last_at >= context.earliest[0]
+        if anomaly.id not in confirmed and context.may_withdraw(anomaly)
     ]
     return changes
 

@@ -21,22 +21,23 @@ class CustomerBaseline:
     that are not suspicious. A flagged earning leaves the baseline when it is flagged, not before.
 
     `store_baselines` holds the store's baseline before an earning, by the earning's id. Earnings
-    whose baseline is requested and not there are collected in `missing`.
+    whose baseline is requested and not there are collected in `missing`; `suspicious` holds the ids of
+    those that were excluded.
     """
 
     def __init__(self, store_baselines: Mapping[str, Baseline]) -> None:
         self.missing: list[Earning] = []
+        self.suspicious: set[str] = set()
         self._store_baselines = store_baselines
         self._amounts: list[int] = []
         self._days: dict[int, int] = {}
         self._today = -1
         self._before_today: list[int] = []
         self._included: set[str] = set()
-        self._suspicious: set[str] = set()
 
     def add(self, earning: Earning) -> None:
         """Include the earning that was just judged; earnings are added by position."""
-        if earning.excluded or earning.id in self._suspicious:
+        if earning.excluded or earning.id in self.suspicious:
             return
         self._move_to(earning.day)
         self._included.add(earning.id)
@@ -46,7 +47,7 @@ class CustomerBaseline:
     def exclude(self, earnings: Iterable[Earning]) -> None:
         """Leave suspicious earnings out from now on, also those included earlier."""
         for earning in earnings:
-            self._suspicious.add(earning.id)
+            self.suspicious.add(earning.id)
             if earning.id in self._included:
                 self._included.discard(earning.id)
                 _remove(self._amounts, earning.points)

@@ -4,7 +4,7 @@ A new detector is a module with `TYPE` and `Detector`, its settings in libs/cont
 a line in `DETECTORS`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from msgspec import Struct
@@ -47,10 +47,11 @@ DETECTORS: Final[Mapping[AnomalyType, type[Detector]]] = {
 
 
 class Judgment(Struct, frozen=True):
-    """The findings; final once `missing` is empty. It holds the earnings whose store baseline has
-    to be looked up."""
+    """The findings, and the ids of the earnings that they take out of the baselines; final once
+    `missing` is empty. It holds the earnings whose store baseline has to be looked up."""
 
     findings: Sequence[Finding]
+    suspicious: Collection[str]
     missing: Sequence[Earning]
 
 
@@ -79,12 +80,12 @@ def judge(
             if kind in earning.exempt_from:
                 continue
             flagged = detector.judge(earning, baseline)
-            if kind in in_review:
+            if kind in in_review and not all(one.settled for one in flagged):
                 suspicious += flagged
         baseline.exclude(suspicious)
         baseline.add(earning)
     findings = [finding for detector in detectors.values() for finding in detector.findings()]
-    return Judgment(findings, baseline.missing)
+    return Judgment(findings, baseline.suspicious, baseline.missing)
 
 
 def screen(

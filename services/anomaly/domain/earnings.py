@@ -25,6 +25,8 @@ class Earning(Struct, frozen=True):
 
     An `excluded` earning stays out of every baseline, whatever the detectors find. Detectors of the
     types in `exempt_from` skip it, because it belongs to an anomaly that they can no longer change.
+    A finding of `settled` earnings alone changes no anomaly, so it takes none of them out of the
+    baselines.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Earning(Struct, frozen=True):
     at: int
     excluded: bool = False
     exempt_from: frozenset[AnomalyType] = frozenset()
+    settled: bool = False
 
     @property
     def position(self) -> Position:

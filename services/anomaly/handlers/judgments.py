@@ -7,7 +7,7 @@ from msgspec import Struct
 from libs.contracts.anomalies import AnomalySettings
 from libs.persistence.engine import Connection
 from services.anomaly.domain.baselines import Baseline
-from services.anomaly.domain.detectors import Judgment, judge, mode_of
+from services.anomaly.domain.detectors import Judgment, judge
 from services.anomaly.domain.earnings import Earning
 from services.anomaly.domain.findings import Finding
 from services.anomaly.store import earnings
@@ -58,7 +58,7 @@ async def judge_customers(
         pending = missing
         if not pending and exclude_flagged and exclusions_left and any(baselines.values()):
             exclusions_left -= 1
-            flagged = _flagged(judgments, settings)
+            flagged = {id_ for judgment in judgments.values() for id_ in judgment.suspicious}
             if flagged != excluded:
                 excluded = flagged
                 compared = _judged_by_store(histories, baselines)
@@ -69,19 +69,6 @@ async def judge_customers(
     return {
         customer: CustomerJudgment(judgment.findings, compared.get(customer, []))
         for customer, judgment in judgments.items()
-    }
-
-
-def _flagged(
-    judgments: Mapping[Customer, Judgment], settings: Mapping[Customer, AnomalySettings]
-) -> set[str]:
-    """The ids of the earnings that detectors in review flag."""
-    return {
-        earning.id
-        for customer, judgment in judgments.items()
-        for finding in judgment.findings
-        if mode_of(settings[customer], finding.type) == "review"
-        for earning in finding.earnings
     }
 
 
