@@ -73,7 +73,8 @@ class Stack:
         }
         if containers is not None:
             settings |= containers.settings
-        self.environment |= {**free_ports(), **settings, "WHALE_HOME": str(home)}
+        self._settings = settings | {"WHALE_HOME": str(home)}
+        self.environment |= free_ports() | self._settings
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one of the command line's commands."""
@@ -88,6 +89,10 @@ class Stack:
 
     def up(self) -> None:
         outcome = self.run("up", check=False)
+        if "These ports are in use" in outcome.stderr:
+            # They were free when they were chosen.
+            self.environment |= free_ports() | self._settings
+            outcome = self.run("up", check=False)
         assert outcome.returncode == 0, outcome.stderr + self.run("logs", check=False).stdout
         secrecy.keep_stack_secrets(self.home)
 

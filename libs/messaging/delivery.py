@@ -167,7 +167,9 @@ class Delivery(Generic[E]):
         if self._read_batch is None:
             return None
         try:
-            if max(len(record.value) for record in records) > MAX_RECORD_BYTES:
+            values = [record.value for record in records]
+            # A value that is missing, or belongs to an unreadable record, has another type.
+            if {*map(type, values)} != {bytes} or max(map(len, values)) > MAX_RECORD_BYTES:
                 return None
             return self._read_batch(records)
         except Exception:  # noqa: BLE001  whatever it is, the records are read again

@@ -8,6 +8,7 @@ from msgspec import Struct
 from libs.contracts.topics import MAX_RECORD_BYTES
 from libs.messaging.cloudevents import Poison
 from libs.messaging.delivery import Delivery
+from libs.messaging.fetching import Unreadable
 
 
 class Record(Struct):
@@ -60,3 +61,10 @@ async def test_a_record_that_cannot_be_read_is_found_among_its_neighbors() -> No
 async def test_records_over_the_limit_of_size_are_not_read_together() -> None:
     handled, read_together, dead = await deliver([b"1", b"0" * MAX_RECORD_BYTES + b"2"])
     assert (handled, read_together, dead) == ([[1]], [], [1])
+
+
+async def test_an_unreadable_record_is_a_dead_letter_whatever_its_value_looks_like() -> None:
+    handled, read_together, dead = await deliver(
+        [b"1", Unreadable(b"2", "the name of a header is not UTF-8"), b"3"]
+    )
+    assert (handled, read_together, dead) == ([[1, 3]], [], [1])
