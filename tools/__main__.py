@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -53,6 +54,11 @@ def main(command_line: list[str] | None = None) -> int:
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as `head` has. Python flushes again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (StackError, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1
