@@ -74,6 +74,7 @@ async def test_a_reader_replays_drops_and_checks_again(new_reader: Any, shop: Sh
     assert await row.get_attribute("id") != first
 
     await row.click()
+    await page.wait_for_url("**/operations/letter?*")
     await page.keyboard.press("d")
     await expect(page.get_by_role("dialog")).to_be_visible()
     await page.get_by_role("button", name="Drop 1 dead letter").click()

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -67,17 +68,16 @@ class DeadLetterQueue:
         self._producer = producer
 
     async def read(self) -> list[DeadLetter]:
-        """The letters not handled yet, per topic in the order of their arrival."""
+        """The letters not handled yet, the oldest first."""
         handled = {
             record.key.decode()
             async for record in self._records(DEAD_LETTERS_HANDLED)
             if record.key is not None
         }
-        letters = [
-            _letter(record)
-            for topic in CONSUMED
-            async for record in self._records(topic.dead_letters)
+        records = [
+            record for topic in CONSUMED async for record in self._records(topic.dead_letters)
         ]
+        letters = map(_letter, sorted(records, key=attrgetter("timestamp")))
         return [letter for letter in letters if letter.place not in handled]
 
     async def replay(self, letters: Sequence[DeadLetter]) -> None:
