@@ -146,7 +146,9 @@ async def change_program(
         before = await programs_db.lock_for_change(connection, write.store_id)
         current = _find(before, program_id)
         program = _patched(current, write.body)
-        await programs_db.add_version(connection, program, changed_by=write.caller.key_name)
+        await programs_db.add_version(
+            connection, write.store_id, program, changed_by=write.caller.key_name
+        )
         programs = tuple(program if other is current else other for other in before.all)
         return render(_changed(StorePrograms(programs), program, write.body))
 
