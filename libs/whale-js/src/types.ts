@@ -8,7 +8,7 @@
 type Open<Known extends string> = Known | (string & {});
 
 export type TransactionType = Open<
-  "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire"
+  "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire" | "pend"
 >;
 export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
 export type RewardReason = Open<

@@ -29,8 +29,13 @@ class EntryLots(Struct, frozen=True, kw_only=True, array_like=True):
 
 NONE: Final = EntryLots()
 
-encode: Final = msgspec.msgpack.Encoder().encode
-decode: Final = msgspec.msgpack.Decoder(EntryLots).decode
+_encode: Final = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder(EntryLots).decode
+
+
+def encode(note: EntryLots) -> str:
+    """The text of the column `entries.lots`."""
+    return _encode(note).decode()
 
 
 def note_parts(

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.events import PointsPosted, TierChanged
+from libs.contracts.events import LotRef, PointsPosted, TierChanged
 from libs.contracts.topics import (
     POINTS_ADJUSTED,
     POINTS_EARNED,
@@ -24,6 +24,7 @@ from libs.kernel.ids import time_of
 from libs.messaging import outbox
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
+from services.earning.domain import entry_lots
 from services.earning.domain.accounts import Entry, TierChange, transaction_id
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.programs import program_id
@@ -108,7 +109,7 @@ def _build_events(posted: PostedEntries) -> Iterator[EncodedEvent]:
 
 def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> PointsPosted:
     version = entry.program_version_id
-    return PointsPosted(
+    event = PointsPosted(
         store_id=entry.store_id,
         transaction_id=transaction_id(entry.id),
         program_id=None if version is None else program_id(posted.programs[version]),
@@ -125,6 +126,24 @@ def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> Poi
         reward=entry.reward,
         occurred_at=format_time(entry.occurred_at),
         created_at=format_time(time_of(entry.id)),
+    )
+    is_plain = entry.lots is None and entry.pending is None and entry.available_at is None
+    return event if is_plain else _with_lots(event, entry)
+
+
+def _with_lots(event: PointsPosted, entry: Entry) -> PointsPosted:
+    """The event of an entry of an account on which points expire or wait."""
+    rows = [] if entry.lots is None else entry_lots.rows(entry_lots.decode(entry.lots))
+    return msgspec.structs.replace(
+        event,
+        lots=[
+            LotRef(points, None if last_day is None else last_day.isoformat())
+            for points, last_day in rows
+        ]
+        or None,
+        pending=entry.pending,
+        covered=entry.covered,
+        available_at=None if entry.available_at is None else format_time(entry.available_at),
     )
 
 

@@ -12,8 +12,11 @@ from services.earning.domain import (
     adjustments,
     awards,
     debits,
+    due,
+    fulfillments,
     orders,
     refunds,
+    releases,
     resolutions,
 )
 from services.earning.domain.batch import LedgerBatch
@@ -21,6 +24,7 @@ from services.earning.domain.order_records import Order, Recheck
 from services.earning.domain.postings import Outcome, Posting
 from services.earning.store import account_status as account_status_store
 from services.earning.store import debits as debits_store
+from services.earning.store import fulfillments as fulfillments_store
 from services.earning.store import manual_entries as manual_entries_store
 from services.earning.store import order_records as orders_store
 from services.earning.store import refund_records as refunds_store
@@ -53,6 +57,14 @@ KINDS: Final = (
     Kind({refunds.Refund: refunds.post_refund}, refunds_store.load, refunds_store.save),
     Kind(
         {
+            fulfillments.Fulfillment: fulfillments.post_fulfillment,
+            releases.Release: releases.release,
+        },
+        fulfillments_store.load,
+        fulfillments_store.save,
+    ),
+    Kind(
+        {
             debits.Debit: debits.debit,
             debits.Settlement: debits.settle,
             debits.Cancellation: debits.cancel,
@@ -77,6 +89,7 @@ KINDS: Final = (
         },
         save=manual_entries_store.save,
     ),
+    Kind({due.CatchUp: due.post_due}),
 )
 
 _RULES: Final[Mapping[type[Posting], Rule]] = {
@@ -86,5 +99,16 @@ _RULES: Final[Mapping[type[Posting], Rule]] = {
 
 def post(batch: LedgerBatch, posting: Posting) -> Outcome:
     """Apply `posting` by the rule of its kind, and return its outcome. Raises a WhaleError if the rule
-    refuses it; then no balance has changed."""
+    refuses it; then no balance has changed but by what was due before."""
+    if posting.store_id in batch.timelines:
+        return _post_in_time(batch, posting)
     return _RULES[type(posting)](batch, posting)
+
+
+def _post_in_time(batch: LedgerBatch, posting: Posting) -> Outcome:
+    """Apply `posting` to an account that is brought up to now before. What it adds may be due already."""
+    account = batch.account(posting.store_id, posting.customer_id)
+    due.catch_up(batch, account)
+    outcome = _RULES[type(posting)](batch, posting)
+    due.catch_up(batch, account)
+    return outcome
