@@ -15,9 +15,11 @@ from libs.persistence.group_commit import GroupCommit
 from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
 from libs.web.app import create_app
-from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
+from services.earning.consumers.dead_letters import consume_dead_letters
+from services.earning.consumers.resolutions import consume_resolutions
+from services.earning.consumers.shop_events import consume_orders, consume_refunds
 from services.earning.handlers import ledger_events
 from services.earning.handlers.books_check import books_checker
 from services.earning.handlers.dead_letters import dead_letter_purger
@@ -45,15 +47,15 @@ def build(settings: Settings) -> ASGIApp:
         database_url=settings.database_url,
         consumers=(
             partial(
-                consumers.consume_orders,
+                consume_orders,
                 write_engine,
                 settings.kafka_url,
                 group_commit,
                 security=settings,
             ),
-            partial(consumers.consume_refunds, write_engine),
-            partial(consumers.consume_resolutions, write_engine),
-            partial(consumers.consume_dead_letters, write_engine),
+            partial(consume_refunds, write_engine),
+            partial(consume_resolutions, write_engine),
+            partial(consume_dead_letters, write_engine),
         )
         if "consumers" in settings.roles
         else (),
