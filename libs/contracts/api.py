@@ -360,6 +360,19 @@ class Summary(Response, frozen=True, kw_only=True):
     last_day: str | None
 
 
+class ClockRequest(Request, frozen=True, kw_only=True):
+    """What the store's clock shows from now on."""
+
+    now: str
+
+
+class Clock(Response, frozen=True, kw_only=True):
+    """A store's clock: what the ledger calls now, and by how many whole seconds it was moved forward."""
+
+    now: str
+    shifted_by_seconds: int
+
+
 class CallingKey(Response, frozen=True, kw_only=True):
     """The API key of the request. `prefix` are its first characters, which lists of keys show."""
 

@@ -299,6 +299,27 @@ EARNING: Final[tuple[Operation, ...]] = (
         response=api.Summary,
     ),
     Operation(
+        id="getClock",
+        method="GET",
+        path="loyalty/clock",
+        owner="earning",
+        scope="admin",
+        summary="Get the store's clock. Only a local system has it; others respond 404.",
+        response=api.Clock,
+    ),
+    Operation(
+        id="moveClock",
+        method="PUT",
+        path="loyalty/clock",
+        owner="earning",
+        scope="admin",
+        summary="Move the store's clock forward, to live through a year in a second. Only on a local system; "
+        "others respond 404.",
+        request=api.ClockRequest,
+        response=api.Clock,
+        errors=("conflict",),
+    ),
+    Operation(
         id="listTransactions",
         method="GET",
         path="loyalty/transactions",

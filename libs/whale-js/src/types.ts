@@ -585,6 +585,12 @@ export interface CallingKey {
   created_at: string;
 }
 
+/** What a store calls now, and by how many seconds its clock was moved forward. */
+export interface Clock {
+  now: string;
+  shifted_by_seconds: number;
+}
+
 /**
  * The state of the system, which all stores share. `seconds_behind` is the age of the oldest event that waits for the
  * step, null if it is not known; `stopped` is true while some events cannot be processed at all.

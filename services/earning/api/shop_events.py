@@ -23,7 +23,7 @@ from libs.contracts.intake import (
 )
 from libs.contracts.operations import CLOUD_EVENTS
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
-from libs.kernel.clock import format_time, parse_time, utc_now
+from libs.kernel.clock import format_time, parse_time
 from libs.kernel.errors import InvalidRequest
 from libs.kernel.ids import OTHER_ID
 from libs.messaging.cloudevents import data_in
@@ -71,13 +71,13 @@ class _StoreId(Struct):
 async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Publish events to their topics; responds once the broker has acknowledged them."""
     body = await request.body()
-    reader = _Reader(store_id, tracing.current())
+    resources = resources_of(request)
+    reader = _Reader(store_id, tracing.current(), await resources.clocks.now(store_id))
     if _media_type(request) == CLOUD_EVENTS:
         events = [reader.read_item(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         events = [reader.read(body, at="#")]
     write = write_of_bytes(request, store_id, body)
-    resources = resources_of(request)
     response = await shop_events.publish_events(
         resources.write_engine,
         resources.publish,
@@ -128,10 +128,11 @@ def _find_id(raw: Raw) -> str | None:
 
 
 class _Reader(Struct, frozen=True):
-    """Reads the events of one request to the store."""
+    """Reads the events of one request to the store; `now` is the time of its clock."""
 
     store_id: str
     traceparent: str
+    now: datetime
 
     def read_item(self, raw: Raw, *, at: str) -> SubmittedEvent:
         """One event of a batch, or its faults."""
@@ -142,7 +143,6 @@ class _Reader(Struct, frozen=True):
 
     def read(self, body: bytes, *, at: str) -> SubmittedEvent:
         """The event in `body`, encoded for its topic or a guest's; raises InvalidRequest."""
-        now = utc_now()
         faults = Faults()
         envelope = read(body, EventEnvelope, faults, check=partial(_check, at=at), at=at)
         if envelope is None or envelope.type not in _KINDS or faults.has(f"{at}/data_base64"):
@@ -151,7 +151,7 @@ class _Reader(Struct, frozen=True):
         assert envelope is not None
         data, data_at = _read_data(envelope, faults, at=at)
         value = self._add_store(data, faults, at=data_at)
-        customer_id = _check_value(envelope.type, value, faults, at=data_at, now=now)
+        customer_id = _check_value(envelope.type, value, faults, at=data_at, now=self.now)
         faults.raise_if_any()
         if customer_id is None:
             return SubmittedEvent(envelope.id, Guest(envelope.type))
@@ -163,7 +163,7 @@ class _Reader(Struct, frozen=True):
                 value=value,
                 id=envelope.id,
                 source=envelope.source,
-                time=envelope.time or format_time(now),
+                time=envelope.time or format_time(self.now),
                 traceparent=self.traceparent,
             ),
         )

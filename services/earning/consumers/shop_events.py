@@ -1,7 +1,7 @@
 """The consumers of orders and refunds of shops."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -24,13 +24,16 @@ from services.earning.domain.orders import outcome_of
 from services.earning.domain.postings import Duplicate
 from services.earning.domain.refunds import Refund
 from services.earning.domain.shop_events import (
+    MAX_AHEAD,
     OutOfBounds,
+    TooFarAhead,
     build_order,
     build_orders,
     build_refund,
     build_refunds,
     is_guest,
 )
+from services.earning.handlers.clock import StoreClocks
 from services.earning.handlers.posting import (
     PostingGroup,
     PostingRequest,
@@ -55,24 +58,41 @@ class Guest(Struct, frozen=True):
     store_id: str
 
 
+class Ahead(Struct, frozen=True):
+    """An event that is ahead of the real time, but perhaps not of its store's clock. `detail` says what is
+    wrong if it is."""
+
+    posting: Order | Refund
+    detail: str
+
+    @property
+    def store_id(self) -> str:
+        return self.posting.store_id
+
+
+ShopPosting = Order | Refund | Guest | Ahead
+_NOT_POSTED = (Guest, Ahead)
+
+
 def consume_orders(
     engine: AsyncEngine,
+    clocks: StoreClocks,
     bootstrap: str,
     group_commit: PostingGroup,
     producer: AIOKafkaProducer,
     *,
     security: KafkaSecurity = PLAINTEXT,
-) -> BatchConsumer[Order | Guest]:
+) -> BatchConsumer[ShopPosting]:
     """Posts orders. A poll is one batch of the ledger, or several small ones while HTTP requests
     arrive, which go first."""
     events = _ShopEvents(
-        EventReader(ORDER_COMPLETED, kind=OrderCompleted), build_order, build_orders
+        EventReader(ORDER_COMPLETED, kind=OrderCompleted), clocks, build_order, build_orders
     )
 
-    async def post(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
-        return await _post(engine, orders, optimistic=True, observe=_count_orders)
+    async def post(orders: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
+        return await _post(engine, clocks, orders, optimistic=True, observe=_count_orders)
 
-    async def handle(orders: Sequence[Order | Guest]) -> Sequence[RecordOutcome]:
+    async def handle(orders: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
         outcomes: list[RecordOutcome] = []
         if not group_commit.has_recent_requests:
             outcomes += await post(orders)
@@ -103,15 +123,15 @@ def consume_orders(
 
 
 def consume_refunds(
-    engine: AsyncEngine, producer: AIOKafkaProducer
-) -> BatchConsumer[Refund | Guest]:
+    engine: AsyncEngine, clocks: StoreClocks, producer: AIOKafkaProducer
+) -> BatchConsumer[ShopPosting]:
     """Posts refunds. A refund that overtakes its order waits in the ledger."""
     events = _ShopEvents(
-        EventReader(ORDER_REFUNDED, kind=OrderRefunded), build_refund, build_refunds
+        EventReader(ORDER_REFUNDED, kind=OrderRefunded), clocks, build_refund, build_refunds
     )
 
-    async def handle(refunds: Sequence[Refund | Guest]) -> Sequence[RecordOutcome]:
-        outcomes = await _post(engine, refunds)
+    async def handle(refunds: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
+        outcomes = await _post(engine, clocks, refunds)
         _count_guests(ORDER_REFUNDED, refunds)
         return outcomes
 
@@ -134,23 +154,34 @@ class _ShopEvents(Generic[E, P]):
     def __init__(
         self,
         reader: EventReader[E],
+        clocks: StoreClocks,
         build: Callable[..., P],
         build_together: Callable[..., Sequence[P]],
     ) -> None:
         self._reader = reader
+        self._clocks = clocks
         self._build: Callable[..., P] = build
         self._build_together: Callable[..., Sequence[P]] = build_together
 
-    def read(self, record: Record) -> P | Guest:
+    def read(self, record: Record) -> P | Guest | Ahead:
         event = self._reader.read(record)
         if is_guest(event):
             return Guest(str(event.store_id))
         try:
             return self._build(event, now=utc_now())
+        except TooFarAhead as error:
+            return self._read_ahead(event, str(error))
         except OutOfBounds as error:
             raise Poison("invalid", str(error)) from error
 
-    def read_batch(self, records: Sequence[Record]) -> Sequence[P | Guest]:
+    def _read_ahead(self, event: E, detail: str) -> Ahead:
+        """The event, if some store's clock may be so far ahead."""
+        try:
+            return Ahead(self._build(event, now=self._clocks.latest), detail)
+        except OutOfBounds as error:
+            raise Poison("invalid", str(error)) from error
+
+    def read_batch(self, records: Sequence[Record]) -> Sequence[P | Guest | Ahead]:
         """The same for records that are as most are; raises any exception if one is not."""
         events = self._reader.read_batch(records)
         customers = [event for event in events if not is_guest(event)]
@@ -163,16 +194,20 @@ class _ShopEvents(Generic[E, P]):
 
 async def _post(
     engine: AsyncEngine,
-    events: Sequence[Order | Refund | Guest],
+    clocks: StoreClocks,
+    events: Sequence[ShopPosting],
     *,
     optimistic: bool = False,
     observe: Callable[[Sequence[Result]], None] = lambda _results: None,
 ) -> Sequence[RecordOutcome]:
     """Post the events that have a customer; returns an outcome for each event, in order. `observe` is
     called with the results once they are committed."""
-    postings = [event for event in events if not isinstance(event, Guest)]
+    postings = [event for event in events if not isinstance(event, _NOT_POSTED)]
+    refused: Mapping[int, Poison] = {}
+    if len(postings) < len(events):
+        refused, postings = await _find_postings(clocks, events)
     if not postings:
-        return [None] * len(events)
+        return [refused.get(place) for place in range(len(events))]
     results: list[Result] = []
     requests = [
         PostingRequest(postings[start : start + _POSTINGS_PER_STEP])
@@ -187,7 +222,30 @@ async def _post(
     if len(outcomes) == len(events):
         return outcomes
     remaining = iter(outcomes)
-    return [None if isinstance(event, Guest) else next(remaining) for event in events]
+    return [
+        refused.get(place) if place in refused or isinstance(event, Guest) else next(remaining)
+        for place, event in enumerate(events)
+    ]
+
+
+async def _find_postings(
+    clocks: StoreClocks, events: Sequence[ShopPosting]
+) -> tuple[dict[int, Poison], list[Order | Refund]]:
+    """The failures of the events that are ahead of their stores' clocks too, by position, and the other
+    events that have a customer."""
+    stores = {event.store_id for event in events if isinstance(event, Ahead)}
+    now = await clocks.read_now(stores) if stores else {}
+    refused: dict[int, Poison] = {}
+    postings: list[Order | Refund] = []
+    for place, event in enumerate(events):
+        if isinstance(event, Ahead):
+            if event.posting.occurred_at > now[event.store_id] + MAX_AHEAD:
+                refused[place] = Poison("invalid", event.detail)
+            else:
+                postings.append(event.posting)
+        elif not isinstance(event, Guest):
+            postings.append(event)
+    return refused, postings
 
 
 def _count_orders(results: Sequence[Result]) -> None:

@@ -20,7 +20,7 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # Shops send 1970-01-01, in any time zone, for "never".
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 # Shops' clocks run ahead; a day also allows for local time sent as UTC.
-_MAX_AHEAD: Final = timedelta(hours=24)
+MAX_AHEAD: Final = timedelta(hours=24)
 
 _MONEY_RULE: Final = (
     "must be from 0 to 1,000,000,000,000, without a sign, and with up to six decimal places; the "
@@ -31,6 +31,10 @@ _ID_RULE: Final = "must have 1 to 128 characters, none of them control character
 
 class OutOfBounds(ValueError):
     """The event is readable but breaks a bound. The message is `field: rule`."""
+
+
+class TooFarAhead(OutOfBounds):
+    """The event's time is too far in the future."""
 
 
 def is_guest(event: ShopEvent) -> bool:
@@ -84,7 +88,7 @@ def build_orders(events: Sequence[OrderCompleted], *, now: datetime) -> list[Ord
         and all(map(_CURRENCY.fullmatch, set(currencies)))
         and all(map(is_amount, totals))
         and min(times) >= _EARLIEST
-        and max(times) <= now + _MAX_AHEAD,
+        and max(times) <= now + MAX_AHEAD,
         "an order breaks a bound",
     )
     reasons = map(_reason, numbers, order_ids)
@@ -137,7 +141,8 @@ def _read_id(shop_id: ShopId, field: str) -> str:
 
 def _read_time(time: datetime, field: str, *, now: datetime) -> datetime:
     _check(time >= _EARLIEST, f"{field}: must not be before 1970-01-02")
-    _check(time <= now + _MAX_AHEAD, f"{field}: must not be more than 24 hours in the future")
+    if time > now + MAX_AHEAD:
+        raise TooFarAhead(f"{field}: must not be more than 24 hours in the future")
     return truncate(time)
 
 

@@ -91,6 +91,13 @@ class Redemptions(Resource):
     use_code = call(rewards.use_code)
 
 
+class Clock(Resource):
+    """The store's clock, on a local system."""
+
+    get = call(system.get_clock)
+    move = call(system.move_clock)
+
+
 class Loyalty(Resource):
     """Points and rewards."""
 
@@ -119,6 +126,7 @@ class Loyalty(Resource):
         self.anomalies = Anomalies(transport)
         self.anomaly_settings = AnomalyDetection(transport)
         self.redemptions = Redemptions(transport)
+        self.clock = Clock(transport)
 
 
 class Events(Resource):

@@ -546,6 +546,13 @@ class CallingKey(Model, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Clock(Model, frozen=True, kw_only=True):
+    """What a store calls now, and by how many seconds its clock was moved forward."""
+
+    now: datetime
+    shifted_by_seconds: int
+
+
 class ServiceState(Model, frozen=True, kw_only=True):
     """Whether a service is ready, and if not, why."""
 
