@@ -157,7 +157,11 @@ EARNING: Final[tuple[Operation, ...]] = (
             *PAGE,
             CUSTOMER_FILTER,
             _ORDER_FILTER,
-            choice("state", "Only orders in this state.", *get_args(api.OrderState)),
+            choice(
+                "state",
+                "Only orders in this state. `pending`: counted ones of which points wait.",
+                *get_args(api.OrderStateFilter),
+            ),
         ),
         response=api.Order,
         listed=True,

@@ -23,6 +23,7 @@ export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
 export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
+export type OrderStateFilter = Open<"counted" | "held" | "skipped" | "refused" | "pending">;
 export type RefundState = Open<"counted" | "waiting" | "conflict">;
 export type SkipReason = Open<
   "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
@@ -272,6 +273,8 @@ export interface Order {
   tier?: string;
   multiplier?: number;
   award: number;
+  /** The points of the award that wait before they can be spent. */
+  pending?: number;
   clawed_back: number;
   refunded: string;
   transaction_id?: string;
@@ -282,7 +285,8 @@ export interface Order {
 export interface OrderQuery extends PageQuery {
   customer_id?: string;
   order_id?: string;
-  state?: OrderState;
+  /** `pending`: counted orders of which points wait. */
+  state?: OrderStateFilter;
 }
 
 /** A record that could not be processed. `headers` and `value` are shown to keys with the scope manage. */

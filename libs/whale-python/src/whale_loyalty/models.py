@@ -191,7 +191,8 @@ class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
-    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    award, `pending` the points of it that wait before they can be spent, `clawed_back` the points that refunds
+    and voids took, `refunded` money. If there are no points,
     `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
     account.
     """
@@ -215,6 +216,7 @@ class Order(Model, frozen=True, kw_only=True):
     multiplier: Decimal | None = None
     transaction_id: str | None = None
     completed_at: datetime | None = None
+    pending: int = 0
 
 
 class DeadLetter(Model, frozen=True, kw_only=True):

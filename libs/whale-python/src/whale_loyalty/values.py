@@ -17,6 +17,7 @@ LetterCode: TypeAlias = (
 LetterTopic: TypeAlias = Literal["order.completed", "order.refunded"] | str
 Mode: TypeAlias = Literal["off", "shadow", "review"] | str
 OrderState: TypeAlias = Literal["counted", "held", "skipped", "refused"] | str
+OrderStateFilter: TypeAlias = Literal["counted", "held", "skipped", "refused", "pending"] | str
 RefundState: TypeAlias = Literal["counted", "waiting", "conflict"] | str
 RedemptionStatus: TypeAlias = (
     Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"] | str
