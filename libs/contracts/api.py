@@ -22,7 +22,7 @@ SkipReason = Literal[
     "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
 ]
 ZeroReason = Literal["total_is_zero", "below_one_point"]
-LetterTopic = Literal["order.completed", "order.refunded"]
+LetterTopic = Literal["order.completed", "order.refunded", "order.fulfilled"]
 LetterCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 MAX_NAME: Final = 120

@@ -227,6 +227,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "program_id": _OPTIONAL_SHOP_ID,
         "items": {"type": "array", "items": _LINE},
     },
+    events.OrderFulfilled: _SHOP_EVENT,
     events.OrderRefunded: {
         **_SHOP_EVENT,
         "refund_id": _SHOP_ID,

@@ -19,7 +19,11 @@ from services.earning.api import routes
 from services.earning.api.resources import Resources
 from services.earning.consumers.dead_letters import consume_dead_letters
 from services.earning.consumers.resolutions import consume_resolutions
-from services.earning.consumers.shop_events import consume_orders, consume_refunds
+from services.earning.consumers.shop_events import (
+    consume_fulfillments,
+    consume_orders,
+    consume_refunds,
+)
 from services.earning.handlers import ledger_events
 from services.earning.handlers.books_check import books_checker
 from services.earning.handlers.clock import StoreClocks
@@ -58,6 +62,7 @@ def build(settings: Settings) -> ASGIApp:
                 security=settings,
             ),
             partial(consume_refunds, write_engine, clocks),
+            partial(consume_fulfillments, write_engine, clocks),
             partial(consume_resolutions, write_engine),
             partial(consume_dead_letters, write_engine),
         )

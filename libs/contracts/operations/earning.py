@@ -138,7 +138,7 @@ EARNING: Final[tuple[Operation, ...]] = (
         path="events",
         owner="earning",
         scope="earn",
-        summary="Send orders and refunds as CloudEvents, one or up to 500, without Kafka.",
+        summary="Send orders, refunds and fulfillments as CloudEvents, one or up to 500, without Kafka.",
         request=intake.EventEnvelope,
         media_types=(CLOUD_EVENT, CLOUD_EVENTS, JSON),
         largest_body=BATCH_BYTES,
@@ -172,7 +172,7 @@ EARNING: Final[tuple[Operation, ...]] = (
         path="loyalty/dead-letters",
         owner="earning",
         scope="read",
-        summary="List orders and refunds of the store that could not be processed, newest first.",
+        summary="List events of the store's orders that could not be processed, newest first.",
         query=(
             *PAGE,
             choice("topic", "Only records of this topic.", *get_args(api.LetterTopic)),

@@ -32,7 +32,7 @@ export type ZeroReason = Open<"total_is_zero" | "below_one_point">;
 export type LetterCode = Open<
   "malformed" | "invalid" | "conflict" | "unsupported_version" | "defect"
 >;
-export type LetterTopic = Open<"order.completed" | "order.refunded">;
+export type LetterTopic = Open<"order.completed" | "order.refunded" | "order.fulfilled">;
 export type AnomalyType = Open<"rapid_earning" | "unusual_amount" | "deviation">;
 export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
 export type Resolution = Open<"approved" | "voided" | "suspended">;
@@ -634,6 +634,13 @@ export interface OrderRefunded {
   refund_id: string;
   refunded_at: Moment;
   amount?: Decimal;
+}
+
+/** Of an order, only the first fulfillment counts. */
+export interface OrderFulfilled {
+  order_id: string;
+  customer_id: string;
+  fulfilled_at: Moment;
 }
 
 /** The result of each event, in order: accepted (202), or rejected (400) with the `problem`. */

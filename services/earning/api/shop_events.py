@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts import api
-from libs.contracts.events import OrderCompleted, OrderRefunded, ShopId
+from libs.contracts.events import OrderCompleted, OrderFulfilled, OrderRefunded, ShopId
 from libs.contracts.intake import (
     JSON_MEDIA_TYPE,
     MAX_EVENTS,
@@ -22,7 +22,7 @@ from libs.contracts.intake import (
     EventVerdict,
 )
 from libs.contracts.operations import CLOUD_EVENTS
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_FULFILLED, ORDER_REFUNDED, record_key
 from libs.kernel.clock import format_time, parse_time
 from libs.kernel.errors import InvalidRequest
 from libs.kernel.ids import OTHER_ID
@@ -36,6 +36,7 @@ from libs.web.requests import AnyRequest, Body, stored_body, write_of_bytes
 from services.earning.api.resources import resources_of
 from services.earning.domain.shop_events import (
     OutOfBounds,
+    build_fulfillment,
     build_order,
     build_refund,
     is_guest,
@@ -52,6 +53,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KINDS: Final[dict[str, tuple[Any, Callable[..., object]]]] = {
     ORDER_COMPLETED: (OrderCompleted, build_order),
     ORDER_REFUNDED: (OrderRefunded, build_refund),
+    ORDER_FULFILLED: (OrderFulfilled, build_fulfillment),
 }
 
 

@@ -1,16 +1,17 @@
-"""The consumers of orders and refunds of shops."""
+"""The consumers of orders, refunds and fulfillments of shops."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts.events import OrderCompleted, OrderRefunded, ShopEvent
-from libs.contracts.groups import EARNING_ORDERS, EARNING_REFUNDS
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
+from libs.contracts.events import OrderCompleted, OrderFulfilled, OrderRefunded, ShopEvent
+from libs.contracts.groups import EARNING_FULFILLMENTS, EARNING_ORDERS, EARNING_REFUNDS
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_FULFILLED, ORDER_REFUNDED
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
@@ -19,14 +20,17 @@ from libs.messaging.consumer import BACKGROUND, BatchConsumer, Record, RecordOut
 from libs.messaging.look_ahead import LookAhead
 from libs.observability import metrics
 from services.earning.consumers.outcomes import record_outcome
+from services.earning.domain.fulfillments import Fulfillment
 from services.earning.domain.order_records import Order, OrderRecord
 from services.earning.domain.orders import outcome_of
-from services.earning.domain.postings import Duplicate
+from services.earning.domain.postings import Duplicate, Posting
 from services.earning.domain.refunds import Refund
 from services.earning.domain.shop_events import (
     MAX_AHEAD,
     OutOfBounds,
     TooFarAhead,
+    build_fulfillment,
+    build_fulfillments,
     build_order,
     build_orders,
     build_refund,
@@ -49,7 +53,7 @@ _ORDERS_AMONG_REQUESTS = 20
 _POSTINGS_PER_STEP = 100
 
 E = TypeVar("E", bound=ShopEvent)
-P = TypeVar("P", Order, Refund)
+P = TypeVar("P", Order, Refund, Fulfillment)
 
 
 class Guest(Struct, frozen=True):
@@ -62,15 +66,21 @@ class Ahead(Struct, frozen=True):
     """An event that is ahead of the real time, but perhaps not of its store's clock. `detail` says what is
     wrong if it is."""
 
-    posting: Order | Refund
+    posting: Order | Refund | Fulfillment
     detail: str
 
     @property
     def store_id(self) -> str:
         return self.posting.store_id
 
+    @property
+    def moment(self) -> datetime:
+        if isinstance(self.posting, Fulfillment):
+            return self.posting.fulfilled_at
+        return self.posting.occurred_at
 
-ShopPosting = Order | Refund | Guest | Ahead
+
+ShopPosting = Order | Refund | Fulfillment | Guest | Ahead
 _NOT_POSTED = (Guest, Ahead)
 
 
@@ -147,6 +157,34 @@ def consume_refunds(
     )
 
 
+def consume_fulfillments(
+    engine: AsyncEngine, clocks: StoreClocks, producer: AIOKafkaProducer
+) -> BatchConsumer[ShopPosting]:
+    """Posts fulfillments. One that overtakes its order waits in the ledger."""
+    events = _ShopEvents(
+        EventReader(ORDER_FULFILLED, kind=OrderFulfilled),
+        clocks,
+        build_fulfillment,
+        build_fulfillments,
+    )
+
+    async def handle(fulfillments: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
+        outcomes = await _post(engine, clocks, fulfillments)
+        _count_guests(ORDER_FULFILLED, fulfillments)
+        return outcomes
+
+    return BatchConsumer(
+        topics=(ORDER_FULFILLED,),
+        group=EARNING_FULFILLMENTS.name,
+        service="earning",
+        read=events.read,
+        read_batch=events.read_batch,
+        handle=handle,
+        producer=producer,
+        policy=BACKGROUND,
+    )
+
+
 class _ShopEvents(Generic[E, P]):
     """Reads records as postings, or as guests' events; `build_together` builds the postings of events
     that are as most are."""
@@ -202,7 +240,7 @@ async def _post(
 ) -> Sequence[RecordOutcome]:
     """Post the events that have a customer; returns an outcome for each event, in order. `observe` is
     called with the results once they are committed."""
-    postings = [event for event in events if not isinstance(event, _NOT_POSTED)]
+    postings: Sequence[Posting] = [event for event in events if not isinstance(event, _NOT_POSTED)]
     refused: Mapping[int, Poison] = {}
     if len(postings) < len(events):
         refused, postings = await _find_postings(clocks, events)
@@ -230,16 +268,16 @@ async def _post(
 
 async def _find_postings(
     clocks: StoreClocks, events: Sequence[ShopPosting]
-) -> tuple[dict[int, Poison], list[Order | Refund]]:
+) -> tuple[dict[int, Poison], list[Posting]]:
     """The failures of the events that are ahead of their stores' clocks too, by position, and the other
     events that have a customer."""
     stores = {event.store_id for event in events if isinstance(event, Ahead)}
     now = await clocks.read_now(stores) if stores else {}
     refused: dict[int, Poison] = {}
-    postings: list[Order | Refund] = []
+    postings: list[Posting] = []
     for place, event in enumerate(events):
         if isinstance(event, Ahead):
-            if event.posting.occurred_at > now[event.store_id] + MAX_AHEAD:
+            if event.moment > now[event.store_id] + MAX_AHEAD:
                 refused[place] = Poison("invalid", event.detail)
             else:
                 postings.append(event.posting)

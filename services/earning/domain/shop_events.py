@@ -1,4 +1,4 @@
-"""The bounds of order.completed and order.refunded: an event becomes a posting or breaks a bound.
+"""The bounds of the events of shops: an event becomes a posting or breaks a bound.
 
 Source of the bounds: the API's documentation, "Bounds". The schema has checked the types.
 """
@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from libs.contracts.events import OrderCompleted, OrderRefunded, ShopEvent, ShopId
+from libs.contracts.events import (
+    OrderCompleted,
+    OrderFulfilled,
+    OrderRefunded,
+    ShopEvent,
+    ShopId,
+)
 from libs.contracts.numbers import is_amount
 from libs.kernel import ids
 from libs.kernel.clock import truncate
 from libs.kernel.ids import OTHER_ID, STORE_ID, are_ascii_customer_ids, are_other_ids
+from services.earning.domain.fulfillments import Fulfillment
 from services.earning.domain.order_records import Order
 from services.earning.domain.refunds import Refund
 
@@ -114,6 +121,21 @@ def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:
 def build_refunds(events: Sequence[OrderRefunded], *, now: datetime) -> list[Refund]:
     """The postings for refunds of customers' orders; raises OutOfBounds."""
     return [build_refund(event, now=now) for event in events]
+
+
+def build_fulfillment(event: OrderFulfilled, *, now: datetime) -> Fulfillment:
+    """The posting for the fulfillment of a customer's order; raises OutOfBounds."""
+    return Fulfillment(
+        store_id=_read_store_id(event),
+        customer_id=read_customer_id(event),
+        order_id=_read_id(event.order_id, "order_id"),
+        fulfilled_at=_read_time(event.fulfilled_at, "fulfilled_at", now=now),
+    )
+
+
+def build_fulfillments(events: Sequence[OrderFulfilled], *, now: datetime) -> list[Fulfillment]:
+    """The postings for fulfillments of customers' orders; raises OutOfBounds."""
+    return [build_fulfillment(event, now=now) for event in events]
 
 
 def read_customer_id(event: ShopEvent) -> str:

@@ -65,5 +65,8 @@ def test_the_groups_consume_exactly_the_topics_with_dead_letters_and_letters_of_
     consumed = {topic for group in GROUPS for topic in group.topics}
     letters = set(EARNING_DEAD_LETTERS.topics)
     assert consumed - letters == {topic.name for topic in CONSUMED}
-    assert letters == {"order.completed.dlq", "order.refunded.dlq", DEAD_LETTERS_HANDLED}
+    assert letters == {
+        *("order.completed.dlq", "order.refunded.dlq", "order.fulfilled.dlq"),
+        DEAD_LETTERS_HANDLED,
+    }
     assert {group.service for group in GROUPS} == set(SERVICES_THAT_CONSUME)

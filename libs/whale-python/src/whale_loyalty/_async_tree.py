@@ -136,6 +136,7 @@ class AsyncEvents(AsyncResource):
     send_batch = async_call(events.send_batch)
     order_completed = async_call(events.order_completed)
     order_refunded = async_call(events.order_refunded)
+    order_fulfilled = async_call(events.order_fulfilled)
 
 
 class AsyncKey(AsyncResource):

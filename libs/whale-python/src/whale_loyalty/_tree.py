@@ -136,6 +136,7 @@ class Events(Resource):
     send_batch = call(events.send_batch)
     order_completed = call(events.order_completed)
     order_refunded = call(events.order_refunded)
+    order_fulfilled = call(events.order_fulfilled)
 
 
 class Key(Resource):
