@@ -3,7 +3,7 @@
 from libs.persistence import ddl
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0013"
 
 _STORE_CLOCKS = """
 CREATE TABLE store_clocks (
