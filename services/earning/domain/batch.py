@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import msgspec
 from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
+from libs.kernel.ids import shifted_id
 from services.earning.domain import entry_lots
 from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
 from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
@@ -24,6 +25,7 @@ from services.earning.domain.programs import Program, StorePrograms
 from services.earning.domain.timelines import Timeline
 
 NO_PROGRAMS: Final = StorePrograms()
+_NO_SHIFT: Final = timedelta(0)
 
 R = TypeVar("R", bound=Record)
 
@@ -107,6 +109,12 @@ class LedgerBatch:
     def use_programs(self, programs: Mapping[str, StorePrograms]) -> None:
         """Set the programs in force, by store."""
         self._programs = programs
+        # Of the stores whose clocks were moved, the shifts.
+        self._shifts = {
+            store_id: of_store.clock_shift
+            for store_id, of_store in programs.items()
+            if of_store.clock_shift
+        }
         self._defaults = {store_id: of_store.default for store_id, of_store in programs.items()}
         self._choices: dict[tuple[str, str | None, str], Program | SkipReason] = {}
 
@@ -155,10 +163,19 @@ class LedgerBatch:
         }
         return in_force | self._released_programs
 
-    def time_of(self, store_id: str, occurred_at: datetime) -> datetime:
-        """The time of a posting that happens now: that of the store's timeline, else `occurred_at`."""
+    def time_of(self, store_id: str, moment: datetime) -> datetime:
+        """The time of a posting that happens now, at `moment` of real time: that of the store's timeline, or of
+        its clock, which may have been moved."""
         timeline = self.timelines.get(store_id)
-        return occurred_at if timeline is None else timeline.now
+        if timeline is not None:
+            return timeline.now
+        return moment + self._shifts.get(store_id, _NO_SHIFT)
+
+    def _id_of(self, store_id: str) -> str:
+        """The next entry id of the store, whose time is that of the store's clock."""
+        id_ = self._new_id()
+        shift = self._shifts.get(store_id)
+        return id_ if shift is None else shifted_id(id_, shift)
 
     def mark_for_write(self, account: Account, active_at: datetime | None = None) -> None:
         """Mark the account to be written with the batch. `active_at` is the time of the customer's
@@ -206,7 +223,7 @@ class LedgerBatch:
         entry = Entry(
             account.id,
             account.sequence,
-            self._new_id(),
+            self._new_id() if not self._shifts else self._id_of(account.store_id),
             account.store_id,
             type_,
             points,

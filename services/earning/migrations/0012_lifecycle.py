@@ -36,7 +36,8 @@ ALTER TABLE entries DROP CONSTRAINT entries_points_check;
 """
 
 # The orders whose points waited: `sequence` is the entry that says so, which the order names, and `earn_sequence`
-# the one that made them available. `wait_on` is the day whose end ends the wait; null once it is over. A fulfillment that overtook its order waits in `fulfillments`.
+# the one that made them available. `wait_on` is the day whose end ends the wait; null once it is over. A
+# fulfillment that overtook its order waits in `fulfillments`.
 _PENDING = """
 CREATE TABLE pending_awards (
     store_id              text COLLATE "C" NOT NULL,

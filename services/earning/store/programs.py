@@ -5,6 +5,7 @@ posting is priced by the version in force when it commits, and neither side star
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -24,12 +25,16 @@ SELECT pg_advisory_xact_lock_shared($1, key)
 FROM (SELECT DISTINCT hashtext(store_id) AS key FROM unnest($2::text[]) AS store_id ORDER BY 1) AS stores
 """
 _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+# A store without a program may have a clock that was moved: its row then has no program.
 _READ: Final = """
-SELECT p.id, p.store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
+SELECT p.id, stores.id AS store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
        v.currency, v.is_active, v.tiers::text AS tiers, v.time_zone, v.expiry::text AS expiry,
-       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle
-FROM programs p JOIN program_versions v ON v.id = p.version_id
-WHERE p.store_id = ANY($1)
+       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, c.shift_ms
+FROM unnest($1::text[]) AS stores (id)
+LEFT JOIN store_clocks c ON c.store_id = stores.id
+LEFT JOIN programs p ON p.store_id = stores.id
+LEFT JOIN program_versions v ON v.id = p.version_id
+WHERE p.id IS NOT NULL OR c.shift_ms IS NOT NULL
 ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
@@ -81,9 +86,17 @@ async def lock_for_change(connection: Connection, store_id: str) -> StoreProgram
 async def read(connection: Connection, store_ids: list[str]) -> dict[str, StorePrograms]:
     """The current version of every program of the stores, oldest first."""
     by_store: dict[str, list[Program]] = {}
+    shifts: dict[str, timedelta] = {}
     for row in await connection.fetch(_READ, store_ids):
-        by_store.setdefault(row["store_id"], []).append(_program(row))
-    return {store_id: StorePrograms(tuple(programs)) for store_id, programs in by_store.items()}
+        programs = by_store.setdefault(row["store_id"], [])
+        if row["id"] is not None:
+            programs.append(_program(row))
+        if row["shift_ms"] is not None:
+            shifts[row["store_id"]] = timedelta(milliseconds=row["shift_ms"])
+    return {
+        store_id: StorePrograms(tuple(programs), shifts.get(store_id, timedelta(0)))
+        for store_id, programs in by_store.items()
+    }
 
 
 def _program(row: asyncpg.Record) -> Program:
