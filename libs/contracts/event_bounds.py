@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from libs.contracts import anomalies, api, bounds, events, rewards
+from libs.contracts import anomalies, api, bounds, events, lifecycle, rewards
 from libs.contracts.bounds import Schema
 from libs.kernel import ids
 from libs.kernel.clock import parse_time
@@ -203,6 +203,16 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "occurred_at": _TIME_FROM_1970,
         "from_": _NAME,
         "to": _NAME,
+    },
+    events.PointsExpiring: {
+        "store_id": _STORE,
+        "customer_id": _ID,
+        "points": _integer(1, api.MAX_BALANCE),
+        "expires_on": _DATE,
+        "expires_at": _TIME_FROM_1970,
+        "days_left": _integer(1, lifecycle.MAX_REMIND_DAYS),
+        "balance": _POINTS,
+        "occurred_at": _TIME_FROM_1970,
     },
     events.RewardWorth: {
         "amount": _AMOUNT,

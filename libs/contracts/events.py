@@ -131,6 +131,21 @@ class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
     to: str | None = None
 
 
+class PointsExpiring(Event, frozen=True, kw_only=True):
+    """A reminder: `points` of the customer's `balance` expire when the day `expires_on` ends, at `expires_at`.
+
+    `days_left` is the number of days of the setting, also of a reminder that is late.
+    """
+
+    customer_id: str
+    points: int
+    expires_on: str
+    expires_at: str
+    days_left: int
+    balance: int
+    occurred_at: str
+
+
 class RewardChanged(Event, frozen=True, kw_only=True):
     """A complete version of a reward. A later version replaces an earlier one; a version with
     `deleted` is the last. `points_cost` is in points, times are RFC 3339."""

@@ -3,6 +3,7 @@
 Each method posts through the posting core. A clock of the test's own replaces the database's.
 """
 
+import json
 import secrets
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -35,6 +36,7 @@ from services.earning.domain.refunds import Refund
 from services.earning.domain.releases import Release
 from services.earning.domain.resolutions import Resolution
 from services.earning.domain.timelines import Timeline
+from services.earning.handlers.ledger_events import unpack
 from services.earning.handlers.posting import PostingRequest, Result, post_batch
 from services.earning.store import clock, programs, timelines
 from tests.unit.earning.lifecycle_account import Row
@@ -354,6 +356,16 @@ class LedgerAccount:
         return await self.fetch(
             "SELECT * FROM entries WHERE store_id = $1 ORDER BY sequence", self.store
         )
+
+    async def events(self, topic: str) -> list[dict[str, Any]]:
+        """The contents of the store's events of a topic that wait to be published."""
+        return [
+            content
+            for row in await self.fetch("SELECT payload FROM outbox ORDER BY id")
+            for event in unpack(row["payload"])
+            if event.topic == topic
+            and (content := json.loads(event.value))["store_id"] == self.store
+        ]
 
     async def rows(self) -> list[Row]:
         return [

@@ -1,6 +1,5 @@
 """Points that expire and points that wait, in the real ledger: the tables of docs/rules, row by row."""
 
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,6 +18,8 @@ from libs.kernel.errors import (
     NotFound,
 )
 from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.pages import Page
+from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.accounts import Entry, ManualEntry
 from services.earning.domain.awards import Award
 from services.earning.domain.catching_up import just_before
@@ -27,7 +28,7 @@ from services.earning.domain.debits import Debit
 from services.earning.domain.fulfillments import Fulfilled, Fulfillment, FulfillmentRecord
 from services.earning.domain.postings import Duplicate
 from services.earning.domain.programs import Tier
-from services.earning.handlers.ledger_events import unpack
+from services.earning.handlers.orders import Criteria, list_orders
 from services.earning.store import books_check
 from tests.integration.conftest import Database
 from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
@@ -175,6 +176,37 @@ async def test_pending_points_move_as_the_documentation_says(
             int(lifetime),
         ), case
         assert bool(cycle.waits) == (int(pending_after) > 0), case
+
+
+async def test_customers_are_reminded_when_the_documentation_says(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    rows = table("expiry.md", first_heading="zone")
+    for zone_name, remind_days, set_on, available_on, last, checked, reminders in rows:
+        clock.now = START
+        account = LedgerAccount(engine, clock, zone_name=zone_name)
+        await account.open()
+        await account.set_expiry(Expiry(kind="after", months=60))
+        for day in sorted({set_on, available_on, *checked_days(checked)}):
+            await account.go_to_day(to_day(date.fromisoformat(day)))
+            if day == set_on:
+                await account.set_remind_days(*map(int, remind_days.split()))
+            if day == available_on:
+                last_day = to_day(date.fromisoformat(last))
+                await account.earn("A", 100, last_day=last_day)
+            if day in checked_days(checked):
+                await account.touch()
+        events = await account.events("points.expiring")
+        sent = [f"{one['days_left']}: {one['occurred_at'][:19]}Z" for one in events]
+        assert (", ".join(sent) or "–") == reminders
+        for event in events:
+            assert (event["points"], event["balance"], event["expires_on"]) == (100, 100, last)
+
+
+def checked_days(text: str) -> list[str]:
+    if text != "every day":
+        return [text]
+    return [to_date(to_day(date(2027, 2, 26)) + number).isoformat() for number in range(40)]
 
 
 async def take_pending_step(account: LedgerAccount, step: str) -> None:
@@ -340,6 +372,32 @@ async def test_a_release_returns_its_entry_again_and_nothing_is_released_twice(
     assert await faults(account) == []
 
 
+async def test_an_order_is_listed_once_with_what_is_left_of_its_points(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=14))
+    await account.order("o1", Decimal(100))
+    await account.order("o2", Decimal(50))
+    await account.refund("o1", 30)
+    await account.release("o2")
+    pend, _, _, earn = await account.entries()
+    reads = SlowReads(engine)
+
+    async def read_list(**criteria: Any) -> list[tuple[str, int, Any]]:
+        page = await list_orders(
+            reads, Criteria(store_id=account.store, **criteria), Page(20, None)
+        )
+        rows = [order.row for order in page.items if order.row is not None]
+        return [(row["order_id"], row["pending"], row["transaction_id"]) for row in rows]
+
+    waiting, released = ("o1", 70, pend["id"]), ("o2", 0, earn["id"])
+    assert await read_list() == [released, waiting]
+    assert await read_list(state="counted") == [released, waiting]
+    assert await read_list(state="pending") == [waiting]
+    assert await read_list(order_id="o1", state="pending") == [waiting]
+    assert await read_list(order_id="o2", state="pending") == []
+
+
 async def test_only_the_first_fulfillment_of_the_customers_order_counts(
     engine: AsyncEngine, clock: TestClock
 ) -> None:
@@ -451,7 +509,5 @@ async def test_a_store_without_settings_has_the_rows_of_before(
         assert {row[name] for name in ("lots", "pending", "covered", "available_at")} == {None}
     row = await account.account()
     assert (row["balance"], row["cycle"], row["due_at"]) == (0, None, None)
-    for payload in await account.fetch("SELECT payload FROM outbox"):
-        for event in unpack(payload["payload"]):
-            fields = json.loads(event.value).keys()
-            assert not fields & {"lots", "pending", "covered", "available_at"}
+    for event in await account.events("points.adjusted"):
+        assert not event.keys() & {"lots", "pending", "covered", "available_at"}

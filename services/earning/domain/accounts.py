@@ -109,6 +109,21 @@ class ManualEntry(Struct, frozen=True):
     posted_by: str
 
 
+class ReminderNote(Struct, frozen=True, array_like=True, gc=False):
+    """Before the entry at `place` in the batch, the customer is reminded of `points` that expire when the day
+    `expires_on` ends; the reminder was due at `occurred_at`."""
+
+    place: int
+    account_id: int
+    store_id: str
+    points: int
+    expires_on: date
+    expires_at: datetime
+    days_left: int
+    balance: int
+    occurred_at: datetime
+
+
 class TierChange(Struct, frozen=True, array_like=True, gc=False):
     """The entry at `place` in the batch changed the customer's tier in the program from `before`."""
 

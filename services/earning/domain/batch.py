@@ -14,9 +14,16 @@ from libs.kernel.errors import Conflict
 from libs.kernel.ids import shifted_id
 from services.earning.domain import entry_lots
 from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
-from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
+from services.earning.domain.accounts import (
+    Account,
+    AccountKey,
+    Entry,
+    ReminderNote,
+    TierChange,
+)
 from services.earning.domain.catching_up import Reminder
 from services.earning.domain.cycles import Mark
+from services.earning.domain.dates import end_of, to_date
 from services.earning.domain.days import DayChange
 from services.earning.domain.order_records import OrderKey
 from services.earning.domain.pending_awards import PendingAward
@@ -62,7 +69,7 @@ class LedgerBatch:
         self.award_notes: dict[OrderKey, tuple[str | None, int]] = {}
         # The entries that released the awards of orders.
         self.releases: dict[OrderKey, Entry] = {}
-        self.reminders: list[tuple[int, Account, Reminder, int]] = []
+        self.reminders: list[ReminderNote] = []
         self._released_programs: dict[int, UUID] = {}
         # By type of record: keys to read, records by key, keys of those read, and records to write.
         self.required: defaultdict[type, set[Any]] = defaultdict(set)
@@ -263,7 +270,20 @@ class LedgerBatch:
 
     def remind(self, account: Account, reminder: Reminder) -> None:
         """Have the customer reminded, before the entry that comes next."""
-        self.reminders.append((len(self.entries), account, reminder, account.balance))
+        zone = self.cycles[account.id].epoch.zone
+        self.reminders.append(
+            ReminderNote(
+                len(self.entries),
+                account.id,
+                account.store_id,
+                reminder.points,
+                to_date(reminder.day),
+                end_of(reminder.day, zone),
+                reminder.days_left,
+                account.balance,
+                reminder.at,
+            )
+        )
 
     def _count_day(self, account: Account, entry: Entry) -> None:
         """Count the entry in the totals of its day, by the event's own time."""

@@ -153,5 +153,5 @@ async def write(connection: Connection, batch: LedgerBatch) -> None:
     await outbox.append_payload(
         connection,
         ledger_events.pack(batch),
-        events=len(batch.entries) + len(batch.tier_changes),
+        events=len(batch.entries) + len(batch.tier_changes) + len(batch.reminders),
     )
