@@ -51,8 +51,10 @@ entries = Table(
     Column("redemption_id", _ID),
     Column("reward_id", _ID),
     Column("reward_name", Text),
-    # The signed change of the pending points.
+    Column("lots", Text),
     Column("pending", BigInteger),
+    Column("covered", BigInteger),
+    Column("available_at", _TIME),
 )
 
 # The orders whose points waited, with what is left of them.

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.events import LotRef, PointsExpiring, PointsPosted, TierChanged
+from libs.contracts.events import PointsExpiring, PointsPosted, TierChanged
 from libs.contracts.topics import (
     POINTS_ADJUSTED,
     POINTS_EARNED,
@@ -166,14 +166,9 @@ def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> Poi
 
 def _with_lots(event: PointsPosted, entry: Entry) -> PointsPosted:
     """The event of an entry of an account on which points expire or wait."""
-    rows = [] if entry.lots is None else entry_lots.rows(entry_lots.decode(entry.lots))
     return msgspec.structs.replace(
         event,
-        lots=[
-            LotRef(points, None if last_day is None else last_day.isoformat())
-            for points, last_day in rows
-        ]
-        or None,
+        lots=entry_lots.lot_refs(entry.lots) or None,
         pending=entry.pending,
         covered=entry.covered,
         available_at=None if entry.available_at is None else format_time(entry.available_at),
