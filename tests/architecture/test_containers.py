@@ -176,6 +176,8 @@ def test_an_image_has_no_package_that_its_service_does_not_use(service: str) -> 
     packages = pins(f"services/{service}.txt")
     assert ("aiokafka" in packages) == ("kafka_url" in fields)
     assert ("redis" in packages) == ("redis_url" in fields)
+    for driver in ("asyncpg", "greenlet", "sqlalchemy"):
+        assert (driver in packages) == ("database_url" in fields)
     # The Python client, which calls the gateway, needs httpx.
     assert ("httpx" in packages) == ("gateway_url" in fields)
     assert not {"aiohttp", "alembic", "psutil", "polyfactory", "faker"} & packages.keys()
