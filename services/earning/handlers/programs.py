@@ -15,9 +15,10 @@ from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, uuid7
 from libs.kernel.versions import require_version
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.earning.domain.program_previews import ProgramPreview, lifetime_bounds, preview
 from services.earning.domain.program_warnings import find_warnings
