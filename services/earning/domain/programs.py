@@ -29,7 +29,8 @@ class Tier(Struct, frozen=True):
 
 
 class Program(Struct, frozen=True):
-    """One version of a program; `tiers` are sorted by min_points."""
+    """One version of a program; `tiers` are sorted by min_points. With `keep_items`, the lines of its orders are
+    kept."""
 
     id: UUID
     version_id: int
@@ -40,6 +41,7 @@ class Program(Struct, frozen=True):
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
     version: int = 1
+    keep_items: bool = False
     # Derived: where each tier begins.
     minimums: tuple[int, ...] = ()
 
@@ -74,6 +76,11 @@ class StorePrograms(Struct, frozen=True):
     """A store's programs, oldest first."""
 
     all: tuple[Program, ...] = ()
+
+    @property
+    def keep_items(self) -> bool:
+        """Whether any of them keeps the lines of its orders."""
+        return any(program.keep_items for program in self.all)
 
     def find(self, program_id: UUID | None) -> Program | None:
         """The program with that id, or None."""

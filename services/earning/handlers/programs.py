@@ -125,6 +125,7 @@ async def create_program(
         is_active=write.body.is_active,
         tiers=_tiers(write.body.tiers),
         created_at=utc_now(),
+        keep_items=write.body.keep_items,
     )
 
     async def insert(connection: Connection) -> StoredResponse:
@@ -171,7 +172,7 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     require_version(None if patch.version is UNSET else patch.version, program.version)
     changes: dict[str, str | Decimal | bool | int | tuple[Tier, ...]] = {
         field: value
-        for field in ("name", "points_per_dollar", "is_active", "currency")
+        for field in ("name", "points_per_dollar", "is_active", "currency", "keep_items")
         if (value := getattr(patch, field)) is not UNSET
     }
     if patch.tiers is not UNSET:

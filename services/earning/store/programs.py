@@ -24,20 +24,20 @@ FROM (SELECT DISTINCT hashtext(store_id) AS key FROM unnest($2::text[]) AS store
 _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _READ: Final = """
 SELECT p.id, p.store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
-       v.currency, v.is_active, v.tiers::text AS tiers
+       v.currency, v.is_active, v.tiers::text AS tiers, v.keep_items
 FROM programs p JOIN program_versions v ON v.id = p.version_id
 WHERE p.store_id = ANY($1)
 ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
 INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers,
-                              created_at, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, now(), $8)
+                              created_at, changed_by, keep_items)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, now(), $8, $9)
 RETURNING id
 """
 _READ_VERSIONS: Final = """
 SELECT p.id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar, v.currency,
-       v.is_active, v.tiers::text AS tiers, v.changed_by, v.created_at AS changed_at
+       v.is_active, v.tiers::text AS tiers, v.keep_items, v.changed_by, v.created_at AS changed_at
 FROM program_versions v JOIN programs p ON p.id = v.program_id
 WHERE v.program_id = $1 AND v.version < $2
 ORDER BY v.version DESC LIMIT $3
@@ -84,6 +84,7 @@ def _program(row: asyncpg.Record) -> Program:
         tiers=_decode_tiers(row["tiers"]),
         created_at=row["created_at"],
         version=row["version"],
+        keep_items=row["keep_items"],
     )
 
 
@@ -116,5 +117,6 @@ async def add_version(connection: Connection, program: Program, *, changed_by: s
         program.is_active,
         _encode_tiers(program.tiers).decode(),
         changed_by,
+        program.keep_items,
     )
     await connection.execute(_SET_VERSION, program.id, version_id)
