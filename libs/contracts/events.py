@@ -63,6 +63,13 @@ class OrderRefunded(ShopEvent, frozen=True, kw_only=True):
     amount: Money | None = None
 
 
+class OrderFulfilled(ShopEvent, frozen=True, kw_only=True):
+    """A completed order was delivered: its points may wait for that. Only the first fulfillment of an order
+    counts. A guest's is ignored, like the order."""
+
+    fulfilled_at: Moment
+
+
 class RewardRef(Struct, frozen=True):
     """A reward, with its name at the time of the redemption."""
 

@@ -383,7 +383,7 @@ async def test_a_posting_is_priced_by_the_rate_in_force_when_it_commits(
         assert not posting.done()
         (program,) = present.all
         changed = msgspec.structs.replace(program, points_per_dollar=Decimal(20), version=2)
-        await programs.add_version(connection, changed, changed_by="test")
+        await programs.add_version(connection, STORE, changed, changed_by="test")
     (record,) = (await posting).results
     assert isinstance(record, OrderRecord)
     assert record.award == 20

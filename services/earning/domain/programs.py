@@ -1,7 +1,7 @@
 """Programs: rate and tiers, and which program prices an order."""
 
 from bisect import bisect_right
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -73,9 +73,10 @@ class ProgramVersion(Struct, frozen=True):
 
 
 class StorePrograms(Struct, frozen=True):
-    """A store's programs, oldest first."""
+    """A store's programs, oldest first, and how far its clock was moved forward."""
 
     all: tuple[Program, ...] = ()
+    clock_shift: timedelta = timedelta(0)
 
     @property
     def keep_items(self) -> bool:

@@ -119,7 +119,7 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     first: a transaction that waits for another's new order then holds no changed order that the
     other could wait for. Their lines follow."""
     orders: dict[OrderKey, OrderRecord] = batch.changed(OrderRecord)
-    await _complete(connection, orders)
+    await _complete(connection, batch, orders)
     new: list[OrderRecord] = []
     changed: list[OrderRecord] = []
     for key in sorted(orders):
@@ -135,7 +135,9 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     await order_items.save(connection, batch)
 
 
-async def _complete(connection: Connection, orders: dict[OrderKey, OrderRecord]) -> None:
+async def _complete(
+    connection: Connection, batch: LedgerBatch, orders: dict[OrderKey, OrderRecord]
+) -> None:
     """Number the held orders in the order of arrival. An order that earned points was recorded when
     its entry was posted; any other is recorded now."""
     not_posted = [record for record in orders.values() if record.entry_sequence is None]
@@ -144,4 +146,4 @@ async def _complete(connection: Connection, orders: dict[OrderKey, OrderRecord])
     now = utc_now()
     for record in not_posted:
         record.arrival = arrival_of.get(record.key)
-        record.recorded_at = now
+        record.recorded_at = batch.time_of(record.store_id, now)

@@ -193,7 +193,8 @@ class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
-    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    award, `pending` the points of it that wait before they can be spent, `clawed_back` the points that refunds
+    and voids took, `refunded` money. If there are no points,
     `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
     account.
     """
@@ -217,6 +218,7 @@ class Order(Model, frozen=True, kw_only=True):
     multiplier: Decimal | None = None
     transaction_id: str | None = None
     completed_at: datetime | None = None
+    pending: int = 0
 
 
 class DeadLetter(Model, frozen=True, kw_only=True):
@@ -546,6 +548,13 @@ class CallingKey(Model, frozen=True, kw_only=True):
     prefix: str
     scopes: list[str]
     created_at: datetime
+
+
+class Clock(Model, frozen=True, kw_only=True):
+    """What a store calls now, and by how many seconds its clock was moved forward."""
+
+    now: datetime
+    shifted_by_seconds: int
 
 
 class ServiceState(Model, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from libs.persistence import ddl
 
-revision = "0014"
+revision = "0012"
 down_revision = "0011"
 
 _PROGRAMS = "ALTER TABLE program_versions ADD COLUMN keep_items boolean NOT NULL DEFAULT false;\n"
