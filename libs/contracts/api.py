@@ -69,7 +69,8 @@ class Tier(Response, frozen=True, kw_only=True):
 class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
     oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
-    in the response to a change only. Every change increases `version`, which starts at 1."""
+    in the response to a change only. Every change increases `version`, which starts at 1. With `keep_items`,
+    the lines of its orders are kept."""
 
     id: str
     name: str
@@ -81,6 +82,7 @@ class Program(Response, frozen=True, kw_only=True):
     is_default: bool
     warnings: list[SettingWarning] | UnsetType = UNSET
     version: int
+    keep_items: bool
 
 
 class ProgramVersion(Response, frozen=True, kw_only=True):
@@ -97,6 +99,7 @@ class ProgramVersion(Response, frozen=True, kw_only=True):
     version: int
     changed_by: str | UnsetType = UNSET
     changed_at: str
+    keep_items: bool
 
 
 class TierPreview(Response, frozen=True, kw_only=True):
@@ -144,6 +147,7 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
     tiers: list[TierInput] = []
     is_active: bool = True
     currency: str = "USD"
+    keep_items: bool = False
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
@@ -155,6 +159,7 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
     tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    keep_items: bool | UnsetType = UNSET
     version: int | UnsetType = UNSET
 
 

@@ -11,9 +11,10 @@ from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.batch import RequestOutcome
 from libs.persistence.engine import create_batch_engine, create_engine, ping
+from libs.persistence.errors import is_transient
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
+from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
 from services.earning.api import routes
 from services.earning.api.resources import Resources
@@ -109,4 +110,5 @@ def build(settings: Settings) -> ASGIApp:
                 wake_relay=messaging.wake_relay,
             )
         },
+        is_transient=is_transient,
     )

@@ -23,7 +23,7 @@ from libs.contracts.topics import (
     POINTS_REDEEMED,
 )
 from libs.kernel.clock import format_time
-from libs.messaging.progress import read_committed
+from libs.messaging.offsets import read_committed
 from tests.support import Stack
 
 Event = dict[str, Any]

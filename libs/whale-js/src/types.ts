@@ -81,7 +81,8 @@ export interface SettingWarning {
 
 /**
  * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
- * gives the tiers. `warnings` come with the response to a change. Every change increases `version`.
+ * gives the tiers. `warnings` come with the response to a change. Every change increases `version`. With `keep_items`,
+ * the lines of its orders are kept.
  */
 export interface Program {
   id: string;
@@ -94,6 +95,7 @@ export interface Program {
   is_default: boolean;
   warnings?: SettingWarning[];
   version: number;
+  keep_items: boolean;
 }
 
 /** A program as it was from `changed_at` until its next version; `changed_by` is the name of the key. */
@@ -125,6 +127,7 @@ export interface ProgramInput {
   tiers?: TierInput[];
   is_active?: boolean;
   currency?: string;
+  keep_items?: boolean;
 }
 
 /** Omitted members are unchanged. With `version`, the change is refused if the program has another version by now. */

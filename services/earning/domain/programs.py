@@ -30,7 +30,8 @@ class Tier(Struct, frozen=True):
 
 
 class Program(Struct, frozen=True):
-    """One version of a program; `tiers` are sorted by min_points.
+    """One version of a program; `tiers` are sorted by min_points. With `keep_items`, the lines of its orders are
+    kept.
 
     `has_lifecycle`: this version or an earlier one had points expire or wait.
     """
@@ -44,6 +45,7 @@ class Program(Struct, frozen=True):
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
     version: int = 1
+    keep_items: bool = False
     time_zone: str | None = None
     expiry: Expiry | None = None
     remind_days: tuple[int, ...] | None = None
@@ -84,6 +86,11 @@ class StorePrograms(Struct, frozen=True):
 
     all: tuple[Program, ...] = ()
     clock_shift: timedelta = timedelta(0)
+
+    @property
+    def keep_items(self) -> bool:
+        """Whether any of them keeps the lines of its orders."""
+        return any(program.keep_items for program in self.all)
 
     @property
     def has_lifecycle(self) -> bool:

@@ -69,6 +69,7 @@ def build_order(event: OrderCompleted, *, now: datetime) -> Order:
         program_id=None if event.program_id is None else _read_id(event.program_id, "program_id"),
         reason=_reason(number, order_id),
         occurred_at=_read_time(event.completed_at, "completed_at", now=now),
+        items=event.items,
     )
 
 
@@ -100,8 +101,9 @@ def build_orders(events: Sequence[OrderCompleted], *, now: datetime) -> list[Ord
     )
     reasons = map(_reason, numbers, order_ids)
     moments = map(truncate, times)
+    items = [event.items for event in events]
     columns = store_ids, customer_ids, order_ids, totals, currencies, program_ids, reasons, moments
-    return list(map(Order, *columns))
+    return list(map(Order, *columns, items))
 
 
 def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:

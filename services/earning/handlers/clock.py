@@ -11,7 +11,8 @@ from libs.contracts import api
 from libs.kernel.clock import format_time, parse_time, utc_now
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.earning.store import clock as clock_db
 from services.earning.store import programs

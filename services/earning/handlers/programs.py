@@ -15,9 +15,10 @@ from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, shifted_id, uuid7_text
 from libs.kernel.versions import require_version
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.earning.domain.program_previews import ProgramPreview, lifetime_bounds, preview
 from services.earning.domain.program_warnings import find_warnings
@@ -129,6 +130,7 @@ async def create_program(
             is_active=write.body.is_active,
             tiers=_tiers(write.body.tiers),
             created_at=now[write.store_id],
+            keep_items=write.body.keep_items,
         )
         await programs_db.create(
             connection, write.store_id, program, changed_by=write.caller.key_name
@@ -174,7 +176,7 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     require_version(None if patch.version is UNSET else patch.version, program.version)
     changes: dict[str, str | Decimal | bool | int | tuple[Tier, ...]] = {
         field: value
-        for field in ("name", "points_per_dollar", "is_active", "currency")
+        for field in ("name", "points_per_dollar", "is_active", "currency", "keep_items")
         if (value := getattr(patch, field)) is not UNSET
     }
     if patch.tiers is not UNSET:

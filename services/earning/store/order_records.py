@@ -18,7 +18,7 @@ from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import Order, OrderKey, OrderRecord, Recheck
 from services.earning.domain.refunds import WaitingRefunds
-from services.earning.store import arrivals, refund_records
+from services.earning.store import arrivals, order_items, refund_records
 from services.earning.store.keys import LookUp
 
 _READ: Final = LookUp(
@@ -117,7 +117,7 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 async def save(connection: Connection, batch: LedgerBatch) -> None:
     """Insert new orders and update changed ones, each in the order of their keys. New orders come
     first: a transaction that waits for another's new order then holds no changed order that the
-    other could wait for."""
+    other could wait for. Their lines follow."""
     orders: dict[OrderKey, OrderRecord] = batch.changed(OrderRecord)
     await _complete(connection, batch, orders)
     new: list[OrderRecord] = []
@@ -132,6 +132,7 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     if changed:
         status = await connection.execute(_CHANGE, *columns(map(astuple, changed)))
         check_rows(status, len(changed))
+    await order_items.save(connection, batch)
 
 
 async def _complete(

@@ -29,7 +29,8 @@ _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 _READ: Final = """
 SELECT p.id, stores.id AS store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
        v.currency, v.is_active, v.tiers::text AS tiers, v.time_zone, v.expiry::text AS expiry,
-       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, c.shift_ms
+       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, v.keep_items,
+       c.shift_ms
 FROM unnest($1::text[]) AS stores (id)
 LEFT JOIN store_clocks c ON c.store_id = stores.id
 LEFT JOIN programs p ON p.store_id = stores.id
@@ -39,15 +40,15 @@ ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
 INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers,
-                              created_at, changed_by, time_zone, expiry, remind_days, pending)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11::text::jsonb, $12::text::jsonb,
-        $13::text::jsonb)
+                              created_at, changed_by, keep_items, time_zone, expiry, remind_days, pending)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12::text::jsonb, $13::text::jsonb,
+        $14::text::jsonb)
 RETURNING id
 """
 _READ_VERSIONS: Final = """
 SELECT p.id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar, v.currency,
        v.is_active, v.tiers::text AS tiers, v.time_zone, v.expiry::text AS expiry,
-       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, v.changed_by,
+       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, v.keep_items, v.changed_by,
        v.created_at AS changed_at
 FROM program_versions v JOIN programs p ON p.id = v.program_id
 WHERE v.program_id = $1 AND v.version < $2
@@ -110,6 +111,7 @@ def _program(row: asyncpg.Record) -> Program:
         tiers=_decode_tiers(row["tiers"]),
         created_at=row["created_at"],
         version=row["version"],
+        keep_items=row["keep_items"],
         time_zone=row["time_zone"],
         expiry=_decode(row["expiry"], _decode_expiry),
         remind_days=_decode(row["remind_days"], _decode_remind_days),
@@ -159,6 +161,7 @@ async def add_version(
         _encode_tiers(program.tiers).decode(),
         now[store_id],
         changed_by,
+        program.keep_items,
         program.time_zone,
         _encode(program.expiry),
         _encode(program.remind_days),

@@ -65,7 +65,7 @@ class Program(Model, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`.
 
     The default program prices orders that name no program, and gives the tiers. `warnings` come with the
-    response to a change. Every change increases `version`.
+    response to a change. Every change increases `version`. With `keep_items`, the lines of its orders are kept.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Program(Model, frozen=True, kw_only=True):
     is_default: bool | None = None
     warnings: list[SettingWarning] = []
     version: int | None = None
+    keep_items: bool = False
 
 
 class ProgramVersion(Model, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ class ProgramVersion(Model, frozen=True, kw_only=True):
     version: int
     changed_at: datetime
     changed_by: str | None = None
+    keep_items: bool = False
 
 
 class NoTierPreview(Model, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ null in stores that set none of it.
 
 from libs.persistence import ddl
 
-revision = "0012"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 
 # `has_lifecycle`: some version of the program had points expire or wait, and it never becomes false again.
 _PROGRAMS = """
@@ -36,8 +36,7 @@ ALTER TABLE entries DROP CONSTRAINT entries_points_check;
 """
 
 # The orders whose points waited: `sequence` is the entry that says so, which the order names, and `earn_sequence`
-# the one that made them available. `wait_on` is the day whose end ends the wait; null once it is over. A
-# fulfillment that overtook its order waits in `fulfillments`.
+# the one that made them available. `wait_on` is the day whose end ends the wait; null once it is over.
 _PENDING = """
 CREATE TABLE pending_awards (
     store_id              text COLLATE "C" NOT NULL,
@@ -54,16 +53,7 @@ CREATE TABLE pending_awards (
     PRIMARY KEY (store_id, order_id)
 );
 CREATE INDEX pending_awards_account ON pending_awards (account_id, wait_on) WHERE wait_on IS NOT NULL;
-CREATE TABLE fulfillments (
-    store_id      text COLLATE "C" NOT NULL,
-    order_id      text COLLATE "C" NOT NULL,
-    account_id    bigint NOT NULL,
-    fulfilled_at  timestamptz(3) NOT NULL,
-    recorded_at   timestamptz(3) NOT NULL DEFAULT now(),
-    PRIMARY KEY (store_id, order_id)
-);
 GRANT SELECT, INSERT, UPDATE ON pending_awards TO earning;
-GRANT SELECT, INSERT ON fulfillments TO earning;
 """
 
 

@@ -2,8 +2,8 @@
 
 from libs.persistence import ddl
 
-revision = "0015"
-down_revision = "0013"
+revision = "0013"
+down_revision = "0012"
 
 _STORE_CLOCKS = """
 CREATE TABLE store_clocks (

@@ -3,8 +3,8 @@ expires or waits adds nothing to them."""
 
 from libs.persistence import ddl
 
-revision = "0013"
-down_revision = "0012"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:
