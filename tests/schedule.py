@@ -27,6 +27,7 @@ GROUPS: Final = (
         "tests/chaos/test_service_graph.py",
         "tests/chaos/test_unconfirmed_redemptions.py",
         "tests/chaos/test_upgrade.py",
+        "tests/chaos/test_upgrade_of_a_large_ledger.py",
         "tests/chaos/test_recovery.py",
         "tests/chaos/test_stack_commands.py",
     ),

@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "tools.order": ("order",),
     "tools.demo.cli": ("demo",),
     "tools.dead_letters.cli": ("dead-letters",),
-    "tools.ledger.cli": ("orders", "verify"),
+    "tools.ledger.cli": ("orders", "order-items", "verify"),
     "tools.why": ("why",),
     "tools.rebuild": ("rebuild",),
     "tools.restore.cli": ("rewind",),

@@ -20,7 +20,7 @@ from msgspec import Struct
 from libs.background.backoff import delays
 from libs.contracts.topics import dead_letter_topic
 from libs.messaging import dead_letters, spans
-from libs.messaging.dead_letters import DeadLetter, position_of
+from libs.messaging.dead_letters import DeadLetter, log_fields
 from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
 from libs.messaging.look_ahead import LookAhead
 from libs.messaging.stopped_partitions import StoppedPartitions
@@ -225,8 +225,8 @@ class BatchConsumer(Generic[E]):
             return
         if self._producer is None:
             for letter in batch:
-                record, poison = position_of(letter.record), letter.poison
-                log.error("record_skipped", record=record, code=poison.code, detail=poison.detail)
+                code, detail = letter.poison.code, letter.poison.detail
+                log.error("record_skipped", code=code, detail=detail, **log_fields(letter.record))
             return
         topics = [dead_letter_topic(letter.record.topic) for letter in batch]
         for delay in delays(longest=self._policy.longest_delay_seconds):

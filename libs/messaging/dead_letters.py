@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from libs.contracts.topics import dead_letter_topic
 from libs.kernel.clock import format_time, utc_now
-from libs.messaging.cloudevents import POISON_CODES, Headers, Poison
+from libs.kernel.ids import STORE_ID
+from libs.messaging.cloudevents import POISON_CODES, Headers, Poison, peek
 from libs.messaging.fetching import Unreadable
 from libs.observability import logging, metrics
 
@@ -133,7 +134,7 @@ async def _publish_truncated(
         (dead_letter, _truncated_copy(dead_letter, service, now)) for dead_letter in dead_letters
     ]
     for dead_letter in dead_letters:
-        log.warning("dead_letter_truncated", record=position_of(dead_letter.record))
+        log.warning("dead_letter_truncated", **log_fields(dead_letter.record))
     for dead_letter in await _publish(producer, messages):
         position = position_of(dead_letter.record)
         raise KafkaError(f"the truncated dead letter of {position} was refused")
@@ -186,6 +187,18 @@ def _writable_name(name: str) -> str:
 def position_of(record: Any) -> str:
     """Where a record is: `topic:partition:offset`."""
     return f"{record.topic}:{record.partition}:{record.offset}"
+
+
+def log_fields(record: Any) -> dict[str, str]:
+    """What a log line says about a record: its position, and the store that its value names, if it
+    names one."""
+    fields = {"record": position_of(record)}
+    body = peek(record.value, record.headers or ())
+    store_id = None if body is None else body.get("store_id")
+    # Any other text could be anything, and a log line contains no customer's data.
+    if isinstance(store_id, str) and STORE_ID.fullmatch(store_id):
+        fields["store_id"] = store_id
+    return fields
 
 
 def _reason_headers(dead_letter: DeadLetter, service: str, now: str) -> Headers:

@@ -24,7 +24,7 @@ from msgspec import Struct
 from libs.background.backoff import delays
 from libs.contracts.topics import MAX_RECORD_BYTES
 from libs.messaging.cloudevents import Poison
-from libs.messaging.dead_letters import DeadLetter, position_of
+from libs.messaging.dead_letters import DeadLetter, log_fields, position_of
 from libs.messaging.fetching import Unreadable
 from libs.observability import logging, metrics
 from libs.persistence.errors import is_refused_value, is_transient
@@ -190,7 +190,7 @@ class Delivery(Generic[E]):
         except Poison:
             raise
         except Exception as error:
-            log.warning("record_not_readable", record=position_of(record), error=repr(error))
+            log.warning("record_not_readable", error=repr(error), **log_fields(record))
             raise Poison("malformed", f"the record cannot be read: {error!r}") from error
 
     # -- one attempt
@@ -267,9 +267,9 @@ class Delivery(Generic[E]):
                 "records_failed",
                 group=self._group,
                 records=sum(item.error is not None for item in failed),
-                first=position_of(first.record),
                 attempt=first.failures,
                 exc_info=first.error,
+                **log_fields(first.record),
             )
 
     def _stop_where_systematic(
@@ -301,9 +301,9 @@ class Delivery(Generic[E]):
                 dead_letters.append(_quarantined(item))
                 log.error(
                     "record_quarantined",
-                    record=position_of(item.record),
                     group=self._group,
                     what_to_do=_WHAT_TO_DO,
+                    **log_fields(item.record),
                 )
         return [item for item in failed if item.failures < attempts]
 

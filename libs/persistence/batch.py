@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.kernel.errors import WhaleError
 from libs.persistence.engine import Connection, transaction
-from libs.persistence.idempotency import Claim, StoredResponse, StoredResponses, in_progress
+from libs.persistence.idempotency import Claim, StoredResponse, in_progress
 from libs.persistence.retry import retry_lost_race
+from libs.persistence.stored_responses import StoredResponses
 
 Command = TypeVar("Command")
 Result = TypeVar("Result")

@@ -37,7 +37,6 @@ from libs.kernel.errors import (
 from libs.kernel.ids import new_id
 from libs.observability import logging, metrics, tracing
 from libs.observability.requests import log_response
-from libs.persistence.errors import is_transient
 from libs.web import health, problems
 from libs.web.connections import mark_authenticated
 from libs.web.health import Check, InternalToken, Readiness, health_routes
@@ -48,6 +47,9 @@ _TRACEPARENT: Final = tracing.HEADER.encode()
 _STORE: Final = re.compile(r"/(?:v1|internal)/stores/([^/]{1,128})")
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+# Whether an error of a request means that the service's database is unavailable at the moment.
+IsTransient = Callable[[BaseException], bool]
+ErrorRenderer = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
 
 log = logging.get(__name__)
 
@@ -60,12 +62,14 @@ def create_app(
     progress: ReadProgress | None = None,
     background: Sequence[BackgroundService],
     state: Mapping[str, Any],
+    is_transient: IsTransient,
 ) -> ASGIApp:
     """An app that only the system's own services may call, except for its public health endpoints.
 
     A check raises while the service is not ready; `progress` reads how far its events are,
     if it has any. `background`
-    starts and stops with the app. Routes find `state` in the app's state.
+    starts and stops with the app. Routes find `state` in the app's state. A request that raises an
+    error for which `is_transient` is true gets 503.
     """
     token = InternalToken(internal_token)
     readiness = Readiness(checks)
@@ -76,7 +80,7 @@ def create_app(
             *([] if progress is None else [progress_route(readiness, progress)]),
         ],
         request_max_body_size=BATCH_BYTES,
-        exception_handlers={Exception: render_error},
+        exception_handlers={Exception: error_renderer(is_transient)},
         lifespan=[lifespan_of(background)],
         openapi_config=None,
         logging_config=None,
@@ -185,15 +189,21 @@ def head_as_get(scope: HTTPScope) -> HTTPScope:
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
-def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The problem response to a request that raised `error`."""
-    request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
-    refusal = as_whale_error(request, error)
-    request.scope["state"][problems.CODE] = refusal.code
-    return problems.problem_response(refusal, request_id or new_id("req"))
+def error_renderer(is_transient: IsTransient) -> ErrorRenderer:
+    """The function that renders the problem response to a request that raised an error."""
+
+    def render_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        request_id = request.scope["state"].get("request_id") or request.headers.get(REQUEST_ID)
+        refusal = _as_whale_error(request, error, is_transient)
+        request.scope["state"][problems.CODE] = refusal.code
+        return problems.problem_response(refusal, request_id or new_id("req"))
+
+    return render_error
 
 
-def as_whale_error(request: Request[Any, Any, Any], error: Exception) -> WhaleError:
+def _as_whale_error(
+    request: Request[Any, Any, Any], error: Exception, is_transient: IsTransient
+) -> WhaleError:
     """`error` as an error that callers know: a WhaleError unchanged, the framework's by its status, a
     transient one as Unavailable. Any other is logged and becomes an InternalError."""
     if isinstance(error, WhaleError):

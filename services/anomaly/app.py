@@ -10,8 +10,9 @@ from libs.messaging.consumer import BatchConsumer
 from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_batch_engine, create_engine, ping
-from libs.persistence.idempotency import idempotency_key_purger
+from libs.persistence.errors import is_transient
 from libs.persistence.slow_reads import SlowReads
+from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
 from services.anomaly import consumers
 from services.anomaly.api.routes import ROUTES
@@ -67,4 +68,5 @@ def build(settings: Settings) -> ASGIApp:
                 wake_relay=messaging.wake_relay,
             )
         },
+        is_transient=is_transient,
     )

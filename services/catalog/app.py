@@ -9,7 +9,8 @@ from libs.http_client.service_client import ServiceClient
 from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.persistence.engine import create_engine, ping
-from libs.persistence.idempotency import idempotency_key_purger
+from libs.persistence.errors import is_transient
+from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
 from services.catalog import consumers
 from services.catalog.api import internal_routes, responses, routes
@@ -67,4 +68,5 @@ def build(settings: Settings) -> ASGIApp:
             idempotency_key_purger(write_engine),
         ],
         state={"resources": resources},
+        is_transient=is_transient,
     )

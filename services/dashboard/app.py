@@ -50,4 +50,6 @@ def build(settings: Settings) -> ASGIApp:
         checks={},
         background=[OnStop(redis.aclose), OnStop(clients.stop)],
         state={"dashboard": dashboard},
+        # It has no database; its pages render the errors of Redis and of the gateway themselves.
+        is_transient=lambda _error: False,
     )

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from libs.background.lifecycle import OnStop
 from libs.http_client.service_client import ServiceClient
 from libs.persistence.engine import create_engine, ping
-from libs.web.app import lifespan_of, render_error
+from libs.persistence.errors import is_transient
+from libs.web.app import error_renderer, lifespan_of
 from libs.web.health import InternalToken, Readiness, health_routes
 from services.gateway.api import dashboard
 from services.gateway.api.bodies import BodyMemory
@@ -78,7 +79,7 @@ def build(settings: Settings) -> ASGIApp:
                 InternalToken(settings.internal_token),
             ),
         ],
-        exception_handlers={Exception: render_error},
+        exception_handlers={Exception: error_renderer(is_transient)},
         lifespan=[
             lifespan_of(
                 [OnStop(engine.dispose), OnStop(redis.aclose), *services.values(), pipeline]

@@ -10,9 +10,10 @@ from libs.messaging.progress import ProgressReader
 from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
+from libs.persistence.errors import is_transient
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.idempotency import idempotency_key_purger
 from libs.persistence.slow_reads import SlowReads
+from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
 from services.redemption import consumers
 from services.redemption.api.routes import ROUTES
@@ -83,4 +84,5 @@ def build(settings: Settings) -> ASGIApp:
             *([sweeper(resources)] if "sweeper" in settings.roles else []),
         ],
         state={"resources": resources},
+        is_transient=is_transient,
     )

@@ -18,6 +18,7 @@ from tools.stack.config import SERVICES
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy/docker/Dockerfile").read_text()
 FILES = ("docker-compose.yml", "deploy/compose/production.yml")
+PROJECT = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 CONTAINERS = [
     pytest.param(file, name, definition, id=f"{Path(file).stem}-{name}")
     for file in FILES
@@ -66,6 +67,52 @@ def test_a_service_starts_after_the_migrations_with_its_own_settings(
     assert migrated == {"condition": "service_completed_successfully"}
     assert definition["volumes"] == [f"{name}-settings:/run/whale:ro"]
     assert definition["build"]["args"] == {"SERVICE": name}
+
+
+# What a container of docker-compose.yml writes, and what has to be there after `down` and `up`.
+KEPT = {
+    "postgres": {"postgres-data:/var/lib/postgresql/data", "postgres-backups:/var/backups/whale"},
+    "kafka": {"kafka-data:/var/lib/kafka/data"},
+    **{
+        name: {"stack:/var/lib/whale"}
+        for name in ("passwords", "provision", "migrate", "demo-store", "tools")
+    },
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_is_in_a_volume_with_a_name(name: str) -> None:
+    mounted = set(PROJECT["services"][name]["volumes"])
+    assert KEPT[name] <= mounted
+    assert {volume.partition(":")[0] for volume in KEPT[name]} <= PROJECT["volumes"].keys()
+
+
+def test_the_data_of_postgresql_can_be_put_aside_in_its_volume() -> None:
+    """A volume itself cannot be renamed, which a restore does with the folder of the data."""
+    folder = Path(PROJECT["services"]["postgres"]["environment"]["PGDATA"])
+    assert Path("/var/lib/postgresql/data") in folder.parents
+
+
+def test_kafka_may_run_the_code_that_it_unpacks() -> None:
+    assert "/tmp:exec" in PROJECT["services"]["kafka"]["tmpfs"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_whatever_starts_with_the_others_runs_on_or_is_waited_for(file: str) -> None:
+    """`up --wait` takes a job that ends for a failure, unless another container waits for its end."""
+    containers = yaml.safe_load((ROOT / file).read_text())["services"]
+    awaited = {
+        name
+        for definition in containers.values()
+        for name, condition in definition.get("depends_on", {}).items()
+        if condition == {"condition": "service_completed_successfully"}
+    }
+    jobs = {
+        name
+        for name, definition in containers.items()
+        if definition["restart"] == "no" and "profiles" not in definition
+    }
+    assert jobs <= awaited
 
 
 @pytest.mark.parametrize(("file", "name", "definition"), CONTAINERS)
@@ -176,6 +223,8 @@ def test_an_image_has_no_package_that_its_service_does_not_use(service: str) -> 
     packages = pins(f"services/{service}.txt")
     assert ("aiokafka" in packages) == ("kafka_url" in fields)
     assert ("redis" in packages) == ("redis_url" in fields)
+    for driver in ("asyncpg", "greenlet", "sqlalchemy"):
+        assert (driver in packages) == ("database_url" in fields)
     # The Python client, which calls the gateway, needs httpx.
     assert ("httpx" in packages) == ("gateway_url" in fields)
     assert not {"aiohttp", "alembic", "psutil", "polyfactory", "faker"} & packages.keys()

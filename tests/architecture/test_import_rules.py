@@ -89,6 +89,18 @@ VIOLATIONS = [
         "The commands of the local stack start without FastStream and SQLAlchemy",
         id="a command imports FastStream through a library",
     ),
+    pytest.param(
+        "libs/persistence/idempotency.py",
+        "import libs.persistence.errors",
+        "The server starts without a database driver, and so does the dashboard",
+        id="the server imports a driver through a library",
+    ),
+    pytest.param(
+        "services/dashboard/app.py",
+        "import libs.persistence.engine",
+        "The server starts without a database driver, and so does the dashboard",
+        id="the dashboard imports a driver",
+    ),
 ]
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Final
 
 import asyncpg
 from msgspec import Struct
@@ -16,6 +17,8 @@ from tests.bench.orders import CUSTOMERS, publish_backlog
 from tests.bench.servers import Lag, process
 
 _POLL_SECONDS = 0.1
+# What a process of earning does that only posts orders.
+CONSUMERS: Final = ("consumers",)
 
 
 class Moment(Struct, frozen=True):
@@ -93,17 +96,17 @@ async def work_off(
     processes: int = 2,
     customers: int = CUSTOMERS,
     orders: int | None = None,
-    relay: bool = False,
+    roles: Sequence[str] = CONSUMERS,
     database: str | None = None,
     order_id: Callable[[str], str] = str,
 ) -> Course:
-    """Publish a backlog, and let so many earning processes work it off: until the entries and the
-    outbox are committed, and with `relay` until the outbox is published too. `database` is that of
-    the service, where it is not the stack's."""
+    """Publish a backlog, and let so many earning processes work it off, in their `roles`: until the
+    entries and the outbox are committed, and with a relay until the outbox is published too.
+    `database` is that of the service, where it is not the stack's."""
     count = bench.sizes.orders if orders is None else orders
     await publish_backlog(bench, count, customers=customers, order_id=order_id)
     return await work_off_published(
-        bench, count, processes=processes, relay=relay, database=database
+        bench, count, processes=processes, roles=roles, database=database
     )
 
 
@@ -112,11 +115,11 @@ async def work_off_published(
     count: int,
     *,
     processes: int = 2,
-    relay: bool = False,
+    roles: Sequence[str] = CONSUMERS,
     database: str | None = None,
 ) -> Course:
     """The same for a backlog that is published already."""
-    settings = {"WHALE_ROLES": "consumers,relay" if relay else "consumers"}
+    settings = {"WHALE_ROLES": ",".join(roles)}
     if database is not None:
         settings["WHALE_DATABASE_URL"] = database
     async with AsyncExitStack() as running, Lag(bench.stack) as remaining:
@@ -133,7 +136,7 @@ async def work_off_published(
             remaining,
             meter,
             count,
-            is_over=(lambda: all_is_published(url)) if relay else None,
+            is_over=(lambda: all_is_published(url)) if "relay" in roles else None,
         )
 
 

@@ -50,6 +50,7 @@ LARGE: Final = {
     "p13": Benchmark(baselines.p13_one_per_order, 30),
     "p15": Benchmark(memory.p15_memory, 60),
     "p16": Benchmark(reads.p16_deep_page, 30),
+    "books-check": Benchmark(earning.p1_during_the_books_check, 15),
     "scale-out": Benchmark(scale_out.scale_out, 30),
 }
 ALL: Final = QUICK | LARGE

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 
 from tests.bench import lean_loader
-from tests.bench.backlog import tidy_ledger, work_off
+from tests.bench.backlog import CONSUMERS, tidy_ledger, work_off
 from tests.bench.bench import Bench
 from tests.bench.databases import create_program, lean_database, tidy
 from tests.bench.figures import Figure
@@ -53,17 +53,32 @@ async def p1r_relay(bench: Bench) -> list[Outcome]:
     """P1r: P1 until the relay has published everything, against P1 without the relay."""
     await create_program(bench.stack.database("earning", owner=True))
 
-    async def measure(*, relay: bool) -> Figure:
+    async def measure(*roles: str) -> Figure:
         await tidy_ledger(bench)
-        return (await work_off(bench, relay=relay)).to_the_end
+        return (await work_off(bench, roles=(*CONSUMERS, *roles))).to_the_end
 
     name = "P1r backlog and relay"
     figures = await in_turns(
         bench,
         name,
-        {"ours": lambda: measure(relay=True), "limit": lambda: measure(relay=False)},
+        {"ours": lambda: measure("relay"), "limit": measure},
     )
     return [outcome(name, figures["ours"], figures["limit"], unit="orders/s")]
+
+
+async def p1_during_the_books_check(bench: Bench) -> list[Outcome]:
+    """The CPU time per order of P1 while a process checks the books, against P1 without."""
+    await create_program(bench.stack.database("earning", owner=True))
+
+    async def measure(*roles: str) -> Figure:
+        await tidy_ledger(bench)
+        return (await work_off(bench, roles=(*CONSUMERS, *roles))).steady.per_item
+
+    name = "P1 during the books check"
+    figures = await in_turns(
+        bench, name, {"ours": lambda: measure("books-check"), "limit": measure}
+    )
+    return [outcome(name, figures["ours"], figures["limit"], unit="µs/order")]
 
 
 async def p4_hot_customer(bench: Bench) -> list[Outcome]:

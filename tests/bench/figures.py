@@ -14,6 +14,12 @@ class Figure(Struct, frozen=True):
     value: float
     cpu: Cpu | None = None
 
+    @property
+    def per_item(self) -> "Figure":
+        """The CPU time per unit as the value, in microseconds."""
+        assert self.cpu is not None
+        return Figure(self.cpu.total * 1e6, self.cpu)
+
     def __str__(self) -> str:
         cpu = "" if self.cpu is None else f" · {self.cpu} µs"
         return f"{self.value:,.4g}{cpu}"

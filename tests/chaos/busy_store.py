@@ -39,7 +39,7 @@ class BusyStore(Struct):
 
     def new_caller(self, fleet: Fleet, session: aiohttp.ClientSession) -> Caller:
         """A caller with a customer of its own."""
-        caller = Caller(fleet, session, self.key, secrets.token_hex(4))
+        caller = Caller(fleet.gateways, session, self.key, secrets.token_hex(4))
         self.callers.append(caller)
         return caller
 

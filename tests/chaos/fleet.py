@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,19 @@ async def running(
 
 class Caller:
     """A shop under load: repeats what was refused once, after the time it was given. It connects to
-    one gateway after the other, and to another one if a gateway accepts no connection."""
+    one of the gateways after the other, and to another one if a gateway accepts no connection. The
+    list of the gateways may change meanwhile."""
 
-    def __init__(self, fleet: Fleet, session: aiohttp.ClientSession, key: str, name: str) -> None:
+    def __init__(
+        self, gateways: Sequence[str], session: aiohttp.ClientSession, key: str, name: str
+    ) -> None:
         self.customer = f"cust_{name}"
         self.earned = 0
         self.seen: Counter[str] = Counter()
         # The longest time until a request, with its retry, had its response.
         self.longest_seconds = 0.0
-        self._gateways = itertools.cycle(fleet.gateways)
-        self._gateway_count = len(fleet.gateways)
+        self._gateways = gateways
+        self._turns = itertools.count()
         self._session = session
         self._key = key
         self._numbers = itertools.count()
@@ -152,8 +155,10 @@ class Caller:
         headers = {"Authorization": f"Bearer {self._key}"}
         if key is not None:
             headers["Idempotency-Key"] = key
-        for attempt in range(self._gateway_count):
-            url = f"{next(self._gateways)}/v1/stores/me/{path}"
+        attempts = len(self._gateways)
+        for attempt in range(attempts):
+            gateway = self._gateways[next(self._turns) % len(self._gateways)]
+            url = f"{gateway}/v1/stores/me/{path}"
             try:
                 async with self._session.request(
                     method, url, json=body, headers=headers
@@ -162,16 +167,16 @@ class Caller:
                     return response.status, response.headers, content
             except aiohttp.ClientConnectorError:
                 self.seen["other gateway"] += 1
-                if attempt == self._gateway_count - 1:
+                if attempt == attempts - 1:
                     raise
         raise AssertionError
 
 
-async def give_reward(fleet: Fleet, session: aiohttp.ClientSession, key: str) -> None:
+async def give_reward(gateway: str, session: aiohttp.ClientSession, key: str) -> None:
     """Create the reward that the callers redeem."""
     body = {"id": "rwd_1", "name": "Sticker", "points_cost": 1, "type": "perk"}
     headers = {"Authorization": f"Bearer {key}"}
-    url = f"{fleet.gateways[0]}/v1/stores/me/loyalty/rewards"
+    url = f"{gateway}/v1/stores/me/loyalty/rewards"
     async with session.post(url, json=body, headers=headers) as response:
         assert response.status == 201, await response.read()
 

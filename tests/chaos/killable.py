@@ -15,7 +15,7 @@ from libs.kernel.settings import load
 from libs.messaging import outbox, relay
 from libs.messaging.consumer import BatchConsumer
 from libs.observability import logging
-from libs.persistence import idempotency
+from libs.persistence import stored_responses
 from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
 from services.anomaly.store import digests, earnings
@@ -31,7 +31,7 @@ POINTS: dict[str, dict[str, Point]] = {
     "earning": {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
-        "written, not committed": (idempotency, "store", True),
+        "written, not committed": (stored_responses, "store", True),
         "locked, not written": (posting, "write", False),
         "published, not removed": (relay, "_publish", True),
         "publishing": (relay, "_publish_to", True),

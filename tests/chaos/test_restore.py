@@ -83,7 +83,7 @@ async def _work_until_disaster(
     store: BusyStore, databases: Databases, environment: Mapping[str, str]
 ) -> Disaster:
     async with _using(store) as (fleet, session):
-        await give_reward(fleet, session, store.key)
+        await give_reward(fleet.gateways[0], session, store.key)
         caller = store.new_caller(fleet, session)
         response = await caller.send("POST", "loyalty/earn", AWARD, "before")
         async with store.load(fleet, session):

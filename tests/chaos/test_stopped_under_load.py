@@ -25,8 +25,10 @@ async def test_a_rolling_restart_of_everything_costs_no_caller_more_than_one_ret
     store_id = await new_store(bare_stack)
     key = await bare_stack.key(store_id)
     async with running(bare_stack, both=WITH_DATABASE) as fleet, aiohttp.ClientSession() as session:
-        await give_reward(fleet, session, key)
-        callers = [Caller(fleet, session, key, secrets.token_hex(4)) for _ in range(WORKERS)]
+        await give_reward(fleet.gateways[0], session, key)
+        callers = [
+            Caller(fleet.gateways, session, key, secrets.token_hex(4)) for _ in range(WORKERS)
+        ]
         done = asyncio.Event()
         async with asyncio.TaskGroup() as load:
             for one in callers:
@@ -59,7 +61,7 @@ async def test_a_gateway_that_stops_cuts_no_response_off(bare_stack: Stack) -> N
         stopping = asyncio.Event()
 
         async def work(number: int) -> None:
-            caller = Caller(fleet, session, key, f"{number}")
+            caller = Caller(fleet.gateways, session, key, f"{number}")
             while True:
                 try:
                     await caller.earn()

@@ -38,7 +38,7 @@ async def test_the_previous_version_runs_on_this_schema_until_it_is_replaced(
         running(bare_stack, root=previous_version) as fleet,
         aiohttp.ClientSession() as session,
     ):
-        await give_reward(fleet, session, store.key)
+        await give_reward(fleet.gateways[0], session, store.key)
         async with store.load(fleet, session):
             await eventually(databases.have_resolutions, within_seconds=60, every=0.5)
         await eventually(databases.are_settled, within_seconds=60, every=0.5)

@@ -38,12 +38,12 @@ class Compose:
             "WHALE_VERSION": "test",
         }
 
-    def run(self, *words: str) -> str:
-        """The output of a command, which must succeed."""
+    def run(self, *words: str, **environment: str) -> str:
+        """The output of a command, which must succeed; `environment` replaces variables of the project's."""
         outcome = subprocess.run(
             [*self._command, *words],
             cwd=ROOT,
-            env=self._environment,
+            env=self._environment | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -56,15 +56,33 @@ class Compose:
         self.run("up", "--detach", "--wait", *SERVERS, *SERVICES)
         self.run("run", "--rm", "--no-deps", "--no-TTY", "demo-store")
 
+    def down(self) -> None:
+        """Remove the containers. The data stays, in the volumes that have a name; the others, which `down`
+        would leave behind, are deleted."""
+        self.run("rm", "--stop", "--force", "--volumes")
+        self.run("down")
+
     def tools(self, *words: str) -> str:
         return self.run("run", "--rm", "--no-deps", "--no-TTY", "tools", *words)
 
+    def new_key(self, store_id: str) -> str:
+        """A key of a store, as `make key` prints it, with all scopes that a shop may have."""
+        scopes = "read,earn,redeem,manage"
+        return self.tools("key", "--store", store_id, "--scopes", scopes).split()[-1]
+
+    def containers(self, name: str) -> list[str]:
+        """The ids of a service's containers, running or not."""
+        return self.run("ps", "--all", "--quiet", name).split()
+
     def inspect(self, name: str) -> Any:
-        """The state of a container, running or not."""
-        identity = self.run("ps", "--all", "--quiet", name).strip()
-        command = ["docker", "inspect", identity]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return json.loads(output)[0]
+        """The state of a service's only container, running or not."""
+        (container,) = self.containers(name)
+        return inspect(container)
+
+    def query(self, database: str, query: str) -> str:
+        """The value of a query, or the values, one per line."""
+        program = ("psql", "--username=postgres", "--no-align", "--tuples-only", "--command", query)
+        return self.run("exec", "--no-TTY", "postgres", *program, database).strip()
 
     def kill(self, name: str) -> None:
         """End a container's process as a crash would. A kill by the engine, which is what an ordinary
@@ -74,6 +92,16 @@ class Compose:
         else:
             self.run("kill", name)
             self.run("start", name)
+
+
+def docker(*words: str) -> str:
+    """The output of a command of the engine, which must succeed."""
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout
+
+
+def inspect(container: str) -> Any:
+    """The state of a container, running or not."""
+    return json.loads(docker("inspect", container))[0]
 
 
 class Store(Struct, frozen=True):
@@ -102,15 +130,21 @@ class Load:
         self.orders = 0
 
     async def publish(self, stop: asyncio.Event) -> None:
-        async with AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, request_timeout_ms=5_000
-        ) as producer:
+        async with self._producer() as producer:
             while not stop.is_set():
-                await self._publish_one(producer, self._first + self.orders)
-                self.orders += 1
+                await self._publish_next(producer)
                 await asyncio.sleep(0.05)
 
-    async def _publish_one(self, producer: AIOKafkaProducer, number: int) -> None:
+    async def publish_one(self) -> None:
+        """Publish the next order."""
+        async with self._producer() as producer:
+            await self._publish_next(producer)
+
+    def _producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(bootstrap_servers=self._bootstrap, request_timeout_ms=5_000)
+
+    async def _publish_next(self, producer: AIOKafkaProducer) -> None:
+        number = self._first + self.orders
         customer = f"cust_{number % 7}"
         order = {
             "store_id": self._store_id,
@@ -126,6 +160,7 @@ class Load:
                 await producer.send_and_wait(
                     ORDER_COMPLETED, value, key=record_key(self._store_id, customer)
                 )
+                self.orders += 1
                 return
             await asyncio.sleep(0.2)
 

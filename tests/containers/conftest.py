@@ -47,8 +47,7 @@ def compose() -> Iterator[Compose]:
 def store(compose: Compose) -> Store:
     """A new store, with the key that `make key` prints."""
     store_id = f"store_{secrets.token_hex(5)}"
-    output = compose.tools("key", "--store", store_id, "--scopes", "read,earn,manage")
-    return Store(store_id, output.split()[-1])
+    return Store(store_id, compose.new_key(store_id))
 
 
 @pytest.fixture

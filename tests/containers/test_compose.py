@@ -26,12 +26,16 @@ async def test_the_containers_are_reached_as_the_documentation_says(
     async with api.get("loyalty/rewards", headers=key) as response:
         assert (await response.json())["total"] == 4
     compose.tools("order", "--customer", "cust_1", "--total", "50.00")
+    # From this machine, as a shop does. Its customer is another one.
+    load = Load(compose, Store(config.DEMO_STORE, config.DEMO_KEY), first=2)
+    await asyncio.wait_for(load.publish_one(), timeout=30)
 
-    async def order_is_posted() -> None:
-        async with api.get("loyalty/customers/cust_1", headers=key) as response:
-            assert (await response.json())["points_balance"] == POINTS
+    async def orders_are_posted() -> None:
+        for customer in ("cust_1", "cust_2"):
+            async with api.get(f"loyalty/customers/{customer}", headers=key) as response:
+                assert (await response.json())["points_balance"] == POINTS
 
-    await eventually(order_is_posted, within_seconds=30)
+    await eventually(orders_are_posted, within_seconds=30)
 
 
 async def test_the_books_are_exact_after_each_container_was_killed(
@@ -76,7 +80,7 @@ async def test_services_stop_in_time_and_the_data_is_there_after_down_and_up(
     for name in SERVICES:
         # It ended by the signal, after its work, and was neither killed nor cut off.
         assert compose.inspect(name)["State"]["ExitCode"] in {0, 128 + signal.SIGTERM}, name
-    compose.run("down")
+    compose.down()
     compose.up()
     expected = points + POINTS * load.orders
 

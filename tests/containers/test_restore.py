@@ -65,18 +65,18 @@ async def _work_until_disaster(
         await asyncio.to_thread(_run_commands, compose, "Take a base backup")
         await asyncio.sleep(3)
         promised = _entries(compose)
-        instant = _query(compose, "postgres", "SELECT to_json(clock_timestamp())").strip('"')
+        instant = compose.query("postgres", "SELECT to_json(clock_timestamp())").strip('"')
         await _award(api, "after")
         await asyncio.sleep(3)
     finally:
         stop.set()
         await publishing
     await _books_become(api, POINTS * load.orders + 2 * AWARD["points"])
-    segment = _query(compose, "postgres", "SELECT pg_walfile_name(pg_switch_wal())")
+    segment = compose.query("postgres", "SELECT pg_walfile_name(pg_switch_wal())")
 
     def is_archived() -> bool:
         last = "SELECT last_archived_wal FROM pg_stat_archiver"
-        return _query(compose, "postgres", last) >= segment
+        return compose.query("postgres", last) >= segment
 
     await eventually(is_archived, within_seconds=60, every=1)
     return Disaster(instant=instant, promised=promised, issued=_entries(compose), award=award)
@@ -113,15 +113,9 @@ def _run_commands(
         compose.run(*one_off, *shell)
 
 
-def _query(compose: Compose, database: str, query: str) -> str:
-    """The value of a query, or the values, one per line."""
-    program = ("psql", "--username=postgres", "--no-align", "--tuples-only", "--command", query)
-    return compose.run("exec", "--no-TTY", "postgres", *program, database).strip()
-
-
 def _entries(compose: Compose) -> frozenset[str]:
     """The ids of all transactions of the ledger."""
-    return frozenset(_query(compose, "earning", "SELECT 'txn_' || id FROM entries").split())
+    return frozenset(compose.query("earning", "SELECT 'txn_' || id FROM entries").split())
 
 
 async def _award(api: aiohttp.ClientSession, key: str) -> str:

@@ -52,6 +52,7 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     services: tuple[str, ...] = SERVICES
     # A process that does not respond for this long is restarted.
     restart_after_seconds: float = 30.0
+    otlp_endpoint: str = ""
 
     @property
     def running(self) -> tuple[str, ...]:

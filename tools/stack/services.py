@@ -22,7 +22,8 @@ PYTHON_CLIENT: Final = ROOT / "libs" / "whale-python" / "src"
 
 class Addresses(Struct, frozen=True, kw_only=True):
     """The addresses of the stack's parts, as its services get them: `urls` by service, `metrics` the
-    ports of the processes of a local stack. In the mode `local` the demo key is valid."""
+    ports of the processes of a local stack, `otlp_endpoint` the receiver of their spans, if any. In
+    the mode `local` the demo key is valid."""
 
     postgres_admin: str
     kafka: str
@@ -30,6 +31,7 @@ class Addresses(Struct, frozen=True, kw_only=True):
     redis: str
     urls: Mapping[str, str]
     metrics: Mapping[str, int] = {}
+    otlp_endpoint: str = ""
     mode: Literal["local", "production"] = "local"
 
     def port_of(self, service: str) -> int:
@@ -54,6 +56,7 @@ def addresses(settings: Settings, secrets: Secrets) -> Addresses:
         redis=settings.redis_url or f"redis://:{redis}@{LOOPBACK}:{settings.redis_port}/0",
         urls={service: f"http://{LOOPBACK}:{port}" for service, port in ports.items()},
         metrics=dict(zip(SERVICES, metrics, strict=True)) | settings.metrics_ports,
+        otlp_endpoint=settings.otlp_endpoint,
     )
 
 
@@ -78,6 +81,7 @@ def environment(service: str, addresses: Addresses, secrets: Secrets) -> dict[st
         "WHALE_HTTP_HOST": LOOPBACK,
         "WHALE_HTTP_PORT": str(addresses.port_of(service)),
         "WHALE_METRICS_PORT": str(addresses.metrics[service]),
+        "WHALE_OTLP_ENDPOINT": addresses.otlp_endpoint,
         # The dashboard uses the published client, which is no package of this repository's root.
         "PYTHONPATH": str(PYTHON_CLIENT),
         **connections(service, addresses, secrets),

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts.anomalies import AnomalySettingsInput
 from libs.kernel.versions import require_version
 from libs.persistence.engine import Connection, statement
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.anomaly.handlers.resources import Resources
 from services.anomaly.store import stores

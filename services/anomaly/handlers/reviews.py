@@ -7,7 +7,8 @@ from libs.contracts.topics import ANOMALY_FLAGGED, ANOMALY_RESOLVED
 from libs.kernel.clock import utc_now
 from libs.messaging import outbox
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.anomaly.domain.anomalies import Anomaly, Review, apply_review, baseline_changes
 from services.anomaly.handlers.anomalies import find

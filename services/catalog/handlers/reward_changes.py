@@ -15,7 +15,8 @@ from libs.kernel.ids import new_id
 from libs.kernel.versions import require_version
 from libs.messaging import outbox
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import StoredResponse, write_once
+from libs.persistence.idempotency import StoredResponse
+from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.catalog import store as rewards_db
 from services.catalog.domain import (

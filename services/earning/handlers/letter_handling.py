@@ -22,7 +22,8 @@ from libs.messaging import outbox
 from libs.messaging.outbox import EncodedEvent, RecordHeaders
 from libs.observability import tracing
 from libs.persistence.engine import Connection
-from libs.persistence.idempotency import Claim, StoredResponse, write_once
+from libs.persistence.idempotency import Claim, StoredResponse
+from libs.persistence.stored_responses import write_once
 from services.earning.domain.dead_letters import HandledLetter
 from services.earning.store import dead_letters
 

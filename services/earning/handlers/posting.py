@@ -12,13 +12,14 @@ from libs.kernel.ids import uuid7_text
 from libs.messaging import outbox
 from libs.observability import tracing
 from libs.persistence import batch as batches
-from libs.persistence import idempotency
+from libs.persistence import stored_responses
 from libs.persistence.batch import BatchRequest, RequestOutcome, RequestResult
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite
 from libs.persistence.group_commit import GroupCommit
-from libs.persistence.idempotency import StoredResponse, StoredResponses
+from libs.persistence.idempotency import StoredResponse
 from libs.persistence.rows import copy
+from libs.persistence.stored_responses import StoredResponses
 from services.earning.domain.accounts import Account, AccountKey
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.postings import Outcome, Posting
@@ -110,7 +111,7 @@ async def load(
         # order without its account, and the order would look like another customer's.
         raise ConcurrentWrite
     claims = [request.claim for request in requests if request.claim is not None]
-    return batch, await idempotency.find(connection, claims)
+    return batch, await stored_responses.find(connection, claims)
 
 
 async def _new_accounts(
@@ -140,6 +141,7 @@ def _apply(
 async def write(connection: Connection, batch: LedgerBatch) -> None:
     """Write the accounts, entries and records of a batch, with the same number of statements whatever
     its size. Raises ConcurrentWrite if a concurrent transaction was first."""
+    await days.settle(connection, batch)
     await accounts.write(connection, batch.accounts_to_write.values())
     await copy(connection, "entries", batch.entries)
     for kind in KINDS:

@@ -11,7 +11,8 @@ from libs.messaging.outbox import EncodedEvent
 from libs.observability import metrics
 from libs.persistence.engine import transaction
 from libs.persistence.errors import ConcurrentWrite
-from libs.persistence.idempotency import Claim, StoredResponse, find, in_progress, release, store
+from libs.persistence.idempotency import Claim, StoredResponse, in_progress
+from libs.persistence.stored_responses import find, release, store
 from libs.persistence.writes import Write
 
 Publish = Callable[[Sequence[EncodedEvent]], Awaitable[None]]

@@ -8,11 +8,12 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence import batch as batches
-from libs.persistence import idempotency
+from libs.persistence import stored_responses
 from libs.persistence.batch import BatchRequest, RequestResult
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite
-from libs.persistence.idempotency import Claim, StoredResponse, StoredResponses
+from libs.persistence.idempotency import Claim, StoredResponse
+from libs.persistence.stored_responses import StoredResponses
 from services.redemption.domain.desk import Desk
 from services.redemption.domain.redemptions import (
     AbandonCancel,
@@ -92,7 +93,7 @@ async def _load(
 ) -> tuple[_Batch, StoredResponses]:
     actions = [action for request in requests for action in request.commands]
     # Before the locks: a claim names a redemption to lock.
-    stored = await idempotency.find(
+    stored = await stored_responses.find(
         connection, [request.claim for request in requests if request.claim is not None]
     )
     known = await redemptions_db.read(

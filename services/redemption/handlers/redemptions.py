@@ -16,7 +16,7 @@ from libs.kernel.caller import Caller
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import NotFound, Unavailable, WhaleError
 from libs.kernel.ids import normalize_customer_id, parse_id, uuid7
-from libs.persistence import idempotency
+from libs.persistence import stored_responses
 from libs.persistence.engine import snapshot, transaction
 from libs.persistence.idempotency import Claim, StoredResponse
 from libs.persistence.pages import Listed, Page, unknown_cursor
@@ -238,7 +238,7 @@ async def _find_response(resources: Resources, claim: Claim | None) -> StoredRes
     if claim is None:
         return None
     async with transaction(resources.write_engine) as connection:
-        stored = (await idempotency.find(connection, [claim])).response_to(claim)
+        stored = (await stored_responses.find(connection, [claim])).response_to(claim)
     return None if stored is None or stored.is_in_progress else stored
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from libs.persistence.engine import Connection
 from libs.persistence.errors import ConcurrentWrite
-from libs.persistence.idempotency import release
+from libs.persistence.stored_responses import release
 from services.redemption.domain.desk import CustomerKey, Desk, Known
 from services.redemption.domain.redemptions import (
     FinishCancel,

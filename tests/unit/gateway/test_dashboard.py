@@ -10,7 +10,8 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from libs.http_client.service_client import ServiceClient
-from libs.web.app import lifespan_of, render_error
+from libs.persistence.errors import is_transient
+from libs.web.app import error_renderer, lifespan_of
 from services.gateway.api import dashboard
 from services.gateway.api.bodies import BodyMemory
 from services.gateway.api.edge import Edge
@@ -31,7 +32,7 @@ async def client() -> AsyncIterator[AsyncTestClient[Edge]]:
     )
     app = Litestar(
         route_handlers=[dashboard.mount(service, BodyMemory())],
-        exception_handlers={Exception: render_error},
+        exception_handlers={Exception: error_renderer(is_transient)},
         lifespan=[lifespan_of([service])],
         openapi_config=None,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from libs.contracts.internal import GroupProgress, MessagingProgress
+from libs.persistence.errors import is_transient
 from libs.web.app import create_app
 from libs.web.health import Readiness
 
@@ -26,6 +27,7 @@ def app(**checks: Any) -> Any:
         progress=read_progress,
         background=(),
         state={},
+        is_transient=is_transient,
     )
 
 
