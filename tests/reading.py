@@ -11,12 +11,12 @@ async def read_all(bootstrap: str, topic: str) -> list[Any]:
     """The records of a topic from its beginning to its present end. Other tests' hostile records are
     among them."""
     fetching.install()
-    found: list[Any] = []
+    everything: list[Any] = []
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += records
-    return found
+                everything += records
+    return everything
