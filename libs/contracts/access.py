@@ -61,6 +61,7 @@ ACCESS: Final = (
         publishes=(
             *_POINTS,
             topics.POINTS_TIER_CHANGED,
+            topics.POINTS_EXPIRING,
             topics.ORDER_COMPLETED,
             topics.ORDER_REFUNDED,
             topics.ORDER_FULFILLED,
@@ -100,6 +101,7 @@ ACCESS: Final = (
         reads=(
             *_POINTS,
             topics.POINTS_TIER_CHANGED,
+            topics.POINTS_EXPIRING,
             topics.CATALOG_REWARD,
             topics.ANOMALY_FLAGGED,
             topics.ANOMALY_RESOLVED,

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from libs.contracts.events import RewardRef, TransactionType
+from libs.contracts.events import LotRef, RewardRef, TransactionType
 from libs.contracts.numbers import Exact
 
 AccountStatus = Literal["active", "suspended"]
@@ -195,7 +195,12 @@ class CustomerPatch(Request, frozen=True, kw_only=True):
 class Transaction(Response, frozen=True, kw_only=True):
     """A ledger entry; `points` is signed, `balance_after` is the balance after it. `clawed_back` is how many
     points of an earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, and
-    `posted_by` the name of the key that made a manual award or adjustment."""
+    `posted_by` the name of the key that made a manual award or adjustment.
+
+    Where points expire or wait: `lots` are what a credit became, what a debit was drawn from, or what expired;
+    `covered` are the points of a clawback that had expired and cost nothing; `pending` is the signed change of the
+    pending points, and `available_at` when they become or became available.
+    """
 
     id: str
     customer_id: str
@@ -211,6 +216,10 @@ class Transaction(Response, frozen=True, kw_only=True):
     clawed_back: int | UnsetType = UNSET
     anomaly_id: str | UnsetType = UNSET
     posted_by: str | UnsetType = UNSET
+    lots: list[LotRef] | UnsetType = UNSET
+    pending: int | UnsetType = UNSET
+    covered: int | UnsetType = UNSET
+    available_at: str | UnsetType = UNSET
 
 
 class OrderLetter(Response, frozen=True, kw_only=True):

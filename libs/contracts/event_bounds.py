@@ -8,13 +8,13 @@ the reference documentation and `breach` use them. The bounds of shops' events a
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
 
-from libs.contracts import anomalies, api, bounds, events, rewards
+from libs.contracts import anomalies, api, bounds, events, lifecycle, rewards
 from libs.contracts.bounds import Schema
 from libs.kernel import ids
 from libs.kernel.clock import parse_time
@@ -93,6 +93,13 @@ def _is_time_from_1970(text: str) -> bool:
         return False
 
 
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _is_amount(text: str) -> bool:
     return re.fullmatch(r"[0-9]{1,13}(\.[0-9]{1,6})?", text) is not None
 
@@ -107,6 +114,10 @@ def _are_transactions(transaction_ids: list[str]) -> bool:
     return len(transaction_ids) <= _MAX_TRANSACTIONS and all(
         map(_TRANSACTION.is_valid, transaction_ids)
     )
+
+
+def _are_lots(lots: list[events.LotRef]) -> bool:
+    return all(breach(lot) is None for lot in lots)
 
 
 def _nested(name: str) -> Bound:
@@ -134,6 +145,7 @@ _TIME: Final = Bound(
 _TIME_FROM_1970: Final = Bound(
     "must be a time in 1970 or later", _is_time_from_1970, {"format": "date-time"}
 )
+_DATE: Final = Bound("must be a date such as 2027-03-31", _is_date, {"format": "date"})
 _KIND: Final = _text(_LONGEST_KIND)
 _NAME: Final = _text(api.MAX_NAME)
 _REASON: Final = _text(api.MAX_REASON)
@@ -157,12 +169,15 @@ def _open_enum(*kinds: str) -> Bound:
 
 EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
     events.RewardRef: {"id": _ID, "name": _NAME},
+    events.LotRef: {"points": _integer(1, api.MAX_BALANCE), "expires_on": _DATE},
     events.PointsPosted: {
         "store_id": _STORE,
         "transaction_id": _TRANSACTION,
         "customer_id": _ID,
         "sequence": _SEQUENCE,
-        "type": _open_enum("earn", "redeem", "refund", "void", "cancel", "adjust", "expire"),
+        "type": _open_enum(
+            "earn", "redeem", "refund", "void", "cancel", "adjust", "expire", "pend"
+        ),
         "points": _POINTS,
         "balance_after": _POINTS,
         "lifetime_after": _FROM_0,
@@ -174,6 +189,10 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "order_id": _ID,
         "redemption_id": _ID,
         "reward": _nested("a reward's id and name"),
+        "lots": Bound("must be lots, each of them valid", _are_lots, {}),
+        "pending": _POINTS,
+        "covered": _FROM_0,
+        "available_at": _TIME_FROM_1970,
     },
     events.TierChanged: {
         "store_id": _STORE,
@@ -184,6 +203,16 @@ EVENT_BOUNDS: Final[dict[type[Struct], dict[str, Bound]]] = {
         "occurred_at": _TIME_FROM_1970,
         "from_": _NAME,
         "to": _NAME,
+    },
+    events.PointsExpiring: {
+        "store_id": _STORE,
+        "customer_id": _ID,
+        "points": _integer(1, api.MAX_BALANCE),
+        "expires_on": _DATE,
+        "expires_at": _TIME_FROM_1970,
+        "days_left": _integer(1, lifecycle.MAX_REMIND_DAYS),
+        "balance": _POINTS,
+        "occurred_at": _TIME_FROM_1970,
     },
     events.RewardWorth: {
         "amount": _AMOUNT,

@@ -20,7 +20,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 # An id of a shop: many shops number their orders and customers.
 ShopId = str | int
 
-TransactionType = Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire"]
+TransactionType = Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire", "pend"]
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,11 +77,22 @@ class RewardRef(Struct, frozen=True):
     name: str
 
 
+class LotRef(Struct, frozen=True):
+    """Points with one last day, a date; null if they never expire."""
+
+    points: int
+    expires_on: str | None
+
+
 class PointsPosted(Event, frozen=True, kw_only=True):
     """A ledger transaction, published on points.earned, points.redeemed or points.adjusted.
 
     `sequence` numbers the account's transactions from 1 without gaps, across these three topics.
     `points` is signed; `tier` is the customer's tier in the default program afterwards.
+
+    Where points expire or wait: `lots` are what a credit became, what a debit was drawn from, or what expired;
+    `covered` are the points of a clawback that had expired and cost nothing; `pending` is the signed change of the
+    pending points, and `available_at` when they become or became available.
     """
 
     transaction_id: str
@@ -99,6 +110,10 @@ class PointsPosted(Event, frozen=True, kw_only=True):
     order_id: str | None = None
     redemption_id: str | None = None
     reward: RewardRef | None = None
+    lots: list[LotRef] | None = None
+    pending: int | None = None
+    covered: int | None = None
+    available_at: str | None = None
 
 
 class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
@@ -114,6 +129,21 @@ class TierChanged(Event, frozen=True, kw_only=True, rename={"from_": "from"}):
     occurred_at: str
     from_: str | None = None
     to: str | None = None
+
+
+class PointsExpiring(Event, frozen=True, kw_only=True):
+    """A reminder: `points` of the customer's `balance` expire when the day `expires_on` ends, at `expires_at`.
+
+    `days_left` is the number of days of the setting, also of a reminder that is late.
+    """
+
+    customer_id: str
+    points: int
+    expires_on: str
+    expires_at: str
+    days_left: int
+    balance: int
+    occurred_at: str
 
 
 class RewardChanged(Event, frozen=True, kw_only=True):

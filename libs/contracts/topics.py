@@ -11,6 +11,7 @@ POINTS_EARNED: Final = "points.earned"
 POINTS_REDEEMED: Final = "points.redeemed"
 POINTS_ADJUSTED: Final = "points.adjusted"
 POINTS_TIER_CHANGED: Final = "points.tier_changed"
+POINTS_EXPIRING: Final = "points.expiring"
 CATALOG_REWARD: Final = "catalog.reward"
 ANOMALY_FLAGGED: Final = "anomaly.flagged"
 ANOMALY_RESOLVED: Final = "anomaly.resolved"
@@ -68,7 +69,7 @@ CONSUMED: Final = (
     Topic(CATALOG_REWARD, config=_up_to(MAX_RECORD_BYTES) | {"cleanup.policy": "compact"}),
     Topic(ANOMALY_RESOLVED),
 )
-PUBLISHED: Final = (Topic(POINTS_TIER_CHANGED), Topic(ANOMALY_FLAGGED))
+PUBLISHED: Final = (Topic(POINTS_TIER_CHANGED), Topic(POINTS_EXPIRING), Topic(ANOMALY_FLAGGED))
 # Which dead letters were replayed or dropped, by `<topic>:<partition>:<offset>`.
 DEAD_LETTERS_HANDLED: Final = "dead-letters.handled"
 OPERATED: Final = (Topic(DEAD_LETTERS_HANDLED, 1, {"cleanup.policy": "compact"}),)

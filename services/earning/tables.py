@@ -51,6 +51,19 @@ entries = Table(
     Column("redemption_id", _ID),
     Column("reward_id", _ID),
     Column("reward_name", Text),
+    Column("lots", Text),
+    Column("pending", BigInteger),
+    Column("covered", BigInteger),
+    Column("available_at", _TIME),
+)
+
+# The orders whose points waited, with what is left of them.
+pending_awards = Table(
+    "pending_awards",
+    metadata,
+    Column("store_id", _ID, primary_key=True),
+    Column("order_id", _ID, primary_key=True),
+    Column("points", BigInteger, nullable=False),
 )
 
 # An order that earned points names its entry. Any other one, `recorded_at` the time: held, skipped or

@@ -49,7 +49,9 @@ FROZEN = {
     "order.fulfilled.v1.json": "c1a2b67571ccf1f9",
     "order.refunded.v1.json": "867bf45e968b8c56",
     "points.adjusted.v1.json": "5ee746f08c015cad",
+    "points.adjusted.v1.lots.json": "406f04fce6a7d90c",
     "points.earned.v1.json": "c12847d86d8cfb70",
+    "points.expiring.v1.json": "2fd709dd283cf72d",
     "points.redeemed.v1.json": "05da54994558f943",
     "points.tier_changed.v1.json": "9c7e7d21182d9965",
 }

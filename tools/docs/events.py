@@ -67,13 +67,19 @@ EVENTS: Final = (
         topic=topics.POINTS_ADJUSTED,
         kind=events.PointsPosted,
         sender="earning",
-        summary="A balance changed in any other way: refund, void, cancel, adjust or expire.",
+        summary="A balance changed in any other way: refund, void, cancel, adjust, expire or pend.",
     ),
     EventDoc(
         topic=topics.POINTS_TIER_CHANGED,
         kind=events.TierChanged,
         sender="earning",
         summary="A customer's tier in the default program changed.",
+    ),
+    EventDoc(
+        topic=topics.POINTS_EXPIRING,
+        kind=events.PointsExpiring,
+        sender="earning",
+        summary="Points of a customer expire soon.",
     ),
     EventDoc(
         topic=topics.CATALOG_REWARD,

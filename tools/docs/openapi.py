@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts import anomalies, api, intake, order_api
-from libs.contracts.events import RewardRef
+from libs.contracts.events import LotRef, RewardRef
 from libs.contracts.operations import (
     CLOUD_EVENTS,
     JSON,
@@ -70,7 +70,7 @@ class Examples(Struct, frozen=True):
 
 def document(examples: Examples) -> Json:
     """The whole document, with `examples` at their operations and errors."""
-    schemas = SchemaCollector(_SCHEMAS, _raw_fields(), closed=(RewardRef,))
+    schemas = SchemaCollector(_SCHEMAS, _raw_fields(), closed=(LotRef, RewardRef))
     paths: Json = {}
     for operation in OPERATIONS:
         path = paths.setdefault(f"/v1/stores/{{store_id}}/{operation.path}", _path_of(operation))

@@ -8,7 +8,7 @@
 type Open<Known extends string> = Known | (string & {});
 
 export type TransactionType = Open<
-  "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire"
+  "earn" | "redeem" | "refund" | "void" | "cancel" | "adjust" | "expire" | "pend"
 >;
 export type RewardType = Open<"discount" | "shipping" | "credit" | "perk">;
 export type RewardReason = Open<
@@ -141,10 +141,20 @@ export interface RewardRef {
   name: string;
 }
 
+/** Points with one last day, a date; null if they never expire. */
+export interface LotRef {
+  points: number;
+  expires_on: string | null;
+}
+
 /**
  * A ledger entry; `points` is signed, `balance_after` the resulting balance. `clawed_back` is how many points of an
  * earning refunds and voids took so far, `anomaly_id` the anomaly that a void resolved, `posted_by` the name of the key
  * of a manual award or adjustment.
+ *
+ * Where points expire or wait: `lots` are what a credit became, what a debit was drawn from, or what expired; `covered` are
+ * the points of a clawback that had expired and cost nothing; `pending` is the signed change of the pending points, and
+ * `available_at` when they become or became available.
  */
 export interface Transaction {
   id: string;
@@ -161,6 +171,10 @@ export interface Transaction {
   clawed_back?: number;
   anomaly_id?: string;
   posted_by?: string;
+  lots?: LotRef[];
+  pending?: number;
+  covered?: number;
+  available_at?: string;
 }
 
 /** The transaction of a redemption; `code` is for the checkout, if the reward has one. */

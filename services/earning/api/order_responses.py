@@ -58,7 +58,7 @@ def order(value: Order) -> api.Order:
         pending=row["pending"],
         clawed_back=row["clawed_back"],
         refunded=money(row["refunded"]) if row["refunded"] else "0",
-        transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["entry_id"]),
+        transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["transaction_id"]),
         completed_at=_time(row["occurred_at"]),
         recorded_at=_recorded_at(row),
     )

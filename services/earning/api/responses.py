@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, internal
-from libs.contracts.events import RewardRef
+from libs.contracts.events import LotRef, RewardRef
 from libs.contracts.numbers import plain, with_decimal
 from libs.kernel.clock import format_time
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
+from services.earning.domain import entry_lots
 from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
@@ -111,7 +112,15 @@ def transaction(entry: Entry, customer_id: str, *, posted_by: str | None = None)
         occurred_at=format_time(entry.occurred_at),
         clawed_back=0 if entry.type == "earn" else UNSET,
         posted_by=posted_by or UNSET,
+        lots=_lots(entry.lots),
+        pending=entry.pending or UNSET,
+        covered=entry.covered or UNSET,
+        available_at=UNSET if entry.available_at is None else format_time(entry.available_at),
     )
+
+
+def _lots(note: str | None) -> list[LotRef] | UnsetType:
+    return entry_lots.lot_refs(note) or UNSET
 
 
 def recorded_debit(row: Any) -> internal.RecordedDebit:
@@ -143,6 +152,12 @@ def stored_transaction(row: Any) -> api.Transaction:
         clawed_back=UNSET if row["clawed_back"] is None else row["clawed_back"],
         anomaly_id=row["anomaly_id"] or UNSET,
         posted_by=row["posted_by"] or UNSET,
+        lots=_lots(row["lots"]),
+        pending=row["pending"] or UNSET,
+        covered=row["covered"] or UNSET,
+        available_at=UNSET
+        if row["available_at"] is None
+        else format_time(row["available_at"].astimezone(UTC)),
     )
 
 

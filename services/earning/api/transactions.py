@@ -20,7 +20,7 @@ from services.earning.store.transactions import TransactionFilter
 
 _TRANSACTIONS: Final = "/v1/stores/{store_id:str}/loyalty/transactions"
 _TRANSACTION: Final = f"{_TRANSACTIONS}/{{transaction_id:str}}"
-_TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire")
+_TYPES: Final = ("earn", "redeem", "refund", "void", "cancel", "adjust", "expire", "pend")
 _ORDERS: Final = ("occurred_at", "-occurred_at")
 # The parameters about the times of events, by which only a customer's transactions can be searched.
 _OF_EVENTS: Final = ("occurred_after", "occurred_before", "order")

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from libs.kernel.errors import NotFound
-from services.earning.domain import orders
+from services.earning.domain import due, orders
 from services.earning.domain.accounts import Account, AccountKey
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import OrderRecord
@@ -61,9 +61,13 @@ def change_status(batch: LedgerBatch, change: StatusChange) -> StatusChangeOutco
         is_complete = len(held) <= MAX_HELD_ORDERS
         for record in held[:MAX_HELD_ORDERS]:
             orders.post_held_order(batch, record, account)
+        if is_complete:
+            due.reinstate(batch, account)
     changed = account.suspended != change.suspended and is_complete
     if changed:
         account.suspended = change.suspended
+        if account.suspended:
+            due.suspend(batch, account)
     if changed or change.note is not None:
         batch.append(StatusChangeRecord(account, change))
     batch.mark_for_write(account)

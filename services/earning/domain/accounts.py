@@ -38,10 +38,15 @@ class Account(Struct, gc=False):
     xmin: int = 0
     # The customer's latest active day; None if it is not known, or if there is none.
     last_day: date | None = None
+    # What time changes of the account, encoded; None as long as nothing does.
+    cycle: bytes | None = None
     changed: bool = False
     last_day_changed: bool = False
     # member_since rarely changes, and is written only then.
     member_since_changed: bool = False
+    # The cycle is written, too, and when something of it is due.
+    cycle_changed: bool = False
+    due_at: datetime | None = None
 
     @property
     def exists(self) -> bool:
@@ -63,7 +68,9 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One immutable line of the ledger: the columns of its row.
 
     `points` is signed. `program_version_id` and `tier` are those that priced the entry, None where no
-    program did.
+    program did. `lots` (services/earning/domain/entry_lots.py), the signed change `pending` of the pending points,
+    the expired points `covered`, and the time at which points that waited became available, are None
+    where nothing expires or waits.
     """
 
     account_id: int
@@ -82,6 +89,10 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     redemption_id: str | None = None
     reward_id: str | None = None
     reward_name: str | None = None
+    lots: str | None = None
+    pending: int | None = None
+    covered: int | None = None
+    available_at: datetime | None = None
 
     @property
     def reward(self) -> RewardRef | None:
@@ -96,6 +107,21 @@ class ManualEntry(Struct, frozen=True):
     entry: Entry
     customer_id: str
     posted_by: str
+
+
+class ReminderNote(Struct, frozen=True, array_like=True, gc=False):
+    """Before the entry at `place` in the batch, the customer is reminded of `points` that expire when the day
+    `expires_on` ends; the reminder was due at `occurred_at`."""
+
+    place: int
+    account_id: int
+    store_id: str
+    points: int
+    expires_on: date
+    expires_at: datetime
+    days_left: int
+    balance: int
+    occurred_at: datetime
 
 
 class TierChange(Struct, frozen=True, array_like=True, gc=False):

@@ -6,14 +6,30 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import shifted_id
-from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
+from services.earning.domain import entry_lots
+from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
+from services.earning.domain.accounts import (
+    Account,
+    AccountKey,
+    Entry,
+    ReminderNote,
+    TierChange,
+)
+from services.earning.domain.catching_up import Reminder
+from services.earning.domain.cycles import Mark
+from services.earning.domain.dates import end_of, to_date
 from services.earning.domain.days import DayChange
+from services.earning.domain.order_records import OrderKey
+from services.earning.domain.pending_awards import PendingAward
 from services.earning.domain.postings import Record
 from services.earning.domain.programs import Program, StorePrograms
+from services.earning.domain.timelines import Timeline
 
 NO_PROGRAMS: Final = StorePrograms()
 _NO_SHIFT: Final = timedelta(0)
@@ -46,6 +62,15 @@ class LedgerBatch:
         self.tier_changes: list[TierChange] = []
         # Of each request that posted, the number of entries before it.
         self.traces: list[tuple[int, str]] = []
+        # Of the stores in which points may expire or wait, and of their accounts by id.
+        self.timelines: dict[str, Timeline] = {}
+        self.cycles: dict[int, AccountCycle] = {}
+        # Of the orders that may be clawed back, the lots that the entry of the award notes, and its sequence.
+        self.award_notes: dict[OrderKey, tuple[str | None, int]] = {}
+        # The entries that released the awards of orders.
+        self.releases: dict[OrderKey, Entry] = {}
+        self.reminders: list[ReminderNote] = []
+        self._released_programs: dict[int, UUID] = {}
         # By type of record: keys to read, records by key, keys of those read, and records to write.
         self.required: defaultdict[type, set[Any]] = defaultdict(set)
         self._records: defaultdict[type, dict[Hashable, Any]] = defaultdict(dict)
@@ -67,6 +92,10 @@ class LedgerBatch:
     def get(self, kind: type[R], key: Hashable) -> R | None:
         """The record as the batch has it by now, or None."""
         return self._records[kind].get(key)
+
+    def records(self, kind: type[R]) -> Iterable[R]:
+        """The records of a kind as the batch has them by now."""
+        return self._records[kind].values()
 
     def put(self, record: Record) -> None:
         """Add or replace a record, and have it written with the batch."""
@@ -100,6 +129,11 @@ class LedgerBatch:
         """The store's programs in force."""
         return self._programs.get(store_id, NO_PROGRAMS)
 
+    @property
+    def stores_with_lifecycle(self) -> set[str]:
+        """The stores in whose programs points expire or wait, or did so."""
+        return {store_id for store_id, of_store in self._programs.items() if of_store.has_lifecycle}
+
     def program_for(
         self, store_id: str, program_id: str | None, currency: str
     ) -> Program | SkipReason:
@@ -128,15 +162,20 @@ class LedgerBatch:
 
     @property
     def program_ids(self) -> dict[int, UUID]:
-        """The program of each version in force."""
-        return {
+        """The program of each version in force, and of those that priced the awards that were released."""
+        in_force = {
             program.version_id: program.id
             for of_store in self._programs.values()
             for program in of_store.all
         }
+        return in_force | self._released_programs
 
     def time_of(self, store_id: str, moment: datetime) -> datetime:
-        """A moment of real time on the store's clock, which may have been moved."""
+        """The time of a posting that happens now, at `moment` of real time: that of the store's timeline, or of
+        its clock, which may have been moved."""
+        timeline = self.timelines.get(store_id)
+        if timeline is not None:
+            return timeline.now
         return moment + self._shifts.get(store_id, _NO_SHIFT)
 
     def _id_of(self, store_id: str) -> str:
@@ -171,12 +210,19 @@ class LedgerBatch:
         order_id: str | None = None,
         redemption_id: str | None = None,
         reward: RewardRef | None = None,
+        change: CycleChange | None = None,
     ) -> Entry:
-        """Add the next entry of `account`; raises Conflict if the balance exceeds its bound."""
+        """Add the next entry of `account`; raises Conflict if the balance exceeds its bound. `change` is
+        what it does to the account's cycle, if it has one; covered points then cost nothing."""
         balance = account.balance + points
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would exceed its limit of {MAX_BALANCE:,} points.")
+        note = None
+        if change is not None and account.id in self.cycles:
+            note = change(self.cycles[account.id], account, points)
+            points = note.points
+            balance = account.balance + points
         account.balance = balance
         account.lifetime = lifetime
         account.sequence += 1
@@ -199,10 +245,45 @@ class LedgerBatch:
             None if reward is None else reward.id,
             None if reward is None else reward.name,
         )
+        if note is not None:
+            entry = _with_note(entry, note)
         self.entries.append(entry)
         self._count_day(account, entry)
         self.mark_for_write(account, occurred_at)
         return entry
+
+    def note_award(self, key: OrderKey, entry: Entry) -> None:
+        """Note the entry with which the award of an order became available, for a clawback in the batch."""
+        self.award_notes[key] = entry.lots, entry.sequence
+
+    def mark_of(self, key: OrderKey) -> Mark:
+        """The date of the award of an order."""
+        lots, sequence = self.award_notes[key]
+        return entry_lots.mark(None if lots is None else entry_lots.decode(lots), sequence)
+
+    def note_release(self, award: PendingAward, entry: Entry) -> None:
+        """Note the entry that released the award of an order."""
+        self.releases[award.key] = entry
+        self.award_notes[award.key] = entry.lots, entry.sequence
+        if award.program_version_id is not None and award.program is not None:
+            self._released_programs[award.program_version_id] = award.program
+
+    def remind(self, account: Account, reminder: Reminder) -> None:
+        """Have the customer reminded, before the entry that comes next."""
+        zone = self.cycles[account.id].epoch.zone
+        self.reminders.append(
+            ReminderNote(
+                len(self.entries),
+                account.id,
+                account.store_id,
+                reminder.points,
+                to_date(reminder.day),
+                end_of(reminder.day, zone),
+                reminder.days_left,
+                account.balance,
+                reminder.at,
+            )
+        )
 
     def _count_day(self, account: Account, entry: Entry) -> None:
         """Count the entry in the totals of its day, by the event's own time."""
@@ -212,7 +293,8 @@ class LedgerBatch:
         if change is None:
             change = self.days[key] = DayChange()
         change.add(entry.type, entry.points)
-        change.register(account, day)
+        if entry.type != "expire":
+            change.register(account, day)
 
     def _follow_tier(self, account: Account) -> None:
         """Note the tier after the entry that comes next, which may be another one."""
@@ -224,3 +306,14 @@ class LedgerBatch:
                 self.tier_changes.append(TierChange(len(self.entries), default.id, account.tier))
                 account.tier = name
         self.tiers.append(account.tier)
+
+
+def _with_note(entry: Entry, note: Note) -> Entry:
+    """The entry with what it shows of its account's cycle."""
+    return msgspec.structs.replace(
+        entry,
+        lots=None if note.lots is None else entry_lots.encode(note.lots),
+        pending=note.pending or None,
+        covered=note.covered or None,
+        available_at=note.available_at,
+    )

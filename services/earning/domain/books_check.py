@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from services.earning.domain import cycles
+
 _CHANGES_LIFETIME: Final = frozenset({"earn", "refund", "void"})
 
 
@@ -17,6 +19,7 @@ class Fold(Struct):
     sequence: int = 0
     balance: int = 0
     lifetime: int = 0
+    pending: int = 0
 
 
 def compare(fold: Fold, entry: Any) -> list[str]:
@@ -24,6 +27,7 @@ def compare(fold: Fold, entry: Any) -> list[str]:
     sequences. The fold continues from the entry's own values, so that one fault is reported once."""
     if entry["account_id"] != fold.account_id:
         fold.account_id, fold.sequence, fold.balance, fold.lifetime = entry["account_id"], 0, 0, 0
+        fold.pending = 0
     place = f"entry {entry['account_id']}/{entry['sequence']} (txn_{entry['id']})"
     faults = []
     if entry["sequence"] != fold.sequence + 1:
@@ -33,11 +37,37 @@ def compare(fold: Fold, entry: Any) -> list[str]:
             f"{place}: {fold.balance} and {entry['points']} are {fold.balance + entry['points']}, not "
             f"balance_after {entry['balance_after']}"
         )
-    change = entry["points"] if entry["type"] in _CHANGES_LIFETIME else 0
+    # Points that had expired cost nothing, but they count in the lifetime.
+    share = entry["points"] - (entry["covered"] or 0)
+    change = share if entry["type"] in _CHANGES_LIFETIME else 0
     lifetime = max(fold.lifetime + change, 0)
     if entry["lifetime_after"] != lifetime:
         faults.append(f"{place}: lifetime_after is {entry['lifetime_after']}, not {lifetime}")
+    if not (entry["points"] or entry["pending"] or entry["covered"]):
+        faults.append(f"{place}: it changes nothing")
+    fold.pending += entry["pending"] or 0
+    if fold.pending < 0:
+        faults.append(f"{place}: {-fold.pending} more points than were pending")
+        fold.pending = 0
     fold.sequence = entry["sequence"]
     fold.balance = entry["balance_after"]
     fold.lifetime = entry["lifetime_after"]
+    return faults
+
+
+def compare_cycle(account: Any) -> list[str]:
+    """A sentence for each way in which the cycle of an account contradicts its balance, the awards that
+    wait, or its entries."""
+    cycle = cycles.decode(account["cycle"])
+    faults = []
+    if cycle.lots.total != max(account["balance"], 0):
+        faults.append(
+            f"account {account['id']}: its lots have {cycle.lots.total} points, its balance is "
+            f"{account['balance']}"
+        )
+    if not cycle.pending == account["waiting"] == account["pending"]:
+        faults.append(
+            f"account {account['id']}: {cycle.pending} points are pending; the awards that wait have "
+            f"{account['waiting']}, and its entries say {account['pending']}"
+        )
     return faults

@@ -32,7 +32,7 @@ class DayChange(Struct):
                 self.taken_back -= points
             case "expire":
                 self.expired -= points
-            case "adjust":
+            case "adjust" | "pend":
                 pass
 
     def register(self, account: Account, day: date) -> None:

@@ -14,8 +14,10 @@ from libs.kernel.errors import (
     RewardUnavailable,
     WhaleError,
 )
+from services.earning.domain import entry_lots, lot_changes
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.lots import Lots
 from services.earning.domain.postings import Posting
 from services.earning.domain.programs import StorePrograms
 from services.earning.domain.tiers import holds_tier
@@ -115,6 +117,7 @@ def debit(batch: LedgerBatch, posting: Debit) -> DebitRecord:
         lifetime_change=0,
         reason=posting.reward.name,
         occurred_at=batch.time_of(posting.store_id, posting.occurred_at),
+        change=lot_changes.draw(is_activity=True),
         redemption_id=posting.redemption_id,
         reward=posting.reward,
     )
@@ -149,6 +152,8 @@ def cancel(batch: LedgerBatch, posting: Cancellation) -> DebitRecord:
     if recorded.state == "cancelled":
         return recorded
     account = batch.account(posting.store_id, posting.customer_id)
+    lots = recorded.entry.lots
+    drawn = Lots() if lots is None else entry_lots.decode(lots).parts
     recorded.cancel_entry = batch.enter(
         account,
         type_="cancel",
@@ -158,6 +163,7 @@ def cancel(batch: LedgerBatch, posting: Cancellation) -> DebitRecord:
         occurred_at=batch.time_of(posting.store_id, posting.occurred_at),
         redemption_id=posting.redemption_id,
         reward=recorded.entry.reward,
+        change=lot_changes.give_back(drawn, sequence=recorded.entry.sequence),
     )
     recorded.state = "cancelled"
     return _record(batch, recorded)

@@ -5,12 +5,12 @@ those of the time of the entry: `Cycle.find_date` and the other methods of a cyc
 """
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from libs.contracts.events import LotRef
 from services.earning.domain.cycles import Mark
 from services.earning.domain.dates import NEVER, Day, to_date
 from services.earning.domain.lots import Lots, Part, by_day
@@ -29,8 +29,13 @@ class EntryLots(Struct, frozen=True, kw_only=True, array_like=True):
 
 NONE: Final = EntryLots()
 
-encode: Final = msgspec.msgpack.Encoder().encode
-decode: Final = msgspec.msgpack.Decoder(EntryLots).decode
+_encode: Final = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder(EntryLots).decode
+
+
+def encode(note: EntryLots) -> str:
+    """The text of the column `entries.lots`."""
+    return _encode(note).decode()
 
 
 def note_parts(
@@ -71,9 +76,11 @@ def uncovered(expirations: Iterable[EntryLots], clawbacks: Iterable[EntryLots]) 
     return {day: points for day, points in expired.items() if points}
 
 
-def rows(note: EntryLots) -> list[tuple[int, date | None]]:
-    """The points and last days that callers see, None for never."""
+def lot_refs(text: str | None) -> list[LotRef]:
+    """The lots of an entry as callers see them, from the text of its column."""
+    if text is None:
+        return []
     return [
-        (points, None if day == NEVER else to_date(day))
-        for day, points in by_day(note.parts).items()
+        LotRef(points, None if day == NEVER else to_date(day).isoformat())
+        for day, points in by_day(decode(text).parts).items()
     ]

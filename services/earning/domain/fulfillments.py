@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from libs.kernel.errors import Conflict
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.due import set_window
 from services.earning.domain.order_records import OrderKey, OrderRecord
+from services.earning.domain.pending import fulfill
 from services.earning.domain.postings import Duplicate, Posting
 
 
@@ -34,23 +36,40 @@ class FulfillmentRecord(Struct, frozen=True, kw_only=True):
         return self.store_id, self.order_id
 
 
-def post_fulfillment(batch: LedgerBatch, fulfillment: Fulfillment) -> FulfillmentRecord | Duplicate:
-    """Let the first fulfillment of an order wait until the order counts. It has no effect on an order that does
-    not wait for it, as none does. Raises Conflict for another customer's order."""
+class Fulfilled(Struct, frozen=True):
+    """The days of the order count from its fulfillment now."""
+
+    key: OrderKey
+
+
+def post_fulfillment(
+    batch: LedgerBatch, fulfillment: Fulfillment
+) -> FulfillmentRecord | Fulfilled | Duplicate:
+    """Count the first fulfillment of an order that waits for it, or let it wait until the order counts. It has
+    no effect on other orders. Raises Conflict for another customer's order."""
     account = batch.account(fulfillment.store_id, fulfillment.customer_id)
     order = batch.get(OrderRecord, fulfillment.key)
     if order is not None and order.state != "skipped" and order.account_id != account.id:
         raise Conflict(f"The order {fulfillment.order_id} belongs to another customer.")
-    is_recorded = batch.get(FulfillmentRecord, fulfillment.key) is not None
-    if is_recorded or (order is not None and order.state == "counted"):
+    if batch.get(FulfillmentRecord, fulfillment.key) is not None:
         return Duplicate()
-    record = FulfillmentRecord(
-        store_id=fulfillment.store_id,
-        order_id=fulfillment.order_id,
-        account_id=account.id,
-        fulfilled_at=fulfillment.fulfilled_at,
-    )
-    batch.put(record)
-    # As a waiting refund does, so that a concurrent batch with the order cannot miss it.
+    if order is None or order.state != "counted":
+        record = FulfillmentRecord(
+            store_id=fulfillment.store_id,
+            order_id=fulfillment.order_id,
+            account_id=account.id,
+            fulfilled_at=fulfillment.fulfilled_at,
+        )
+        batch.put(record)
+        # As a waiting refund does, so that a concurrent batch with the order cannot miss it.
+        batch.mark_for_write(account)
+        return record
+    state = batch.cycles.get(account.id)
+    award = None if state is None else state.awards.get(order.key)
+    if state is None or award is None or not award.gives_up or award.window is None:
+        return Duplicate()
+    window = fulfill(award.window, fulfillment.fulfilled_at, state.epoch.zone)
+    set_window(state, award, window)
+    batch.put(award)
     batch.mark_for_write(account)
-    return record
+    return Fulfilled(order.key)

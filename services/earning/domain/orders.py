@@ -5,7 +5,7 @@ from typing import Final
 
 from libs.contracts.api import MAX_ORDER_POINTS, SkipReason, ZeroReason
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
-from services.earning.domain import refunds
+from services.earning.domain import order_awards, refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_items import items_of
@@ -55,6 +55,9 @@ def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program)
         raise InvalidRequest(detail, errors=[Fault(detail=detail, pointer="#/total")])
     if points == 0:
         return None
+    tier_name = None if tier is None else tier.name
+    if order.store_id in batch.timelines:
+        return order_awards.enter(batch, order, account, program, points=points, tier=tier_name)
     return batch.enter(
         account,
         type_="earn",
@@ -63,7 +66,7 @@ def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program)
         reason=order.reason,
         occurred_at=order.occurred_at,
         program_version_id=program.version_id,
-        tier=None if tier is None else tier.name,
+        tier=tier_name,
         order_id=order.order_id,
     )
 
@@ -89,7 +92,7 @@ def _record(
         order.reason,
         order.occurred_at,
         skip_reason,
-        0 if entry is None else entry.points,
+        0 if entry is None else order_awards.award_of(entry),
         None if entry is None else entry.sequence,
     )
     batch.put(record)

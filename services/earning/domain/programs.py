@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from libs.contracts.api import SkipReason
+from libs.contracts.lifecycle import Expiry, Pending
 from libs.contracts.numbers import EXACT
 
 
@@ -30,7 +31,10 @@ class Tier(Struct, frozen=True):
 
 class Program(Struct, frozen=True):
     """One version of a program; `tiers` are sorted by min_points. With `keep_items`, the lines of its orders are
-    kept."""
+    kept.
+
+    `has_lifecycle`: this version or an earlier one had points expire or wait.
+    """
 
     id: UUID
     version_id: int
@@ -42,6 +46,11 @@ class Program(Struct, frozen=True):
     tiers: tuple[Tier, ...] = ()
     version: int = 1
     keep_items: bool = False
+    time_zone: str | None = None
+    expiry: Expiry | None = None
+    remind_days: tuple[int, ...] | None = None
+    pending: Pending | None = None
+    has_lifecycle: bool = False
     # Derived: where each tier begins.
     minimums: tuple[int, ...] = ()
 
@@ -82,6 +91,11 @@ class StorePrograms(Struct, frozen=True):
     def keep_items(self) -> bool:
         """Whether any of them keeps the lines of its orders."""
         return any(program.keep_items for program in self.all)
+
+    @property
+    def has_lifecycle(self) -> bool:
+        """Whether points of the store expire or wait, or did so."""
+        return any(program.has_lifecycle for program in self.all)
 
     def find(self, program_id: UUID | None) -> Program | None:
         """The program with that id, or None."""

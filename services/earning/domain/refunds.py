@@ -10,6 +10,7 @@ from libs.contracts.numbers import EXACT, money
 from libs.kernel.errors import Conflict
 from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.clawbacks import AwardShare, claw_back, remainder
 from services.earning.domain.order_records import OrderKey, OrderRecord
 from services.earning.domain.postings import Duplicate, Posting
 
@@ -134,16 +135,18 @@ def _post_waiting_refund(
 
 def _count(batch: LedgerBatch, record: RefundRecord, order: OrderRecord, account: Account) -> None:
     refunded = money_refunded(order, record.amount)
-    points = points_clawed_back(order, refunded)
+    points = min(points_clawed_back(order, refunded), remainder(batch, order))
     if points:
+        clawback = claw_back(batch, account, [AwardShare(points, order)])
         entry = batch.enter(
             account,
             type_="refund",
-            points=-points,
-            lifetime_change=-points,
+            points=-clawback.available,
+            lifetime_change=-clawback.available,
             reason=f"Refund of {order.reason[0].lower()}{order.reason[1:]}",
             occurred_at=record.occurred_at,
             order_id=order.order_id,
+            change=clawback.change,
         )
         record.entry_sequence = entry.sequence
     record.state, record.points = "counted", points

@@ -6,9 +6,12 @@ from typing import Literal
 from msgspec import Struct
 
 from libs.kernel.errors import NotFound
+from services.earning.domain import due, entry_lots
 from services.earning.domain.account_status import StatusChange, StatusChangeRecord
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.clawbacks import AwardShare, claw_back, remainder
+from services.earning.domain.cycles import Mark
 from services.earning.domain.order_records import OrderKey, OrderRecord
 from services.earning.domain.postings import Duplicate, Posting
 
@@ -37,10 +40,17 @@ class AwardRecord(Struct, kw_only=True, gc=False):
     points: int
     order: OrderKey | None = None
     voided_by: str | None = None
+    lots: str | None = None
 
     @property
     def key(self) -> str:
         return self.transaction_id
+
+    @property
+    def mark(self) -> Mark:
+        """The date of a manual award."""
+        note = None if self.lots is None else entry_lots.decode(self.lots)
+        return entry_lots.mark(note, self.sequence)
 
 
 class ResolutionRecord(Struct, frozen=True, kw_only=True):
@@ -89,34 +99,41 @@ def _void(batch: LedgerBatch, resolution: Resolution, account: Account) -> Entry
         if (award := batch.get(AwardRecord, transaction_id)) is not None
         and award.account_id == account.id
     ]
-    remainder = sum(_remainder(batch, award) for award in awards)
-    if remainder == 0:
+    shares = _shares(batch, awards)
+    if not shares:
         return None
+    clawback = claw_back(batch, account, shares)
     entry = batch.enter(
         account,
         type_="void",
-        points=-remainder,
-        lifetime_change=-remainder,
+        points=-clawback.available,
+        lifetime_change=-clawback.available,
         reason=resolution.reason,
         occurred_at=batch.time_of(resolution.store_id, resolution.occurred_at),
+        change=clawback.change,
     )
     for award in awards:
-        _claw_back(batch, award, resolution.anomaly_id)
+        _record_void(batch, award, resolution.anomaly_id)
     return entry
 
 
-def _remainder(batch: LedgerBatch, award: AwardRecord) -> int:
-    """The points of the award that were neither refunded nor voided."""
-    if award.order is not None:
-        return _order(batch, award.order).remainder
-    return award.points if award.voided_by is None else 0
+def _shares(batch: LedgerBatch, awards: list[AwardRecord]) -> list[AwardShare]:
+    """What is left of each award, in the order of posting. An order whose award waited has two entries."""
+    shares = {}
+    for award in sorted(awards, key=lambda award: award.sequence):
+        if award.order is not None:
+            order = _order(batch, award.order)
+            shares[award.order] = AwardShare(remainder(batch, order), order)
+        elif award.voided_by is None:
+            shares[award.transaction_id, ""] = AwardShare(award.points, mark=award.mark)
+    return [share for share in shares.values() if share.points]
 
 
-def _claw_back(batch: LedgerBatch, award: AwardRecord, anomaly_id: str) -> None:
+def _record_void(batch: LedgerBatch, award: AwardRecord, anomaly_id: str) -> None:
     """Record that the whole remainder of the award is voided."""
     if award.order is not None:
         order = _order(batch, award.order)
-        order.voided_points += order.remainder
+        order.voided_points += remainder(batch, order)
         batch.put(order)
     elif award.voided_by is None:
         award.voided_by = anomaly_id
@@ -131,6 +148,7 @@ def _order(batch: LedgerBatch, key: OrderKey) -> OrderRecord:
 
 def _suspend(batch: LedgerBatch, resolution: Resolution, account: Account) -> None:
     account.suspended = True
+    due.suspend(batch, account)
     change = StatusChange(
         store_id=resolution.store_id,
         customer_id=resolution.customer_id,

@@ -4,6 +4,7 @@ A batch puts its entries into the outbox, in its own transaction; the relay buil
 when it publishes them. So a posting does not wait for events to be encoded.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
@@ -11,10 +12,11 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.events import PointsPosted, TierChanged
+from libs.contracts.events import PointsExpiring, PointsPosted, TierChanged
 from libs.contracts.topics import (
     POINTS_ADJUSTED,
     POINTS_EARNED,
+    POINTS_EXPIRING,
     POINTS_REDEEMED,
     POINTS_TIER_CHANGED,
     record_key,
@@ -24,7 +26,8 @@ from libs.kernel.ids import time_of
 from libs.messaging import outbox
 from libs.messaging.cloudevents import encode_event
 from libs.messaging.outbox import EncodedEvent
-from services.earning.domain.accounts import Entry, TierChange, transaction_id
+from services.earning.domain import entry_lots
+from services.earning.domain.accounts import Entry, ReminderNote, TierChange, transaction_id
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.programs import program_id
 
@@ -51,6 +54,7 @@ class PostedEntries(Struct, frozen=True, array_like=True):
     tiers: list[str | None]
     tier_changes: list[TierChange]
     traces: list[tuple[int, str]]
+    reminders: list[ReminderNote] = []
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -66,6 +70,7 @@ def pack(batch: LedgerBatch) -> bytes:
         batch.tiers,
         batch.tier_changes,
         batch.traces,
+        batch.reminders,
     )
     return _ENTRIES + outbox.compress(_encode(posted))
 
@@ -79,9 +84,12 @@ def unpack(payload: bytes) -> list[EncodedEvent]:
 
 def _build_events(posted: PostedEntries) -> Iterator[EncodedEvent]:
     changes = {change.place: change for change in posted.tier_changes}
+    reminders = deque(posted.reminders)
     traces = dict(posted.traces)
     traceparent = ""
     for place, entry in enumerate(posted.entries):
+        while reminders and reminders[0].place <= place:
+            yield _encode_reminder(posted, reminders.popleft())
         traceparent = traces.get(place, traceparent)
         event = _points_posted(posted, entry, posted.tiers[place])
         key = record_key(event.store_id, event.customer_id)
@@ -104,11 +112,37 @@ def _build_events(posted: PostedEntries) -> Iterator[EncodedEvent]:
                 time=event.created_at,
                 traceparent=traceparent,
             )
+    for reminder in reminders:
+        yield _encode_reminder(posted, reminder)
+
+
+def _encode_reminder(posted: PostedEntries, reminder: ReminderNote) -> EncodedEvent:
+    """Time caused it, so that it belongs to no trace."""
+    customer_id, expires_on = posted.customers[reminder.account_id], reminder.expires_on.isoformat()
+    event = PointsExpiring(
+        store_id=reminder.store_id,
+        customer_id=customer_id,
+        points=reminder.points,
+        expires_on=expires_on,
+        expires_at=format_time(reminder.expires_at),
+        days_left=reminder.days_left,
+        balance=reminder.balance,
+        occurred_at=format_time(reminder.occurred_at),
+    )
+    return encode_event(
+        event,
+        topic=POINTS_EXPIRING,
+        key=record_key(event.store_id, customer_id),
+        event_id=f"expiring:{event.store_id}:{customer_id}:{expires_on}:{event.days_left}",
+        source=SOURCE,
+        time=event.occurred_at,
+        traceparent="",
+    )
 
 
 def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> PointsPosted:
     version = entry.program_version_id
-    return PointsPosted(
+    event = PointsPosted(
         store_id=entry.store_id,
         transaction_id=transaction_id(entry.id),
         program_id=None if version is None else program_id(posted.programs[version]),
@@ -125,6 +159,19 @@ def _points_posted(posted: PostedEntries, entry: Entry, tier: str | None) -> Poi
         reward=entry.reward,
         occurred_at=format_time(entry.occurred_at),
         created_at=format_time(time_of(entry.id)),
+    )
+    is_plain = entry.lots is None and entry.pending is None and entry.available_at is None
+    return event if is_plain else _with_lots(event, entry)
+
+
+def _with_lots(event: PointsPosted, entry: Entry) -> PointsPosted:
+    """The event of an entry of an account on which points expire or wait."""
+    return msgspec.structs.replace(
+        event,
+        lots=entry_lots.lot_refs(entry.lots) or None,
+        pending=entry.pending,
+        covered=entry.covered,
+        available_at=None if entry.available_at is None else format_time(entry.available_at),
     )
 
 

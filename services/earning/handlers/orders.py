@@ -148,9 +148,9 @@ async def _read_places(
     """The first `limit` orders after a position, merged from all sources, and the number of matches."""
     sources: list[tuple[list[Place], int]] = []
     filter_ = await _filter_recorded(connection, criteria)
-    if filter_ is not None:
-        if filter_.state in {None, "counted"}:
-            sources.append(await orders.read_posted(connection, filter_, limit=limit, after=after))
+    if filter_ is not None and filter_.state in {None, "counted"}:
+        sources.append(await orders.read_posted(connection, filter_, limit=limit, after=after))
+    if filter_ is not None and not filter_.is_pending:
         sources.append(await orders.read_not_posted(connection, filter_, limit=limit, after=after))
     if criteria.state in {None, "refused"}:
         sources.append(await _read_refused(connection, criteria, after))
@@ -166,10 +166,11 @@ async def _filter_recorded(connection: Connection, criteria: Criteria) -> OrderF
     """The filter for recorded orders; None if no recorded order can match."""
     if criteria.state == "refused":
         return None
-    if criteria.state == "pending":
-        # No program makes points wait.
-        return None
-    filter_ = OrderFilter(store_id=criteria.store_id, state=criteria.state)
+    filter_ = OrderFilter(
+        store_id=criteria.store_id,
+        state="counted" if criteria.state == "pending" else criteria.state,
+        is_pending=criteria.state == "pending",
+    )
     if criteria.customer_id is None:
         return filter_
     account = await customers.find(connection, criteria.store_id, criteria.customer_id)

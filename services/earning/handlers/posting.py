@@ -25,7 +25,7 @@ from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.postings import Outcome, Posting
 from services.earning.handlers import ledger_events
 from services.earning.handlers.posting_kinds import KINDS, post
-from services.earning.store import accounts, days, programs
+from services.earning.store import accounts, days, lifecycles, pending_awards, programs
 
 Result = Outcome | WhaleError
 
@@ -105,6 +105,7 @@ async def load(
         if kind.load is not None:
             of_kind = [posting for command in kind.rules for posting in by_command[command]]
             await kind.load(connection, batch, of_kind)
+    await lifecycles.load(connection, batch, by_command)
     if new and not new.isdisjoint(await read(connection, new)):
         # An account that does not exist cannot be locked. If this second query finds it, a concurrent
         # transaction created it and may have recorded orders for it. The batch could then contain such an
@@ -141,16 +142,18 @@ def _apply(
 async def write(connection: Connection, batch: LedgerBatch) -> None:
     """Write the accounts, entries and records of a batch, with the same number of statements whatever
     its size. Raises ConcurrentWrite if a concurrent transaction was first."""
+    lifecycles.encode_cycles(batch)
     await days.settle(connection, batch)
     await accounts.write(connection, batch.accounts_to_write.values())
     await copy(connection, "entries", batch.entries)
     for kind in KINDS:
         if kind.save is not None:
             await kind.save(connection, batch)
+    await pending_awards.save(connection, batch)
     await days.add(connection, batch.days)
     # After the account locks, so that each account's events are published in the order of commits.
     await outbox.append_payload(
         connection,
         ledger_events.pack(batch),
-        events=len(batch.entries) + len(batch.tier_changes),
+        events=len(batch.entries) + len(batch.tier_changes) + len(batch.reminders),
     )

@@ -12,9 +12,11 @@ from services.earning.domain import (
     adjustments,
     awards,
     debits,
+    due,
     fulfillments,
     orders,
     refunds,
+    releases,
     resolutions,
 )
 from services.earning.domain.batch import LedgerBatch
@@ -54,7 +56,10 @@ KINDS: Final = (
     ),
     Kind({refunds.Refund: refunds.post_refund}, refunds_store.load, refunds_store.save),
     Kind(
-        {fulfillments.Fulfillment: fulfillments.post_fulfillment},
+        {
+            fulfillments.Fulfillment: fulfillments.post_fulfillment,
+            releases.Release: releases.release,
+        },
         fulfillments_store.load,
         fulfillments_store.save,
     ),
@@ -84,6 +89,7 @@ KINDS: Final = (
         },
         save=manual_entries_store.save,
     ),
+    Kind({due.CatchUp: due.post_due}),
 )
 
 _RULES: Final[Mapping[type[Posting], Rule]] = {
@@ -93,5 +99,16 @@ _RULES: Final[Mapping[type[Posting], Rule]] = {
 
 def post(batch: LedgerBatch, posting: Posting) -> Outcome:
     """Apply `posting` by the rule of its kind, and return its outcome. Raises a WhaleError if the rule
-    refuses it; then no balance has changed."""
+    refuses it; then no balance has changed but by what was due before."""
+    if posting.store_id in batch.timelines:
+        return _post_in_time(batch, posting)
     return _RULES[type(posting)](batch, posting)
+
+
+def _post_in_time(batch: LedgerBatch, posting: Posting) -> Outcome:
+    """Apply `posting` to an account that is brought up to now before. What it adds may be due already."""
+    account = batch.account(posting.store_id, posting.customer_id)
+    due.catch_up(batch, account)
+    outcome = _RULES[type(posting)](batch, posting)
+    due.catch_up(batch, account)
+    return outcome

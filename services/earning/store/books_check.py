@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.persistence.engine import Connection
-from services.earning.domain.books_check import Fold, compare
+from services.earning.domain.books_check import Fold, compare, compare_cycle
 
 Table = Literal["accounts", "orders", "debits"]
 
@@ -24,7 +24,7 @@ _LOCK_SPACE: Final = 5
 _LAST_ACCOUNT: Final = 2**63 - 1
 
 _ENTRIES: Final = """
-SELECT account_id, sequence, id, type, points, balance_after, lifetime_after, order_id
+SELECT account_id, sequence, id, type, points, balance_after, lifetime_after, order_id, pending, covered
 FROM entries WHERE account_id > $1 AND account_id <= $2 ORDER BY account_id, sequence
 """
 _ACCOUNTS: Final = """
@@ -49,8 +49,10 @@ _UNNAMED: Final = """
 SELECT e.account_id, e.sequence, e.order_id FROM entries e
 LEFT JOIN orders o ON o.store_id = e.store_id AND o.order_id = e.order_id
     AND o.account_id = e.account_id AND o.entry_sequence = e.sequence
-WHERE e.account_id > $1 AND e.account_id <= $2
-  AND e.type = 'earn' AND e.order_id IS NOT NULL AND o.order_id IS NULL
+LEFT JOIN pending_awards p ON e.pending < 0 AND p.store_id = e.store_id AND p.order_id = e.order_id
+    AND p.account_id = e.account_id AND p.earn_sequence = e.sequence
+WHERE e.account_id > $1 AND e.account_id <= $2 AND e.type IN ('earn', 'pend')
+  AND e.order_id IS NOT NULL AND o.order_id IS NULL AND p.order_id IS NULL
 """
 _UNDEBITED: Final = """
 SELECT e.account_id, e.sequence, e.redemption_id FROM entries e
@@ -63,8 +65,10 @@ WHERE e.account_id > $1 AND e.account_id <= $2
 # orders are found by the entries that they earned.
 _CLAWED_BACK: Final = """
 WITH clawed_back AS (
-    SELECT account_id, -sum(points) FILTER (WHERE type = 'refund') AS refunded,
-           -sum(points) FILTER (WHERE type = 'void') AS voided
+    SELECT account_id, -sum(points - coalesce(covered, 0) + coalesce(pending, 0))
+               FILTER (WHERE type = 'refund') AS refunded,
+           -sum(points - coalesce(covered, 0) + coalesce(pending, 0))
+               FILTER (WHERE type = 'void') AS voided
     FROM entries WHERE account_id > $1 AND account_id <= $2 AND type IN ('refund', 'void')
     GROUP BY account_id
 ), recorded AS (
@@ -73,7 +77,8 @@ WITH clawed_back AS (
         SELECT e.account_id, o.refunded_points AS refunded, o.voided_points AS voided
         FROM entries e JOIN orders o ON o.store_id = e.store_id AND o.order_id = e.order_id
             AND o.account_id = e.account_id AND o.entry_sequence = e.sequence
-        WHERE e.account_id > $1 AND e.account_id <= $2 AND e.type = 'earn' AND e.order_id IS NOT NULL
+        WHERE e.account_id > $1 AND e.account_id <= $2 AND e.type IN ('earn', 'pend')
+          AND e.order_id IS NOT NULL
           AND (o.refunded_points <> 0 OR o.voided_points <> 0)
         UNION ALL
         SELECT v.account_id, 0, e.points FROM voided_awards v
@@ -89,12 +94,13 @@ WHERE coalesce(c.refunded, 0) <> coalesce(r.refunded, 0)
    OR coalesce(c.voided, 0) <> coalesce(r.voided, 0)
 """
 _ORDERS: Final = """
-SELECT o.store_id, o.order_id, o.award, e.points, o.refunded_points + o.voided_points AS clawed_back
+SELECT o.store_id, o.order_id, o.award, coalesce(e.pending, e.points) AS points,
+       o.refunded_points + o.voided_points AS clawed_back
 FROM orders o LEFT JOIN entries e ON e.account_id = o.account_id AND e.sequence = o.entry_sequence
 WHERE (o.store_id, o.order_id) > ($1, $2) AND (o.store_id, o.order_id) <= ($3, $4)
   AND (o.refunded_points + o.voided_points > o.award
        OR o.state = 'counted' AND (
-           o.award <> coalesce(e.points, 0) OR o.award > 0 AND e.order_id IS DISTINCT FROM o.order_id))
+           o.award <> coalesce(e.pending, e.points, 0) OR o.award > 0 AND e.order_id IS DISTINCT FROM o.order_id))
 """
 _DEBITS: Final = """
 SELECT d.redemption_id, d.state, e.points, c.points AS returned
@@ -106,6 +112,34 @@ LEFT JOIN entries c ON c.account_id = d.account_id AND c.sequence = d.cancel_seq
 WHERE d.redemption_id > $1 AND d.redemption_id <= $2
   AND ((d.state <> 'refused') <> (e.points IS NOT NULL)
        OR (d.state = 'cancelled') <> (c.points IS NOT NULL) OR c.points <> -e.points)
+"""
+# What is left of the awards that wait, and what the entries say of it.
+_CYCLES: Final = """
+SELECT a.id, a.balance, a.cycle, coalesce(w.points, 0) AS waiting, coalesce(e.pending, 0) AS pending
+FROM accounts a
+LEFT JOIN LATERAL (
+    SELECT sum(points)::bigint AS points FROM pending_awards
+    WHERE account_id = a.id AND wait_on IS NOT NULL
+) w ON true
+LEFT JOIN LATERAL (
+    SELECT sum(pending)::bigint AS pending FROM entries
+    WHERE account_id = a.id AND pending IS NOT NULL
+) e ON true
+WHERE a.id > $1 AND a.id <= $2 AND a.cycle IS NOT NULL
+"""
+# The awards that waited: none can have more points than its order still has, and each release is of all that
+# was left.
+_AWARDS: Final = """
+SELECT p.order_id, p.store_id, p.points, p.given_up, e.points AS released, e.pending
+FROM pending_awards p
+LEFT JOIN orders o ON o.store_id = p.store_id AND o.order_id = p.order_id
+    AND o.account_id = p.account_id AND o.entry_sequence = p.sequence
+LEFT JOIN entries e ON e.account_id = p.account_id AND e.sequence = p.earn_sequence
+WHERE (p.store_id, p.order_id) > ($1, $2) AND (p.store_id, p.order_id) <= ($3, $4)
+  AND (o.order_id IS NULL OR (p.points > 0) <> (p.wait_on IS NOT NULL)
+       OR p.points + p.given_up > o.award - o.refunded_points - o.voided_points
+       OR (p.earn_sequence IS NOT NULL) <> (e.points IS NOT NULL)
+       OR e.points <> -e.pending OR e.points IS NOT NULL AND p.points + p.given_up > 0)
 """
 # Queries that find only faults, each with the sentence that reports a row.
 _CHECKS: Final[dict[Table, tuple[tuple[str, str], ...]]] = {
@@ -137,6 +171,13 @@ _CHECKS: Final[dict[Table, tuple[tuple[str, str], ...]]] = {
             (
                 "order {order_id} of {store_id}: award {award}, {clawed_back} of it clawed back; its entry "
                 "says {points}"
+            ),
+        ),
+        (
+            _AWARDS,
+            (
+                "pending award of order {order_id} of {store_id}: {points} points wait and {given_up} were "
+                "given up; its release says {released} and {pending}"
             ),
         ),
     ),
@@ -278,6 +319,8 @@ async def _check_accounts(connection: Connection, place: Place) -> Slice:
         for entry in entries:
             faults += compare(fold, entry)
     faults += await _find_faults(connection, "accounts", (after, end))
+    for row in await connection.fetch(_CYCLES, after, end):
+        faults += compare_cycle(row)
     is_last = end == _LAST_ACCOUNT
     return Slice(faults, rows, _NEXT_TABLE["accounts"] if is_last else Place("accounts", (end,)))
 

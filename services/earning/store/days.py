@@ -69,7 +69,7 @@ WITH daily AS (
     FROM entries
 ), people AS (
     INSERT INTO day_customers (store_id, day, account_id)
-    SELECT DISTINCT store_id, day, account_id FROM daily
+    SELECT DISTINCT store_id, day, account_id FROM daily WHERE type <> 'expire'
 )
 INSERT INTO days (store_id, day, issued, redeemed, taken_back, expired, active_customers)
 SELECT store_id, day,
@@ -77,7 +77,7 @@ SELECT store_id, day,
        coalesce(-sum(points) FILTER (WHERE type IN ('redeem', 'cancel')), 0),
        coalesce(-sum(points) FILTER (WHERE type IN ('refund', 'void')), 0),
        coalesce(-sum(points) FILTER (WHERE type = 'expire'), 0),
-       count(DISTINCT account_id)
+       count(DISTINCT account_id) FILTER (WHERE type <> 'expire')
 FROM daily GROUP BY store_id, day
 """
 # `added_later` is what all later days add to the points of all customers.

@@ -19,7 +19,7 @@ from services.earning.domain.debits import Cancellation, Debit, DebitRecord, Set
 
 _READ: Final = """
 SELECT d.redemption_id, d.store_id, d.account_id, d.state, e.id, e.sequence, e.points,
-       e.balance_after, e.lifetime_after, e.reason, e.occurred_at, e.reward_id, e.reward_name
+       e.balance_after, e.lifetime_after, e.reason, e.occurred_at, e.reward_id, e.reward_name, e.lots
 FROM debits d
 LEFT JOIN entries e ON e.account_id = d.account_id AND e.sequence = d.entry_sequence
 WHERE d.redemption_id = ANY($1::text[])
@@ -77,6 +77,7 @@ def _debit(row: asyncpg.Record, account: Account | None) -> DebitRecord:
             redemption_id=row["redemption_id"],
             reward_id=row["reward_id"],
             reward_name=row["reward_name"],
+            lots=row["lots"],
         )
     return DebitRecord(
         store_id=row["store_id"],

@@ -8,9 +8,11 @@ import asyncpg
 
 from libs.persistence.engine import Connection
 from libs.persistence.errors import check_rows
+from services.earning.domain.accounts import Entry
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.fulfillments import Fulfillment, FulfillmentRecord
 from services.earning.domain.order_records import OrderKey, OrderRecord
+from services.earning.domain.releases import Release
 from services.earning.store.keys import LookUp
 
 _READ: Final = LookUp(
@@ -18,6 +20,11 @@ _READ: Final = LookUp(
     table="fulfillments",
     key=("store_id", "order_id"),
 )
+_READ_RELEASES: Final = """
+SELECT e.* FROM unnest($1::text[], $2::text[]) AS keys (store_id, order_id)
+JOIN pending_awards p USING (store_id, order_id)
+JOIN entries e ON e.account_id = p.account_id AND e.sequence = p.earn_sequence
+"""
 _INSERT: Final = """
 INSERT INTO fulfillments (store_id, order_id, account_id, fulfilled_at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[])
@@ -25,13 +32,37 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def load(connection: Connection, batch: LedgerBatch, postings: Sequence[Fulfillment]) -> None:
+async def load(
+    connection: Connection, batch: LedgerBatch, postings: Sequence[Fulfillment | Release]
+) -> None:
     """Read the recorded fulfillments of the orders, and require the orders."""
     if not postings:
         return
     keys = {posting.key for posting in postings}
     batch.required[OrderRecord] |= keys
     batch.add_loaded(await read(connection, keys))
+    released = {posting.key for posting in postings if isinstance(posting, Release)}
+    batch.releases |= await _read_releases(connection, released)
+
+
+async def _read_releases(
+    connection: Connection, keys: Collection[OrderKey]
+) -> dict[OrderKey, Entry]:
+    """The entries that released the awards of the orders `keys`."""
+    if not keys:
+        return {}
+    stores, orders = map(list, zip(*keys, strict=True))
+    rows = await connection.fetch(_READ_RELEASES, stores, orders)
+    return {(row["store_id"], row["order_id"]): _entry(row) for row in rows}
+
+
+def _entry(row: asyncpg.Record) -> Entry:
+    times = {
+        name: None if row[name] is None else row[name].astimezone(UTC)
+        for name in ("occurred_at", "available_at")
+    }
+    columns = {name: row[name] for name in Entry.__struct_fields__}
+    return Entry(**columns | times | {"id": str(row["id"])})
 
 
 async def read(connection: Connection, keys: Collection[OrderKey]) -> Iterable[FulfillmentRecord]:

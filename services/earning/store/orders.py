@@ -12,14 +12,14 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
 
 from libs.kernel.ids import first_id_at, time_of
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.domain.order_records import OrderState
 from services.earning.store.lists import count_matches
-from services.earning.tables import entries, orders
+from services.earning.tables import entries, orders, pending_awards
 
 _FIND: Final = """
 SELECT account_id, entry_sequence FROM orders WHERE store_id = $1 AND order_id = $2
@@ -31,12 +31,16 @@ WHERE o.store_id = $1 AND o.order_id = ANY($2)
 _READ: Final = """
 SELECT o.order_id, o.account_id, a.customer_id, o.state, o.skip_reason, o.program_id AS named_program,
        o.reason, o.total, o.currency,
-       o.award, 0 AS pending, o.refunded, o.refunded_points + o.voided_points AS clawed_back, o.occurred_at,
-       coalesce(o.recorded_at, o.occurred_at) AS recorded_at, e.id AS entry_id, e.tier, v.program_id,
+       o.award, coalesce(p.points, 0) AS pending, o.refunded,
+       o.refunded_points + o.voided_points AS clawed_back, o.occurred_at,
+       coalesce(o.recorded_at, o.occurred_at) AS recorded_at, e.id AS entry_id,
+       coalesce(r.id, e.id) AS transaction_id, e.tier, v.program_id,
        v.tiers::text AS tiers
 FROM orders o
 JOIN accounts a ON a.id = o.account_id
 LEFT JOIN entries e ON e.account_id = o.account_id AND e.sequence = o.entry_sequence
+LEFT JOIN pending_awards p ON p.store_id = o.store_id AND p.order_id = o.order_id
+LEFT JOIN entries r ON r.account_id = p.account_id AND r.sequence = p.earn_sequence
 LEFT JOIN program_versions v ON v.id = e.program_version_id
 WHERE o.store_id = $1 AND o.order_id = ANY($2)
 """
@@ -49,6 +53,7 @@ class OrderFilter(Struct, frozen=True, kw_only=True):
     store_id: str
     account_id: int | None = None
     state: OrderState | None = None
+    is_pending: bool = False
 
 
 class Position(Struct, frozen=True, order=True):
@@ -109,11 +114,15 @@ async def read_posted(
     connection: Connection, filter_: OrderFilter, *, limit: int, after: Position | None
 ) -> tuple[list[Place], int]:
     """Up to `limit` orders in the ledger that follow `after`, and the number of matches."""
+    # An order whose points waited is in the list by its `pend`, and not by the release as well.
+    is_earned = and_(entries.c.type == "earn", entries.c.pending.is_(None))
     conditions = [
         entries.c.store_id == filter_.store_id,
-        entries.c.type == "earn",
+        or_(is_earned, entries.c.type == "pend"),
         entries.c.order_id.is_not(None),
     ]
+    if filter_.is_pending:
+        conditions.append(_waits())
     if filter_.account_id is not None:
         conditions.append(entries.c.account_id == filter_.account_id)
     page = select(entries.c.id, entries.c.order_id).where(*conditions)
@@ -126,6 +135,15 @@ async def read_posted(
         for entry_id in [str(row["id"])]
     ]
     return places, await count_matches(connection, select(entries.c.id).where(*conditions))
+
+
+def _waits() -> ColumnElement[bool]:
+    """Whether points of an entry's order wait."""
+    return exists().where(
+        pending_awards.c.store_id == entries.c.store_id,
+        pending_awards.c.order_id == entries.c.order_id,
+        pending_awards.c.points > 0,
+    )
 
 
 async def read_not_posted(

@@ -4,14 +4,15 @@ A posting holds its stores' locks in shared mode, a change of a program in exclu
 posting is priced by the version in force when it commits, and neither side starves the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from libs.contracts.lifecycle import Expiry, Pending
 from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, ProgramVersion, StorePrograms, Tier
 from services.earning.store import clock
@@ -27,7 +28,9 @@ _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 # A store without a program may have a clock that was moved: its row then has no program.
 _READ: Final = """
 SELECT p.id, stores.id AS store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
-       v.currency, v.is_active, v.tiers::text AS tiers, v.keep_items, c.shift_ms
+       v.currency, v.is_active, v.tiers::text AS tiers, v.time_zone, v.expiry::text AS expiry,
+       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, v.keep_items,
+       c.shift_ms
 FROM unnest($1::text[]) AS stores (id)
 LEFT JOIN store_clocks c ON c.store_id = stores.id
 LEFT JOIN programs p ON p.store_id = stores.id
@@ -37,13 +40,16 @@ ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
 INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers,
-                              created_at, changed_by, keep_items)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10)
+                              created_at, changed_by, keep_items, time_zone, expiry, remind_days, pending)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10, $11, $12::text::jsonb, $13::text::jsonb,
+        $14::text::jsonb)
 RETURNING id
 """
 _READ_VERSIONS: Final = """
 SELECT p.id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar, v.currency,
-       v.is_active, v.tiers::text AS tiers, v.keep_items, v.changed_by, v.created_at AS changed_at
+       v.is_active, v.tiers::text AS tiers, v.time_zone, v.expiry::text AS expiry,
+       v.remind_days::text AS remind_days, v.pending::text AS pending, p.has_lifecycle, v.keep_items, v.changed_by,
+       v.created_at AS changed_at
 FROM program_versions v JOIN programs p ON p.id = v.program_id
 WHERE v.program_id = $1 AND v.version < $2
 ORDER BY v.version DESC LIMIT $3
@@ -51,9 +57,16 @@ ORDER BY v.version DESC LIMIT $3
 _INSERT_PROGRAM: Final = (
     "INSERT INTO programs (id, store_id, version_id, created_at) VALUES ($1, $2, 0, $3)"
 )
-_SET_VERSION: Final = "UPDATE programs SET version_id = $2 WHERE id = $1"
+_SET_VERSION: Final = """
+UPDATE programs SET version_id = $2, has_lifecycle = has_lifecycle OR $3 WHERE id = $1
+"""
 _decode_tiers: Final = msgspec.json.Decoder(tuple[Tier, ...]).decode
 _encode_tiers: Final = msgspec.json.Encoder(decimal_format="number").encode
+_decode_expiry: Final = msgspec.json.Decoder(Expiry).decode
+_decode_remind_days: Final = msgspec.json.Decoder(tuple[int, ...]).decode
+_decode_pending: Final = msgspec.json.Decoder(Pending).decode
+
+T = TypeVar("T")
 
 
 async def lock_and_read(
@@ -99,7 +112,20 @@ def _program(row: asyncpg.Record) -> Program:
         created_at=row["created_at"],
         version=row["version"],
         keep_items=row["keep_items"],
+        time_zone=row["time_zone"],
+        expiry=_decode(row["expiry"], _decode_expiry),
+        remind_days=_decode(row["remind_days"], _decode_remind_days),
+        pending=_decode(row["pending"], _decode_pending),
+        has_lifecycle=row["has_lifecycle"],
     )
+
+
+def _decode(text: str | None, decode: Callable[[str], T]) -> T | None:
+    return None if text is None else decode(text)
+
+
+def _encode(setting: object) -> str | None:
+    return None if setting is None else msgspec.json.encode(setting).decode()
 
 
 async def read_versions(
@@ -136,5 +162,10 @@ async def add_version(
         now[store_id],
         changed_by,
         program.keep_items,
+        program.time_zone,
+        _encode(program.expiry),
+        _encode(program.remind_days),
+        _encode(program.pending),
     )
-    await connection.execute(_SET_VERSION, program.id, version_id)
+    has_lifecycle = program.expiry is not None or program.pending is not None
+    await connection.execute(_SET_VERSION, program.id, version_id, has_lifecycle)

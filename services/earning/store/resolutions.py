@@ -18,9 +18,9 @@ _READ: Final = """
 SELECT anomaly_id, store_id, account_id, action FROM resolutions WHERE anomaly_id = ANY($1::text[])
 """
 _READ_AWARDS: Final = """
-SELECT e.id, e.account_id, e.sequence, e.points, e.store_id, e.order_id, v.anomaly_id
+SELECT e.id, e.account_id, e.sequence, e.points, e.store_id, e.order_id, e.lots, v.anomaly_id
 FROM unnest($1::text[], $2::uuid[]) AS named (store_id, id)
-JOIN entries e ON e.store_id = named.store_id AND e.id = named.id AND e.type = 'earn'
+JOIN entries e ON e.store_id = named.store_id AND e.id = named.id AND e.type IN ('earn', 'pend')
 LEFT JOIN voided_awards v ON v.account_id = e.account_id AND v.sequence = e.sequence
 """
 _INSERT: Final = """
@@ -79,6 +79,7 @@ async def _read_awards(
             points=row["points"],
             order=None if row["order_id"] is None else (row["store_id"], row["order_id"]),
             voided_by=row["anomaly_id"],
+            lots=row["lots"],
         )
         for row in rows
     ]

@@ -31,6 +31,10 @@ _COLUMNS: Final = (
     entries.c.order_id,
     entries.c.redemption_id,
     entries.c.occurred_at,
+    entries.c.lots,
+    entries.c.pending,
+    entries.c.covered,
+    entries.c.available_at,
 )
 
 # Plain SQL: to compile the query of `find` would cost as much as to compile that of a page.

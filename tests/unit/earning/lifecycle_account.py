@@ -37,7 +37,7 @@ class Row(Struct):
     parts: tuple[Part, ...] = ()
     covered: int = 0
     occurred_at: datetime | None = None
-    note: bytes | None = None
+    note: str | None = None
 
     @property
     def lots(self) -> EntryLots:

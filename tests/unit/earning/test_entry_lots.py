@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from libs.contracts.events import LotRef
 from services.earning.domain import entry_lots
 from services.earning.domain.cycles import Mark
 from services.earning.domain.dates import NEVER, to_day
@@ -15,7 +16,7 @@ def test_a_note_of_an_award_keeps_its_date_also_if_a_debt_took_its_points() -> N
     assert note is not None
     read = entry_lots.decode(entry_lots.encode(note))
     assert entry_lots.mark(read, 7) == Mark(JUNE, own=True, sequence=7)
-    assert entry_lots.rows(read) == []
+    assert entry_lots.lot_refs(entry_lots.encode(note)) == []
 
 
 def test_an_award_without_a_note_has_no_date() -> None:
@@ -28,7 +29,8 @@ def test_points_of_one_day_are_one_row() -> None:
     note = entry_lots.note_parts(parts)
     assert note is not None
     read = entry_lots.decode(entry_lots.encode(note))
-    assert entry_lots.rows(read) == [(50, date(2027, 1, 31)), (5, None)]
+    refs = entry_lots.lot_refs(entry_lots.encode(note))
+    assert refs == [LotRef(50, "2027-01-31"), LotRef(5, None)]
     assert tuple(read.parts) == parts
 
 

@@ -45,6 +45,11 @@ def setting(text: str) -> Expiry:
     return Expiry(**fields)  # type: ignore[arg-type]
 
 
+def has_dates(steps: str) -> bool:
+    """Whether a story gives points the dates of some setting, without naming one."""
+    return _DATED.search(steps) is not None and "set " not in steps
+
+
 def day(text: str) -> Day:
     """A date; without a year in 2027."""
     if text == "never":
@@ -154,7 +159,7 @@ def test_lots_are_what_the_documentation_says(
     case: str, steps: str, entries: str, balance: str, lots_after: str
 ) -> None:
     account = Account(now=START)
-    if _DATED.search(steps) and "set " not in steps:
+    if has_dates(steps):
         account.set_expiry(setting("after 60 months"))
     for step in steps.split("; "):
         take_step(account, step)

@@ -1,12 +1,19 @@
 """The events that the relay builds from a row of the outbox."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
+import msgspec
+from msgspec.structs import astuple
+
+from libs.contracts.lifecycle import Expiry
 from libs.messaging import outbox
 from libs.messaging.outbox import EncodedEvent
+from services.earning.domain.due import CatchUp
+from services.earning.domain.timelines import SettingsVersion, Timeline, build_epochs
 from services.earning.handlers.ledger_events import pack, unpack
-from tests.unit.earning.builders import STORE, award, books, order
+from tests.unit.earning.builders import NOON, STORE, award, books, order
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -75,3 +82,54 @@ def test_events_that_an_earlier_version_encoded_are_published_too() -> None:
         topic="points.earned", key=b"store_1:cust_1", value=b"{}", id="txn_1", source="/", time="t"
     )
     assert unpack(outbox.pack([event])) == [event]
+
+
+def test_entries_show_their_lots_and_reminders_come_before_what_followed_them() -> None:
+    ledger = books()
+    (program,) = ledger.programs(STORE).all
+    version = SettingsVersion(
+        program_id=program.id,
+        at=NOON,
+        is_active=True,
+        time_zone=None,
+        expiry=Expiry(kind="after", days=10),
+        remind_days=(3,),
+    )
+    epochs = build_epochs([version])
+    ledger.timelines = {STORE: Timeline(epochs, NOON)}
+    ledger.post(award(50))
+    later = Timeline(epochs, NOON + timedelta(days=8))
+    ledger.timelines = {STORE: later}
+    for state in ledger.cycles.values():
+        state.timeline = later
+    ledger.post(award(7))
+    ledger.post(CatchUp(STORE, "cust_1"))
+    earned, _tier, reminder, earned_more = unpack(pack(ledger))
+    assert content(earned)["lots"] == [{"points": 50, "expires_on": "2026-03-20"}]
+    assert (reminder.topic, reminder.id) == (
+        "points.expiring",
+        f"expiring:{STORE}:cust_1:2026-03-20:3",
+    )
+    assert content(reminder) == {
+        "store_id": STORE,
+        "customer_id": "cust_1",
+        "points": 50,
+        "expires_on": "2026-03-20",
+        "expires_at": "2026-03-21T00:00:00.000Z",
+        "days_left": 3,
+        "balance": 50,
+        "occurred_at": "2026-03-17T00:00:00.000Z",
+    }
+    assert content(earned_more)["lots"] == [{"points": 7, "expires_on": "2026-03-28"}]
+    assert not content(earned).keys() & {"pending", "covered", "available_at"}
+
+
+def test_a_row_of_the_previous_version_is_read() -> None:
+    """It has neither reminders nor the last fields of an entry."""
+    ledger = books()
+    ledger.post(award(1))
+    entry = astuple(ledger.entries[0])[:16]
+    row = [ledger.customers, ledger.program_ids, [entry], ledger.tiers, [], []]
+    payload = b"\x01" + outbox.compress(msgspec.msgpack.encode(row))
+    (event, *_) = unpack(payload)
+    assert event == unpack(pack(ledger))[0]

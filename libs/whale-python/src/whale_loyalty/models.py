@@ -129,11 +129,22 @@ class RewardRef(Model, frozen=True, kw_only=True):
     name: str
 
 
+class LotRef(Model, frozen=True, kw_only=True):
+    """Points with one last day; None if they never expire."""
+
+    points: int
+    expires_on: date | None
+
+
 class Transaction(Model, frozen=True, kw_only=True):
     """A ledger entry; `points` is signed, `balance_after` the resulting balance.
 
     `clawed_back` is how many points of an earning refunds and voids took so far, `anomaly_id` the anomaly
     that a void resolved, `posted_by` the name of the key of a manual award or adjustment.
+
+    Where points expire or wait: `lots` are what a credit became, what a debit was drawn from, or what expired;
+    `covered` are the points of a clawback that had expired and cost nothing; `pending` is the signed change of
+    the pending points, and `available_at` when they become or became available.
     """
 
     id: str
@@ -150,6 +161,10 @@ class Transaction(Model, frozen=True, kw_only=True):
     clawed_back: int | None = None
     anomaly_id: str | None = None
     posted_by: str | None = None
+    lots: list[LotRef] | None = None
+    pending: int | None = None
+    covered: int | None = None
+    available_at: datetime | None = None
 
 
 class Redeemed(Model, frozen=True, kw_only=True):

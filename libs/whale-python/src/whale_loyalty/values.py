@@ -34,7 +34,7 @@ SkipReason: TypeAlias = (
 )
 Step: TypeAlias = Literal["orders", "detection", "resolutions", "redemption", "catalog"] | str
 TransactionType: TypeAlias = (
-    Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire"] | str
+    Literal["earn", "redeem", "refund", "void", "cancel", "adjust", "expire", "pend"] | str
 )
 UnavailableReason: TypeAlias = (
     RewardReason | Literal["program_inactive", "account_suspended", "insufficient_points"]

@@ -1,0 +1,86 @@
+"""The cycle of an account in a batch, with what the batch read about it.
+
+Accounts of stores in which nothing expires or waits have none, and their postings pay nothing for it.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from msgspec import Struct, field
+
+from services.earning.domain.accounts import Account
+from services.earning.domain.cycles import Cycle, Mark
+from services.earning.domain.dates import NEVER, Day, end_of
+from services.earning.domain.entry_lots import EntryLots, note_parts
+from services.earning.domain.expiry import Epoch
+from services.earning.domain.lots import Part
+from services.earning.domain.order_records import OrderKey
+from services.earning.domain.pending_awards import PendingAward
+from services.earning.domain.timelines import Timeline
+
+
+class AccountCycle(Struct):
+    """The `cycle` of an account, in the store's `timeline`.
+
+    `awards` has those of its pending orders that the batch touches or that may be due. `expired` has the expired
+    points by last day that no clawback covered; it is read where a batch may claw back. If it `must_write`,
+    the cycle is written even if no posting marks the account.
+    """
+
+    cycle: Cycle
+    timeline: Timeline
+    awards: dict[OrderKey, PendingAward] = field(default_factory=dict)
+    expired: dict[Day, int] = field(default_factory=dict)
+    must_write: bool = False
+
+    @property
+    def epoch(self) -> Epoch:
+        """The settings that the dates of the account follow."""
+        return self.timeline.epochs[self.cycle.epoch]
+
+    @property
+    def today(self) -> Day:
+        return self.epoch.day(self.timeline.now)
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.cycle.suspended_on is not None
+
+    @property
+    def may_have_due_awards(self) -> bool:
+        """Whether the wait of a pending order may be over."""
+        waits = self.cycle.waits
+        return bool(waits) and end_of(waits[0].day, self.epoch.zone) <= self.timeline.now
+
+    def note(
+        self,
+        parts: Iterable[Part],
+        *,
+        award: Mark | None = None,
+        covered: tuple[tuple[Day, int], ...] = (),
+    ) -> EntryLots | None:
+        """What an entry notes about lots: nothing as long as no point of the store or the account has had
+        a date."""
+        parts = tuple(parts)
+        undated = NEVER * 2
+        has_dates = (
+            self.timeline.has_expiry
+            or any(part.own or part.day != NEVER for part in parts)
+            or any(key != undated for key in self.cycle.lots.keys)
+        )
+        return note_parts(parts if has_dates else (), award=award, covered=covered)
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """What an entry shows of its account's cycle: its signed `points`, since covered ones cost nothing, the
+    lots, the `covered` points, the signed change of the pending points, and when they become available."""
+
+    points: int
+    lots: EntryLots | None = None
+    covered: int = 0
+    pending: int = 0
+    available_at: datetime | None = None
+
+
+# Changes the cycle for an entry of so many signed points, and returns what the entry notes. It cannot refuse.
+CycleChange = Callable[[AccountCycle, Account, int], Note]

@@ -1,0 +1,171 @@
+"""What each kind of entry does to the lots and the pending points of its account, and notes about it.
+
+Each function returns the change for one entry, which `LedgerBatch.enter` carries out once the entry can
+no longer be refused. docs/rules/expiry.md, docs/rules/pending.md.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.earning.domain import lots
+from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
+from services.earning.domain.accounts import Account
+from services.earning.domain.cycles import Mark
+from services.earning.domain.dates import NEVER, Day
+from services.earning.domain.lots import Lots, Part
+from services.earning.domain.pending_awards import PendingAward
+
+
+def earn(
+    *,
+    occurred_at: datetime,
+    available_at: datetime | None = None,
+    last_day: Day | None = None,
+) -> CycleChange:
+    """Points that are earned, with the customer's activity at `occurred_at`. `available_at` is given if they
+    waited before; `last_day` is a date of their own."""
+
+    def change(state: AccountCycle, account: Account, points: int) -> Note:
+        epoch = state.epoch
+        active_on = epoch.day(occurred_at)
+        state.cycle.record_activity(
+            active_on, epoch=epoch, today=state.today, sequence=account.sequence
+        )
+        available_on = active_on if available_at is None else epoch.day(available_at)
+        note = _award(state, account, points, available_on, last_day)
+        return Note(points=points, lots=note.lots, available_at=available_at)
+
+    return change
+
+
+def release(award: PendingAward, *, available_at: datetime) -> CycleChange:
+    """The rest of a pending award becomes available. The activity was the order's."""
+
+    def change(state: AccountCycle, account: Account, points: int) -> Note:
+        note = _award(state, account, points, state.epoch.day(available_at), None)
+        state.cycle.pending -= award.points
+        return Note(points=points, lots=note.lots, pending=-award.points, available_at=available_at)
+
+    return change
+
+
+def _award(
+    state: AccountCycle, account: Account, points: int, available_on: Day, last_day: Day | None
+) -> Note:
+    """Add the lot of an award, and note its date."""
+    own = last_day is not None
+    day = state.epoch.last_day(available_on) if last_day is None else last_day
+    mark = None if day == NEVER and not own else Mark(day, own, account.sequence + 1)
+    parts = _add(state, account, points, day, own=own)
+    return Note(points=points, lots=state.note(parts, award=mark))
+
+
+def _add(
+    state: AccountCycle, account: Account, points: int, day: Day, *, own: bool
+) -> tuple[Part, ...]:
+    debt = max(-account.balance, 0)
+    return state.cycle.credit(points, day, own=own, debt=debt, epoch=state.epoch)
+
+
+def add(*, last_day: Day | None) -> CycleChange:
+    """Points that an adjustment adds, with a date of their own or as if they were earned today."""
+
+    def change(state: AccountCycle, account: Account, points: int) -> Note:
+        day = state.epoch.last_day(state.today) if last_day is None else last_day
+        parts = _add(state, account, points, day, own=last_day is not None)
+        return Note(points=points, lots=state.note(parts))
+
+    return change
+
+
+def draw(*, is_activity: bool) -> CycleChange:
+    """Points that are redeemed, which is the customer's activity, or that an adjustment takes."""
+
+    def change(state: AccountCycle, account: Account, points: int) -> Note:
+        parts = state.cycle.debit(-points)
+        note = Note(points=points, lots=state.note(parts))
+        if is_activity:
+            state.cycle.record_activity(
+                state.today, epoch=state.epoch, today=state.today, sequence=account.sequence
+            )
+        return note
+
+    return change
+
+
+def give_back(drawn: Lots, *, sequence: int) -> CycleChange:
+    """The points of a redemption return to the lots that its entry `sequence` drew them from."""
+
+    def change(state: AccountCycle, account: Account, points: int) -> Note:
+        parts = state.cycle.give_back(
+            points,
+            drawn,
+            sequence=sequence,
+            debt=max(-account.balance, 0),
+            epoch=state.epoch,
+            today=state.today,
+        )
+        return Note(points=points, lots=state.note(parts))
+
+    return change
+
+
+def claw_back(shares: Sequence[tuple[int, Mark]], *, pending: int) -> CycleChange:
+    """A refund or void takes `pending` points that wait, and of each award so many of the others, in the
+    order of posting."""
+
+    def change(state: AccountCycle, _account: Account, _points: int) -> Note:
+        cost = 0
+        drawn: tuple[Part, ...] = ()
+        covered: tuple[tuple[Day, int], ...] = ()
+        for share, mark in shares:
+            clawback = state.cycle.claw_back(
+                share, mark, state.expired, epoch=state.epoch, today=state.today
+            )
+            cost += clawback.points
+            drawn = (*drawn, *clawback.drawn)
+            covered = (*covered, *clawback.covered)
+        state.cycle.pending -= pending
+        return Note(
+            points=-cost,
+            lots=state.note(lots.merge(drawn), covered=covered),
+            covered=sum(points for _, points in covered),
+            pending=-pending,
+        )
+
+    return change
+
+
+def expire(parts: tuple[Part, ...]) -> CycleChange:
+    """Lots whose date has passed. They were removed from the cycle already."""
+
+    def change(state: AccountCycle, _account: Account, points: int) -> Note:
+        for day, expired in lots.by_day(parts).items():
+            state.expired[day] = state.expired.get(day, 0) + expired
+        return Note(points=points, lots=state.note(parts))
+
+    return change
+
+
+def pend(points: int, *, occurred_at: datetime, available_at: datetime | None) -> CycleChange:
+    """The award of an order waits. The order is the customer's activity."""
+
+    def change(state: AccountCycle, account: Account, _points: int) -> Note:
+        epoch = state.epoch
+        state.cycle.record_activity(
+            epoch.day(occurred_at), epoch=epoch, today=state.today, sequence=account.sequence
+        )
+        state.cycle.pending += points
+        return Note(points=0, pending=points, available_at=available_at)
+
+    return change
+
+
+def give_up(points: int) -> CycleChange:
+    """Pending points whose order was not fulfilled."""
+
+    def change(state: AccountCycle, _account: Account, _points: int) -> Note:
+        state.cycle.pending -= points
+        return Note(points=0, pending=-points)
+
+    return change

@@ -1,0 +1,513 @@
+"""Points that expire and points that wait, in the real ledger: the tables of docs/rules, row by row."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.contracts.events import RewardRef
+from libs.contracts.lifecycle import Expiry, Pending
+from libs.kernel.errors import (
+    AccountSuspended,
+    Conflict,
+    InsufficientPoints,
+    InvalidRequest,
+    NotFound,
+)
+from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.pages import Page
+from libs.persistence.slow_reads import SlowReads
+from services.earning.domain.accounts import Entry, ManualEntry
+from services.earning.domain.awards import Award
+from services.earning.domain.catching_up import just_before
+from services.earning.domain.dates import Day, add_months, day_of, to_date, to_day
+from services.earning.domain.debits import Debit
+from services.earning.domain.fulfillments import Fulfilled, Fulfillment, FulfillmentRecord
+from services.earning.domain.postings import Duplicate
+from services.earning.domain.programs import Tier
+from services.earning.handlers.orders import Criteria, list_orders
+from services.earning.store import books_check
+from tests.integration.conftest import Database
+from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
+from tests.unit.earning.lifecycle_account import Row, zone
+from tests.unit.earning.test_expiry_tables import (
+    START,
+    has_dates,
+    shown_lots,
+    shown_row,
+    stories,
+    take_step,
+)
+from tests.unit.earning.test_expiry_tables import setting as expiry_setting
+from tests.unit.earning.test_pending_tables import setting as pending_setting
+from tests.unit.earning.test_rule_tables import table
+
+# A review voids awards as a whole, and cannot leave a part of one.
+NOT_IN_THE_LEDGER = {"a void takes each own lot"}
+
+
+@pytest.fixture
+async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
+    engine = create_batch_engine(earning_database.url, name="test", connections=8)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> TestClock:
+    return TestClock(START, monkeypatch)
+
+
+class Recorder:
+    """Records the calls of its methods."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **options: self.calls.append((name, args, options))
+
+
+async def post_story(account: LedgerAccount, steps: str) -> None:
+    """Take the steps of a story of docs/rules/expiry.md."""
+    recorder: Any = Recorder()
+    if has_dates(steps):
+        recorder.set_expiry(expiry_setting("after 60 months"))
+    for step in steps.split("; "):
+        take_step(recorder, step)
+    recorder.touch()
+    for name, args, options in recorder.calls:
+        await getattr(account, name)(*args, **options)
+
+
+def show(row: Row, steps: str) -> str:
+    """The row as the story shows it, in which an award with a date of its own is refunded."""
+    text = shown_row(row)
+    return text if "; void" in steps else text.replace("void", "refund")
+
+
+async def test_lots_are_what_the_documentation_says(engine: AsyncEngine, clock: TestClock) -> None:
+    faults = []
+    for case, steps, entries, balance, lots_after in stories():
+        if case in NOT_IN_THE_LEDGER:
+            continue
+        clock.now = START
+        account = LedgerAccount(engine, clock)
+        await account.open()
+        await post_story(account, steps)
+        rows = [show(row, steps) for row in await account.rows() if row.type != "earn"]
+        outcome = (
+            ", ".join(rows),
+            str((await account.account())["balance"]),
+            shown_lots(await account.visible_lots()),
+        )
+        if outcome != (entries, balance, lots_after):
+            faults.append((case, outcome, (entries, balance, lots_after)))
+    assert not faults
+
+
+async def test_a_wait_ends_as_the_documentation_says(engine: AsyncEngine, clock: TestClock) -> None:
+    rows = table("pending.md", first_heading="completed")
+    for completed, zone_name, rule, fulfilled, arrives, becomes, at in rows:
+        clock.now = min(START, datetime.fromisoformat(completed))
+        account = LedgerAccount(engine, clock, zone_name=zone_name)
+        await account.open()
+        await account.set_pending(pending_setting(rule))
+        account.go_to(datetime.fromisoformat(arrives))
+        if fulfilled != "–":
+            waits = await account.fulfill("o1", datetime.fromisoformat(fulfilled))
+            assert isinstance(waits, FulfillmentRecord)
+        await account.order("o1", Decimal(5), occurred_at=datetime.fromisoformat(completed))
+        first, *others = await account.entries()
+        instant = datetime.fromisoformat(at)
+        due_at = (await account.account())["due_at"]
+        match becomes:
+            case "earns":
+                assert (first["type"], first["points"], first["available_at"]) == (
+                    "earn",
+                    5,
+                    instant,
+                )
+                assert due_at is None
+            case "release":
+                assert (first["type"], first["points"], first["pending"]) == ("pend", 0, 5)
+                assert (first["available_at"], due_at) == (instant, instant)
+            case "give_up":
+                assert (first["type"], first["available_at"], due_at) == ("pend", None, instant)
+            case "gave_up":
+                (over,) = others
+                assert (over["type"], over["points"], over["pending"]) == ("expire", 0, -5)
+                assert (over["reason"], over["occurred_at"]) == ("Not fulfilled", instant)
+        assert len(others) == (becomes == "gave_up")
+
+
+async def test_pending_points_move_as_the_documentation_says(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    rows = table("pending.md", first_heading="order")
+    for placed, steps, pending_changes, points, pending_after, balance, lifetime in rows:
+        total, _, award = placed.split()
+        clock.now = START
+        account = LedgerAccount(engine, clock)
+        await account.open()
+        rate = Decimal(15) if award == "299" else Decimal(10)
+        await account.change(
+            points_per_dollar=rate,
+            pending=Pending(days=14, from_="fulfilled", give_up_days=5),
+        )
+        await account.order("o1", Decimal(total))
+        for step in steps.split():
+            await take_pending_step(account, step)
+        entries = await account.entries()
+        case = f"{placed} {steps}"
+        assert (
+            " ".join(str(row["pending"]) for row in entries if row["pending"]) == pending_changes
+        ), case
+        assert " ".join(str(row["points"]) for row in entries if row["points"]) == points, case
+        row = await account.account()
+        cycle = await account.cycle()
+        assert cycle is not None
+        assert (cycle.pending, row["balance"], row["lifetime"]) == (
+            int(pending_after),
+            int(balance),
+            int(lifetime),
+        ), case
+        assert bool(cycle.waits) == (int(pending_after) > 0), case
+
+
+async def test_customers_are_reminded_when_the_documentation_says(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    rows = table("expiry.md", first_heading="zone")
+    for zone_name, remind_days, set_on, available_on, last, checked, reminders in rows:
+        clock.now = START
+        account = LedgerAccount(engine, clock, zone_name=zone_name)
+        await account.open()
+        await account.set_expiry(Expiry(kind="after", months=60))
+        for day in sorted({set_on, available_on, *checked_days(checked)}):
+            await account.go_to_day(to_day(date.fromisoformat(day)))
+            if day == set_on:
+                await account.set_remind_days(*map(int, remind_days.split()))
+            if day == available_on:
+                last_day = to_day(date.fromisoformat(last))
+                await account.earn("A", 100, last_day=last_day)
+            if day in checked_days(checked):
+                await account.touch()
+        events = await account.events("points.expiring")
+        sent = [f"{one['days_left']}: {one['occurred_at'][:19]}Z" for one in events]
+        assert (", ".join(sent) or "–") == reminders
+        for event in events:
+            assert (event["points"], event["balance"], event["expires_on"]) == (100, 100, last)
+
+
+def checked_days(text: str) -> list[str]:
+    if text != "every day":
+        return [text]
+    return [to_date(to_day(date(2027, 2, 26)) + number).isoformat() for number in range(40)]
+
+
+async def take_pending_step(account: LedgerAccount, step: str) -> None:
+    match step:
+        case "release":
+            await account.release("o1")
+        case "give_up":
+            await account.next_day(6)
+            await account.touch()
+        case "void":
+            await account.void({"o1": 0})
+        case _:
+            await account.refund("o1", None if step == "rest" else Decimal(step))
+
+
+def debit(account: LedgerAccount, points: int) -> Debit:
+    return Debit(
+        store_id=account.store,
+        customer_id=CUSTOMER,
+        redemption_id=f"{account.store} debit",
+        points=points,
+        reward=RewardRef("rwd_1", "Coffee"),
+        min_tier=None,
+        occurred_at=account.clock.now,
+    )
+
+
+def award(account: LedgerAccount, points: int, last_day: Day) -> Award:
+    return Award(
+        store_id=account.store,
+        customer_id=CUSTOMER,
+        points=points,
+        reason="Award",
+        occurred_at=account.clock.now,
+        posted_by="test",
+        last_day=last_day,
+    )
+
+
+def fulfillment(account: LedgerAccount, order_id: str, *, customer_id: str) -> Fulfillment:
+    return Fulfillment(
+        store_id=account.store,
+        customer_id=customer_id,
+        order_id=order_id,
+        fulfilled_at=account.clock.now,
+    )
+
+
+async def faults(account: LedgerAccount) -> list[str]:
+    """What `verify` reports."""
+    async with transaction(account.engine, isolation="repeatable_read") as connection:
+        return [
+            fault async for slice_ in books_check.check_all(connection) for fault in slice_.faults
+        ]
+
+
+async def open_account(
+    engine: AsyncEngine, clock: TestClock, *, zone_name: str = "UTC", **settings: Any
+) -> LedgerAccount:
+    account = LedgerAccount(engine, clock, zone_name=zone_name)
+    await account.open()
+    await account.change(**settings)
+    return account
+
+
+@pytest.mark.parametrize(
+    ("completed", "zone_name", "available"),
+    [
+        ("2027-03-01T15:00:00Z", "UTC", "2027-03-16T00:00:00Z"),
+        ("2027-03-01T04:30:00Z", "America/New_York", "2027-03-15T04:00:00Z"),
+        ("2027-10-17T22:30:00Z", "Europe/Berlin", "2027-11-01T23:00:00Z"),
+    ],
+)
+async def test_an_order_is_released_at_its_instant_and_raises_the_tier_then(
+    engine: AsyncEngine, clock: TestClock, completed: str, zone_name: str, available: str
+) -> None:
+    silver = Tier("Silver", 5_000, Decimal("1.5"))
+    account = await open_account(
+        engine,
+        clock,
+        zone_name=zone_name,
+        points_per_dollar=Decimal(10),
+        tiers=(Tier("Bronze", 0, Decimal(1)), silver),
+        pending=Pending(days=14),
+        expiry=Expiry(kind="after", months=1),
+    )
+    account.go_to(datetime.fromisoformat(completed))
+    await account.order("o1", Decimal(500))
+    instant = datetime.fromisoformat(available)
+    account.go_to(just_before(instant))
+    await account.touch()
+    row = await account.account()
+    assert (row["balance"], row["lifetime"], row["tier"], row["due_at"]) == (
+        0,
+        0,
+        "Bronze",
+        instant,
+    )
+    account.go_to(instant)
+    await account.touch()
+    pend, earn = await account.entries()
+    assert (pend["type"], pend["points"], pend["pending"]) == ("pend", 0, 5_000)
+    assert (earn["type"], earn["points"], earn["pending"]) == ("earn", 5_000, -5_000)
+    assert earn["occurred_at"] == pend["occurred_at"] == datetime.fromisoformat(completed)
+    assert pend["available_at"] == earn["available_at"] == instant
+    assert earn["program_version_id"] == pend["program_version_id"]
+    row = await account.account()
+    assert (row["balance"], row["lifetime"], row["tier"]) == (5_000, 5_000, "Silver")
+    # A month after it became available.
+    first = to_date(add_months(day_of(instant, zone(zone_name)), 1))
+    assert [to_date(day) for day in await account.visible_lots()] == [first]
+
+
+async def test_a_late_sweeper_posts_what_was_due_in_the_order_of_the_instants(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(
+        engine, clock, pending=Pending(days=14), expiry=Expiry(kind="after", days=3)
+    )
+    await account.award("own", 10, None)
+    await account.order("o1", Decimal(100))
+    await account.next_day(60)
+    await account.touch()
+    rows = [(row.type, row.points, row.occurred_at) for row in (await account.rows())[2:]]
+    assert [(kind, points) for kind, points, _ in rows] == [
+        ("expire", -10),
+        ("earn", 100),
+        ("expire", -100),
+    ]
+    assert rows[0][2] == datetime(2027, 1, 9, tzinfo=UTC)
+    assert rows[2][2] == datetime(2027, 1, 24, tzinfo=UTC)
+
+
+async def test_what_is_due_is_posted_although_the_posting_is_refused(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, expiry=Expiry(kind="after", days=3))
+    await account.earn("A", 100)
+    await account.next_day(4)
+    refusal = await account.post(debit(account, 50))
+    assert isinstance(refusal, InsufficientPoints)
+    assert [row.points for row in await account.rows()] == [100, -100]
+
+
+async def test_a_release_returns_its_entry_again_and_nothing_is_released_twice(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=14, from_="fulfilled"))
+    await account.order("o1", Decimal(100))
+    await account.order("o2", Decimal(0))
+    await account.next_day(2)
+    first = await account.release("o1")
+    again = await account.release("o1")
+    assert isinstance(first, Entry)
+    assert first == again
+    assert first.available_at == clock.now
+    assert (await account.account())["due_at"] is None
+    await account.next_day(400)
+    await account.touch()
+    assert [row.points for row in await account.rows()] == [0, 100]
+    assert isinstance(await account.release("o2"), Conflict)
+    assert isinstance(await account.release("o3"), NotFound)
+    assert await faults(account) == []
+
+
+async def test_an_order_is_listed_once_with_what_is_left_of_its_points(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=14))
+    await account.order("o1", Decimal(100))
+    await account.order("o2", Decimal(50))
+    await account.refund("o1", 30)
+    await account.release("o2")
+    pend, _, _, earn = await account.entries()
+    reads = SlowReads(engine)
+
+    async def read_list(**criteria: Any) -> list[tuple[str, int, Any]]:
+        page = await list_orders(
+            reads, Criteria(store_id=account.store, **criteria), Page(20, None)
+        )
+        rows = [order.row for order in page.items if order.row is not None]
+        return [(row["order_id"], row["pending"], row["transaction_id"]) for row in rows]
+
+    waiting, released = ("o1", 70, pend["id"]), ("o2", 0, earn["id"])
+    assert await read_list() == [released, waiting]
+    assert await read_list(state="counted") == [released, waiting]
+    assert await read_list(state="pending") == [waiting]
+    assert await read_list(order_id="o1", state="pending") == [waiting]
+    assert await read_list(order_id="o2", state="pending") == []
+
+
+async def test_only_the_first_fulfillment_of_the_customers_order_counts(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(
+        engine, clock, pending=Pending(days=2, from_="fulfilled", give_up_days=30)
+    )
+    await account.order("o1", Decimal(100))
+    other = fulfillment(account, "o1", customer_id="cust_2")
+    assert isinstance(await account.post(other), Conflict)
+    assert isinstance(await account.fulfill("o1"), Fulfilled)
+    await account.next_day(1)
+    assert isinstance(await account.fulfill("o1"), Duplicate)
+    # The days of the first one have passed.
+    await account.next_day(2)
+    await account.touch()
+    assert (await account.rows())[-1].points == 100
+    assert isinstance(await account.fulfill("o1"), Duplicate)
+    # Without an order, the first one waits.
+    assert isinstance(await account.fulfill("o2"), FulfillmentRecord)
+    assert isinstance(await account.fulfill("o2"), Duplicate)
+
+
+async def test_a_fulfillment_whose_days_have_passed_releases_at_once(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=2, from_="fulfilled"))
+    await account.order("o1", Decimal(100))
+    await account.next_day(9)
+    await account.fulfill("o1", START)
+    (_, earn) = await account.entries()
+    assert (earn["points"], earn["available_at"]) == (100, datetime(2027, 1, 8, tzinfo=UTC))
+
+
+async def test_a_suspended_account_waits_and_nothing_of_it_is_lost(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(
+        engine, clock, pending=Pending(days=14), expiry=Expiry(kind="after", days=5)
+    )
+    await account.award("A", 10, None)
+    await account.order("o1", Decimal(100))
+    await account.suspend()
+    await account.order("o2", Decimal(7))
+    await account.next_day(60)
+    await account.touch()
+    assert isinstance(await account.release("o1"), AccountSuspended)
+    assert len(await account.rows()) == 2
+    await account.reinstate()
+    rows = [(row.type, row.points) for row in (await account.rows())[2:]]
+    # The held order's window has passed; it posts before the release.
+    assert rows == [("earn", 7), ("earn", 100)]
+    today = to_day(clock.now.date())
+    assert await account.visible_lots() == {today + 30: 117}
+    assert await faults(account) == []
+
+
+async def test_a_void_takes_pending_points_first_and_an_order_once(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(
+        engine, clock, pending=Pending(days=14), expiry=Expiry(kind="after", days=90)
+    )
+    await account.award("A", 10, None)
+    await account.order("o1", Decimal(100))
+    await account.order("o2", Decimal(50))
+    await account.refund("o1", 20)
+    await account.release("o2")
+    pend = (await account.entries())[1]
+    await account.void({"A": 10, "o1": 80, "o2": 50})
+    *_, void = await account.entries()
+    assert (void["type"], void["points"], void["pending"]) == ("void", -60, -80)
+    row = await account.account()
+    assert (row["balance"], row["lifetime"]) == (0, 0)
+    assert pend["pending"] == 100
+    assert await faults(account) == []
+
+
+async def test_a_date_of_its_own_is_from_today_to_ten_years_ahead(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, zone_name="Asia/Tokyo")
+    clock.now = datetime(2027, 1, 5, 16, tzinfo=UTC)
+    today = to_day(date(2027, 1, 6))
+    for last_day, is_valid in (
+        (today - 1, False),
+        (today, True),
+        (add_months(today, 120), True),
+        (add_months(today, 120) + 1, False),
+    ):
+        result = await account.post(award(account, 5, last_day))
+        assert isinstance(result, ManualEntry) == is_valid
+        assert isinstance(result, InvalidRequest) != is_valid
+    assert list(await account.visible_lots()) == [today, add_months(today, 120)]
+
+
+async def test_a_store_without_settings_has_the_rows_of_before(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock)
+    await account.order("A", Decimal(100))
+    await account.award("B", 5, None)
+    await account.redeem("R", 30)
+    await account.cancel("R")
+    await account.refund("A", 40)
+    await account.suspend()
+    await account.reinstate()
+    await account.void({"A": 60, "B": 5})
+    for row in await account.entries():
+        assert {row[name] for name in ("lots", "pending", "covered", "available_at")} == {None}
+    row = await account.account()
+    assert (row["balance"], row["cycle"], row["due_at"]) == (0, None, None)
+    for event in await account.events("points.adjusted"):
+        assert not event.keys() & {"lots", "pending", "covered", "available_at"}
