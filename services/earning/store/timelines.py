@@ -54,9 +54,13 @@ async def _read_epochs(
     if epochs is None:
         if len(_epochs) >= _CACHED_STORES:
             _epochs.clear()
-        versions = map(_version, await connection.fetch(_READ, store_id))
-        epochs = _epochs[key] = build_epochs(versions)
+        epochs = _epochs[key] = build_epochs(await read_versions(connection, store_id))
     return epochs
+
+
+async def read_versions(connection: Connection, store_id: str) -> list[SettingsVersion]:
+    """What all versions of the store's programs say about dates, in the order in which they were made."""
+    return [_version(row) for row in await connection.fetch(_READ, store_id)]
 
 
 def _version(row: asyncpg.Record) -> SettingsVersion:
