@@ -103,6 +103,14 @@ LEDGER_PROVEN: Final = Gauge(
     "whale_ledger_proven_timestamp_seconds",
     "When the books check last finished proving every account, in seconds since 1970; 0 where it does not run.",
 )
+SWEPT: Final = Gauge(
+    "whale_swept_timestamp_seconds",
+    "By when everything due was posted, as of the sweeper of this process, in seconds since 1970; 0 where it "
+    "has not swept.",
+)
+SWEPT_ACCOUNTS: Final = Counter(
+    "whale_swept_accounts_total", "Accounts on which the sweeper posted what was due."
+)
 LEDGER_FAULTS: Final = Gauge(
     "whale_ledger_faults",
     "Rows that the books check found not to follow from the entries, in its last complete pass or since.",

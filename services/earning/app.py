@@ -31,6 +31,7 @@ from services.earning.handlers.clock import StoreClocks
 from services.earning.handlers.dead_letters import dead_letter_purger
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
+from services.earning.handlers.sweeping import sweeper
 from services.earning.settings import Settings
 
 
@@ -97,6 +98,11 @@ def build(settings: Settings) -> ASGIApp:
             idempotency_key_purger(write_engine),
             dead_letter_purger(write_engine),
             *([books_checker(read_engine)] if "books-check" in settings.roles else []),
+            *(
+                [sweeper(write_engine, read_engine, messaging.wake_relay)]
+                if "sweeper" in settings.roles
+                else []
+            ),
         ],
         state={
             "resources": Resources(

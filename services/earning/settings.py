@@ -17,4 +17,4 @@ class Settings(KafkaSecurity, frozen=True, kw_only=True):
     log_level: str = "info"
     otlp_endpoint: str = ""
     # The parts that this process runs, so that they can be scaled separately.
-    roles: frozenset[str] = frozenset({"api", "consumers", "relay", "books-check"})
+    roles: frozenset[str] = frozenset({"api", "consumers", "relay", "books-check", "sweeper"})

@@ -19,7 +19,8 @@ from libs.persistence import stored_responses
 from libs.persistence.group_commit import GroupCommit
 from libs.web.serve import serve
 from services.anomaly.store import digests, earnings
-from services.earning.handlers import posting
+from services.earning.handlers import posting, sweeping
+from services.earning.store import due_accounts, store_visits
 from services.redemption import consumers
 from services.redemption.clients import Ledger
 from services.redemption.store import desk
@@ -57,6 +58,12 @@ POINTS: dict[str, dict[str, Point]] = {
         "committed, offset not": (BatchConsumer, "_commit", False),
         "offset committed": (BatchConsumer, "_commit", True),
         "published, not removed": (relay, "_publish", True),
+    },
+    "earning sweeper": {
+        "due, not posted": (due_accounts, "read", True),
+        "written, not committed": (posting, "write", True),
+        "posted, place not recorded": (sweeping, "_post", True),
+        "visited, visit not ended": (store_visits, "end", False),
     },
     # The ledger posted a debit, and redemption received no response.
     "earning for redemption": {

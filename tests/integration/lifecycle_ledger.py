@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import RewardRef
 from libs.contracts.lifecycle import Expiry, Pending
+from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
 from libs.kernel.ids import uuid7
 from libs.persistence.batch import RequestResult
@@ -57,10 +58,20 @@ class TestClock:
         return dict.fromkeys(store_ids, self.now)
 
 
+class RealClock:
+    """The ledger's own clock, of a store whose clock was not moved."""
+
+    @property
+    def now(self) -> datetime:
+        return utc_now()
+
+
 class LedgerAccount:
     """An account of a store of its own, whose program gives `rate` points a dollar."""
 
-    def __init__(self, engine: AsyncEngine, clock: TestClock, *, zone_name: str = "UTC") -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: TestClock | RealClock, *, zone_name: str = "UTC"
+    ) -> None:
         self.engine = engine
         self.clock = clock
         self.store = f"store_{secrets.token_hex(6)}"
@@ -124,6 +135,7 @@ class LedgerAccount:
         return (await self.epoch()).day(self.clock.now)
 
     def go_to(self, now: datetime) -> None:
+        assert isinstance(self.clock, TestClock)
         assert now >= self.clock.now
         self.clock.now = now
 

@@ -1,15 +1,26 @@
 """What is due is posted on accounts on which nobody posts, once."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
+import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.lifecycle import Expiry, Pending
+from libs.kernel.clock import utc_now
+from libs.persistence.batch import RequestOutcome
+from libs.persistence.engine import transaction
+from libs.testing.eventually import eventually
 from services.earning.domain.order_records import Order
+from services.earning.handlers import sweeping
 from services.earning.handlers.posting import PostingRequest, post_batch
-from services.earning.handlers.sweeping import post_due
+from services.earning.handlers.sweeping import post_due, sweeper
+from services.earning.store import due_accounts
 from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
 from tests.integration.test_lifecycle import clock, engine, faults, open_account
 
@@ -67,7 +78,83 @@ async def test_one_late_sweep_posts_the_same(engine: AsyncEngine, clock: TestClo
     )
     await fill(account)
     account.go_to(clock.now + timedelta(days=30))
-    assert await post_due(engine, until=clock.now, limit=10) == ACCOUNTS
+    await post_due(engine, until=clock.now, limit=10)
     assert await post_due(engine, until=clock.now) == 0
     assert await count(account, "earn") == await count(account, "expire") == 3 * ACCOUNTS
     assert await faults(account) == []
+
+
+async def test_accounts_without_a_posting_since_a_change_are_visited_in_time(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock)
+    await fill(account)
+    await post_due(engine, until=clock.now, limit=10)
+    await account.change(expiry=Expiry(kind="after", days=6))
+    await post_due(engine, until=clock.now, limit=10)
+    assert await account.fetch("SELECT DISTINCT cycle, due_at FROM accounts") == [(None, None)]
+    account.go_to(clock.now + timedelta(days=6))
+    await post_due(engine, until=clock.now, limit=10)
+    assert await count(account, "expire") == 0
+    await account.next_day()
+    await post_due(engine, until=clock.now, limit=10)
+    assert await count(account, "expire") == ACCOUNTS
+    assert await account.fetch("SELECT FROM store_visits") == []
+
+
+async def open_due_accounts(engine: AsyncEngine, clock: TestClock) -> LedgerAccount:
+    """Accounts whose points have expired by the real time, and are not posted yet."""
+    clock.now = utc_now() - timedelta(days=30)
+    account = await open_account(engine, clock, expiry=Expiry(kind="after", days=6))
+    await fill(account)
+    account.go_to(utc_now())
+    return account
+
+
+@asynccontextmanager
+async def sweeping_all_the_time(engine: AsyncEngine) -> AsyncIterator[None]:
+    task = sweeper(engine, engine, lambda: None, every_seconds=0.01)
+    await task.start()
+    try:
+        yield
+    finally:
+        await task.stop()
+
+
+async def test_one_process_sweeps_at_a_time_and_a_standby_takes_its_place(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_due_accounts(engine, clock)
+    started = utc_now()
+
+    async def is_swept() -> bool:
+        swept = REGISTRY.get_sample_value("whale_swept_timestamp_seconds")
+        return swept is not None and swept > started.timestamp()
+
+    async with AsyncExitStack() as standby:
+        async with transaction(engine) as other_process:
+            assert await due_accounts.try_lock(other_process) is not None
+            await standby.enter_async_context(sweeping_all_the_time(engine))
+            await asyncio.sleep(0.2)
+            assert await count(account, "expire") == 0
+        await eventually(is_swept)
+    assert await count(account, "expire") == 3 * ACCOUNTS
+
+
+async def test_an_account_that_cannot_be_posted_does_not_hold_up_the_others(
+    engine: AsyncEngine, clock: TestClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await open_due_accounts(engine, clock)
+
+    async def fail_for_one(
+        engine: AsyncEngine, requests: Sequence[PostingRequest], **options: Any
+    ) -> Sequence[RequestOutcome]:
+        assert all(visit.customer_id != "cust_7" for visit in requests[0].commands)
+        return await post_batch(engine, requests, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "post_batch", fail_for_one)
+        await post_due(engine, until=clock.now)
+    assert await count(account, "expire") == 3 * (ACCOUNTS - 1)
+    assert await post_due(engine, until=clock.now) == 1
+    assert await count(account, "expire") == 3 * ACCOUNTS

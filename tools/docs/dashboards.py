@@ -209,6 +209,11 @@ DASHBOARDS: Final = (
                 unit="s",
             ),
             Panel(
+                title="Since everything due was posted",
+                queries={"the sweeper": "time() - (max(whale_swept_timestamp_seconds) > 0)"},
+                unit="s",
+            ),
+            Panel(
                 title="Rows that do not follow from the entries",
                 queries={"faults": "max(whale_ledger_faults)"},
             ),
