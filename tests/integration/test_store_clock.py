@@ -1,18 +1,30 @@
 """Moving a store's clock while postings run, on real PostgreSQL."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
+from libs.contracts.lifecycle import Expiry, Pending
 from libs.kernel.caller import Caller
 from libs.kernel.clock import format_time, utc_now
+from libs.kernel.errors import Unavailable
+from libs.kernel.ids import time_of
 from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
+from services.earning.handlers import clock as clock_handlers
 from services.earning.handlers.clock import StoreClocks
+from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock, programs
 from services.earning.store.clock import Clock
 from tests.integration.conftest import Database
+from tests.integration.lifecycle_ledger import LedgerAccount, RealClock
 
 STORE = "store_1"
 CALLER = Caller(key_id="1", key_name="test", request_id="r", idempotency_key=None)
@@ -41,3 +53,67 @@ async def test_a_clock_moves_between_postings_never_during_one(earning_database:
         now = await clock.read_now(posting, [STORE, "store_2"])
     assert (await clocks.now(STORE)) >= now[STORE] >= moment > now["store_2"]
     await engine.dispose()
+
+
+@pytest.fixture
+async def account(earning_database: Database) -> AsyncIterator[LedgerAccount]:
+    """An account whose points wait for two days, expire after six more, and are reminded of."""
+    engine = create_batch_engine(earning_database.url, name="test", connections=4)
+    account = LedgerAccount(engine, RealClock())
+    await account.open()
+    await account.change(
+        pending=Pending(days=2), expiry=Expiry(kind="after", days=6), remind_days=(4, 1)
+    )
+    await account.order("o1", Decimal(100))
+    yield account
+    await engine.dispose()
+
+
+async def move(account: LedgerAccount, moment: datetime) -> None:
+    write = Write(account.store, api.ClockRequest(now=format_time(moment)), None, CALLER)
+    moved = await StoreClocks(account.engine, movable=True).move(write, render)
+    assert moved.body == format_time(moment).encode()
+
+
+async def assert_lived_through(account: LedgerAccount, *, until: datetime) -> None:
+    """The points were released, reminded of twice, and expired, each at its instant."""
+    _, earn, expire = await account.entries()
+    available_at, expires_at = earn["available_at"], expire["occurred_at"]
+    assert (earn["points"], expire["points"]) == (100, -100)
+    assert expires_at - available_at == timedelta(days=7)
+    minute = timedelta(minutes=1)
+    for entry, instant in ((earn, available_at), (expire, expires_at)):
+        assert instant <= time_of(str(entry["id"])) < min(until, instant + minute)
+    reminders = await account.events("points.expiring")
+    assert [event["days_left"] for event in reminders] == [4, 1]
+
+
+async def test_a_moved_clock_lives_through_every_instant_on_the_way(
+    account: LedgerAccount,
+) -> None:
+    moment = utc_now() + timedelta(days=60)
+    await move(account, moment)
+    await assert_lived_through(account, until=moment)
+
+
+async def test_a_move_that_takes_too_long_goes_on_when_it_is_repeated(
+    account: LedgerAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = utc_now() + timedelta(days=60)
+    calls = 0
+
+    async def stall(engine: AsyncEngine, **options: Any) -> int:
+        nonlocal calls
+        calls += 1
+        # After the visits that the program made necessary, and the release.
+        await asyncio.sleep(60 if calls == 4 else 0)
+        return await post_due(engine, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clock_handlers, "post_due", stall)
+        patch.setattr(clock_handlers, "_POSTING_SECONDS", 2)
+        with pytest.raises(Unavailable, match="Repeat the request"):
+            await move(account, moment)
+    assert [row.type for row in await account.rows()] == ["pend", "earn"]
+    await move(account, moment)
+    await assert_lived_through(account, until=moment)

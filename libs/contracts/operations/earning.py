@@ -317,8 +317,9 @@ EARNING: Final[tuple[Operation, ...]] = (
         path="loyalty/clock",
         owner="earning",
         scope="admin",
-        summary="Move the store's clock forward, to live through a year in a second. Only on a local system; "
-        "others respond 404.",
+        summary="Move the store's clock forward, to live through a year in a second. The response comes once "
+        "everything that falls due on the way is posted; after a 503, repeat the request to go on. Only on a "
+        "local system; others respond 404.",
         request=api.ClockRequest,
         response=api.Clock,
         errors=("conflict",),

@@ -1,7 +1,8 @@
 """The clocks of stores, which a local system moves forward so that shops and tests live through years."""
 
+import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -9,17 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
 from libs.kernel.clock import format_time, parse_time, utc_now
-from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
+from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound, Unavailable
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
+from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock as clock_db
-from services.earning.store import programs
+from services.earning.store import due_accounts, programs, store_visits
 from services.earning.store.clock import Clock
 
 # How far a clock may be ahead of the real time: 20 years, of which five may be leap years.
 MAX_SHIFT: Final = timedelta(days=20 * 365 + 5)
+# Less than the gateway waits for a response.
+_POSTING_SECONDS: Final = 10.0
+_START: Final = datetime.min.replace(tzinfo=UTC)
 _TOO_FAR: Final = "must not be more than 20 years ahead of the machine's clock"
 
 Render = Callable[[Clock], StoredResponse]
@@ -32,6 +37,8 @@ class StoreClocks:
     def __init__(self, engine: AsyncEngine, *, movable: bool) -> None:
         self._engine = engine
         self._is_movable = movable
+        # A move holds a connection while it posts on another one: several could wait for each other.
+        self._one_move = asyncio.Lock()
 
     @property
     def latest(self) -> datetime:
@@ -58,18 +65,66 @@ class StoreClocks:
             return await clock_db.read_now(connection, store_ids)
 
     async def move(self, write: Write[api.ClockRequest], render: Render) -> StoredResponse:
-        """Move the store's clock forward. Raises Conflict for a time before the clock's, and InvalidRequest for
-        one that is too far ahead."""
-        moment = parse_time(write.body.now)
+        """Move the store's clock forward, through every instant at which something falls due on the way, and post
+        what is due there. Raises Conflict for a time before the clock's, InvalidRequest for one that is too far
+        ahead, and Unavailable if posting takes too long: the clock then shows an instant on the way."""
+        try:
+            async with asyncio.timeout(_POSTING_SECONDS), self._one_move:
+                return await self._move(write, render)
+        except TimeoutError as error:
+            raise Unavailable(
+                "What falls due on the way is not all posted yet. Repeat the request to go on."
+            ) from error
+
+    async def _move(self, write: Write[api.ClockRequest], render: Render) -> StoredResponse:
+        store_id, moment, passed = write.store_id, parse_time(write.body.now), _START
 
         async def move(connection: Connection) -> StoredResponse:
-            await programs.lock_for_change(connection, write.store_id)
-            clocks = await clock_db.read(connection, [write.store_id])
-            moved = _moved(clocks[write.store_id], moment)
-            await clock_db.move(connection, write.store_id, moved.shift)
+            await programs.lock_for_change(connection, store_id)
+            clocks = await clock_db.read(connection, [store_id])
+            moved = _moved(clocks[store_id], moment)
+            due_at = await _first_instant(connection, store_id, after=passed, until=moment)
+            if due_at is not None:
+                raise _DueOnTheWay(due_at)
+            await clock_db.move(connection, store_id, moved.shift)
             return render(moved)
 
-        return await write_once(self._engine, write.claim, move)
+        while True:
+            try:
+                return await write_once(self._engine, write.claim, move)
+            except _DueOnTheWay as due:
+                passed = await self._post_at(store_id, due.at)
+
+    async def _post_at(self, store_id: str, moment: datetime) -> datetime:
+        """Post what is due at `moment`, to which the store's clock is moved unless it is later; returns by when
+        everything is posted."""
+        async with transaction(self._engine) as connection:
+            await programs.lock_for_change(connection, store_id)
+            clock = (await clock_db.read(connection, [store_id]))[store_id]
+            if clock.now < moment:
+                clock = msgspec.structs.replace(clock, shift=moment - clock.real)
+                await clock_db.move(connection, store_id, clock.shift)
+        await post_due(self._engine, until=clock.real, store_id=store_id)
+        return clock.now
+
+
+class _DueOnTheWay(Exception):
+    """Something is due at the instant `at`, and has to be posted before the clock moves on."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+async def _first_instant(
+    connection: Connection, store_id: str, *, after: datetime, until: datetime
+) -> datetime | None:
+    """When something is due first after `after` and by `until`: on an account, or a visit of the store."""
+    instants = [
+        await due_accounts.first_instant(connection, store_id, after=after, until=until),
+        await store_visits.first_instant(connection, store_id, after=after, until=until),
+    ]
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def _moved(clock: Clock, moment: datetime) -> Clock:
