@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from xdist.remote import Producer
 
 from libs.testing.eventually import eventually
-from tests import forking, secrecy
+from tests import forking, schedule, secrecy
 from tests.servers import choice
 from tests.support import Shop, Stack, open_shop
 from tools.stack import config, services
@@ -44,8 +45,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that takes longest: other processes would wait for it at the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/model/"))
+    items.sort(key=lambda item: schedule.position(item.nodeid.partition("::")[0]))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> schedule.ByServers | None:
+    return schedule.ByServers(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

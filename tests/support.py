@@ -97,7 +97,9 @@ class Stack:
         secrecy.keep_stack_secrets(self.home)
 
     def down(self) -> None:
-        self.run("down", check=False)
+        """Stop the stack, if it runs."""
+        if state.is_running(self.home):
+            self.run("down", check=False)
 
     @property
     def settings(self) -> config.Settings:

@@ -23,24 +23,27 @@ except ModuleNotFoundError as error:
     )
 
 from libs.kernel.settings import SettingsError
-from tools import provision
-from tools.stack import cli as stack
 from tools.stack import kafka, record
 from tools.stack.errors import StackError, unavailable
 from tools.stack.kafka import BrokerUnavailable
 
-# Each registers its subcommands, with the function that executes one as the default of `run`.
-_OTHER_MODULES: Final = (
-    "tools.order",
-    "tools.demo.cli",
-    "tools.dead_letters.cli",
-    "tools.ledger.cli",
-    "tools.why",
-    "tools.rebuild",
-    "tools.restore.cli",
-    "tools.docs.cli",
-    "tools.quality.cli",
-)
+# The commands of each module. Only the module of the given command is imported: some import most of the
+# services, which takes longer than most commands.
+COMMANDS: Final = {
+    "tools.stack.cli": (
+        *("up", "down", "reset", "status", "logs", "restart", "key", "keys", "key-revoke"),
+    ),
+    "tools.provision": ("provision", "migrate", "server-passwords", "demo-store"),
+    "tools.order": ("order",),
+    "tools.demo.cli": ("demo",),
+    "tools.dead_letters.cli": ("dead-letters",),
+    "tools.ledger.cli": ("orders", "order-items", "verify"),
+    "tools.why": ("why",),
+    "tools.rebuild": ("rebuild",),
+    "tools.restore.cli": ("rewind",),
+    "tools.docs.cli": ("docs",),
+    "tools.quality.cli": ("anomaly-quality",),
+}
 
 
 def main(command_line: list[str] | None = None) -> int:
@@ -84,13 +87,10 @@ async def _explain_unreachable_kafka() -> StackError:
     return unavailable("Kafka", "WHALE_KAFKA_URL")
 
 
-def _modules(command: Sequence[str]) -> list[ModuleType]:
-    """The modules to register: for a command of the stack only its own, since the others import most
-    of the services, which takes as long as `make status` does."""
-    for module in (stack, provision):
-        if set(command) & set(module.COMMANDS):
-            return [module]
-    return [stack, provision, *(importlib.import_module(name) for name in _OTHER_MODULES)]
+def _modules(command: Sequence[str]) -> Sequence[ModuleType]:
+    """The module of the command; all, for help and errors, where there is no such command."""
+    names = [name for name, known in COMMANDS.items() if set(command) & set(known)]
+    return [importlib.import_module(name) for name in names or COMMANDS]
 
 
 if __name__ == "__main__":

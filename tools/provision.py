@@ -7,7 +7,7 @@ import argparse
 import asyncio
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 
@@ -17,8 +17,6 @@ from tools.stack.config import SERVICES, WITH_DATABASE
 from tools.stack.errors import StackError
 from tools.stack.record import Record
 from tools.stack.servers import Users
-
-COMMANDS: Final = ("provision", "migrate", "server-passwords", "demo-store")
 
 
 def register(commands: Any) -> None:

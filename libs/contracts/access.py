@@ -50,20 +50,27 @@ def _service(
 ACCESS: Final = (
     _service(
         "earning",
-        consumes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED, topics.ANOMALY_RESOLVED),
-        # The topics of orders and refunds, for events that shops post to /events, and for dead letters
+        consumes=(
+            topics.ORDER_COMPLETED,
+            topics.ORDER_REFUNDED,
+            topics.ORDER_FULFILLED,
+            topics.ANOMALY_RESOLVED,
+        ),
+        # The topics of shops, for events that shops post to /events, and for dead letters
         # that stores replay.
         publishes=(
             *_POINTS,
             topics.POINTS_TIER_CHANGED,
             topics.ORDER_COMPLETED,
             topics.ORDER_REFUNDED,
+            topics.ORDER_FULFILLED,
             topics.DEAD_LETTERS_HANDLED,
         ),
         # To show each store its dead letters that were not handled.
         reads=(
             topics.dead_letter_topic(topics.ORDER_COMPLETED),
             topics.dead_letter_topic(topics.ORDER_REFUNDED),
+            topics.dead_letter_topic(topics.ORDER_FULFILLED),
             topics.DEAD_LETTERS_HANDLED,
         ),
     ),
@@ -83,7 +90,10 @@ ACCESS: Final = (
         publishes=(topics.ANOMALY_FLAGGED, topics.ANOMALY_RESOLVED),
     ),
     # The backend of a shop.
-    Access(principal="shop", writes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED)),
+    Access(
+        principal="shop",
+        writes=(topics.ORDER_COMPLETED, topics.ORDER_REFUNDED, topics.ORDER_FULFILLED),
+    ),
     # A system that consumes the events of all stores, such as a data warehouse.
     Access(
         principal="reader",

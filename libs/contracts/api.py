@@ -15,12 +15,14 @@ from libs.contracts.numbers import Exact
 
 AccountStatus = Literal["active", "suspended"]
 OrderState = Literal["counted", "held", "skipped", "refused"]
+# What orders are listed by; `pending`: counted ones whose points wait.
+OrderStateFilter = Literal["counted", "held", "skipped", "refused", "pending"]
 # `not_postable`: a held order that breaks a bound when it is finally posted.
 SkipReason = Literal[
     "no_program", "program_inactive", "unknown_program", "other_currency", "not_postable"
 ]
 ZeroReason = Literal["total_is_zero", "below_one_point"]
-LetterTopic = Literal["order.completed", "order.refunded"]
+LetterTopic = Literal["order.completed", "order.refunded", "order.fulfilled"]
 LetterCode = Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"]
 
 MAX_NAME: Final = 120
@@ -67,7 +69,8 @@ class Tier(Response, frozen=True, kw_only=True):
 class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
     oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
-    in the response to a change only. Every change increases `version`, which starts at 1."""
+    in the response to a change only. Every change increases `version`, which starts at 1. With `keep_items`,
+    the lines of its orders are kept."""
 
     id: str
     name: str
@@ -79,6 +82,7 @@ class Program(Response, frozen=True, kw_only=True):
     is_default: bool
     warnings: list[SettingWarning] | UnsetType = UNSET
     version: int
+    keep_items: bool
 
 
 class ProgramVersion(Response, frozen=True, kw_only=True):
@@ -95,6 +99,7 @@ class ProgramVersion(Response, frozen=True, kw_only=True):
     version: int
     changed_by: str | UnsetType = UNSET
     changed_at: str
+    keep_items: bool
 
 
 class TierPreview(Response, frozen=True, kw_only=True):
@@ -142,6 +147,7 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
     tiers: list[TierInput] = []
     is_active: bool = True
     currency: str = "USD"
+    keep_items: bool = False
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
@@ -153,6 +159,7 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
     tiers: list[TierInput] | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     currency: str | UnsetType = UNSET
+    keep_items: bool | UnsetType = UNSET
     version: int | UnsetType = UNSET
 
 
@@ -216,8 +223,8 @@ class OrderLetter(Response, frozen=True, kw_only=True):
 
 
 class Order(Response, frozen=True, kw_only=True):
-    """An order, and what became of it. `award` is the whole award, `clawed_back` the points that refunds
-    and voids took of it, `refunded` money.
+    """An order, and what became of it. `award` is the whole award, `pending` the points of it that wait
+    before they can be spent, `clawed_back` the points that refunds and voids took of it, `refunded` money.
 
     Why there are no points: `skip_reason` if it is skipped, with the values in question in `skip_detail`;
     `zero_reason` if it counts and is worth nothing; a suspended account if it is held, which no other
@@ -242,6 +249,7 @@ class Order(Response, frozen=True, kw_only=True):
     tier: str | UnsetType = UNSET
     multiplier: Decimal | UnsetType = UNSET
     award: int
+    pending: int
     clawed_back: int
     refunded: str
     transaction_id: str | UnsetType = UNSET
@@ -358,6 +366,19 @@ class Summary(Response, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: str | None
     last_day: str | None
+
+
+class ClockRequest(Request, frozen=True, kw_only=True):
+    """What the store's clock shows from now on."""
+
+    now: str
+
+
+class Clock(Response, frozen=True, kw_only=True):
+    """A store's clock: what the ledger calls now, and by how many whole seconds it was moved forward."""
+
+    now: str
+    shifted_by_seconds: int
 
 
 class CallingKey(Response, frozen=True, kw_only=True):

@@ -193,6 +193,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         },
         "reason": _REASON,
     },
+    api.ClockRequest: {"now": _MOMENT},
     api.CustomerPatch: {"note": _REASON},
     rewards.RewardValueInput: {"amount": _WORTH, "currency": _CURRENCY, "percent": _PERCENT},
     rewards.RewardCreate: {"id": {"pattern": "^rwd_[A-Za-z0-9_-]{1,64}$"}, **_REWARD},
@@ -226,6 +227,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "program_id": _OPTIONAL_SHOP_ID,
         "items": {"type": "array", "items": _LINE},
     },
+    events.OrderFulfilled: _SHOP_EVENT,
     events.OrderRefunded: {
         **_SHOP_EVENT,
         "refund_id": _SHOP_ID,

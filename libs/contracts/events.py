@@ -42,8 +42,8 @@ class OrderCompleted(ShopEvent, frozen=True, kw_only=True):
     """A shop's order was completed and may earn points.
 
     `total` is money in `currency`. `order_number` is the number that people see; the default is the
-    order's id. `items` are not used. An order without a customer (absent, null, "" or 0) is a
-    guest's, and is ignored.
+    order's id. `items` are the order's lines, which are kept if the program has `keep_items`, and else not
+    used. An order without a customer (absent, null, "" or 0) is a guest's, and is ignored.
     """
 
     total: Money
@@ -61,6 +61,13 @@ class OrderRefunded(ShopEvent, frozen=True, kw_only=True):
     refund_id: ShopId
     refunded_at: Moment
     amount: Money | None = None
+
+
+class OrderFulfilled(ShopEvent, frozen=True, kw_only=True):
+    """A completed order was delivered: its points may wait for that. Only the first fulfillment of an order
+    counts. A guest's is ignored, like the order."""
+
+    fulfilled_at: Moment
 
 
 class RewardRef(Struct, frozen=True):

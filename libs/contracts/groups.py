@@ -10,6 +10,7 @@ from libs.contracts.topics import (
     CATALOG_REWARD,
     DEAD_LETTERS_HANDLED,
     ORDER_COMPLETED,
+    ORDER_FULFILLED,
     ORDER_REFUNDED,
     POINTS_ADJUSTED,
     POINTS_EARNED,
@@ -39,6 +40,9 @@ EARNING_ORDERS: Final = Group(
 EARNING_REFUNDS: Final = Group(
     name="earning.refunds", service="earning", topics=(ORDER_REFUNDED,), step="orders"
 )
+EARNING_FULFILLMENTS: Final = Group(
+    name="earning.fulfillments", service="earning", topics=(ORDER_FULFILLED,), step="orders"
+)
 EARNING_RESOLUTIONS: Final = Group(
     name="earning.resolutions", service="earning", topics=(ANOMALY_RESOLVED,), step="resolutions"
 )
@@ -49,6 +53,7 @@ EARNING_DEAD_LETTERS: Final = Group(
     topics=(
         dead_letter_topic(ORDER_COMPLETED),
         dead_letter_topic(ORDER_REFUNDED),
+        dead_letter_topic(ORDER_FULFILLED),
         DEAD_LETTERS_HANDLED,
     ),
 )
@@ -77,6 +82,7 @@ ANOMALY_POINTS: Final = Group(
 GROUPS: Final = (
     EARNING_ORDERS,
     EARNING_REFUNDS,
+    EARNING_FULFILLMENTS,
     EARNING_RESOLUTIONS,
     EARNING_DEAD_LETTERS,
     CATALOG_POINTS,

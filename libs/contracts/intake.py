@@ -24,7 +24,7 @@ class EventEnvelope(Struct, frozen=True, kw_only=True):
     specversion: Literal["1.0"]
     id: str
     source: str
-    type: Literal["order.completed", "order.refunded"]
+    type: Literal["order.completed", "order.refunded", "order.fulfilled"]
     data: Raw | UnsetType = UNSET
     data_base64: str | UnsetType = UNSET
     time: str | None = None

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 ORDER_COMPLETED: Final = "order.completed"
 ORDER_REFUNDED: Final = "order.refunded"
+ORDER_FULFILLED: Final = "order.fulfilled"
 POINTS_EARNED: Final = "points.earned"
 POINTS_REDEEMED: Final = "points.redeemed"
 POINTS_ADJUSTED: Final = "points.adjusted"
@@ -59,6 +60,7 @@ def record_key(store_id: str, subject_id: str) -> bytes:
 CONSUMED: Final = (
     Topic(ORDER_COMPLETED),
     Topic(ORDER_REFUNDED),
+    Topic(ORDER_FULFILLED),
     Topic(POINTS_EARNED),
     Topic(POINTS_REDEEMED),
     Topic(POINTS_ADJUSTED),

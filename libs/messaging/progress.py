@@ -10,8 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +18,7 @@ from libs.contracts.groups import GROUPS, Group
 from libs.contracts.internal import GroupProgress, MessagingProgress
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
 from libs.messaging import fetching, outbox
+from libs.messaging.offsets import next_offset, read_committed
 from libs.messaging.security import client_options
 from libs.persistence.engine import statement
 
@@ -138,28 +138,6 @@ class _Clients(NamedTuple):
 
     admin: AIOKafkaAdminClient
     consumer: AIOKafkaConsumer
-
-
-async def read_committed(
-    admin: AIOKafkaAdminClient, group: str
-) -> Mapping[TopicPartition, OffsetAndMetadata]:
-    """The offsets that the group has committed; none before Kafka has created the topic of offsets,
-    which it does for the first member of any group. Raises KafkaError."""
-    try:
-        offsets: Mapping[
-            TopicPartition, OffsetAndMetadata
-        ] = await admin.list_consumer_group_offsets(group)
-    except GroupCoordinatorNotAvailableError:
-        return {}
-    return offsets
-
-
-def next_offset(begin: int, end: int, committed: OffsetAndMetadata | None) -> int:
-    """Where a group continues in a partition with these offsets: at the beginning where it has
-    committed nothing, or an offset of a topic of the same name that was deleted and recreated."""
-    if committed is not None and begin <= committed.offset <= end:
-        return int(committed.offset)
-    return begin
 
 
 async def _find_partitions(

@@ -9,6 +9,7 @@ acknowledged the previous batch, so that a failure cannot reorder a customer's e
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -30,8 +31,10 @@ from libs.persistence.errors import is_transient
 # The first key of the two-part advisory lock; locks for other purposes use other numbers.
 _LOCK_SPACE: Final = 2
 
-# A row holds up to a thousand events; a few rows keep the broker busy without filling memory.
+# A round has up to this many rows, and stops at this many events: some 700 bytes of memory each. A row
+# holds up to two thousand.
 _MAX_ROWS: Final = 20
+_MAX_EVENTS: Final = 8_000
 # This many events take about 1 ms to process; after that many, the event loop can serve requests.
 _EVENTS_BETWEEN_REQUESTS: Final = 100
 # How often the relay looks for new rows unprompted: events that another process wrote wait up to this
@@ -47,7 +50,7 @@ _CONNECTING: Final = "the relay is connecting"
 
 _LOCK: Final = "SELECT pg_try_advisory_lock($1, $2)"
 _SELECT_ROWS: Final = """
-SELECT id, payload, extract(epoch FROM now() - created_at)::float8 AS age
+SELECT id, payload, events, extract(epoch FROM now() - created_at)::float8 AS age
 FROM outbox WHERE lane = $1 ORDER BY id LIMIT $2
 """
 _DELETE_ROWS: Final = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
@@ -147,13 +150,14 @@ class Relay:
             rows = await connection.fetch(_SELECT_ROWS, self._lane, _MAX_ROWS)
             metrics.OUTBOX_ROWS.set(len(rows))
             self._published_until = now - (rows[0]["age"] if rows else 0.0)
-            if rows:
-                events = await self._unpack_all(rows)
+            batch = _limit_events(rows)
+            if batch:
+                events = await self._unpack_all(batch)
                 with spans.publishing(events):
                     await _publish(producer, events)
-                await connection.execute(_DELETE_ROWS, [row["id"] for row in rows])
+                await connection.execute(_DELETE_ROWS, [row["id"] for row in batch])
             self._not_ready_reason = None
-            if len(rows) < _MAX_ROWS:
+            if len(batch) == len(rows) < _MAX_ROWS:
                 if rows:
                     await asyncio.sleep(_COALESCE_SECONDS)
                 with contextlib.suppress(TimeoutError):
@@ -166,6 +170,14 @@ class Relay:
             events += self._unpack(row["payload"])
             await asyncio.sleep(0)
         return events
+
+
+def _limit_events(rows: Sequence["asyncpg.Record"]) -> Sequence["asyncpg.Record"]:
+    """The first of `rows`, up to the one with which they have _MAX_EVENTS events."""
+    totals = itertools.accumulate(row["events"] for row in rows)
+    return rows[
+        : 1 + next((n for n, total in enumerate(totals) if total >= _MAX_EVENTS), len(rows))
+    ]
 
 
 async def _publish(producer: AIOKafkaProducer, events: Sequence[EncodedEvent]) -> None:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from libs.observability.tracing import HEADER, Attributes, Kind, Span
+from libs.observability.recorder import HEADER, Attributes, Kind, Span
 
 _PATH: Final = "/v1/traces"
 # Spans are of use within seconds; the queue holds those of one second of a busy process.

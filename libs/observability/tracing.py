@@ -7,41 +7,21 @@ Without an endpoint, only the context is passed on. A batch has one span, whatev
 import contextlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Final, Literal, Protocol
+from typing import Final
 
-HEADER: Final = "traceparent"
+from libs.observability import recorder
+from libs.observability.recorder import Attributes, Recorder, Span
+
+HEADER: Final = recorder.HEADER
+Kind = recorder.Kind
 # A batch names the traces that it works for, up to this many.
 MAX_LINKS: Final = 128
 
 _FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID: Final = slice(3, 35)
-
-Kind = Literal["server", "client", "producer", "consumer", "internal"]
-Attributes = Mapping[str, str | int]
-
-
-class Span(Protocol):
-    """A span that is in progress."""
-
-    def rename(self, name: str) -> None: ...
-    def set_http_status(self, status: int) -> None:
-        """Record the status of the response; one from 500 on makes the span a failed one."""
-
-
-class Recorder(Protocol):
-    """Records spans. A span ends with its context; an exception makes it a failed one."""
-
-    def record(
-        self, name: str, kind: Kind, *, parent: str, links: Sequence[str], attributes: Attributes
-    ) -> AbstractContextManager[tuple[str, Span]]:
-        """The traceparent of a new span, and the span. `parent` and `links` are traceparents; a span
-        without a parent begins a trace."""
-
-    def stop(self) -> None:
-        """Send what was recorded, for at most a few seconds."""
 
 
 class _NoSpan:

@@ -16,11 +16,18 @@ from libs.persistence.group_commit import GroupCommit
 from libs.persistence.slow_reads import SlowReads
 from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
-from services.earning import consumers
 from services.earning.api import routes
 from services.earning.api.resources import Resources
+from services.earning.consumers.dead_letters import consume_dead_letters
+from services.earning.consumers.resolutions import consume_resolutions
+from services.earning.consumers.shop_events import (
+    consume_fulfillments,
+    consume_orders,
+    consume_refunds,
+)
 from services.earning.handlers import ledger_events
 from services.earning.handlers.books_check import books_checker
+from services.earning.handlers.clock import StoreClocks
 from services.earning.handlers.dead_letters import dead_letter_purger
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
@@ -32,6 +39,8 @@ def build(settings: Settings) -> ASGIApp:
     write_engine = create_batch_engine(settings.database_url, name="earning batches")
     read_engine = create_engine(settings.database_url, name="earning reads")
     slow_reads = SlowReads(read_engine)
+
+    clocks = StoreClocks(write_engine, movable=settings.mode == "local")
 
     async def post(requests: Sequence[PostingRequest]) -> Sequence[RequestOutcome]:
         outcomes = await post_batch(write_engine, requests)
@@ -46,15 +55,17 @@ def build(settings: Settings) -> ASGIApp:
         database_url=settings.database_url,
         consumers=(
             partial(
-                consumers.consume_orders,
+                consume_orders,
                 write_engine,
+                clocks,
                 settings.kafka_url,
                 group_commit,
                 security=settings,
             ),
-            partial(consumers.consume_refunds, write_engine),
-            partial(consumers.consume_resolutions, write_engine),
-            partial(consumers.consume_dead_letters, write_engine),
+            partial(consume_refunds, write_engine, clocks),
+            partial(consume_fulfillments, write_engine, clocks),
+            partial(consume_resolutions, write_engine),
+            partial(consume_dead_letters, write_engine),
         )
         if "consumers" in settings.roles
         else (),
@@ -94,6 +105,7 @@ def build(settings: Settings) -> ASGIApp:
                 slow_reads=slow_reads,
                 group_commit=group_commit,
                 summaries=Summaries(slow_reads),
+                clocks=clocks,
                 publish=messaging.publish,
                 wake_relay=messaging.wake_relay,
             )

@@ -42,6 +42,11 @@ SELECT account_id, $2::bigint,
 FROM placed ORDER BY account_id
 """
 _VERSION: Final = "SELECT version_id FROM programs WHERE store_id = $1"
+_LAST_DAYS: Final = """
+UPDATE accounts SET last_day = (timestamptz '2026-01-01T00:00:00Z' + $2::bigint * interval '1 hour')
+                               AT TIME ZONE 'UTC'
+WHERE store_id = $1
+"""
 # As `rebuild days` counts them.
 _DAY_CUSTOMERS: Final = """
 INSERT INTO day_customers (store_id, day, account_id)
@@ -54,9 +59,17 @@ FROM entries GROUP BY 1, 2
 """
 
 
-async def fill(bench: Bench, owner: str, entries: int, *, customers: int = CUSTOMERS) -> None:
+async def fill(
+    bench: Bench,
+    owner: str,
+    entries: int,
+    *,
+    customers: int = CUSTOMERS,
+    with_last_days: bool = True,
+) -> None:
     """Fill the ledger of the benchmarks' store, which is empty and has a program, in the database at
-    `owner`: so many entries, the same number for each customer, and an order for each."""
+    `owner`: so many entries, the same number for each customer, and an order for each. Without
+    `with_last_days`, as a version before migration 0011 left it."""
     per_customer = entries // customers
     async with connected(owner) as connection:
         version = await connection.fetchval(_VERSION, STORE)
@@ -68,4 +81,6 @@ async def fill(bench: Bench, owner: str, entries: int, *, customers: int = CUSTO
         bench.display.line("  counting the days of the ledger, and gathering statistics …")
         await connection.execute(_DAY_CUSTOMERS)
         await connection.execute(_DAYS)
+        if with_last_days:
+            await connection.execute(_LAST_DAYS, STORE, per_customer)
         await connection.execute("VACUUM ANALYZE")

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec import Struct
 
 from libs.contracts.topics import ORDER_COMPLETED
-from libs.messaging.progress import read_committed
+from libs.messaging.offsets import read_committed
 from libs.testing.eventually import eventually
 from tests.support import ROOT, Stack
 from tools.stack import config, services

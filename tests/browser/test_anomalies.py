@@ -91,6 +91,7 @@ async def test_ten_anomalies_are_reviewed_by_keyboard(new_reader: Any, shop: Sho
             await page.keyboard.type("A script earned these")
         await page.keyboard.press("Enter")
         await expect(page.locator("[data-toast]")).to_contain_text(customer)
+        await page.wait_for_load_state()
         decided[customer] = key
         if number < 9:
             await expect(page.locator("#anomaly-title")).to_be_focused()
@@ -115,11 +116,13 @@ async def test_keys_choose_open_and_close(new_reader: Any, shop: Shop) -> None:
     await page.keyboard.press("Enter")
     await expect(page.locator("#anomaly-title")).to_be_focused()
     await expect(page.locator(".queue [data-row]").nth(1)).to_have_attribute("aria-current", "true")
+    await page.wait_for_load_state()
     await page.keyboard.press("v")
     await page.keyboard.press("Escape")
     await expect(page.locator("#decide-void")).to_be_hidden()
     await page.keyboard.press("r")
     await expect(page.locator(".detail").get_by_text("In review by you")).to_be_visible()
+    await page.wait_for_load_state()
     await page.keyboard.press("r")
     await expect(page.locator(".detail").get_by_text("In review by you")).to_be_hidden()
     reader.check_faults()
@@ -149,6 +152,7 @@ async def test_two_people_at_once_lose_no_note(new_reader: Any, shop: Shop) -> N
     await expect(page.locator("[data-toast]")).to_contain_text(first["customer_id"])
     await becomes(shop, first["customer_id"], 0, "active")
     # The next one is open already; Ben decides it, and the page says so by itself.
+    await page.wait_for_load_state()
     await page.get_by_role("link", name="Void 1,000 points").click()
     await page.fill("#field-note-void", "mine")
     decision = {"status": "resolved", "resolution": "approved", "note": "A promotion"}

@@ -45,6 +45,7 @@ async def test_an_award_says_what_it_does_before_it_is_sent(reader: Reader, shop
     page = reader.page
     await reader.open("/customer?id=cust_1")
     await page.keyboard.press("w")
+    await page.wait_for_url("**/customer/points?*")
     await page.fill("[name=points]", "500")
     await expect(page.get_by_text("3,000 → 3,500").first).to_be_visible()
     await page.fill("[name=reason]", HOSTILE_TEXT)
@@ -52,7 +53,9 @@ async def test_an_award_says_what_it_does_before_it_is_sent(reader: Reader, shop
     await page.get_by_role("button", name="Award 500 points").click()
     await expect(page.get_by_text("Posted: +500. The balance is 3,500 now.")).to_be_visible()
     await expect(page.get_by_text(HOSTILE_TEXT)).to_be_visible()
+    await page.wait_for_load_state()
     await page.keyboard.press("e")
+    await page.wait_for_url("**/customer/points?*")
     await page.select_option("[name=direction]", "remove")
     await page.fill("[name=points]", "3,501")
     await expect(page.get_by_text("That is more than the balance").first).to_be_visible()
@@ -128,7 +131,9 @@ async def test_a_suspension_says_who_and_why_and_holds_orders(new_reader: Any, s
     await page.get_by_role("button", name="Award 5 points").click()
     await expect(page.get_by_role("alert")).to_contain_text("Suspended by test")
     await expect(page.locator("[name=reason]")).to_have_value("Goodwill")
+    await page.wait_for_load_state()
     await page.keyboard.press("Escape")
+    await page.wait_for_url("**/customer?*")
     await shop.publish(shop.order("order_1"))
     # The page follows by itself.
     await expect(page.get_by_text("1 order is held")).to_be_visible(timeout=20_000)

@@ -63,6 +63,7 @@ async def test_a_reader_replays_drops_and_checks_again(new_reader: Any, shop: Sh
     await expect(page.get_by_text("There was no program")).to_have_count(0)
 
     first = await page.locator("[data-row]").get_attribute("id")
+    await page.wait_for_load_state()
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/operations/letter?*")

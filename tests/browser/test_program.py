@@ -51,6 +51,7 @@ async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop)
     page = reader.page
     await reader.open("/program")
     await page.keyboard.press("e")
+    await page.wait_for_url("**/program/edit?*")
     rate = page.get_by_label("Points per currency unit")
     await rate.fill("20")
     effect = page.locator("#preview").get_by_text("1,000 → becomes 2,000")

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import CONSUMED, TOPICS, Topic
 from libs.messaging import topics
-from libs.messaging.progress import read_committed
+from libs.messaging.offsets import read_committed
 from libs.testing.eventually import eventually
 from tests.support import Stack
 from tools.stack import config, postgres

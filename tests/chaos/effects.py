@@ -16,13 +16,14 @@ from libs.contracts.topics import (
     CATALOG_REWARD,
     CONSUMED,
     ORDER_COMPLETED,
+    ORDER_FULFILLED,
     ORDER_REFUNDED,
     POINTS_ADJUSTED,
     POINTS_EARNED,
     POINTS_REDEEMED,
 )
 from libs.kernel.clock import format_time
-from libs.messaging.progress import read_committed
+from libs.messaging.offsets import read_committed
 from tests.support import Stack
 
 Event = dict[str, Any]
@@ -69,6 +70,16 @@ def _refund(store_id: str, number: int) -> Event:
         "refund_id": f"r{number}",
         "amount": "0.50",
         "refunded_at": "2026-03-11T12:00:00Z",
+    }
+
+
+def _fulfillment(store_id: str, number: int) -> Event:
+    """Of an order that never comes, so that it waits."""
+    return {
+        "store_id": store_id,
+        "order_id": f"f{number}",
+        "customer_id": f"cust_{number}",
+        "fulfilled_at": "2026-03-12T12:00:00Z",
     }
 
 
@@ -162,6 +173,12 @@ TOPICS: Final = (
         event=_refund,
         owner="earning",
         applied="SELECT count(*) FROM refunds WHERE store_id = $1 AND state = 'counted'",
+    ),
+    ConsumedTopic(
+        name=ORDER_FULFILLED,
+        event=_fulfillment,
+        owner="earning",
+        applied="SELECT count(*) FROM fulfillments WHERE store_id = $1",
     ),
     ConsumedTopic(
         name=POINTS_EARNED,

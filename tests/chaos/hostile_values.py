@@ -10,6 +10,7 @@ from libs.contracts.topics import (
     ANOMALY_RESOLVED,
     CATALOG_REWARD,
     ORDER_COMPLETED,
+    ORDER_FULFILLED,
     ORDER_REFUNDED,
     POINTS_ADJUSTED,
     POINTS_EARNED,
@@ -98,6 +99,15 @@ _REFUND: Final = [
     *_cases("order_id refund_id", _NO_TEXT, MALFORMED),
     *_cases("refunded_at", [*_MOMENTS, "0001-01-01T00:00:00+23:59"], REFUSED),
 ]
+_FULFILLMENT: Final = [
+    *_STORE,
+    *_CUSTOMER,
+    *_GUESTS,
+    *_cases("fulfilled_at order_id", [None, _MISSING], MALFORMED),
+    *_cases("order_id", ["a\x00b", "x" * 129, _LONG], INVALID),
+    *_cases("order_id", _NO_TEXT, MALFORMED),
+    *_cases("fulfilled_at", [*_MOMENTS, "0001-01-01T00:00:00+23:59"], REFUSED),
+]
 _POSTED: Final = [
     *_cases("store_id customer_id transaction_id", ["x\x00", "x" * 129, _LONG], REFUSED, "some"),
     *_cases("store_id customer_id transaction_id", [*_NO_TEXT, None, _MISSING], MALFORMED),
@@ -147,6 +157,7 @@ _RESOLVED: Final = [
 CASES: Final[dict[str, list[Case]]] = {
     ORDER_COMPLETED: _ORDER,
     ORDER_REFUNDED: _REFUND,
+    ORDER_FULFILLED: _FULFILLMENT,
     POINTS_EARNED: _EARNED,
     POINTS_REDEEMED: _SPENT,
     POINTS_ADJUSTED: _SPENT,

@@ -24,7 +24,12 @@ def find_previous_version(root: Path = ROOT) -> str | None:
     if any(line.startswith(("??", "A")) for line in changes.splitlines()):
         return "HEAD"
     newest = _git(root, "log", "-M", "--diff-filter=A", "-1", "--format=%H", "--", _MIGRATIONS)
-    return _git(root, "rev-parse", "--verify", "--quiet", f"{newest}^") if newest else None
+    return find_revision(f"{newest}^", root) if newest else None
+
+
+def find_revision(name: str, root: Path = ROOT) -> str | None:
+    """The commit of that name; None in a clone without it."""
+    return _git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
 
 
 def check_out(revision: str, folder: Path, root: Path = ROOT) -> Path:

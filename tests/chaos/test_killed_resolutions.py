@@ -7,10 +7,10 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from libs.contracts.groups import EARNING_RESOLUTIONS
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, record_key
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
-from services.earning.consumers import RESOLUTIONS_GROUP
 from tests.bench.servers import Lag
 from tests.chaos.alone import dies, healthy, new_store, start
 from tests.support import Shop, Stack, ledger_faults
@@ -115,7 +115,9 @@ async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) ->
     async with healthy(bare_stack):
         await eventually(lambda: carried_out(bare_stack, store), within_seconds=30, every=0.2)
         # Every redelivered event was known, and skipped.
-        async with Lag(bare_stack, topic=ANOMALY_RESOLVED, group=RESOLUTIONS_GROUP) as remaining:
+        async with Lag(
+            bare_stack, topic=ANOMALY_RESOLVED, group=EARNING_RESOLUTIONS.name
+        ) as remaining:
 
             async def nothing_is_left() -> bool:
                 return await remaining() == 0

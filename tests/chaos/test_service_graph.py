@@ -17,6 +17,7 @@ async def test_real_spans_show_each_edge_of_the_service_graph_and_no_other(
         await traced.adjustment()
         await traced.review()
         await traced.events()
+        await traced.fulfillments()
         await traced.dead_letters()
         await traced.dashboard()
 

@@ -11,7 +11,7 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_FULFILLED, ORDER_REFUNDED
 from libs.testing.eventually import eventually
 from tests import forking
 from tests.chaos.alone import end
@@ -117,21 +117,32 @@ class TracedShop(Struct, frozen=True):
         await self.shop.publish(second, topic=ORDER_REFUNDED, headers=headers)
         await self.shop.balance_becomes(100, "cust_3")
 
+    async def fulfillments(self) -> None:
+        """Send a fulfillment over REST, and another one to Kafka."""
+        event = {"order_id": "2", "customer_id": "cust_3", "fulfilled_at": "2026-03-12T12:00:00Z"}
+        event["store_id"] = self.shop.store_id
+        await self._send(ORDER_FULFILLED, event)
+        _, headers = _new_trace()
+        await self.shop.publish(event, topic=ORDER_FULFILLED, headers=headers)
+
     async def dead_letters(self) -> None:
-        """Publish an order and a refund that are invalid, and drop their dead letters."""
+        """Publish events that are invalid, and drop their dead letters."""
         _, headers = _new_trace()
         order = self.shop.order("3", total="-1")
         await self.shop.publish(order, headers=headers)
         refund = {**_REFUND, "store_id": self.shop.store_id, "order_id": "2", "amount": "-1"}
         refund["customer_id"] = "cust_3"
         await self.shop.publish(refund, topic=ORDER_REFUNDED, headers=headers)
+        fulfillment = {"store_id": self.shop.store_id, "order_id": "", "customer_id": "cust_3"}
+        fulfillment["fulfilled_at"] = "2026-03-12T12:00:00Z"
+        await self.shop.publish(fulfillment, topic=ORDER_FULFILLED, headers=headers)
 
         async def listed(count: int) -> Any:
             page = await self.shop.call("GET", "loyalty/dead-letters")
             assert page.json["total"] == count, page.json
             return page.json["data"]
 
-        for letter in await eventually(lambda: listed(2), within_seconds=30):
+        for letter in await eventually(lambda: listed(3), within_seconds=30):
             path = f"loyalty/dead-letters/{letter['id']}"
             assert (await self.shop.call("DELETE", path)).status == 204
         await eventually(lambda: listed(0), within_seconds=30)

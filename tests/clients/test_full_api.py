@@ -207,6 +207,23 @@ async def test_an_order_over_rest_earns_once_and_its_refund_claws_back(
         refunded_at="2026-03-11T12:00:00Z",
     )
     await shop.balance_becomes(300)
+    fulfilled = await whale(
+        "events.order_fulfilled",
+        order_id="o1",
+        customer_id="cust_1",
+        fulfilled_at="2026-03-12T12:00:00Z",
+    )
+    assert [event["status"] for event in fulfilled["data"]] == [202]
+
+
+async def test_a_stores_clock_is_moved_forward(whale: Caller) -> None:
+    clock = await whale("loyalty.clock.get")
+    assert clock["shifted_by_seconds"] == 0
+    moment = datetime.now(UTC) + timedelta(days=400)
+    moved = await whale("loyalty.clock.move", moment.isoformat(timespec="milliseconds"))
+    assert moved["now"].startswith(moment.isoformat()[:19])
+    earlier = await whale.error("loyalty.clock.move", clock["now"])
+    assert earlier.kinds[0] == "Conflict"
 
 
 async def test_an_order_and_its_dead_letter_say_what_became_of_it(

@@ -1,6 +1,7 @@
 """Events: what is read is what the published schemas say, of shops' and of our own."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -9,13 +10,30 @@ import pytest
 from msgspec import Struct
 
 from libs.contracts.event_bounds import EVENT_BOUNDS
-from libs.contracts.events import OrderCompleted, OrderRefunded, PointsPosted
+from libs.contracts.events import (
+    OrderCompleted,
+    OrderFulfilled,
+    OrderRefunded,
+    PointsPosted,
+    ShopEvent,
+)
 from libs.kernel.clock import parse_time, utc_now
 from libs.messaging.cloudevents import EventReader, Poison
-from services.earning.domain.shop_events import OutOfBounds, build_order, build_refund, is_guest
+from services.earning.domain.shop_events import (
+    OutOfBounds,
+    build_fulfillment,
+    build_order,
+    build_refund,
+    is_guest,
+)
 from tools.docs import events, files
 from tools.docs.events import EVENTS, EventDoc
 
+BUILD: dict[type, Callable[..., object]] = {
+    OrderCompleted: build_order,
+    OrderRefunded: build_refund,
+    OrderFulfilled: build_fulfillment,
+}
 OURS = [doc for doc in EVENTS if doc.is_ours]
 SHOPS = [doc for doc in EVENTS if not doc.is_ours]
 # Values at the edges of bounds, and of every other kind. None of them is a time, nor a whole number
@@ -89,9 +107,9 @@ def _is_read(doc: EventDoc, value: dict[str, Any]) -> bool:
     """Whether a consumer takes the event, as an effect or as a guest's."""
     try:
         event = EventReader(doc.topic, kind=doc.kind).read(Record(json.dumps(value).encode()))
-        if isinstance(event, OrderCompleted | OrderRefunded) and not is_guest(event):
-            posting_of = build_order if isinstance(event, OrderCompleted) else build_refund
-            posting_of(event, now=utc_now())  # type: ignore[arg-type]
+        build = BUILD.get(type(event))
+        if build is not None and isinstance(event, ShopEvent) and not is_guest(event):
+            build(event, now=utc_now())
     except (Poison, OutOfBounds):
         return False
     return True

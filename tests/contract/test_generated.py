@@ -46,6 +46,7 @@ FROZEN = {
     "anomaly.resolved.v1.reviewer.json": "005b569be1d335fd",
     "catalog.reward.v1.json": "f0d45be7e2ecc0a1",
     "order.completed.v1.json": "f414c2ea15d6c82c",
+    "order.fulfilled.v1.json": "c1a2b67571ccf1f9",
     "order.refunded.v1.json": "867bf45e968b8c56",
     "points.adjusted.v1.json": "5ee746f08c015cad",
     "points.earned.v1.json": "c12847d86d8cfb70",

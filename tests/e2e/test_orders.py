@@ -107,6 +107,7 @@ async def test_a_posted_order_shows_how_it_was_priced_and_what_became_of_its_poi
         "tier": "Bronze",
         "multiplier": 1.0,
         "award": 500,
+        "pending": 0,
         "clawed_back": 0,
         "refunded": "0",
         "transaction_id": earned["id"],
@@ -144,6 +145,7 @@ async def walk(shop: Shop, query: str = "") -> list[str]:
         pytest.param("&state=held", ["held"], id="held"),
         pytest.param("&state=skipped", ["foreign", "early"], id="skipped"),
         pytest.param("&state=refused", ["negative"], id="refused"),
+        pytest.param("&state=pending", [], id="pending"),
         pytest.param(
             "&customer_id=cust_1",
             ["negative", "free", "cents", "foreign", "posted"],
@@ -152,6 +154,7 @@ async def walk(shop: Shop, query: str = "") -> list[str]:
         pytest.param("&customer_id=cust_1&state=skipped", ["foreign"], id="of both"),
         pytest.param("&customer_id=cust_nobody", [], id="of an unknown customer"),
         pytest.param("&order_id=foreign&state=held", [], id="of another state"),
+        pytest.param("&order_id=posted&state=pending", [], id="one that waits for nothing"),
         pytest.param("&order_id=foreign&customer_id=cust_held", [], id="of another customer"),
         pytest.param("&order_id=unknown", [], id="an unknown order"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
+from libs.messaging import relay as relay_module
 from libs.messaging.outbox import EncodedEvent, pack, unpack
 from libs.messaging.producer import producing
 from libs.messaging.relay import Relay
@@ -75,9 +76,15 @@ def test_unpacking_returns_the_packed_events() -> None:
     assert unpack(pack(events)) == events
 
 
+@pytest.mark.parametrize("most_events", [relay_module._MAX_EVENTS, 120])
 async def test_events_of_a_key_are_published_in_the_order_they_were_written(
-    stack: Stack, earning_database: Database, topic: str
+    stack: Stack,
+    earning_database: Database,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    most_events: int,
 ) -> None:
+    monkeypatch.setattr(relay_module, "_MAX_EVENTS", most_events)
     rows = [[event(topic, f"k{n % 7}", n) for n in range(r * 50, r * 50 + 50)] for r in range(60)]
     await write(earning_database.url, rows)
     async with relaying(stack, earning_database.url):

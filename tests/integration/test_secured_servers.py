@@ -22,8 +22,8 @@ from libs.contracts.groups import EARNING_DEAD_LETTERS, GROUPS
 from libs.contracts.operations import OWNERS
 from libs.kernel.kafka import KafkaSecurity
 from libs.kernel.settings import load
+from libs.messaging.offsets import read_committed
 from libs.messaging.producer import producing
-from libs.messaging.progress import read_committed
 from libs.persistence.migrate import Settings as MigrateSettings
 from libs.testing.eventually import eventually
 from tests.chaos import alone

@@ -71,7 +71,8 @@ async def test_orders_of_many_stores_and_days_take_as_many_statements_as_one_ord
 ) -> None:
     statements = Statements(engine, monkeypatch)
     await statements.of(order(0, "first"))
-    one = await statements.of(order(1, "second"))
+    # Both batches also have orders of earlier days, after those of later ones.
+    one = await statements.of(order(1, "second"), *orders_of(STORE, 2, ["second"]))
     customers = [f"cust_{number}" for number in range(5)]
     many = await statements.of(
         *(order for store in (STORE, *OTHER_STORES) for order in orders_of(store, 7, customers))

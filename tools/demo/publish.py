@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from libs.contracts.topics import ORDER_COMPLETED, record_key
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
+from libs.messaging.offsets import read_committed
 from libs.messaging.producer import producing
-from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
 
 STORE: Final = "store_cdnow"

@@ -46,6 +46,12 @@ EVENTS: Final = (
         summary="An order was refunded, in part or in full.",
     ),
     EventDoc(
+        topic=topics.ORDER_FULFILLED,
+        kind=events.OrderFulfilled,
+        sender="shop",
+        summary="An order was delivered.",
+    ),
+    EventDoc(
         topic=topics.POINTS_EARNED,
         kind=events.PointsPosted,
         sender="earning",

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from libs.contracts import anomalies, api, events, intake, order_api
+from libs.contracts import anomalies, api, intake, order_api
 from libs.contracts.events import RewardRef
 from libs.contracts.operations import (
     CLOUD_EVENTS,
@@ -16,8 +16,8 @@ from libs.contracts.operations import (
     Operation,
     Parameter,
 )
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED
 from libs.web.problems import MEDIA_TYPE, PROBLEMS
+from tools.docs.events import EVENTS
 from tools.docs.openapi_parts import (
     DESCRIPTION,
     HEADERS,
@@ -327,20 +327,17 @@ def _schemas(schemas: SchemaCollector) -> Json:
     collected = schemas.collected
     envelope = collected.pop("EventEnvelope")
     names: Json = {}
-    for topic, kind in (
-        (ORDER_COMPLETED, events.OrderCompleted),
-        (ORDER_REFUNDED, events.OrderRefunded),
-    ):
-        data = schemas.of(kind)
-        value = collected[kind.__name__]
+    for event in (event for event in EVENTS if not event.is_ours):
+        data = schemas.of(event.kind)
+        value = collected[event.kind.__name__]
         value["required"] = [field for field in value["required"] if field != "store_id"]
         value["properties"]["store_id"]["description"] = "The key's own store; optional."
         properties = envelope["properties"] | {
-            "type": {"type": "string", "const": topic},
+            "type": {"type": "string", "const": event.topic},
             "data": data,
         }
-        name = f"{kind.__name__}Event"
-        names[topic] = f"{_SCHEMAS}{name}"
+        name = f"{event.kind.__name__}Event"
+        names[event.topic] = f"{_SCHEMAS}{name}"
         collected[name] = {**envelope, "properties": properties}
     collected["EventEnvelope"] = {
         "description": envelope["description"],

@@ -20,6 +20,7 @@ TAGS: Final = {
     "refunds": "Orders",
     "customers": "Customers",
     "summary": "Customers",
+    "clock": "System",
     "transactions": "Transactions",
     "rewards": "Rewards",
     "redeem": "Redemptions",
@@ -39,7 +40,7 @@ TAG_DESCRIPTIONS: Final = {
     "Rewards": "The catalog of rewards that points buy.",
     "Redemptions": "Points redeemed for rewards, and the status of each redemption.",
     "Anomalies": "Suspicious earning, its review, and the settings of the detectors.",
-    "System": "The calling key, and the state of the system that all stores share.",
+    "System": "The calling key, the store's clock, and the state of the system that all stores share.",
     "Service": "The service itself. These operations need no key.",
 }
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.contracts.operations import CLOUD_EVENTS, JSON, OPERATIONS
-from libs.kernel.clock import utc_now
+from libs.kernel.clock import format_time, parse_time, utc_now
 from tools.docs.openapi import Example, Examples
 
 _BY_ID: Final = {operation.id: operation for operation in OPERATIONS}
@@ -32,7 +32,7 @@ _PROGRAM: Final = {
 }
 
 # Of the key that calls most operations.
-SCOPES: Final = "read,earn,redeem,manage"
+SCOPES: Final = "read,earn,redeem,manage,admin"
 
 
 class Keys(Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ class Recorder:
 
 async def run(recorder: Recorder) -> Examples:
     """Run the scenario; the store must be new."""
-    for part in (_system, _earning, _catalog, _redemption, _anomaly):
+    for part in (_system, _earning, _catalog, _redemption, _anomaly, _clock):
         await part(recorder)
     return Examples(
         dict(sorted(recorder.operations.items())), dict(sorted(recorder.problems.items()))
@@ -279,6 +279,12 @@ async def _anomaly(recorder: Recorder) -> None:
     resolution = {"status": "resolved", "resolution": "approved", "note": "Our own campaign"}
     await recorder.call("updateAnomaly", resolution, subject=subject)
     await recorder.call("updateAnomaly", resolution, subject=subject)
+
+
+async def _clock(recorder: Recorder) -> None:
+    clock = await recorder.call("getClock")
+    next_year = parse_time(clock["now"]) + timedelta(days=365)
+    await recorder.call("moveClock", {"now": format_time(next_year)})
 
 
 async def _until(

@@ -1,12 +1,14 @@
-"""The commands `orders`, `verify` and `rebuild days`."""
+"""The commands `orders`, `order-items`, `verify` and `rebuild days`."""
 
 import argparse
 import asyncio
 from typing import Any, Final
 
+import msgspec
+from msgspec import Raw
 from rich.console import Console
 
-from services.earning.store import books_check, days
+from services.earning.store import books_check, days, order_items
 from tools.progress import progress_bars
 from tools.stack.databases import connect
 
@@ -35,6 +37,12 @@ def register(commands: Any) -> None:
     which.add_argument("--held", dest="sql", action="store_const", const=_HELD)
     which.add_argument("--waiting-refunds", dest="sql", action="store_const", const=_WAITING)
     orders.set_defaults(run=_run, action=_list)
+    lines = commands.add_parser(
+        "order-items",
+        help="the lines of a store's orders that were kept, one order per line, as JSON",
+    )
+    lines.add_argument("store", help="the store's id")
+    lines.set_defaults(run=_run, action=_print_items)
     verifying = commands.add_parser("verify", help="recompute the whole ledger and compare")
     verifying.set_defaults(run=_run, action=_verify)
 
@@ -62,6 +70,15 @@ async def _list(connection: Any, arguments: argparse.Namespace) -> int:
         print("None.")
     if len(rows) == _MAX_LISTED:
         print(f"… the first {_MAX_LISTED:,}")
+    return 0
+
+
+async def _print_items(connection: Any, arguments: argparse.Namespace) -> int:
+    async with connection.transaction(readonly=True):
+        async for order in order_items.read_all(connection, arguments.store):
+            # On one line, whatever white space the shop sent.
+            items = Raw(msgspec.json.format(order.items, indent=-1))
+            print(msgspec.json.encode({"order_id": order.order_id, "items": items}).decode())
     return 0
 
 

@@ -23,8 +23,8 @@ from msgspec import Struct
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import TOPICS
 from libs.kernel.kafka import KafkaSecurity
+from libs.messaging.offsets import read_committed
 from libs.messaging.producer import producing
-from libs.messaging.progress import read_committed
 from libs.messaging.security import client_options
 from tools.restore.contents import CONTENTS, Contents
 from tools.stack import kafka

@@ -25,7 +25,6 @@ from tools.stack.health import RESPONSE_SECONDS, Probe
 from tools.stack.report import Line
 from tools.stack.state import State
 
-COMMANDS: Final = ("up", "down", "reset", "status", "restart", "logs", "key", "keys", "key-revoke")
 _POLL_SECONDS: Final = 0.1
 _DOWN_SECONDS: Final = 60.0
 _ORPHANS_SECONDS: Final = 10.0

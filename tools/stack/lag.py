@@ -10,7 +10,7 @@ from msgspec import Struct
 from libs.contracts.groups import GROUPS
 from libs.contracts.topics import CONSUMED, DEAD_LETTERS_HANDLED
 from libs.kernel.kafka import PLAINTEXT, KafkaSecurity
-from libs.messaging.progress import next_offset, read_committed
+from libs.messaging.offsets import next_offset, read_committed
 from libs.messaging.security import client_options
 from tools.stack import kafka
 

@@ -2,7 +2,7 @@
 
 import { type RequestOptions, uniqueId, write } from "./operation.js";
 import type { Transport } from "./transport.js";
-import type { EventInput, EventsAnswer, OrderCompleted, OrderRefunded } from "./types.js";
+import type { EventInput, EventsAnswer, OrderCompleted, OrderFulfilled, OrderRefunded } from "./types.js";
 
 const MEDIA_TYPE = "application/cloudevents+json";
 const BATCH_MEDIA_TYPE = "application/cloudevents-batch+json";
@@ -33,6 +33,11 @@ export class Events {
   /** Report a refund of an order: `amount`, or the rest of the order without it. */
   async orderRefunded(refund: OrderRefunded, options?: RequestOptions): Promise<EventsAnswer> {
     return this.send({ type: "order.refunded", data: refund }, options);
+  }
+
+  /** Report that an order was delivered: its points may wait for that. Only the first report counts. */
+  async orderFulfilled(fulfillment: OrderFulfilled, options?: RequestOptions): Promise<EventsAnswer> {
+    return this.send({ type: "order.fulfilled", data: fulfillment }, options);
   }
 }
 

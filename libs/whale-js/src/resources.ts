@@ -14,6 +14,7 @@ import type {
   BacktestInput,
   BatchAnswer,
   CallingKey,
+  Clock,
   CustomerChanges,
   CustomerQuery,
   CustomerStatus,
@@ -21,6 +22,7 @@ import type {
   DeadLetter,
   DeadLetterQuery,
   DeadLetterVerdicts,
+  Moment,
   Order,
   OrderQuery,
   OrderVerdicts,
@@ -331,6 +333,19 @@ export class Redemptions extends Resource {
   }
 }
 
+/** The store's clock, on a local system; others throw NotFound. */
+export class StoreClock extends Resource {
+  /** What the store calls now. */
+  async get(options?: RequestOptions): Promise<Clock> {
+    return this.transport.send(read("loyalty/clock", {}, options));
+  }
+
+  /** Move the clock forward, up to 20 years ahead. Throws Conflict for an earlier time. */
+  async move(now: Moment, options?: RequestOptions): Promise<Clock> {
+    return this.transport.send(write("PUT", "loyalty/clock", { now }, options));
+  }
+}
+
 /**
  * Points and rewards. `create`, `update`, `list` and `retrieve` are second names of the methods of `Programs`, `get`
  * of `Customers.retrieve`.
@@ -346,6 +361,7 @@ export class Loyalty extends Resource {
   readonly anomalies: Anomalies;
   readonly anomalySettings: AnomalyDetection;
   readonly redemptions: Redemptions;
+  readonly clock: StoreClock;
 
   constructor(transport: Transport, programs: Programs, customers: Customers) {
     super(transport);
@@ -359,6 +375,7 @@ export class Loyalty extends Resource {
     this.anomalies = new Anomalies(transport);
     this.anomalySettings = new AnomalyDetection(transport);
     this.redemptions = new Redemptions(transport);
+    this.clock = new StoreClock(transport);
   }
 
   /** Award points manually: exactly `points`, without the program's rate or a multiplier. */

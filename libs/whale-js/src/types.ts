@@ -23,6 +23,7 @@ export type RedemptionStatus = Open<
   "reserved" | "confirmed" | "used" | "cancelling" | "cancelled" | "released"
 >;
 export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
+export type OrderStateFilter = Open<"counted" | "held" | "skipped" | "refused" | "pending">;
 export type RefundState = Open<"counted" | "waiting" | "conflict">;
 export type SkipReason = Open<
   "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
@@ -31,7 +32,7 @@ export type ZeroReason = Open<"total_is_zero" | "below_one_point">;
 export type LetterCode = Open<
   "malformed" | "invalid" | "conflict" | "unsupported_version" | "defect"
 >;
-export type LetterTopic = Open<"order.completed" | "order.refunded">;
+export type LetterTopic = Open<"order.completed" | "order.refunded" | "order.fulfilled">;
 export type AnomalyType = Open<"rapid_earning" | "unusual_amount" | "deviation">;
 export type AnomalyStatus = Open<"pending_review" | "in_review" | "resolved">;
 export type Resolution = Open<"approved" | "voided" | "suspended">;
@@ -80,7 +81,8 @@ export interface SettingWarning {
 
 /**
  * `points_per_dollar` is points per unit of `currency`. The default program prices orders that name no program, and
- * gives the tiers. `warnings` come with the response to a change. Every change increases `version`.
+ * gives the tiers. `warnings` come with the response to a change. Every change increases `version`. With `keep_items`,
+ * the lines of its orders are kept.
  */
 export interface Program {
   id: string;
@@ -93,6 +95,7 @@ export interface Program {
   is_default: boolean;
   warnings?: SettingWarning[];
   version: number;
+  keep_items: boolean;
 }
 
 /** A program as it was from `changed_at` until its next version; `changed_by` is the name of the key. */
@@ -124,6 +127,7 @@ export interface ProgramInput {
   tiers?: TierInput[];
   is_active?: boolean;
   currency?: string;
+  keep_items?: boolean;
 }
 
 /** Omitted members are unchanged. With `version`, the change is refused if the program has another version by now. */
@@ -272,6 +276,8 @@ export interface Order {
   tier?: string;
   multiplier?: number;
   award: number;
+  /** The points of the award that wait before they can be spent. */
+  pending?: number;
   clawed_back: number;
   refunded: string;
   transaction_id?: string;
@@ -282,7 +288,8 @@ export interface Order {
 export interface OrderQuery extends PageQuery {
   customer_id?: string;
   order_id?: string;
-  state?: OrderState;
+  /** `pending`: counted orders of which points wait. */
+  state?: OrderStateFilter;
 }
 
 /** A record that could not be processed. `headers` and `value` are shown to keys with the scope manage. */
@@ -585,6 +592,12 @@ export interface CallingKey {
   created_at: string;
 }
 
+/** What a store calls now, and by how many seconds its clock was moved forward. */
+export interface Clock {
+  now: string;
+  shifted_by_seconds: number;
+}
+
 /**
  * The state of the system, which all stores share. `seconds_behind` is the age of the oldest event that waits for the
  * step, null if it is not known; `stopped` is true while some events cannot be processed at all.
@@ -624,6 +637,13 @@ export interface OrderRefunded {
   refund_id: string;
   refunded_at: Moment;
   amount?: Decimal;
+}
+
+/** Of an order, only the first fulfillment counts. */
+export interface OrderFulfilled {
+  order_id: string;
+  customer_id: string;
+  fulfilled_at: Moment;
 }
 
 /** The result of each event, in order: accepted (202), or rejected (400) with the `problem`. */

@@ -13,6 +13,7 @@ Kind = Literal[
     "factor",
     "time",
     "active",
+    "kept",
     "type",
     "tier",
     "worth",

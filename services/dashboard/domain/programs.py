@@ -29,6 +29,8 @@ class ProgramValues(Protocol):
     @property
     def is_active(self) -> bool: ...
     @property
+    def keep_items(self) -> bool: ...
+    @property
     def tiers(self) -> list[Tier]: ...
 
 
@@ -39,6 +41,7 @@ class Values(Struct, frozen=True, kw_only=True):
     points_per_dollar: Decimal
     currency: str
     is_active: bool
+    keep_items: bool
     tiers: list[Tier]
 
 
@@ -58,6 +61,7 @@ class ProgramForm(Struct, frozen=True, kw_only=True):
     points_per_dollar: str
     currency: str
     is_active: bool
+    keep_items: bool
     tiers: Sequence[TierRow]
 
     def with_row(self) -> "ProgramForm":
@@ -80,6 +84,7 @@ class ProgramForm(Struct, frozen=True, kw_only=True):
             "points_per_dollar": self.points_per_dollar,
             "currency": self.currency,
             "is_active": "yes" if self.is_active else "no",
+            "keep_items": "yes" if self.keep_items else "no",
         }
         for number, row in enumerate(self.tiers):
             at = f"tiers.{number}"
@@ -94,6 +99,7 @@ NEW_FORM: Final = ProgramForm(
     points_per_dollar="10",
     currency="USD",
     is_active=True,
+    keep_items=False,
     tiers=[
         TierRow("Bronze", "0", "1"),
         TierRow("Silver", "5000", "1.5"),
@@ -118,6 +124,7 @@ def parse(fields: Mapping[str, str]) -> ProgramForm:
         points_per_dollar=text("points_per_dollar"),
         currency=text("currency").upper(),
         is_active=text("is_active") != "no",
+        keep_items=text("keep_items") == "yes",
         tiers=rows,
     )
 
@@ -129,6 +136,7 @@ def form_of(program: ProgramValues) -> ProgramForm:
         points_per_dollar=plain(program.points_per_dollar),
         currency=program.currency,
         is_active=program.is_active,
+        keep_items=program.keep_items,
         tiers=[
             TierRow(
                 tier.name, str(tier.min_points), plain(tier.multiplier), "\n".join(tier.perks or ())
@@ -162,6 +170,7 @@ def values_of(form: ProgramForm) -> Values:
         points_per_dollar=decimal(form.points_per_dollar) or Decimal(0),
         currency=form.currency,
         is_active=form.is_active,
+        keep_items=form.keep_items,
         tiers=[
             Tier(
                 name=row.name,
@@ -225,6 +234,12 @@ def differences(before: ProgramValues | None, after: ProgramValues) -> list[Chan
             before=before and before.is_active,
             after=after.is_active,
             kind="active",
+        ),
+        Change(
+            field="keep_items",
+            before=before is not None and before.keep_items,
+            after=after.keep_items,
+            kind="kept",
         ),
     ]
     plain_changes = [change for change in changes if change.before != change.after]

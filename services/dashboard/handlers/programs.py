@@ -132,6 +132,7 @@ def body_of(values: ProgramValues) -> dict[str, Any]:
         "points_per_dollar": values.points_per_dollar,
         "currency": values.currency,
         "is_active": values.is_active,
+        "keep_items": values.keep_items,
         "tiers": values.tiers,
     }
 

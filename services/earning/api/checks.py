@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, order_api
 from libs.contracts.numbers import fits
+from libs.kernel.clock import parse_time
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
@@ -52,6 +53,15 @@ def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
     else:
         shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
     shared.text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
+
+
+def clock(request: api.ClockRequest, faults: Faults) -> None:
+    """What a store's clock is to show. How far ahead it may be depends on the real time, which the use case
+    reads."""
+    try:
+        parse_time(request.now)
+    except ValueError as error:
+        faults.at("#/now", str(error))
 
 
 def adjust(request: api.AdjustRequest, faults: Faults) -> None:

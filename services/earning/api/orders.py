@@ -37,7 +37,7 @@ async def list_orders(request: AnyRequest, store_id: FromPath[str]) -> Body:
         store_id=store_id,
         customer_id=shared.customer_parameter(query, faults),
         order_id=shared.order_parameter(query, faults),
-        state=query.one_of("state", get_args(api.OrderState)),  # type: ignore[arg-type]  # checked
+        state=query.one_of("state", get_args(api.OrderStateFilter)),  # type: ignore[arg-type]  # checked
     )
     faults.raise_if_any()
     listed = await orders.list_orders(resources_of(request).slow_reads, criteria, page)

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.persistence.slow_reads import SlowReads
 from libs.web.requests import AnyRequest
+from services.earning.handlers.clock import StoreClocks
 from services.earning.handlers.posting import PostingGroup
 from services.earning.handlers.shop_events import Publish
 from services.earning.handlers.summary import Summaries
@@ -15,13 +16,14 @@ from services.earning.handlers.summary import Summaries
 class Resources(Struct, frozen=True):
     """`write_engine` writes the ledger, `read_engine` is for reads by key, and `slow_reads` for reads
     whose cost grows with a store's history. `group_commit` lets concurrent requests share a transaction of the
-    ledger."""
+    ledger. `clocks` are what the stores call now."""
 
     write_engine: AsyncEngine
     read_engine: AsyncEngine
     slow_reads: SlowReads
     group_commit: PostingGroup
     summaries: Summaries
+    clocks: StoreClocks
     publish: Publish
     wake_relay: Callable[[], None]
 

@@ -37,6 +37,7 @@ def program(view: ProgramView) -> api.Program:
         is_default=view.is_default,
         warnings=list(view.warnings) or UNSET,
         version=version.version,
+        keep_items=version.keep_items,
     )
 
 
@@ -54,6 +55,7 @@ def program_version(version: ProgramVersion) -> api.ProgramVersion:
         version=program.version,
         changed_by=version.changed_by or UNSET,
         changed_at=format_time(version.changed_at.astimezone(UTC)),
+        keep_items=program.keep_items,
     )
 
 

@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from services.earning.api import (
     adjustments,
     awards,
+    clock,
     customers,
     dead_letters,
     debits,
@@ -23,6 +24,7 @@ PUBLIC: Final[tuple[ControllerRouterHandler, ...]] = (
     *adjustments.ROUTES,
     *customers.ROUTES,
     *summary.ROUTES,
+    *clock.ROUTES,
     *transactions.ROUTES,
     *shop_events.ROUTES,
     *orders.ROUTES,

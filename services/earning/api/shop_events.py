@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts import api
-from libs.contracts.events import OrderCompleted, OrderRefunded, ShopId
+from libs.contracts.events import OrderCompleted, OrderFulfilled, OrderRefunded, ShopId
 from libs.contracts.intake import (
     JSON_MEDIA_TYPE,
     MAX_EVENTS,
@@ -22,8 +22,8 @@ from libs.contracts.intake import (
     EventVerdict,
 )
 from libs.contracts.operations import CLOUD_EVENTS
-from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, record_key
-from libs.kernel.clock import format_time, parse_time, utc_now
+from libs.contracts.topics import ORDER_COMPLETED, ORDER_FULFILLED, ORDER_REFUNDED, record_key
+from libs.kernel.clock import format_time, parse_time
 from libs.kernel.errors import InvalidRequest
 from libs.kernel.ids import OTHER_ID
 from libs.messaging.cloudevents import data_in
@@ -36,6 +36,7 @@ from libs.web.requests import AnyRequest, Body, stored_body, write_of_bytes
 from services.earning.api.resources import resources_of
 from services.earning.domain.shop_events import (
     OutOfBounds,
+    build_fulfillment,
     build_order,
     build_refund,
     is_guest,
@@ -52,6 +53,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KINDS: Final[dict[str, tuple[Any, Callable[..., object]]]] = {
     ORDER_COMPLETED: (OrderCompleted, build_order),
     ORDER_REFUNDED: (OrderRefunded, build_refund),
+    ORDER_FULFILLED: (OrderFulfilled, build_fulfillment),
 }
 
 
@@ -71,13 +73,13 @@ class _StoreId(Struct):
 async def send_events(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """Publish events to their topics; responds once the broker has acknowledged them."""
     body = await request.body()
-    reader = _Reader(store_id, tracing.current())
+    resources = resources_of(request)
+    reader = _Reader(store_id, tracing.current(), await resources.clocks.now(store_id))
     if _media_type(request) == CLOUD_EVENTS:
         events = [reader.read_item(raw, at=f"#/{place}") for place, raw in enumerate(_split(body))]
     else:
         events = [reader.read(body, at="#")]
     write = write_of_bytes(request, store_id, body)
-    resources = resources_of(request)
     response = await shop_events.publish_events(
         resources.write_engine,
         resources.publish,
@@ -128,10 +130,11 @@ def _find_id(raw: Raw) -> str | None:
 
 
 class _Reader(Struct, frozen=True):
-    """Reads the events of one request to the store."""
+    """Reads the events of one request to the store; `now` is the time of its clock."""
 
     store_id: str
     traceparent: str
+    now: datetime
 
     def read_item(self, raw: Raw, *, at: str) -> SubmittedEvent:
         """One event of a batch, or its faults."""
@@ -142,7 +145,6 @@ class _Reader(Struct, frozen=True):
 
     def read(self, body: bytes, *, at: str) -> SubmittedEvent:
         """The event in `body`, encoded for its topic or a guest's; raises InvalidRequest."""
-        now = utc_now()
         faults = Faults()
         envelope = read(body, EventEnvelope, faults, check=partial(_check, at=at), at=at)
         if envelope is None or envelope.type not in _KINDS or faults.has(f"{at}/data_base64"):
@@ -151,7 +153,7 @@ class _Reader(Struct, frozen=True):
         assert envelope is not None
         data, data_at = _read_data(envelope, faults, at=at)
         value = self._add_store(data, faults, at=data_at)
-        customer_id = _check_value(envelope.type, value, faults, at=data_at, now=now)
+        customer_id = _check_value(envelope.type, value, faults, at=data_at, now=self.now)
         faults.raise_if_any()
         if customer_id is None:
             return SubmittedEvent(envelope.id, Guest(envelope.type))
@@ -163,7 +165,7 @@ class _Reader(Struct, frozen=True):
                 value=value,
                 id=envelope.id,
                 source=envelope.source,
-                time=envelope.time or format_time(now),
+                time=envelope.time or format_time(self.now),
                 traceparent=self.traceparent,
             ),
         )

@@ -7,7 +7,6 @@ from litestar import get
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from libs.kernel.clock import utc_now
 from libs.web.body import Faults
 from libs.web.requests import AnyRequest, Body, json_body, query_of
 from services.earning.api import responses
@@ -19,7 +18,7 @@ async def get_summary(request: AnyRequest, store_id: FromPath[str]) -> Body:
     """The store's days and totals, by default of the last 30 days."""
     faults = Faults()
     query = query_of(request, faults, known=frozenset({"from", "to"}))
-    last = query.date("to") or utc_now().date()
+    last = query.date("to") or (await resources_of(request).clocks.now(store_id)).date()
     # 30 days, or fewer if `to` is close to the first date that Python knows.
     first = query.date("from") or last - min(timedelta(days=29), last - date.min)
     if first > last:

@@ -36,7 +36,7 @@ class Account(Struct, gc=False):
     # transaction that wrote the version.
     ctid: str | None = None
     xmin: int = 0
-    # The latest day on which the customer is registered as active.
+    # The customer's latest active day; None if it is not known, or if there is none.
     last_day: date | None = None
     changed: bool = False
     last_day_changed: bool = False

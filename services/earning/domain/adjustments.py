@@ -33,7 +33,7 @@ def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> ManualEntry:
         points=adjustment.points,
         lifetime_change=0,
         reason=adjustment.reason,
-        occurred_at=adjustment.occurred_at,
+        occurred_at=batch.time_of(adjustment.store_id, adjustment.occurred_at),
     )
     manual = ManualEntry(entry, adjustment.customer_id, adjustment.posted_by)
     batch.append(manual)

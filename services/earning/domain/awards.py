@@ -31,7 +31,7 @@ def post_award(batch: LedgerBatch, award: Award) -> ManualEntry:
         points=award.points,
         lifetime_change=award.points,
         reason=award.reason,
-        occurred_at=award.occurred_at,
+        occurred_at=batch.time_of(award.store_id, award.occurred_at),
     )
     manual = ManualEntry(entry, award.customer_id, award.posted_by)
     batch.append(manual)

@@ -2,19 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
+from libs.kernel.ids import shifted_id
 from services.earning.domain.accounts import Account, AccountKey, Entry, TierChange
 from services.earning.domain.days import DayChange
 from services.earning.domain.postings import Record
 from services.earning.domain.programs import Program, StorePrograms
 
 NO_PROGRAMS: Final = StorePrograms()
+_NO_SHIFT: Final = timedelta(0)
 
 R = TypeVar("R", bound=Record)
 
@@ -85,6 +87,12 @@ class LedgerBatch:
     def use_programs(self, programs: Mapping[str, StorePrograms]) -> None:
         """Set the programs in force, by store."""
         self._programs = programs
+        # Of the stores whose clocks were moved, the shifts.
+        self._shifts = {
+            store_id: of_store.clock_shift
+            for store_id, of_store in programs.items()
+            if of_store.clock_shift
+        }
         self._defaults = {store_id: of_store.default for store_id, of_store in programs.items()}
         self._choices: dict[tuple[str, str | None, str], Program | SkipReason] = {}
 
@@ -127,6 +135,16 @@ class LedgerBatch:
             for program in of_store.all
         }
 
+    def time_of(self, store_id: str, moment: datetime) -> datetime:
+        """A moment of real time on the store's clock, which may have been moved."""
+        return moment + self._shifts.get(store_id, _NO_SHIFT)
+
+    def _id_of(self, store_id: str) -> str:
+        """The next entry id of the store, whose time is that of the store's clock."""
+        id_ = self._new_id()
+        shift = self._shifts.get(store_id)
+        return id_ if shift is None else shifted_id(id_, shift)
+
     def mark_for_write(self, account: Account, active_at: datetime | None = None) -> None:
         """Mark the account to be written with the batch. `active_at` is the time of the customer's
         activity, None if the posting is no activity of the customer."""
@@ -166,7 +184,7 @@ class LedgerBatch:
         entry = Entry(
             account.id,
             account.sequence,
-            self._new_id(),
+            self._new_id() if not self._shifts else self._id_of(account.store_id),
             account.store_id,
             type_,
             points,

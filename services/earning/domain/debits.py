@@ -114,7 +114,7 @@ def debit(batch: LedgerBatch, posting: Debit) -> DebitRecord:
         points=-posting.points,
         lifetime_change=0,
         reason=posting.reward.name,
-        occurred_at=posting.occurred_at,
+        occurred_at=batch.time_of(posting.store_id, posting.occurred_at),
         redemption_id=posting.redemption_id,
         reward=posting.reward,
     )
@@ -155,7 +155,7 @@ def cancel(batch: LedgerBatch, posting: Cancellation) -> DebitRecord:
         points=-recorded.entry.points,
         lifetime_change=0,
         reason=recorded.entry.reason,
-        occurred_at=posting.occurred_at,
+        occurred_at=batch.time_of(posting.store_id, posting.occurred_at),
         redemption_id=posting.redemption_id,
         reward=recorded.entry.reward,
     )

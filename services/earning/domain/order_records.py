@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from libs.contracts.api import SkipReason
 from services.earning.domain.accounts import Account
@@ -14,9 +14,11 @@ OrderState = Literal["counted", "held", "skipped"]
 
 OrderKey = tuple[str, str]
 
+NO_ITEMS: Final = Raw(b"null")
+
 
 class Order(Posting, frozen=True, gc=False):
-    """A completed order; `total` is money in `currency`."""
+    """A completed order; `total` is money in `currency`, and `items` are its lines as sent."""
 
     order_id: str
     total: Decimal
@@ -24,6 +26,7 @@ class Order(Posting, frozen=True, gc=False):
     program_id: str | None
     reason: str
     occurred_at: datetime
+    items: Raw = NO_ITEMS
 
     @property
     def key(self) -> OrderKey:

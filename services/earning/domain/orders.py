@@ -8,6 +8,7 @@ from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from services.earning.domain import refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.order_items import items_of
 from services.earning.domain.order_records import Order, OrderRecord, OrderState, Recheck
 from services.earning.domain.postings import Duplicate
 from services.earning.domain.programs import Program
@@ -39,7 +40,7 @@ def _count_or_skip(batch: LedgerBatch, order: Order, account: Account) -> OrderR
     if not isinstance(choice, Program):
         return _record(batch, order, account, "skipped", skip_reason=choice)
     entry = _enter(batch, order, account, choice)
-    record = _record(batch, order, account, "counted", entry=entry)
+    record = _record(batch, order, account, "counted", entry=entry, program=choice)
     refunds.post_waiting_refunds(batch, record, account)
     return record
 
@@ -75,6 +76,7 @@ def _record(
     *,
     skip_reason: SkipReason | None = None,
     entry: Entry | None = None,
+    program: Program | None = None,
 ) -> OrderRecord:
     record = OrderRecord(
         order.store_id,
@@ -91,6 +93,11 @@ def _record(
         None if entry is None else entry.sequence,
     )
     batch.put(record)
+    # Which program will price an order that is not counted is not known yet.
+    if (program or batch.programs(order.store_id)).keep_items:
+        items = items_of(order)
+        if items is not None:
+            batch.put(items)
     if entry is None:
         batch.mark_for_write(account, order.occurred_at)
     return record

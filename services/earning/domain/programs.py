@@ -1,7 +1,7 @@
 """Programs: rate and tiers, and which program prices an order."""
 
 from bisect import bisect_right
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -29,7 +29,8 @@ class Tier(Struct, frozen=True):
 
 
 class Program(Struct, frozen=True):
-    """One version of a program; `tiers` are sorted by min_points."""
+    """One version of a program; `tiers` are sorted by min_points. With `keep_items`, the lines of its orders are
+    kept."""
 
     id: UUID
     version_id: int
@@ -40,6 +41,7 @@ class Program(Struct, frozen=True):
     created_at: datetime
     tiers: tuple[Tier, ...] = ()
     version: int = 1
+    keep_items: bool = False
     # Derived: where each tier begins.
     minimums: tuple[int, ...] = ()
 
@@ -71,9 +73,15 @@ class ProgramVersion(Struct, frozen=True):
 
 
 class StorePrograms(Struct, frozen=True):
-    """A store's programs, oldest first."""
+    """A store's programs, oldest first, and how far its clock was moved forward."""
 
     all: tuple[Program, ...] = ()
+    clock_shift: timedelta = timedelta(0)
+
+    @property
+    def keep_items(self) -> bool:
+        """Whether any of them keeps the lines of its orders."""
+        return any(program.keep_items for program in self.all)
 
     def find(self, program_id: UUID | None) -> Program | None:
         """The program with that id, or None."""

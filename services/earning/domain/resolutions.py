@@ -98,7 +98,7 @@ def _void(batch: LedgerBatch, resolution: Resolution, account: Account) -> Entry
         points=-remainder,
         lifetime_change=-remainder,
         reason=resolution.reason,
-        occurred_at=resolution.occurred_at,
+        occurred_at=batch.time_of(resolution.store_id, resolution.occurred_at),
     )
     for award in awards:
         _claw_back(batch, award, resolution.anomaly_id)

@@ -1,4 +1,4 @@
-"""The bounds of order.completed and order.refunded: an event becomes a posting or breaks a bound.
+"""The bounds of the events of shops: an event becomes a posting or breaks a bound.
 
 Source of the bounds: the API's documentation, "Bounds". The schema has checked the types.
 """
@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from libs.contracts.events import OrderCompleted, OrderRefunded, ShopEvent, ShopId
+from libs.contracts.events import (
+    OrderCompleted,
+    OrderFulfilled,
+    OrderRefunded,
+    ShopEvent,
+    ShopId,
+)
 from libs.contracts.numbers import is_amount
 from libs.kernel import ids
 from libs.kernel.clock import truncate
 from libs.kernel.ids import OTHER_ID, STORE_ID, are_ascii_customer_ids, are_other_ids
+from services.earning.domain.fulfillments import Fulfillment
 from services.earning.domain.order_records import Order
 from services.earning.domain.refunds import Refund
 
@@ -20,7 +27,7 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 # Shops send 1970-01-01, in any time zone, for "never".
 _EARLIEST: Final = datetime(1970, 1, 2, tzinfo=UTC)
 # Shops' clocks run ahead; a day also allows for local time sent as UTC.
-_MAX_AHEAD: Final = timedelta(hours=24)
+MAX_AHEAD: Final = timedelta(hours=24)
 
 _MONEY_RULE: Final = (
     "must be from 0 to 1,000,000,000,000, without a sign, and with up to six decimal places; the "
@@ -31,6 +38,10 @@ _ID_RULE: Final = "must have 1 to 128 characters, none of them control character
 
 class OutOfBounds(ValueError):
     """The event is readable but breaks a bound. The message is `field: rule`."""
+
+
+class TooFarAhead(OutOfBounds):
+    """The event's time is too far in the future."""
 
 
 def is_guest(event: ShopEvent) -> bool:
@@ -58,6 +69,7 @@ def build_order(event: OrderCompleted, *, now: datetime) -> Order:
         program_id=None if event.program_id is None else _read_id(event.program_id, "program_id"),
         reason=_reason(number, order_id),
         occurred_at=_read_time(event.completed_at, "completed_at", now=now),
+        items=event.items,
     )
 
 
@@ -84,13 +96,14 @@ def build_orders(events: Sequence[OrderCompleted], *, now: datetime) -> list[Ord
         and all(map(_CURRENCY.fullmatch, set(currencies)))
         and all(map(is_amount, totals))
         and min(times) >= _EARLIEST
-        and max(times) <= now + _MAX_AHEAD,
+        and max(times) <= now + MAX_AHEAD,
         "an order breaks a bound",
     )
     reasons = map(_reason, numbers, order_ids)
     moments = map(truncate, times)
+    items = [event.items for event in events]
     columns = store_ids, customer_ids, order_ids, totals, currencies, program_ids, reasons, moments
-    return list(map(Order, *columns))
+    return list(map(Order, *columns, items))
 
 
 def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:
@@ -110,6 +123,21 @@ def build_refund(event: OrderRefunded, *, now: datetime) -> Refund:
 def build_refunds(events: Sequence[OrderRefunded], *, now: datetime) -> list[Refund]:
     """The postings for refunds of customers' orders; raises OutOfBounds."""
     return [build_refund(event, now=now) for event in events]
+
+
+def build_fulfillment(event: OrderFulfilled, *, now: datetime) -> Fulfillment:
+    """The posting for the fulfillment of a customer's order; raises OutOfBounds."""
+    return Fulfillment(
+        store_id=_read_store_id(event),
+        customer_id=read_customer_id(event),
+        order_id=_read_id(event.order_id, "order_id"),
+        fulfilled_at=_read_time(event.fulfilled_at, "fulfilled_at", now=now),
+    )
+
+
+def build_fulfillments(events: Sequence[OrderFulfilled], *, now: datetime) -> list[Fulfillment]:
+    """The postings for fulfillments of customers' orders; raises OutOfBounds."""
+    return [build_fulfillment(event, now=now) for event in events]
 
 
 def read_customer_id(event: ShopEvent) -> str:
@@ -137,7 +165,8 @@ def _read_id(shop_id: ShopId, field: str) -> str:
 
 def _read_time(time: datetime, field: str, *, now: datetime) -> datetime:
     _check(time >= _EARLIEST, f"{field}: must not be before 1970-01-02")
-    _check(time <= now + _MAX_AHEAD, f"{field}: must not be more than 24 hours in the future")
+    if time > now + MAX_AHEAD:
+        raise TooFarAhead(f"{field}: must not be more than 24 hours in the future")
     return truncate(time)
 
 

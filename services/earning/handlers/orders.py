@@ -17,6 +17,8 @@ from services.earning.store.dead_letters import RefusedOrder
 from services.earning.store.orders import OrderFilter, Place, Position
 
 State = OrderState | Literal["refused"]
+# `pending`: counted orders of which points wait.
+StateFilter = State | Literal["pending"]
 
 _NONE: Final[Listed[Any]] = Listed([], has_more=False, counted=0)
 
@@ -36,6 +38,11 @@ class Order(Struct, frozen=True, kw_only=True):
         return state
 
     @property
+    def is_pending(self) -> bool:
+        """Whether points of the order wait."""
+        return self.row is not None and self.row["pending"] > 0
+
+    @property
     def customer_id(self) -> str | None:
         source = self.row if self.refused is None else msgspec.structs.asdict(self.refused)
         customer_id: str | None = source["customer_id"]
@@ -52,7 +59,7 @@ class Criteria(Struct, frozen=True, kw_only=True):
     store_id: str
     customer_id: str | None = None
     order_id: str | None = None
-    state: State | None = None
+    state: StateFilter | None = None
 
 
 async def list_orders(reads: SlowReads, criteria: Criteria, page: Page) -> Listed[Order]:
@@ -123,10 +130,8 @@ async def _describe_skips(
 
 def _matches(order: Order, criteria: Criteria) -> bool:
     """Whether an order passes the filters other than that by its id."""
-    return criteria.state in {None, order.state} and criteria.customer_id in {
-        None,
-        order.customer_id,
-    }
+    states = {None, order.state, "pending"} if order.is_pending else {None, order.state}
+    return criteria.state in states and criteria.customer_id in {None, order.customer_id}
 
 
 async def _find_position(connection: Connection, criteria: Criteria, order_id: str) -> Position:
@@ -160,6 +165,9 @@ async def _read_places(
 async def _filter_recorded(connection: Connection, criteria: Criteria) -> OrderFilter | None:
     """The filter for recorded orders; None if no recorded order can match."""
     if criteria.state == "refused":
+        return None
+    if criteria.state == "pending":
+        # No program makes points wait.
         return None
     filter_ = OrderFilter(store_id=criteria.store_id, state=criteria.state)
     if criteria.customer_id is None:

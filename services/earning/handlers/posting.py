@@ -141,6 +141,7 @@ def _apply(
 async def write(connection: Connection, batch: LedgerBatch) -> None:
     """Write the accounts, entries and records of a batch, with the same number of statements whatever
     its size. Raises ConcurrentWrite if a concurrent transaction was first."""
+    await days.settle(connection, batch)
     await accounts.write(connection, batch.accounts_to_write.values())
     await copy(connection, "entries", batch.entries)
     for kind in KINDS:

@@ -12,6 +12,7 @@ from services.earning.domain import (
     adjustments,
     awards,
     debits,
+    fulfillments,
     orders,
     refunds,
     resolutions,
@@ -21,6 +22,7 @@ from services.earning.domain.order_records import Order, Recheck
 from services.earning.domain.postings import Outcome, Posting
 from services.earning.store import account_status as account_status_store
 from services.earning.store import debits as debits_store
+from services.earning.store import fulfillments as fulfillments_store
 from services.earning.store import manual_entries as manual_entries_store
 from services.earning.store import order_records as orders_store
 from services.earning.store import refund_records as refunds_store
@@ -51,6 +53,11 @@ KINDS: Final = (
         orders_store.save,
     ),
     Kind({refunds.Refund: refunds.post_refund}, refunds_store.load, refunds_store.save),
+    Kind(
+        {fulfillments.Fulfillment: fulfillments.post_fulfillment},
+        fulfillments_store.load,
+        fulfillments_store.save,
+    ),
     Kind(
         {
             debits.Debit: debits.debit,

@@ -4,15 +4,15 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts import api
-from libs.kernel.clock import utc_now
 from libs.kernel.errors import NotFound
-from libs.kernel.ids import parse_id, uuid7
+from libs.kernel.ids import parse_id, shifted_id, uuid7_text
 from libs.kernel.versions import require_version
 from libs.persistence.engine import Connection, transaction
 from libs.persistence.idempotency import StoredResponse
@@ -29,7 +29,7 @@ from services.earning.domain.programs import (
     Tier,
     program_id,
 )
-from services.earning.store import customers
+from services.earning.store import clock, customers
 from services.earning.store import programs as programs_db
 
 _NO_PROGRAM: Final = "There is no such loyalty program in this store."
@@ -116,19 +116,22 @@ async def create_program(
     engine: AsyncEngine, write: Write[api.ProgramCreate], render: Render
 ) -> StoredResponse:
     """Add a program to the store. Raises IdempotencyKeyReused."""
-    program = Program(
-        id=uuid7(),
-        version_id=0,
-        name=write.body.name,
-        points_per_dollar=write.body.points_per_dollar,
-        currency=write.body.currency,
-        is_active=write.body.is_active,
-        tiers=_tiers(write.body.tiers),
-        created_at=utc_now(),
-    )
 
     async def insert(connection: Connection) -> StoredResponse:
         before = await programs_db.lock_for_change(connection, write.store_id)
+        now = await clock.read_now(connection, [write.store_id])
+        program = Program(
+            # Programs are in the order of their ids, so an id has the time of the store's clock.
+            id=UUID(shifted_id(uuid7_text(), before.clock_shift)),
+            version_id=0,
+            name=write.body.name,
+            points_per_dollar=write.body.points_per_dollar,
+            currency=write.body.currency,
+            is_active=write.body.is_active,
+            tiers=_tiers(write.body.tiers),
+            created_at=now[write.store_id],
+            keep_items=write.body.keep_items,
+        )
         await programs_db.create(
             connection, write.store_id, program, changed_by=write.caller.key_name
         )
@@ -147,7 +150,9 @@ async def change_program(
         before = await programs_db.lock_for_change(connection, write.store_id)
         current = _find(before, program_id)
         program = _patched(current, write.body)
-        await programs_db.add_version(connection, program, changed_by=write.caller.key_name)
+        await programs_db.add_version(
+            connection, write.store_id, program, changed_by=write.caller.key_name
+        )
         programs = tuple(program if other is current else other for other in before.all)
         return render(_changed(StorePrograms(programs), program, write.body))
 
@@ -171,7 +176,7 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     require_version(None if patch.version is UNSET else patch.version, program.version)
     changes: dict[str, str | Decimal | bool | int | tuple[Tier, ...]] = {
         field: value
-        for field in ("name", "points_per_dollar", "is_active", "currency")
+        for field in ("name", "points_per_dollar", "is_active", "currency", "keep_items")
         if (value := getattr(patch, field)) is not UNSET
     }
     if patch.tiers is not UNSET:

@@ -18,8 +18,9 @@ _NO_TRANSACTION: Final = "There is no such transaction in this store."
 
 async def get_transaction(engine: AsyncEngine, store_id: str, transaction_id: str) -> Any:
     """The row of one transaction of the store; raises NotFound."""
+    entry_id = parse_id("txn", transaction_id)
     async with snapshot(engine) as connection:
-        row = await _find(connection, store_id, transaction_id)
+        row = entry_id and await transactions.find(connection, store_id, entry_id)
     if row is None:
         raise NotFound(_NO_TRANSACTION)
     return row
@@ -39,7 +40,7 @@ async def list_transactions(
     async with reads.snapshot(filter_.store_id) as connection:
         after = None
         if page.starting_after is not None:
-            after = await _find(connection, filter_.store_id, page.starting_after)
+            after = await _find_place(connection, filter_.store_id, page.starting_after)
             if after is None or customer_id not in {None, after["customer_id"]}:
                 raise unknown_cursor("a transaction")
         if customer_id is not None:
@@ -63,8 +64,6 @@ async def list_transactions(
     return Listed(rows[: page.limit], has_more=len(rows) > page.limit, counted=counted)
 
 
-async def _find(connection: Connection, store_id: str, transaction_id: str) -> Any:
+async def _find_place(connection: Connection, store_id: str, transaction_id: str) -> Any:
     entry_id = parse_id("txn", transaction_id)
-    if entry_id is None:
-        return None
-    return await transactions.find(connection, store_id, entry_id)
+    return entry_id and await transactions.find_place(connection, store_id, entry_id)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from libs.kernel.clock import utc_now
 from libs.persistence.engine import Connection
 from services.earning.domain.account_status import (
     MAX_HELD_ORDERS,
@@ -15,8 +16,8 @@ from services.earning.domain.refunds import WaitingRefunds
 from services.earning.store import order_records
 
 _INSERT: Final = """
-INSERT INTO status_changes (account_id, status, note, changed_by)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
+INSERT INTO status_changes (account_id, status, note, changed_by, changed_at)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
 """
 
 
@@ -43,10 +44,12 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     """Insert the changes."""
     records: list[StatusChangeRecord] = list(batch.changed(StatusChangeRecord).values())
     if records:
+        now = utc_now()
         await connection.execute(
             _INSERT,
             [record.account.id for record in records],
             ["suspended" if record.change.suspended else "active" for record in records],
             [record.change.note for record in records],
             [record.change.changed_by for record in records],
+            [batch.time_of(record.account.store_id, now) for record in records],
         )

@@ -1,6 +1,6 @@
 """The days projection: folded from the changes that batches leave, after their commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
@@ -8,7 +8,9 @@ import asyncpg
 
 from libs.persistence.columns import numbers, texts
 from libs.persistence.engine import Connection
-from services.earning.domain.days import DayChange
+from services.earning.domain import days
+from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.days import DayChanges
 from services.earning.domain.tiers import TierSpan
 
 # One process folds at a time; the others skip their turn.
@@ -16,6 +18,14 @@ _LOCK_SPACE: Final = 3
 # Bounds one transaction, and with it how long its locks are held.
 _MAX_CHANGES: Final = 2_000
 
+# Points that expire are no activity of their customer.
+_READ_ACTIVE: Final = """
+SELECT DISTINCT account_id, (occurred_at AT TIME ZONE 'UTC')::date AS day
+FROM entries
+WHERE account_id = ANY($1::text::bigint[])
+  AND occurred_at >= $2::text::date::timestamp AT TIME ZONE 'UTC'
+  AND type <> 'expire'
+"""
 _INSERT_CHANGES: Final = r"""
 INSERT INTO day_changes (store_id, day, issued, redeemed, taken_back, expired, account_ids)
 SELECT store_id, day, issued, redeemed, taken_back, expired, account_ids::bigint[]
@@ -101,7 +111,19 @@ GROUP BY GROUPING SETS ((span), (joined_on))
 """
 
 
-async def add(connection: Connection, changes: Mapping[tuple[str, date], DayChange]) -> None:
+async def settle(connection: Connection, batch: LedgerBatch) -> None:
+    """Look up on which days the accounts were active that the batch's days are unsure of. The batch's own
+    entries must not be written yet; if an account changes meanwhile, the batch starts over."""
+    unsure = {id_ for change in batch.days.values() for id_ in change.unsure}
+    if not unsure:
+        return
+    first = min(day for (_, day), change in batch.days.items() if change.unsure)
+    rows = await connection.fetch(_READ_ACTIVE, numbers(unsure), str(first))
+    active = {(row["account_id"], row["day"]) for row in rows}
+    days.settle(batch.days, batch.accounts_to_write.values(), active)
+
+
+async def add(connection: Connection, changes: DayChanges) -> None:
     """Add what the batch adds to each store's days."""
     if not changes:
         return

@@ -18,7 +18,7 @@ from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
 from services.earning.domain.order_records import Order, OrderKey, OrderRecord, Recheck
 from services.earning.domain.refunds import WaitingRefunds
-from services.earning.store import arrivals, refund_records
+from services.earning.store import arrivals, order_items, refund_records
 from services.earning.store.keys import LookUp
 
 _READ: Final = LookUp(
@@ -117,9 +117,9 @@ def _order(row: asyncpg.Record) -> OrderRecord:
 async def save(connection: Connection, batch: LedgerBatch) -> None:
     """Insert new orders and update changed ones, each in the order of their keys. New orders come
     first: a transaction that waits for another's new order then holds no changed order that the
-    other could wait for."""
+    other could wait for. Their lines follow."""
     orders: dict[OrderKey, OrderRecord] = batch.changed(OrderRecord)
-    await _complete(connection, orders)
+    await _complete(connection, batch, orders)
     new: list[OrderRecord] = []
     changed: list[OrderRecord] = []
     for key in sorted(orders):
@@ -132,9 +132,12 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     if changed:
         status = await connection.execute(_CHANGE, *columns(map(astuple, changed)))
         check_rows(status, len(changed))
+    await order_items.save(connection, batch)
 
 
-async def _complete(connection: Connection, orders: dict[OrderKey, OrderRecord]) -> None:
+async def _complete(
+    connection: Connection, batch: LedgerBatch, orders: dict[OrderKey, OrderRecord]
+) -> None:
     """Number the held orders in the order of arrival. An order that earned points was recorded when
     its entry was posted; any other is recorded now."""
     not_posted = [record for record in orders.values() if record.entry_sequence is None]
@@ -143,4 +146,4 @@ async def _complete(connection: Connection, orders: dict[OrderKey, OrderRecord])
     now = utc_now()
     for record in not_posted:
         record.arrival = arrival_of.get(record.key)
-        record.recorded_at = now
+        record.recorded_at = batch.time_of(record.store_id, now)

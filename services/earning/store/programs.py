@@ -5,6 +5,7 @@ posting is priced by the version in force when it commits, and neither side star
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import msgspec
 
 from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, ProgramVersion, StorePrograms, Tier
+from services.earning.store import clock
 
 # The first key of the two-part advisory lock: each purpose has its own.
 _LOCK_SPACE: Final = 1
@@ -22,22 +24,26 @@ SELECT pg_advisory_xact_lock_shared($1, key)
 FROM (SELECT DISTINCT hashtext(store_id) AS key FROM unnest($2::text[]) AS store_id ORDER BY 1) AS stores
 """
 _LOCK_EXCLUSIVE: Final = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+# A store without a program may have a clock that was moved: its row then has no program.
 _READ: Final = """
-SELECT p.id, p.store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
-       v.currency, v.is_active, v.tiers::text AS tiers
-FROM programs p JOIN program_versions v ON v.id = p.version_id
-WHERE p.store_id = ANY($1)
+SELECT p.id, stores.id AS store_id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar,
+       v.currency, v.is_active, v.tiers::text AS tiers, v.keep_items, c.shift_ms
+FROM unnest($1::text[]) AS stores (id)
+LEFT JOIN store_clocks c ON c.store_id = stores.id
+LEFT JOIN programs p ON p.store_id = stores.id
+LEFT JOIN program_versions v ON v.id = p.version_id
+WHERE p.id IS NOT NULL OR c.shift_ms IS NOT NULL
 ORDER BY p.id
 """
 _INSERT_VERSION: Final = """
 INSERT INTO program_versions (program_id, version, name, points_per_dollar, currency, is_active, tiers,
-                              created_at, changed_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, now(), $8)
+                              created_at, changed_by, keep_items)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10)
 RETURNING id
 """
 _READ_VERSIONS: Final = """
 SELECT p.id, p.created_at, v.id AS version_id, v.version, v.name, v.points_per_dollar, v.currency,
-       v.is_active, v.tiers::text AS tiers, v.changed_by, v.created_at AS changed_at
+       v.is_active, v.tiers::text AS tiers, v.keep_items, v.changed_by, v.created_at AS changed_at
 FROM program_versions v JOIN programs p ON p.id = v.program_id
 WHERE v.program_id = $1 AND v.version < $2
 ORDER BY v.version DESC LIMIT $3
@@ -68,9 +74,17 @@ async def lock_for_change(connection: Connection, store_id: str) -> StoreProgram
 async def read(connection: Connection, store_ids: list[str]) -> dict[str, StorePrograms]:
     """The current version of every program of the stores, oldest first."""
     by_store: dict[str, list[Program]] = {}
+    shifts: dict[str, timedelta] = {}
     for row in await connection.fetch(_READ, store_ids):
-        by_store.setdefault(row["store_id"], []).append(_program(row))
-    return {store_id: StorePrograms(tuple(programs)) for store_id, programs in by_store.items()}
+        programs = by_store.setdefault(row["store_id"], [])
+        if row["id"] is not None:
+            programs.append(_program(row))
+        if row["shift_ms"] is not None:
+            shifts[row["store_id"]] = timedelta(milliseconds=row["shift_ms"])
+    return {
+        store_id: StorePrograms(tuple(programs), shifts.get(store_id, timedelta(0)))
+        for store_id, programs in by_store.items()
+    }
 
 
 def _program(row: asyncpg.Record) -> Program:
@@ -84,6 +98,7 @@ def _program(row: asyncpg.Record) -> Program:
         tiers=_decode_tiers(row["tiers"]),
         created_at=row["created_at"],
         version=row["version"],
+        keep_items=row["keep_items"],
     )
 
 
@@ -100,12 +115,15 @@ async def create(
 ) -> None:
     """Add a program and its first version; `changed_by` is the name of the key."""
     await connection.execute(_INSERT_PROGRAM, program.id, store_id, program.created_at)
-    await add_version(connection, program, changed_by=changed_by)
+    await add_version(connection, store_id, program, changed_by=changed_by)
 
 
-async def add_version(connection: Connection, program: Program, *, changed_by: str) -> None:
+async def add_version(
+    connection: Connection, store_id: str, program: Program, *, changed_by: str
+) -> None:
     """Add `program` as the version in force from now on; earlier versions are kept. Its `version` must
     follow the newest one, which cannot change while the caller holds the store's lock."""
+    now = await clock.read_now(connection, [store_id])
     version_id = await connection.fetchval(
         _INSERT_VERSION,
         program.id,
@@ -115,6 +133,8 @@ async def add_version(connection: Connection, program: Program, *, changed_by: s
         program.currency,
         program.is_active,
         _encode_tiers(program.tiers).decode(),
+        now[store_id],
         changed_by,
+        program.keep_items,
     )
     await connection.execute(_SET_VERSION, program.id, version_id)

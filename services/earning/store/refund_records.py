@@ -86,7 +86,7 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
     if not refunds:
         return
     arrival_of = await arrivals.draw(connection, list(refunds))
-    now = format_time(utc_now())
+    now = utc_now()
     keys = sorted(refunds)
     records = [refunds[key] for key in keys]
     status = await connection.execute(
@@ -102,6 +102,6 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
         numbers(record.entry_sequence for record in records),
         numbers(format_time(record.occurred_at) for record in records),
         numbers(arrival_of[key] for key in keys),
-        numbers([now] * len(keys)),
+        numbers(format_time(batch.time_of(record.store_id, now)) for record in records),
     )
     check_rows(status, len(records))

@@ -47,6 +47,7 @@ def program(**changes: Any) -> Values:
         "points_per_dollar": Decimal(10),
         "currency": "USD",
         "is_active": True,
+        "keep_items": True,
         "tiers": [
             Tier(name="Bronze", min_points=0, multiplier=Decimal(1)),
             Tier(name="Silver", min_points=5000, multiplier=Decimal("1.5"), perks=["Tea"]),
@@ -74,6 +75,7 @@ def test_rows_are_added_and_removed_and_blank_ones_are_not_sent() -> None:
 def test_a_program_differs_field_by_field_and_tier_by_tier() -> None:
     after = program(
         points_per_dollar=Decimal(12),
+        keep_items=False,
         tiers=[
             # Renamed, changed and added; Bronze kept its minimum.
             Tier(name="Start", min_points=0, multiplier=Decimal(1)),
@@ -87,6 +89,7 @@ def test_a_program_differs_field_by_field_and_tier_by_tier() -> None:
     ]
     assert changes == [
         ("points_per_dollar", None, Decimal(10), Decimal(12)),
+        ("keep_items", None, True, False),
         ("tier.name", "Bronze", "Bronze", "Start"),
         ("tier.min_points", "Silver", 5000, 6000),
         ("tier_added", None, None, after.tiers[2]),

@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 from libs.contracts.letter_marks import Mark, decode_mark, encode_mark
 from libs.messaging.cloudevents import headers_of
 from libs.messaging.outbox import EncodedEvent, pack, unpack
-from services.earning.consumers import _read_letter
+from services.earning.consumers.dead_letters import _read_letter
 from services.earning.domain.dead_letters import HandledLetter, Letter, letter_id
 from tests.unit.earning.builders import NOON
 

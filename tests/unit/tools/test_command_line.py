@@ -1,9 +1,22 @@
 """What all commands have in common."""
 
+import argparse
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tools.__main__ import COMMANDS
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_module_registers_the_commands_that_are_listed_for_it(module: str) -> None:
+    commands = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(module).register(commands)
+    assert tuple(commands.choices) == COMMANDS[module]
 
 
 def test_a_command_ends_quietly_when_the_reader_of_its_output_has_seen_enough(

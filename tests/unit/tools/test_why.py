@@ -26,6 +26,7 @@ def skipped(reason: str) -> Order:
         "tier": None,
         "entry_id": None,
         "award": 0,
+        "pending": 0,
         "clawed_back": 0,
         "refunded": Decimal(0),
         "occurred_at": datetime(2026, 3, 10, 12, tzinfo=UTC),

@@ -91,6 +91,13 @@ class AsyncRedemptions(AsyncResource):
     use_code = async_call(rewards.use_code)
 
 
+class AsyncClock(AsyncResource):
+    """The store's clock, on a local system."""
+
+    get = async_call(system.get_clock)
+    move = async_call(system.move_clock)
+
+
 class AsyncLoyalty(AsyncResource):
     """Points and rewards."""
 
@@ -119,6 +126,7 @@ class AsyncLoyalty(AsyncResource):
         self.anomalies = AsyncAnomalies(transport)
         self.anomaly_settings = AsyncAnomalyDetection(transport)
         self.redemptions = AsyncRedemptions(transport)
+        self.clock = AsyncClock(transport)
 
 
 class AsyncEvents(AsyncResource):
@@ -128,6 +136,7 @@ class AsyncEvents(AsyncResource):
     send_batch = async_call(events.send_batch)
     order_completed = async_call(events.order_completed)
     order_refunded = async_call(events.order_refunded)
+    order_fulfilled = async_call(events.order_fulfilled)
 
 
 class AsyncKey(AsyncResource):

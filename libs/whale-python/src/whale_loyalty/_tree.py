@@ -91,6 +91,13 @@ class Redemptions(Resource):
     use_code = call(rewards.use_code)
 
 
+class Clock(Resource):
+    """The store's clock, on a local system."""
+
+    get = call(system.get_clock)
+    move = call(system.move_clock)
+
+
 class Loyalty(Resource):
     """Points and rewards."""
 
@@ -119,6 +126,7 @@ class Loyalty(Resource):
         self.anomalies = Anomalies(transport)
         self.anomaly_settings = AnomalyDetection(transport)
         self.redemptions = Redemptions(transport)
+        self.clock = Clock(transport)
 
 
 class Events(Resource):
@@ -128,6 +136,7 @@ class Events(Resource):
     send_batch = call(events.send_batch)
     order_completed = call(events.order_completed)
     order_refunded = call(events.order_refunded)
+    order_fulfilled = call(events.order_fulfilled)
 
 
 class Key(Resource):

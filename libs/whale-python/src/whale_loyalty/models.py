@@ -65,7 +65,7 @@ class Program(Model, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`.
 
     The default program prices orders that name no program, and gives the tiers. `warnings` come with the
-    response to a change. Every change increases `version`.
+    response to a change. Every change increases `version`. With `keep_items`, the lines of its orders are kept.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Program(Model, frozen=True, kw_only=True):
     is_default: bool | None = None
     warnings: list[SettingWarning] = []
     version: int | None = None
+    keep_items: bool = False
 
 
 class ProgramVersion(Model, frozen=True, kw_only=True):
@@ -93,6 +94,7 @@ class ProgramVersion(Model, frozen=True, kw_only=True):
     version: int
     changed_at: datetime
     changed_by: str | None = None
+    keep_items: bool = False
 
 
 class NoTierPreview(Model, frozen=True, kw_only=True):
@@ -191,7 +193,8 @@ class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
-    award, `clawed_back` the points that refunds and voids took, `refunded` money. If there are no points,
+    award, `pending` the points of it that wait before they can be spent, `clawed_back` the points that refunds
+    and voids took, `refunded` money. If there are no points,
     `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
     account.
     """
@@ -215,6 +218,7 @@ class Order(Model, frozen=True, kw_only=True):
     multiplier: Decimal | None = None
     transaction_id: str | None = None
     completed_at: datetime | None = None
+    pending: int = 0
 
 
 class DeadLetter(Model, frozen=True, kw_only=True):
@@ -544,6 +548,13 @@ class CallingKey(Model, frozen=True, kw_only=True):
     prefix: str
     scopes: list[str]
     created_at: datetime
+
+
+class Clock(Model, frozen=True, kw_only=True):
+    """What a store calls now, and by how many seconds its clock was moved forward."""
+
+    now: datetime
+    shifted_by_seconds: int
 
 
 class ServiceState(Model, frozen=True, kw_only=True):

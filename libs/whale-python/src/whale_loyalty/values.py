@@ -14,9 +14,10 @@ AnomalyType: TypeAlias = Literal["rapid_earning", "unusual_amount", "deviation"]
 LetterCode: TypeAlias = (
     Literal["malformed", "invalid", "conflict", "unsupported_version", "defect"] | str
 )
-LetterTopic: TypeAlias = Literal["order.completed", "order.refunded"] | str
+LetterTopic: TypeAlias = Literal["order.completed", "order.refunded", "order.fulfilled"] | str
 Mode: TypeAlias = Literal["off", "shadow", "review"] | str
 OrderState: TypeAlias = Literal["counted", "held", "skipped", "refused"] | str
+OrderStateFilter: TypeAlias = Literal["counted", "held", "skipped", "refused", "pending"] | str
 RefundState: TypeAlias = Literal["counted", "waiting", "conflict"] | str
 RedemptionStatus: TypeAlias = (
     Literal["reserved", "confirmed", "used", "cancelling", "cancelled", "released"] | str

@@ -91,6 +91,18 @@ def order_refunded(
     return send({"type": "order.refunded", "data": refund}, idempotency_key=idempotency_key)
 
 
+def order_fulfilled(
+    *,
+    order_id: str,
+    customer_id: str,
+    fulfilled_at: Moment,
+    idempotency_key: str | None = None,
+) -> Operation[EventsAnswer]:
+    """Report that an order was delivered: its points may wait for that. Only the first report counts."""
+    fulfillment = {"order_id": order_id, "customer_id": customer_id, "fulfilled_at": fulfilled_at}
+    return send({"type": "order.fulfilled", "data": fulfillment}, idempotency_key=idempotency_key)
+
+
 def _envelope(event: EventInput) -> dict[str, Any]:
     """The event as a CloudEvent. Its data needs no store_id: the path names the store."""
     return {

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from whale_loyalty._operation import Listing, Operation, listing, read, segment, write
 from whale_loyalty.models import DeadLetter, DeadLetterVerdicts, Order, OrderVerdicts, Refund
-from whale_loyalty.values import LetterCode, LetterTopic, OrderState, RefundState
+from whale_loyalty.values import LetterCode, LetterTopic, OrderStateFilter, RefundState
 
 _LETTERS = "loyalty/dead-letters"
 
@@ -13,12 +13,12 @@ def list_orders(
     *,
     customer_id: str | None = None,
     order_id: str | None = None,
-    state: OrderState | None = None,
+    state: OrderStateFilter | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
 ) -> Listing[Order]:
-    """Orders, newest first, also those that earned nothing. `state` is counted, held, skipped or
-    refused."""
+    """Orders, newest first, also those that earned nothing. `state` is counted, held, skipped,
+    refused, or pending (counted ones of which points wait)."""
     return listing(
         "loyalty/orders",
         Order,

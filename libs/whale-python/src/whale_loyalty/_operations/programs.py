@@ -30,15 +30,18 @@ def create(
     tiers: Tiers = (),
     is_active: bool = True,
     currency: str = "USD",
+    keep_items: bool = False,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
-    """Create a program. A store's oldest active program is its default."""
+    """Create a program. A store's oldest active program is its default. With `keep_items`, the lines of its
+    orders are kept."""
     body = {
         "name": name,
         "points_per_dollar": points_per_dollar,
         "tiers": tiers,
         "is_active": is_active,
         "currency": currency,
+        "keep_items": keep_items,
     }
     return write("POST", _PATH, Program, body=body, idempotency_key=idempotency_key)
 
@@ -51,6 +54,7 @@ def update(
     tiers: Tiers | UnsetType | None = UNSET,
     is_active: bool | UnsetType = UNSET,
     currency: str | UnsetType = UNSET,
+    keep_items: bool | UnsetType = UNSET,
     version: int | UnsetType = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
@@ -64,6 +68,7 @@ def update(
         tiers=tiers,
         is_active=is_active,
         currency=currency,
+        keep_items=keep_items,
         version=version,
     )
     path = f"{_PATH}/{segment(program_id)}"
@@ -78,6 +83,7 @@ def preview(
     tiers: Tiers | UnsetType | None = UNSET,
     is_active: bool | UnsetType = UNSET,
     currency: str | UnsetType = UNSET,
+    keep_items: bool | UnsetType = UNSET,
     version: int | UnsetType = UNSET,
 ) -> Operation[ProgramPreview]:
     """What an update would mean for orders and customers. Changes nothing."""
@@ -87,6 +93,7 @@ def preview(
         tiers=tiers,
         is_active=is_active,
         currency=currency,
+        keep_items=keep_items,
         version=version,
     )
     path = f"{_PATH}/{segment(program_id)}/preview"

@@ -1,0 +1,1 @@
+"""The consumers of earning: orders and refunds of shops, resolutions of anomalies, dead letters."""
