@@ -28,8 +28,7 @@ def points_posted(
     reader = EventReader(*TOPICS, kind=PointsPosted)
 
     def read(record: Record) -> EarningEvent | None:
-        event = reader.read(record)
-        return _earning(event) if event.type == "earn" else None
+        return find_earning(reader.read(record))
 
     async def handle(events: Sequence[EarningEvent | None]) -> Sequence[RecordOutcome]:
         if await detect(engine, [event for event in events if event is not None]):
@@ -46,16 +45,24 @@ def points_posted(
     )
 
 
-def _earning(event: PointsPosted) -> EarningEvent:
-    """The earning of an event whose other bounds were checked already. Raises Poison."""
-    if not 0 < event.points <= MAX_ORDER_POINTS:
+def find_earning(event: PointsPosted) -> EarningEvent | None:
+    """The earning of an event whose other bounds were checked already, or None. The points of an order that wait
+    are earned when it is posted, and not when they are released: a night's releases are no burst. Raises
+    Poison."""
+    if event.type == "pend":
+        points = event.pending or 0
+    elif event.type == "earn" and event.pending is None:
+        points = event.points
+    else:
+        return None
+    if not 0 < points <= MAX_ORDER_POINTS:
         raise Poison("invalid", f"points: from 1 to {MAX_ORDER_POINTS:,}")
     occurred_at = parse_time(event.occurred_at)
     return EarningEvent(
         event.store_id,
         event.customer_id,
         event.transaction_id,
-        event.points,
+        points,
         milliseconds(occurred_at),
         format_time(occurred_at),
     )

@@ -52,8 +52,9 @@ def start_cycle(batch: LedgerBatch, account: Account) -> AccountCycle | None:
 def post_due(batch: LedgerBatch, posting: CatchUp) -> CaughtUp:
     """Post nothing: what is due is posted before every posting. The cycle is written also if only the settings
     have changed, and with it when something is due."""
-    state = batch.cycles.get(batch.account(posting.store_id, posting.customer_id).id)
-    if state is not None:
+    account = batch.account(posting.store_id, posting.customer_id)
+    state = batch.cycles.get(account.id)
+    if state is not None and account.exists:
         state.must_write = True
     return CaughtUp()
 

@@ -104,6 +104,8 @@ def test_entries_show_their_lots_and_reminders_come_before_what_followed_them() 
         state.timeline = later
     ledger.post(award(7))
     ledger.post(CatchUp(STORE, "cust_1"))
+    ledger.post(CatchUp(STORE, "nobody"))
+    assert not [state for state in list(ledger.cycles.values())[1:] if state.must_write]
     earned, _tier, reminder, earned_more = unpack(pack(ledger))
     assert content(earned)["lots"] == [{"points": 50, "expires_on": "2026-03-20"}]
     assert (reminder.topic, reminder.id) == (
