@@ -149,7 +149,7 @@ def test_an_unknown_choice_of_a_parameter_gets_the_same_text() -> None:
 
 def test_an_unknown_event_type_gets_the_same_text() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
-    detail = "must be one of: order.completed, order.refunded"
+    detail = "must be one of: order.completed, order.refunded, order.fulfilled"
     assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)
 
 
