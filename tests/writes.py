@@ -1,12 +1,14 @@
 """Every operation that writes, as two different requests that may race, and their effects counted."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import asyncpg
 from msgspec import Struct
 
 from libs.contracts.operations import CLOUD_EVENT, OPERATIONS
+from libs.kernel.clock import format_time, utc_now
 from libs.testing.eventually import eventually
 from tests.flagging import flagged
 from tests.redeeming import give_reward, redeem
@@ -323,6 +325,20 @@ async def recheck(shop: Shop) -> tuple[Request, Request]:
     return of("a"), of("b")
 
 
+async def move_clock(shop: Shop) -> tuple[Request, Request]:
+    def of(days: int) -> Request:
+        async def effects() -> int:
+            query = """SELECT count(*) FROM store_clocks
+                WHERE store_id = $1 AND round(shift_ms / 86_400_000.0) = $2"""
+            return await count(shop, "earning", query, shop.store_id, days)
+
+        return Request(
+            "loyalty/clock", {"now": format_time(utc_now() + timedelta(days=days))}, effects
+        )
+
+    return of(400), of(800)
+
+
 PREPARE: dict[str, Prepare] = {
     "createProgram": create_program,
     "updateProgram": update_program,
@@ -342,6 +358,7 @@ PREPARE: dict[str, Prepare] = {
     "replayDeadLetters": replay_many,
     "dropDeadLetter": drop,
     "recheckOrders": recheck,
+    "moveClock": move_clock,
     "updateAnomaly": update_anomaly,
     "updateAnomalySettings": update_settings,
 }
