@@ -72,6 +72,20 @@ async def test_a_program_is_created_updated_retrieved_and_listed(whale: Caller) 
     assert listed["total"] == 1
 
 
+async def test_settings_of_expiry_are_sent_and_removed(whale: Caller) -> None:
+    settings = {
+        "time_zone": "Europe/Berlin",
+        "expiry": {"kind": "after", "months": 12, "returned_days": 0},
+        "remind_days": [30, 7],
+        "pending": {"days": 0, "from": "fulfilled"},
+    }
+    program = await whale("programs.create", **PROGRAM, **settings)
+    assert {name: program[name] for name in settings} == settings
+    changed = await whale("programs.update", program["id"], expiry=None, pending={"days": 14})
+    assert "expiry" not in changed
+    assert (changed["pending"], changed["remind_days"]) == ({"days": 14}, [30, 7])
+
+
 async def test_an_exact_rate_stays_exact(whale: Caller) -> None:
     program = await whale("programs.create", name="Exact", points_per_dollar="2.123456")
     assert Decimal(str(program["points_per_dollar"])) == Decimal("2.123456")

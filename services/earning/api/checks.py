@@ -10,19 +10,20 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts import api, order_api
+from libs.contracts import api, order_api, program_api
 from libs.contracts.numbers import fits
 from libs.kernel.clock import parse_time
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
+from services.earning.api import lifecycle_checks
 
 _NEGATIVE_AWARD: Final = (
     f"must be from 1 to {api.MAX_MANUAL_POINTS:,}; to remove points, use /loyalty/adjust"
 )
 
 
-def program_create(request: api.ProgramCreate, faults: Faults) -> None:
+def program_create(request: program_api.ProgramCreate, faults: Faults) -> None:
     """All values of a new program."""
     _program(
         faults,
@@ -31,9 +32,10 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
         currency=request.currency,
         tiers=request.tiers,
     )
+    _lifecycle(request, faults)
 
 
-def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
+def program_patch(request: program_api.ProgramPatch, faults: Faults) -> None:
     """The values that a patch names."""
     shared.version(None if request.version is UNSET else request.version, faults)
     _program(
@@ -43,6 +45,17 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
         currency=request.currency,
         tiers=request.tiers,
     )
+    _lifecycle(request, faults)
+
+
+def _lifecycle(
+    request: program_api.ProgramCreate | program_api.ProgramPatch, faults: Faults
+) -> None:
+    """The settings that decide when points expire and how long they wait."""
+    lifecycle_checks.time_zone(request.time_zone, faults)
+    lifecycle_checks.expiry(request.expiry, faults)
+    lifecycle_checks.remind_days(request.remind_days, faults)
+    lifecycle_checks.pending(request.pending, faults)
 
 
 def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
@@ -115,7 +128,7 @@ def _program(
     name: str | UnsetType,
     rate: Decimal | UnsetType,
     currency: str | UnsetType,
-    tiers: Sequence[api.TierInput] | UnsetType | None,
+    tiers: Sequence[program_api.TierInput] | UnsetType | None,
 ) -> None:
     if name is not UNSET:
         shared.text(name, faults, at="#/name", longest=api.MAX_NAME)
@@ -127,7 +140,7 @@ def _program(
         _tiers(tiers, faults)
 
 
-def _tiers(tiers: Sequence[api.TierInput], faults: Faults) -> None:
+def _tiers(tiers: Sequence[program_api.TierInput], faults: Faults) -> None:
     if len(tiers) > api.MAX_TIERS:
         faults.at("#/tiers", f"must have up to {api.MAX_TIERS} tiers")
         return

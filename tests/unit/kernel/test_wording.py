@@ -7,9 +7,10 @@ import pytest
 from msgspec import Raw
 
 from libs.contracts.anomalies import AnomalyPatch, AnomalySettings
-from libs.contracts.api import CustomerPatch, EarnRequest, ProgramCreate, ProgramPatch, Request
+from libs.contracts.api import CustomerPatch, EarnRequest, Request
 from libs.contracts.events import TransactionType
 from libs.contracts.intake import EventEnvelope
+from libs.contracts.program_api import ProgramCreate, ProgramPatch
 from libs.contracts.rewards import RewardPatch
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.kernel.wording import MAX_SUGGESTIONS, not_json, unknown_name, wrong_value
