@@ -32,6 +32,9 @@ JS_BUILT := $(if $(shell command -v npm 2>/dev/null),$(JS)/dist)
 BROWSER := tests/browser
 BROWSER_INSTALLED := $(if $(or $(shell command -v chromium chromium-browser google-chrome 2>/dev/null),$(if $(JS_BUILT),,none)),,$(BROWSER)/node_modules)
 
+# Where it is set, every process would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:
 	@echo "Whale Loyalty"
 	@echo

@@ -6,10 +6,13 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from tests.browser.reader import INSTALL, NARROW, WIDE, Reader, find_chromium
 from tests.support import Shop, Stack, open_shop
+
+# What a page shows after a click may take long on a busy machine; playwright would wait for 5 s.
+expect.set_options(timeout=15_000)
 
 LOOKS: Final = [
     pytest.param((theme, size), id=f"{theme}-{size['width']}")
@@ -44,6 +47,7 @@ async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[
         *,
         javascript: bool = True,
         key: str | None = None,
+        measures_contrast: bool = True,
     ) -> Reader:
         context = await chromium.new_context(
             color_scheme=theme,  # type: ignore[arg-type]
@@ -54,7 +58,12 @@ async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[
         )
         contexts.append(context)
         context.set_default_timeout(15_000)
-        reader = Reader(await context.new_page(), stack, f"{theme}-{size['width']}")
+        reader = Reader(
+            await context.new_page(),
+            stack,
+            f"{theme}-{size['width']}",
+            measures_contrast=measures_contrast,
+        )
         if key is not None:
             await reader.sign_in(key)
         return reader
@@ -73,9 +82,14 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
 
 @pytest_asyncio.fixture(params=LOOKS, loop_scope="session")
 async def reader(request: pytest.FixtureRequest, new_reader: Any, shop: Shop) -> Reader:
-    """A signed-in reader of the test's own store, in each theme and width."""
+    """A signed-in reader of the test's own store, in each theme and width.
+
+    Measuring the contrast of a page takes three times as long as all other checks: each theme and each
+    width is measured once, and tests/unit/dashboard/test_tokens.py computes the contrast of the colors.
+    """
     theme, size = request.param
-    result: Reader = await new_reader(theme, size, key=shop.key)
+    is_measured = (theme == "dark") == (size == WIDE)
+    result: Reader = await new_reader(theme, size, key=shop.key, measures_contrast=is_measured)
     return result
 
 

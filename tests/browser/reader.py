@@ -38,10 +38,13 @@ def find_chromium() -> str | None:
 class Reader:
     """A page of a signed-in reader, and everything that should not have happened on it."""
 
-    def __init__(self, page: Page, stack: Stack, name: str) -> None:
+    def __init__(
+        self, page: Page, stack: Stack, name: str, *, measures_contrast: bool = True
+    ) -> None:
         self.page = page
         self.stack = stack
         self._name = name
+        self._measures_contrast = measures_contrast
         self._faults: list[str] = []
         self._host = urlsplit(stack.gateway).netloc
         # Statuses that a test expects.
@@ -75,7 +78,9 @@ class Reader:
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         assert overflow == 0, f"{what} is {overflow} px too wide"
-        results = (await Axe().run(self.page)).response
+        rules = {"color-contrast": {"enabled": self._measures_contrast}}
+        options = {"resultTypes": ["violations"], "rules": rules}
+        results = (await Axe().run(self.page, options=options)).response
         violations = [
             (one["id"], [node["target"] for node in one["nodes"]]) for one in results["violations"]
         ]

@@ -72,14 +72,17 @@ async def test_a_change_is_tried_reviewed_and_saved(new_reader: Any, shop: Shop)
     await last.get_by_label("From points").fill("5,500")
     await last.get_by_label("Multiplier").fill("4")
     await expect(page.locator("#preview").get_by_text("1 customer moves up")).to_be_visible()
+    await page.get_by_label("Lines of orders").select_option("Kept from now on")
     await page.get_by_role("button", name="Review and save").click()
     await expect(page.get_by_text("points already given stay")).to_be_visible()
     await expect(page.get_by_role("row", name="New tier: Diamond")).to_be_visible()
+    await expect(page.get_by_role("row", name="Lines of orders Not kept Kept")).to_be_visible()
     await reader.check("program-review")
-    await page.get_by_role("button", name="Save 2 changes").click()
+    await page.get_by_role("button", name="Save 3 changes").click()
     await expect(page.get_by_text("The program was saved.")).to_be_visible()
     program = (await shop.call("GET", "loyalty-programs")).json["data"][0]
     assert (program["points_per_dollar"], program["version"]) == (20, 2)
+    assert program["keep_items"] is True
     assert "Diamond" in [tier["name"] for tier in program["tiers"]]
     # Its first version again: the form has the values, and nothing is saved by that.
     await page.get_by_role("link", name="Versions").click()

@@ -13,7 +13,8 @@ from libs.kernel.clock import format_time
 from libs.kernel.ids import new_id
 from libs.testing.eventually import eventually
 from tests.chaos.alone import dies, healthy, start
-from tests.support import Stack, follow
+from tests.reading import read_all
+from tests.support import Stack
 
 BURSTS = 300
 EARNINGS_IN_BURST = 12
@@ -97,7 +98,7 @@ async def _assert_published_in_order(stack: Stack, store: str) -> None:
     """Each version of each anomaly was published at least once, and never before its predecessor."""
     newest: dict[str, int] = {}
     size: dict[str, int] = {}
-    async for record in follow(stack.kafka, ANOMALY_FLAGGED, seconds=4):
+    for record in await read_all(stack.kafka, ANOMALY_FLAGGED):
         event = json.loads(record.value)
         if event["store_id"] != store:
             continue

@@ -4,11 +4,12 @@ import asyncio
 import json
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from libs.contracts.topics import ORDER_COMPLETED, POINTS_EARNED, record_key
 from libs.testing.eventually import eventually
 from tests.chaos.alone import dies, healthy, start
+from tests.reading import read_all
 from tests.support import Stack, ledger_faults
 from tools.demo.publish import wait_until_consumed
 
@@ -90,14 +91,8 @@ async def _check_ledger(stack: Stack, store: str, orders: int) -> dict[str, int]
 async def _published_sequences(stack: Stack, store: str) -> dict[str, list[int]]:
     """The sequences published on points.earned by customer, in the order of the topic."""
     sequences: dict[str, list[int]] = {}
-    async with AIOKafkaConsumer(
-        POINTS_EARNED, bootstrap_servers=stack.kafka, auto_offset_reset="earliest"
-    ) as consumer:
-        ends = await consumer.end_offsets(consumer.assignment())
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    event = json.loads(record.value)
-                    if event["store_id"] == store:
-                        sequences.setdefault(event["customer_id"], []).append(event["sequence"])
+    for record in await read_all(stack.kafka, POINTS_EARNED):
+        event = json.loads(record.value)
+        if event["store_id"] == store:
+            sequences.setdefault(event["customer_id"], []).append(event["sequence"])
     return sequences

@@ -75,7 +75,7 @@ async def test_killed_at_a_named_point(
         aiohttp.ClientSession() as session,
     ):
         await eventually(
-            lambda: responds(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=30
+            lambda: responds(f"http://127.0.0.1:{ports[other]}/health/live"), within_seconds=60
         )
         port: dict[str, Any] = {"WHALE_HTTP_PORT": str(ports[service])}
         deadly = await start(
@@ -89,7 +89,7 @@ async def test_killed_at_a_named_point(
         try:
             await eventually(
                 lambda: responds(f"http://127.0.0.1:{ports[service]}/health/live"),
-                within_seconds=30,
+                within_seconds=60,
             )
             restarted = time.monotonic()
             seen = await working

@@ -70,7 +70,7 @@ class Running(Struct):
 
 
 async def live(port: int) -> None:
-    await eventually(lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=30)
+    await eventually(lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=60)
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from libs.contracts.topics import ANOMALY_RESOLVED, ORDER_COMPLETED, ORDER_REFUNDED
 from libs.testing.eventually import eventually
-from tests.support import DeadLetter, Shop, follow
+from tests.reading import read_all
+from tests.support import DeadLetter, Shop
 
 LETTERS = "loyalty/dead-letters"
 REFUND = {"refund_id": "r1", "amount": "20.00", "refunded_at": "2026-03-11T12:00:00Z"}
@@ -44,8 +44,8 @@ async def order(shop: Shop, order_id: str, state: str) -> Any:
 
 async def records_like(shop: Shop, value: bytes) -> list[Any]:
     """The keys and headers of the orders on the topic with this value."""
-    async with aclosing(follow(shop.stack.kafka, ORDER_COMPLETED, seconds=2)) as records:
-        return [(one.key, tuple(one.headers)) async for one in records if one.value == value]
+    records = await read_all(shop.stack.kafka, ORDER_COMPLETED)
+    return [(one.key, tuple(one.headers)) for one in records if one.value == value]
 
 
 def place_of(letter: DeadLetter) -> str:

@@ -272,6 +272,26 @@ async def test_batches_that_touch_the_same_accounts_in_any_order_do_not_deadlock
     assert await query(earning_database, "SELECT max(balance) FROM accounts") == 25
 
 
+@pytest.mark.parametrize("optimistic", [False, True])
+async def test_accounts_are_locked_and_written_in_the_order_of_their_ids(
+    engine: AsyncEngine, earning_database: Database, optimistic: bool
+) -> None:
+    """Also if their customers are in another order, in which they are read."""
+    for customer in ("cust_b", "cust_a"):
+        await post(engine, award(customer=customer))
+    lock = "SELECT FROM accounts WHERE customer_id = $1 FOR NO KEY UPDATE NOWAIT"
+    other = await asyncpg.connect(earning_database.owner_url)
+    async with other.transaction():
+        await other.execute(lock, "cust_b")
+        awards = [award(customer=customer) for customer in ("cust_a", "cust_b")]
+        batch = asyncio.create_task(post(engine, *awards, optimistic=optimistic))
+        await eventually(functools.partial(_writers_wait, earning_database, count=1))
+        await other.execute(lock, "cust_a")
+    await batch
+    await other.close()
+    assert await query(earning_database, "SELECT array_agg(balance) FROM accounts") == [2, 2]
+
+
 @pytest.mark.parametrize("locked", [True, False])
 async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     engine: AsyncEngine, earning_database: Database, monkeypatch: pytest.MonkeyPatch, locked: bool
@@ -286,7 +306,7 @@ async def test_the_account_lock_keeps_concurrent_batches_from_losing_the_race(
     async with blocker.transaction():
         await blocker.execute("LOCK TABLE entries IN SHARE MODE")  # inserting waits, reading not
         both = [asyncio.create_task(post(engine, award())) for _ in range(2)]
-        await eventually(functools.partial(_two_writers_wait, earning_database))
+        await eventually(functools.partial(_writers_wait, earning_database, count=2))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     await blocker.close()
     lost = [one for one in outcomes if isinstance(one, ConcurrentWrite)]
@@ -336,12 +356,12 @@ async def test_an_account_that_changed_since_it_was_read_is_read_again(
     assert (state, balance) == (("counted", 2) if guarded else ("waiting", 12))
 
 
-async def _two_writers_wait(database: Database) -> None:
-    """Both transactions have read the account and wait to write, one behind the other. On a connection
-    without a transaction: inside one, the list of sessions does not change."""
+async def _writers_wait(database: Database, *, count: int) -> None:
+    """So many transactions have read their accounts and wait to write, one behind the other. On a
+    connection without a transaction: inside one, the list of sessions does not change."""
     waiting = """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE datname = current_database() AND NOT granted"""
-    assert await query(database, waiting) == 2
+    assert await query(database, waiting) == count
 
 
 async def test_one_key_posts_once_in_many_concurrent_batches(

@@ -16,8 +16,10 @@ from services.earning.domain.books_check import Fold, compare, compare_cycle
 
 Table = Literal["accounts", "orders", "debits"]
 
-# Bounds the time of one slice, to a fraction of a second. An account is never divided.
-_ROWS: Final = 20_000
+# Bounds the time of one slice, to a fraction of a second, and so the pause after it: the books check is
+# spread evenly over the requests and orders next to it. Slices of 2,000 cost a third more in all than
+# slices of 20,000. An account is never divided.
+_ROWS: Final = 5_000
 _LOCK_SPACE: Final = 5
 _LAST_ACCOUNT: Final = 2**63 - 1
 
