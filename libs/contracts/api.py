@@ -312,9 +312,22 @@ class RecentTransaction(Response, frozen=True, kw_only=True):
     created_at: str
 
 
+class ExpiringPoints(Response, frozen=True, kw_only=True):
+    """Points that can be spent through the last day `expires_on`, which ends at `expires_at`."""
+
+    points: int
+    expires_on: str
+    expires_at: str
+
+
 class CustomerStatus(Response, frozen=True, kw_only=True):
     """The account of a customer; `tier` is null while the customer has none. `status_note`, `status_by` (the
-    name of the key) and `status_changed_at` are those of the last change of the status."""
+    name of the key) and `status_changed_at` are those of the last change of the status.
+
+    `points_balance` has the points that can be spent now. `points_pending` are those that wait, and
+    `next_expiration` says which expire next; each is left out while there are none. Points that expire are left out
+    from that instant on; points that are released are added up to a minute later.
+    """
 
     customer_id: str
     points_balance: int
@@ -326,6 +339,8 @@ class CustomerStatus(Response, frozen=True, kw_only=True):
     status_note: str | UnsetType = UNSET
     status_by: str | UnsetType = UNSET
     status_changed_at: str | UnsetType = UNSET
+    points_pending: int | UnsetType = UNSET
+    next_expiration: ExpiringPoints | UnsetType = UNSET
 
 
 class Verdict(Response, frozen=True, kw_only=True):

@@ -226,6 +226,13 @@ export interface Problem {
  * `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. The last
  * change of `status` was made with the key named `status_by`.
  */
+/** Points that can be spent through the last day `expires_on`, which ends at `expires_at`. */
+export interface ExpiringPoints {
+  points: number;
+  expires_on: string;
+  expires_at: string;
+}
+
 export interface CustomerStatus {
   customer_id: string;
   points_balance: number;
@@ -241,6 +248,8 @@ export interface CustomerStatus {
   status_note?: string;
   status_by?: string;
   status_changed_at?: string;
+  points_pending?: number;
+  next_expiration?: ExpiringPoints;
 }
 
 export interface CustomerChanges {

@@ -14,6 +14,7 @@ from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain import entry_lots
+from services.earning.domain.account_views import ExpiringPoints
 from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
@@ -177,10 +178,11 @@ def manual_transaction(manual: ManualEntry) -> api.Transaction:
 
 def customer_status(status: CustomerStatus) -> api.CustomerStatus:
     """A customer's status, without transactions if none were read."""
-    account, recent = status.account, status.recent_entries
+    account, view, recent = status.account, status.view, status.recent_entries
+    next_expiration = view.next_expiration
     return api.CustomerStatus(
         customer_id=account["customer_id"],
-        points_balance=account["balance"],
+        points_balance=view.balance,
         lifetime_points=account["lifetime"],
         tier=_held_tier(status.program, account["lifetime"]),
         transactions=UNSET
@@ -202,6 +204,17 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
         status_changed_at=UNSET
         if account["status_changed_at"] is None
         else format_time(account["status_changed_at"].astimezone(UTC)),
+        points_pending=view.pending or UNSET,
+        next_expiration=UNSET if next_expiration is None else expiring_points(next_expiration),
+    )
+
+
+def expiring_points(expiring: ExpiringPoints) -> api.ExpiringPoints:
+    """Points and their last day."""
+    return api.ExpiringPoints(
+        points=expiring.points,
+        expires_on=expiring.expires_on.isoformat(),
+        expires_at=format_time(expiring.expires_at),
     )
 
 

@@ -333,8 +333,18 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class ExpiringPoints(Model, frozen=True, kw_only=True):
+    """Points that can be spent through the last day `expires_on`, which ends at `expires_at`."""
+
+    points: int
+    expires_on: date
+    expires_at: datetime
+
+
 class CustomerStatus(Model, frozen=True, kw_only=True):
     """A customer's points and tier; `tier` is None while the customer holds none.
+
+    `points_pending` are points that wait before they can be spent, `next_expiration` the points that expire next.
 
     `transactions` holds the ten newest and is empty in lists. `status` is active or suspended; its last
     change was made with the key named `status_by`.
@@ -350,6 +360,8 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     status_note: str | None = None
     status_by: str | None = None
     status_changed_at: datetime | None = None
+    points_pending: int = 0
+    next_expiration: ExpiringPoints | None = None
 
 
 class Day(Model, frozen=True, kw_only=True):
