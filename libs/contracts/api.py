@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from libs.contracts.events import LotRef, RewardRef, TransactionType
+from libs.contracts.lifecycle import Expiry, Pending
 from libs.contracts.numbers import Exact
 
 AccountStatus = Literal["active", "suspended"]
@@ -70,7 +71,8 @@ class Program(Response, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`. The default program, the
     oldest active one, prices orders that name no program, and gives customers their tiers. `warnings` are
     in the response to a change only. Every change increases `version`, which starts at 1. With `keep_items`,
-    the lines of its orders are kept."""
+    the lines of its orders are kept. `time_zone` (an IANA name; UTC if unset) is the one whose days `expiry`,
+    `remind_days` and `pending` count in."""
 
     id: str
     name: str
@@ -83,6 +85,10 @@ class Program(Response, frozen=True, kw_only=True):
     warnings: list[SettingWarning] | UnsetType = UNSET
     version: int
     keep_items: bool
+    time_zone: str | UnsetType = UNSET
+    expiry: Expiry | UnsetType = UNSET
+    remind_days: list[int] | UnsetType = UNSET
+    pending: Pending | UnsetType = UNSET
 
 
 class ProgramVersion(Response, frozen=True, kw_only=True):
@@ -100,6 +106,10 @@ class ProgramVersion(Response, frozen=True, kw_only=True):
     changed_by: str | UnsetType = UNSET
     changed_at: str
     keep_items: bool
+    time_zone: str | UnsetType = UNSET
+    expiry: Expiry | UnsetType = UNSET
+    remind_days: list[int] | UnsetType = UNSET
+    pending: Pending | UnsetType = UNSET
 
 
 class TierPreview(Response, frozen=True, kw_only=True):
@@ -148,11 +158,16 @@ class ProgramCreate(Request, frozen=True, kw_only=True):
     is_active: bool = True
     currency: str = "USD"
     keep_items: bool = False
+    time_zone: str | UnsetType | None = UNSET
+    expiry: Expiry | UnsetType | None = UNSET
+    remind_days: list[int] | UnsetType | None = UNSET
+    pending: Pending | UnsetType | None = UNSET
 
 
 class ProgramPatch(Request, frozen=True, kw_only=True):
-    """Omitted fields are not changed. With `version`, the change is refused if the program has another
-    version by now."""
+    """Omitted fields are not changed; `expiry`, `remind_days` and `pending` are replaced whole, and null
+    removes an optional field. With `version`, the change is refused if the program has another version by
+    now."""
 
     name: str | UnsetType = UNSET
     points_per_dollar: Exact | UnsetType = UNSET
@@ -161,6 +176,10 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
     currency: str | UnsetType = UNSET
     keep_items: bool | UnsetType = UNSET
     version: int | UnsetType = UNSET
+    time_zone: str | UnsetType | None = UNSET
+    expiry: Expiry | UnsetType | None = UNSET
+    remind_days: list[int] | UnsetType | None = UNSET
+    pending: Pending | UnsetType | None = UNSET
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ that the schemas and the checks agree.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from libs.contracts import anomalies, api, events, intake, order_api, rewards
+from libs.contracts import anomalies, api, events, intake, lifecycle, order_api, rewards
 from libs.contracts.numbers import MAX_TOTAL
 
 Schema = Mapping[str, Any]
@@ -109,7 +109,19 @@ _PROGRAM: Final[dict[str, Schema]] = {
     "points_per_dollar": _RATE,
     "tiers": _TIERS,
     "currency": _CURRENCY,
+    "time_zone": {"format": "time-zone"},
+    "remind_days": {
+        "minItems": 1,
+        "maxItems": lifecycle.MAX_REMINDERS,
+        "uniqueItems": True,
+        "items": {"type": "integer", **integer(1, lifecycle.MAX_REMIND_DAYS)},
+    },
 }
+# A month and a day that some year has.
+_YEARLY_DATE: Final = (
+    "^((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    "|02-(0[1-9]|[12][0-9]))$"
+)
 _REWARD: Final[dict[str, Schema]] = {
     "name": _NAME,
     "points_cost": _COST,
@@ -176,6 +188,22 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     },
     api.ProgramCreate: _PROGRAM,
     api.ProgramPatch: {**_PROGRAM, "version": integer(1, api.MAX_VERSION)},
+    lifecycle.Expiry: {
+        "months": integer(1, lifecycle.MAX_MONTHS),
+        "days": integer(1, lifecycle.MAX_DAYS),
+        "dates": {
+            "minItems": 1,
+            "maxItems": lifecycle.MAX_YEARLY_DATES,
+            "uniqueItems": True,
+            "items": {"type": "string", "pattern": _YEARLY_DATE},
+        },
+        "at_least_days": integer(0, lifecycle.MAX_AT_LEAST_DAYS),
+        "returned_days": integer(0, lifecycle.MAX_RETURNED_DAYS),
+    },
+    lifecycle.Pending: {
+        "days": integer(0, lifecycle.MAX_PENDING_DAYS),
+        "give_up_days": integer(1, lifecycle.MAX_GIVE_UP_DAYS),
+    },
     api.EarnRequest: {
         "customer_id": CUSTOMER_ID,
         "points": integer(1, api.MAX_MANUAL_POINTS),
@@ -237,9 +265,31 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
 
 _NOT_NULL: Final[Schema] = {"not": NULL}
 
+_ABSENT: Final[Schema] = {"not": {}}
+_ONE_PERIOD: Final = [{"required": ["months"]}, {"required": ["days"]}]
+
+
+def _of_kind(kind: lifecycle.ExpiryKind, *absent: str, **rules: Any) -> Schema:
+    return {"properties": {"kind": {"const": kind}, **dict.fromkeys(absent, _ABSENT)}, **rules}
+
+
 # By struct: which of its fields must or must not occur together.
 TOGETHER: Final[dict[type, Schema]] = {
     intake.EventEnvelope: {"oneOf": [{"required": ["data"]}, {"required": ["data_base64"]}]},
+    lifecycle.Expiry: {
+        "oneOf": [
+            _of_kind("after", "dates", "at_least_days", oneOf=_ONE_PERIOD),
+            _of_kind("yearly", "months", "days", "round", required=["dates"]),
+            _of_kind("inactivity", "round", "dates", "at_least_days", oneOf=_ONE_PERIOD),
+        ]
+    },
+    # Without a fulfillment to wait for, 0 days are no setting.
+    lifecycle.Pending: {
+        "anyOf": [
+            {"properties": {"days": {"minimum": 1}}},
+            {"properties": {"from": {"const": "fulfilled"}}, "required": ["from"]},
+        ]
+    },
     rewards.RewardValueInput: {
         "oneOf": [
             {

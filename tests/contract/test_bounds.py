@@ -7,10 +7,11 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from libs.contracts import api, rewards
+from libs.contracts import api, lifecycle, rewards
 from libs.contracts.bounds import BOUNDS
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import InvalidRequest
+from libs.kernel.zones import find_zone
 from libs.web.body import Faults, decode
 from services.catalog.api import checks as catalog
 from services.earning.api import checks as earning
@@ -22,12 +23,21 @@ PROGRAM = {"name": "VIP", "points_per_dollar": 10, "tiers": [TIER]}
 AWARD = {"customer_id": "cust_1", "points": 5, "reason": "Birthday"}
 REWARD = {"name": "Free Shipping", "points_cost": 500, "type": "shipping"}
 
+# The settings of a program about expiry and pending points, of each kind.
+LIFECYCLE: list[tuple[str, type[msgspec.Struct], dict[str, Any]]] = [
+    ("expiry", lifecycle.Expiry, {"kind": "after", "months": 12, "round": "month"}),
+    ("expiry", lifecycle.Expiry, {"kind": "yearly", "dates": ["12-31"], "at_least_days": 90}),
+    ("expiry", lifecycle.Expiry, {"kind": "inactivity", "days": 90, "returned_days": 0}),
+    ("pending", lifecycle.Pending, {"days": 14, "from": "fulfilled", "give_up_days": 90}),
+]
+
 Check = Callable[[Any, Faults], None]
 
 # A request, what checks it, and one that is right.
 REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
     (api.ProgramCreate, earning.program_create, PROGRAM),
     (api.ProgramPatch, earning.program_patch, {}),
+    (api.ClockRequest, earning.clock, {"now": "2027-01-01T00:00:00Z"}),
     (api.EarnRequest, earning.earn, AWARD),
     (api.AdjustRequest, earning.adjust, AWARD),
     (api.EarnBatchRequest, earning.batch, {"items": [AWARD]}),
@@ -79,6 +89,12 @@ VALUES: list[Any] = [
     *([one] for one in ("", "x" * 255, "x" * 256, 5)),
     *([{"name": f"T{n}", "min_points": n, "multiplier": 1} for n in range(c)] for c in (50, 51)),
     *([AWARD] * count for count in (1, 500, 501)),
+    *("Europe/Berlin", "Europe/Bonn", "after", "yearly", "inactivity", "day", "order", "fulfilled"),
+    *_around(1, 12, 60, 365, 366, 730, 1_096),
+    *([1], [0], [365, 7], [366], [7, 7], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6]),
+    *([date] for date in ("12-31", "02-29", "02-30", "04-31", "13-01", "1-1", "00-10")),
+    *(["12-31", "06-30"], ["06-30", "06-30"], [f"{m:02}-01" for m in range(1, 13)]),
+    [*(f"{m:02}-01" for m in range(1, 13)), "01-02"],
 ]
 
 
@@ -111,6 +127,17 @@ def _fields() -> list[Any]:
                 id=f"RewardValue.{name}",
             )
         )
+    schema_bounds.extend(
+        pytest.param(
+            api.ProgramCreate,
+            earning.program_create,
+            {**PROGRAM, setting: right},
+            (setting, name),
+            id=f"{setting}.{name}-{right.get('kind', '')}",
+        )
+        for setting, kind, right in LIFECYCLE
+        for name in [*BOUNDS[kind], *(["kind", "round"] if setting == "expiry" else ["from"])]
+    )
     return schema_bounds
 
 
@@ -121,7 +148,13 @@ def test_a_value_is_taken_just_where_the_documentation_says(
     schemas = SchemaCollector("#/$defs/", {(api.EarnBatchRequest, "items"): _batch()})
     schema = {**schemas.of(kind), "$defs": schemas.collected}
     documented = jsonschema_rs.Draft202012Validator(
-        schema, validate_formats=True, formats={"date-time": _is_time, "uri": catalog.is_url}
+        schema,
+        validate_formats=True,
+        formats={
+            "date-time": _is_time,
+            "uri": catalog.is_url,
+            "time-zone": lambda name: find_zone(name) is not None,
+        },
     )
     accepted_count = refused_count = 0
     for value in VALUES:
@@ -130,7 +163,8 @@ def test_a_value_is_taken_just_where_the_documentation_says(
         assert documented.is_valid(body) == accepted, (where, value)
         accepted_count += accepted
         refused_count += not accepted
-    assert accepted_count
+    # Of a field that the kind does not have, every value is refused.
+    assert accepted_count or where[0] == "expiry"
     assert refused_count
 
 

@@ -90,3 +90,58 @@ async def test_a_preview_says_who_would_move_and_changes_nothing(shop: Shop) -> 
     await shop.call("PATCH", path, body)
     listed = (await shop.call("GET", "loyalty/customers")).json["data"]
     assert [each["tier"]["name"] for each in listed] == ["Bronze", "Bronze", "Gold", "Gold"]
+
+
+SETTINGS: dict[str, object] = {
+    "time_zone": "Europe/Berlin",
+    "expiry": {"kind": "after", "months": 12, "round": "quarter"},
+    "remind_days": [30, 7, 1],
+    "pending": {"days": 14, "from": "fulfilled"},
+}
+
+
+def settings_of(program: dict[str, object]) -> dict[str, object]:
+    return {name: program[name] for name in SETTINGS if name in program}
+
+
+async def test_settings_of_expiry_are_printed_as_sent_replaced_whole_and_removed_by_null(
+    shop: Shop,
+) -> None:
+    plain = await shop.program()
+    assert settings_of(plain) == {}
+    program = await shop.program(**SETTINGS)
+    assert settings_of(program) == SETTINGS
+    path = f"loyalty-programs/{program['id']}"
+    yearly = {"expiry": {"kind": "yearly", "dates": ["12-31", "06-30"]}}
+    changed = (await shop.call("PATCH", path, yearly | {"remind_days": None})).json
+    expected = {**SETTINGS, **yearly}
+    del expected["remind_days"]
+    assert settings_of(changed) == expected
+    assert settings_of((await shop.call("GET", path)).json) == expected
+    removed = await shop.call("PATCH", path, dict.fromkeys(SETTINGS))
+    assert settings_of(removed.json) == {}
+    versions = (await shop.call("GET", f"{path}/versions")).json["data"]
+    assert [settings_of(version) for version in versions] == [{}, expected, SETTINGS]
+    preview = await shop.call("POST", f"{path}/preview", {**SETTINGS, "points_per_dollar": 5})
+    assert preview.status == 200
+
+
+async def test_settings_that_contradict_themselves_name_all_their_faults(shop: Shop) -> None:
+    program = await shop.program()
+    faults = {
+        "time_zone": "Mars/Olympus",
+        "expiry": {"kind": "after", "months": 0, "days": 5, "dates": ["12-31"]},
+        "remind_days": [7, 7],
+        "pending": {"days": 0},
+    }
+    for method, path in (
+        ("POST", "loyalty-programs"),
+        ("PATCH", f"loyalty-programs/{program['id']}"),
+    ):
+        body = {**(PROGRAM if method == "POST" else {}), **faults}
+        refused = await shop.call(method, path, body)
+        assert_problem(refused, 400, "invalid_request")
+        assert {fault["pointer"] for fault in refused.json["errors"]} == {
+            *("#/time_zone", "#/expiry/months", "#/expiry/days", "#/expiry/dates"),
+            *("#/remind_days/0", "#/remind_days/1", "#/pending/days"),
+        }

@@ -78,7 +78,7 @@ class SchemaCollector:
             case msgspec.inspect.DecimalType():
                 is_response = owner is not None and issubclass(owner, Response)
                 schema = dict(_NUMBER if is_response else _NUMBER_OR_TEXT)
-            case msgspec.inspect.ListType():
+            case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
                 schema = {"type": "array", "items": self._schema(info.item_type, owner=owner)}
             case msgspec.inspect.DictType():
                 value_schema = self._schema(info.value_type, owner=owner)

@@ -24,6 +24,9 @@ export type RedemptionStatus = Open<
 >;
 export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
 export type OrderStateFilter = Open<"counted" | "held" | "skipped" | "refused" | "pending">;
+export type ExpiryKind = Open<"after" | "yearly" | "inactivity">;
+export type Round = Open<"day" | "month" | "quarter" | "year">;
+export type PendingFrom = Open<"order" | "fulfilled">;
 export type RefundState = Open<"counted" | "waiting" | "conflict">;
 export type SkipReason = Open<
   "no_program" | "program_inactive" | "unknown_program" | "other_currency" | "not_postable"
@@ -96,6 +99,29 @@ export interface Program {
   warnings?: SettingWarning[];
   version: number;
   keep_items: boolean;
+  /** An IANA name; UTC if unset. */
+  time_zone?: string;
+  expiry?: Expiry;
+  remind_days?: number[];
+  pending?: Pending;
+}
+
+/** When points expire: after a period, on yearly dates (`12-31`), or together after inactivity. */
+export interface Expiry {
+  kind: ExpiryKind;
+  months?: number;
+  days?: number;
+  round?: Round;
+  dates?: string[];
+  at_least_days?: number;
+  returned_days?: number;
+}
+
+/** How long the points of an order wait: local days after the order, or after its fulfillment. */
+export interface Pending {
+  days: number;
+  from?: PendingFrom;
+  give_up_days?: number;
 }
 
 /** A program as it was from `changed_at` until its next version; `changed_by` is the name of the key. */
@@ -128,9 +154,13 @@ export interface ProgramInput {
   is_active?: boolean;
   currency?: string;
   keep_items?: boolean;
+  time_zone?: string | null;
+  expiry?: Expiry | null;
+  remind_days?: number[] | null;
+  pending?: Pending | null;
 }
 
-/** Omitted members are unchanged. With `version`, the change is refused if the program has another version by now. */
+/** Omitted members are unchanged, null removes an optional one. With `version`, the change is refused if the program has another version by now. */
 export interface ProgramChanges extends Partial<Omit<ProgramInput, "tiers">> {
   tiers?: TierInput[] | null;
   version?: number;

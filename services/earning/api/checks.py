@@ -16,6 +16,7 @@ from libs.kernel.clock import parse_time
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
+from services.earning.api import lifecycle_checks
 
 _NEGATIVE_AWARD: Final = (
     f"must be from 1 to {api.MAX_MANUAL_POINTS:,}; to remove points, use /loyalty/adjust"
@@ -31,6 +32,7 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
         currency=request.currency,
         tiers=request.tiers,
     )
+    _lifecycle(request, faults)
 
 
 def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
@@ -43,6 +45,15 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
         currency=request.currency,
         tiers=request.tiers,
     )
+    _lifecycle(request, faults)
+
+
+def _lifecycle(request: api.ProgramCreate | api.ProgramPatch, faults: Faults) -> None:
+    """The settings that decide when points expire and how long they wait."""
+    lifecycle_checks.time_zone(request.time_zone, faults)
+    lifecycle_checks.expiry(request.expiry, faults)
+    lifecycle_checks.remind_days(request.remind_days, faults)
+    lifecycle_checks.pending(request.pending, faults)
 
 
 def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:

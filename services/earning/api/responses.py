@@ -40,6 +40,7 @@ def program(view: ProgramView) -> api.Program:
         warnings=list(view.warnings) or UNSET,
         version=version.version,
         keep_items=version.keep_items,
+        **_lifecycle(version),
     )
 
 
@@ -58,7 +59,19 @@ def program_version(version: ProgramVersion) -> api.ProgramVersion:
         changed_by=version.changed_by or UNSET,
         changed_at=format_time(version.changed_at.astimezone(UTC)),
         keep_items=program.keep_items,
+        **_lifecycle(program),
     )
+
+
+def _lifecycle(program: Program) -> dict[str, Any]:
+    """The settings of expiry and pending points, as they were sent; unset ones are left out."""
+    settings = {
+        "time_zone": program.time_zone,
+        "expiry": program.expiry,
+        "remind_days": None if program.remind_days is None else list(program.remind_days),
+        "pending": program.pending,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _tiers(program: Program) -> list[api.Tier]:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -131,6 +130,7 @@ async def create_program(
             tiers=_tiers(write.body.tiers),
             created_at=now[write.store_id],
             keep_items=write.body.keep_items,
+            **_lifecycle(write.body),
         )
         await programs_db.create(
             connection, write.store_id, program, changed_by=write.caller.key_name
@@ -174,7 +174,7 @@ def _changed(
 def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     """The next version of the program. Raises Conflict if the patch is for another one."""
     require_version(None if patch.version is UNSET else patch.version, program.version)
-    changes: dict[str, str | Decimal | bool | int | tuple[Tier, ...]] = {
+    changes: dict[str, Any] = {
         field: value
         for field in ("name", "points_per_dollar", "is_active", "currency", "keep_items")
         if (value := getattr(patch, field)) is not UNSET
@@ -182,7 +182,20 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     if patch.tiers is not UNSET:
         # null removes all tiers.
         changes["tiers"] = _tiers(patch.tiers or [])
+    changes |= _lifecycle(patch)
     return msgspec.structs.replace(program, version=program.version + 1, **changes)
+
+
+def _lifecycle(request: api.ProgramCreate | api.ProgramPatch) -> dict[str, Any]:
+    """The settings of expiry and pending points that the request names; null removes one."""
+    settings: dict[str, Any] = {
+        name: value
+        for name in ("time_zone", "expiry", "remind_days", "pending")
+        if (value := getattr(request, name)) is not UNSET
+    }
+    if settings.get("remind_days") is not None:
+        settings["remind_days"] = tuple(settings["remind_days"])
+    return settings
 
 
 def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from libs.contracts import anomalies, api, events, groups, order_api, rewards
+from libs.contracts import anomalies, api, events, groups, lifecycle, order_api, rewards
 from libs.kernel import errors
 from tests.support import ROOT
 from whale_loyalty import models, values
@@ -29,7 +29,7 @@ def of_service(name: str) -> set[str]:
     if name == "UnavailableReason":
         refusals = (errors.ProgramInactive, errors.AccountSuspended, errors.InsufficientPoints)
         return of_service("RewardReason") | {refusal.code for refusal in refusals}
-    for module in (anomalies, api, events, groups, order_api, rewards, errors):
+    for module in (anomalies, api, events, groups, lifecycle, order_api, rewards, errors):
         if hasattr(module, name):
             return literals(getattr(module, name))
     raise AssertionError(f"The service has no {name}.")

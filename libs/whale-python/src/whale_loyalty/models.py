@@ -14,14 +14,17 @@ from whale_loyalty.values import (
     AccountStatus,
     AnomalyStatus,
     AnomalyType,
+    ExpiryKind,
     LetterCode,
     LetterTopic,
     Mode,
     OrderState,
+    PendingFrom,
     RedemptionStatus,
     RefundState,
     Resolution,
     RewardType,
+    Round,
     SkipReason,
     Step,
     TransactionType,
@@ -61,6 +64,27 @@ class SettingWarning(Model, frozen=True, kw_only=True):
     detail: str
 
 
+class Expiry(Model, frozen=True, kw_only=True):
+    """When points expire: `after` so many months or days, `yearly` on fixed dates (`12-31`), or together after
+    `inactivity`."""
+
+    kind: ExpiryKind
+    months: int | None = None
+    days: int | None = None
+    round: Round | None = None
+    dates: list[str] | None = None
+    at_least_days: int | None = None
+    returned_days: int | None = None
+
+
+class Pending(Model, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """How long the points of an order wait: `days` local days after the order, or after its fulfillment."""
+
+    days: int
+    from_: PendingFrom | None = None
+    give_up_days: int | None = None
+
+
 class Program(Model, frozen=True, kw_only=True):
     """A loyalty program; `points_per_dollar` is points per unit of `currency`.
 
@@ -79,6 +103,10 @@ class Program(Model, frozen=True, kw_only=True):
     warnings: list[SettingWarning] = []
     version: int | None = None
     keep_items: bool = False
+    time_zone: str | None = None
+    expiry: Expiry | None = None
+    remind_days: list[int] | None = None
+    pending: Pending | None = None
 
 
 class ProgramVersion(Model, frozen=True, kw_only=True):
@@ -95,6 +123,10 @@ class ProgramVersion(Model, frozen=True, kw_only=True):
     changed_at: datetime
     changed_by: str | None = None
     keep_items: bool = False
+    time_zone: str | None = None
+    expiry: Expiry | None = None
+    remind_days: list[int] | None = None
+    pending: Pending | None = None
 
 
 class NoTierPreview(Model, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Programs: the earning rate and the tiers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from msgspec import UNSET, UnsetType
 
@@ -15,12 +16,21 @@ from whale_loyalty._operation import (
     without_unset,
     write,
 )
-from whale_loyalty.models import Program, ProgramPreview, ProgramVersion, Tier, TierInput
+from whale_loyalty.models import (
+    Expiry,
+    Pending,
+    Program,
+    ProgramPreview,
+    ProgramVersion,
+    Tier,
+    TierInput,
+)
 
 _PATH = "loyalty-programs"
 
 Number = Decimal | float | str
 Tiers = Sequence[Tier | TierInput]
+Setting = Mapping[str, Any]
 
 
 def create(
@@ -31,18 +41,26 @@ def create(
     is_active: bool = True,
     currency: str = "USD",
     keep_items: bool = False,
+    time_zone: str | UnsetType | None = UNSET,
+    expiry: Expiry | Setting | UnsetType | None = UNSET,
+    remind_days: Sequence[int] | UnsetType | None = UNSET,
+    pending: Pending | Setting | UnsetType | None = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
     """Create a program. A store's oldest active program is its default. With `keep_items`, the lines of its
     orders are kept."""
-    body = {
-        "name": name,
-        "points_per_dollar": points_per_dollar,
-        "tiers": tiers,
-        "is_active": is_active,
-        "currency": currency,
-        "keep_items": keep_items,
-    }
+    body = without_unset(
+        name=name,
+        points_per_dollar=points_per_dollar,
+        tiers=tiers,
+        is_active=is_active,
+        currency=currency,
+        keep_items=keep_items,
+        time_zone=time_zone,
+        expiry=expiry,
+        remind_days=remind_days,
+        pending=pending,
+    )
     return write("POST", _PATH, Program, body=body, idempotency_key=idempotency_key)
 
 
@@ -56,9 +74,14 @@ def update(
     currency: str | UnsetType = UNSET,
     keep_items: bool | UnsetType = UNSET,
     version: int | UnsetType = UNSET,
+    time_zone: str | UnsetType | None = UNSET,
+    expiry: Expiry | Setting | UnsetType | None = UNSET,
+    remind_days: Sequence[int] | UnsetType | None = UNSET,
+    pending: Pending | Setting | UnsetType | None = UNSET,
     idempotency_key: str | None = None,
 ) -> Operation[Program]:
-    """Update a program. Transactions that are already posted do not change.
+    """Update a program. Transactions that are already posted do not change. `expiry`, `remind_days` and
+    `pending` are replaced whole; None removes them.
 
     With `version`, raises Conflict if the program has another version by now.
     """
@@ -70,6 +93,10 @@ def update(
         currency=currency,
         keep_items=keep_items,
         version=version,
+        time_zone=time_zone,
+        expiry=expiry,
+        remind_days=remind_days,
+        pending=pending,
     )
     path = f"{_PATH}/{segment(program_id)}"
     return write("PATCH", path, Program, body=body, idempotency_key=idempotency_key)
@@ -85,6 +112,10 @@ def preview(
     currency: str | UnsetType = UNSET,
     keep_items: bool | UnsetType = UNSET,
     version: int | UnsetType = UNSET,
+    time_zone: str | UnsetType | None = UNSET,
+    expiry: Expiry | Setting | UnsetType | None = UNSET,
+    remind_days: Sequence[int] | UnsetType | None = UNSET,
+    pending: Pending | Setting | UnsetType | None = UNSET,
 ) -> Operation[ProgramPreview]:
     """What an update would mean for orders and customers. Changes nothing."""
     body = without_unset(
@@ -95,6 +126,10 @@ def preview(
         currency=currency,
         keep_items=keep_items,
         version=version,
+        time_zone=time_zone,
+        expiry=expiry,
+        remind_days=remind_days,
+        pending=pending,
     )
     path = f"{_PATH}/{segment(program_id)}/preview"
     return Operation(method="POST", path=path, response_type=ProgramPreview, body=encode(body))
