@@ -339,6 +339,29 @@ class ExpiringPoints(Response, frozen=True, kw_only=True):
     expires_at: str
 
 
+class Expirations(Response, frozen=True, kw_only=True):
+    """A page of the points of a customer that expire, by last day. `without_date` has the points that never
+    expire; together, all pages and they are the balance, or 0 if it is below zero."""
+
+    data: list[ExpiringPoints]
+    total: int
+    has_more: bool
+    without_date: int
+
+
+class PendingPoints(Response, frozen=True, kw_only=True):
+    """The points of an order that wait, by the transaction that posted them. They are released at
+    `available_at`, up to a minute later; null while that is not known, because they wait for the order to be
+    fulfilled. If it is not, they are given up at `gives_up_at`."""
+
+    transaction_id: str
+    order_id: str
+    points: int
+    available_at: str | None
+    waits_for: Literal["fulfilled"] | UnsetType = UNSET
+    gives_up_at: str | UnsetType = UNSET
+
+
 class CustomerStatus(Response, frozen=True, kw_only=True):
     """The account of a customer; `tier` is null while the customer has none. `status_note`, `status_by` (the
     name of the key) and `status_changed_at` are those of the last change of the status.

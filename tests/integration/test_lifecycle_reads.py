@@ -1,7 +1,7 @@
 """What the reads of earning show where points expire or wait, before and after it is posted."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.contracts.internal import Price
 from libs.contracts.lifecycle import Expiry, Pending
+from libs.kernel.errors import InvalidRequest, NotFound
 from libs.persistence.engine import create_batch_engine
 from libs.persistence.pages import Page
 from libs.persistence.slow_reads import SlowReads
 from services.earning.api import responses
-from services.earning.domain.dates import to_day
-from services.earning.handlers import customers, debits
+from services.earning.domain.dates import NEVER, to_day
+from services.earning.handlers import account_points, customers, debits
 from services.earning.store.customers import CustomerFilter
 from tests.integration.conftest import Database
 from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
@@ -134,6 +135,118 @@ async def test_nothing_of_a_suspended_account_is_left_out(
         100,
         "2027-01-15",
     )
+
+
+async def expirations(account: LedgerAccount, **page: Any) -> Any:
+    listed = await account_points.list_expirations(
+        account.engine, account.store, CUSTOMER, **({"limit": 20, "after": None} | page)
+    )
+    return body(responses.expirations(listed))
+
+
+async def test_expirations_are_listed_by_day_and_sum_to_the_balance(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, expiry=AFTER)
+    await account.award("own", 30, JANUARY_8)
+    await account.award("never", 5, NEVER)
+    await account.award("of the day", 7, JANUARY_8 + 7)
+    await account.earn("A", 100)
+    first = {"points": 30, "expires_on": "2027-01-08", "expires_at": "2027-01-09T00:00:00.000Z"}
+    second = {"points": 107, "expires_on": "2027-01-15", "expires_at": "2027-01-16T00:00:00.000Z"}
+    everything = {"data": [first, second], "total": 2, "has_more": False, "without_date": 5}
+    assert await expirations(account) == everything
+    assert await expirations(account, limit=1) == everything | {"data": [first], "has_more": True}
+    after = date(2027, 1, 8)
+    assert await expirations(account, limit=1, after=after) == everything | {"data": [second]}
+
+    await account.next_day(4)
+    assert await expirations(account, after=after) == everything | {"data": [second], "total": 1}
+    await account.set_expiry(None)
+    assert await expirations(account) == everything | {
+        "data": [second | {"points": 7}],
+        "total": 1,
+        "without_date": 105,
+    }
+
+
+async def test_a_negative_balance_has_no_points_to_expire(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock)
+    await account.order("o1", Decimal(50))
+    await account.redeem("R", 50)
+    await account.refund("o1", None)
+    nothing = {"data": [], "total": 0, "has_more": False, "without_date": 0}
+    assert await expirations(account) == nothing
+    await account.set_expiry(AFTER)
+    assert await expirations(account) == nothing
+
+
+async def pending(account: LedgerAccount, limit: int = 20, after: str | None = None) -> Any:
+    listed = await account_points.list_pending(
+        account.engine, account.store, CUSTOMER, Page(limit, after)
+    )
+    data = body(list(map(responses.pending_points, listed.items)))
+    return [item["order_id"] for item in data], data, listed.has_more, listed.counted
+
+
+async def test_pending_points_are_listed_by_their_release_and_sum_to_the_status(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=9), time_zone="Europe/Berlin")
+    await account.order("late", Decimal(10))
+    await account.set_pending(Pending(days=2))
+    await account.order("early", Decimal(20))
+    await account.set_pending(Pending(days=0, from_="fulfilled", give_up_days=20))
+    await account.order("o3", Decimal(40))
+    await account.order("o4", Decimal(80))
+    await account.refund("o4", 5)
+    await account.order("refunded", Decimal(160))
+    await account.refund("refunded", None)
+    await account.order("ahead", Decimal(320))
+    # It is dated ahead, to the day after the release of "early", and before that of "late".
+    await account.fulfill("ahead", clock.now + timedelta(days=3))
+
+    order_ids, data, has_more, counted = await pending(account)
+    assert (order_ids, has_more, counted) == (["early", "ahead", "late", "o3", "o4"], False, 5)
+    assert sum(item["points"] for item in data) == (await status(account))["points_pending"] == 465
+    assert data[0] == {
+        "transaction_id": await account.transaction_of("early"),
+        "order_id": "early",
+        "points": 20,
+        "available_at": "2027-01-07T23:00:00.000Z",
+    }
+    assert data[1]["available_at"] == "2027-01-08T12:00:00.000Z"
+    assert data[4] == {
+        "transaction_id": await account.transaction_of("o4"),
+        "order_id": "o4",
+        "points": 75,
+        "available_at": None,
+        "waits_for": "fulfilled",
+        "gives_up_at": "2027-01-25T23:00:00.000Z",
+    }
+    cursor = None
+    for order_id in order_ids:
+        (listed, (item,), more, _) = await pending(account, 1, cursor)
+        assert (listed, more) == ([order_id], order_id != "o4")
+        cursor = item["transaction_id"]
+    with pytest.raises(InvalidRequest):
+        await pending(account, 20, await account.transaction_of("refunded"))
+
+
+async def test_a_customer_without_settings_has_undated_points_and_none_that_wait(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock)
+    await account.earn("A", 100)
+    undated = {"data": [], "total": 0, "has_more": False, "without_date": 100}
+    assert await expirations(account) == undated
+    assert await pending(account) == ([], [], False, 0)
+    account.store = "store_other"
+    for read in (expirations, pending):
+        with pytest.raises(NotFound):
+            await read(account)
 
 
 async def test_a_status_without_settings_has_the_fields_of_before(

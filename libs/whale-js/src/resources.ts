@@ -22,12 +22,14 @@ import type {
   DeadLetter,
   DeadLetterQuery,
   DeadLetterVerdicts,
+  ExpiringPoints,
   Moment,
   Order,
   OrderQuery,
   OrderVerdicts,
   Page,
   PageQuery,
+  PendingPoints,
   Pipeline,
   PointsInput,
   Program,
@@ -144,6 +146,29 @@ export class Customers extends Resource {
   ): Promise<CustomerStatus> {
     const path = `loyalty/customers/${segment(customerId)}`;
     return this.transport.send(write("PATCH", path, changes, options));
+  }
+
+  /**
+   * When a customer's points expire, earliest first; `starting_after` is a last day. Each page says in `without_date`
+   * how many points never expire.
+   */
+  expirations(
+    customerId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<ExpiringPoints> {
+    const path = `loyalty/customers/${segment(customerId)}/expirations`;
+    return this.listing(path, query, options, (item) => item.expires_on);
+  }
+
+  /** A customer's points that wait, earliest first, those that wait for a fulfillment last. */
+  pending(
+    customerId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<PendingPoints> {
+    const path = `loyalty/customers/${segment(customerId)}/pending`;
+    return this.listing(path, query, options, (item) => item.transaction_id);
   }
 }
 

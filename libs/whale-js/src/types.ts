@@ -49,12 +49,16 @@ export type Moment = string | Date;
 /** Money, a rate or a multiplier in a request; text is exact. */
 export type Decimal = string | number;
 
-/** One page of a list. `total` counts the whole list; with `total_more` it is a lower bound. */
+/**
+ * One page of a list. `total` counts the whole list; with `total_more` it is a lower bound. `without_date` has a
+ * customer's points that never expire, in the list of those that do.
+ */
 export interface Page<T> {
   data: T[];
   total: number;
   has_more: boolean;
   total_more?: boolean;
+  without_date?: number;
 }
 
 export interface PageQuery {
@@ -261,6 +265,19 @@ export interface ExpiringPoints {
   points: number;
   expires_on: string;
   expires_at: string;
+}
+
+/**
+ * The points of an order that wait, by the transaction that posted them. They are released at `available_at`; null
+ * while they wait for the order to be fulfilled. If it is not, they are given up at `gives_up_at`.
+ */
+export interface PendingPoints {
+  transaction_id: string;
+  order_id: string;
+  points: number;
+  available_at: string | null;
+  waits_for?: Open<"fulfilled">;
+  gives_up_at?: string;
 }
 
 export interface CustomerStatus {

@@ -19,6 +19,7 @@ from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
+from services.earning.handlers.account_points import Expirations, PendingPoints
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.handlers.posting import Result
 from services.earning.handlers.programs import ProgramView
@@ -228,6 +229,29 @@ def expiring_points(expiring: ExpiringPoints) -> api.ExpiringPoints:
         points=expiring.points,
         expires_on=expiring.expires_on.isoformat(),
         expires_at=format_time(expiring.expires_at),
+    )
+
+
+def expirations(value: Expirations) -> api.Expirations:
+    """A page of the points that expire, and the points that never do."""
+    return api.Expirations(
+        data=[expiring_points(item) for item in value.page.items],
+        total=value.page.counted,
+        has_more=value.page.has_more,
+        without_date=value.without_date,
+    )
+
+
+def pending_points(value: PendingPoints) -> api.PendingPoints:
+    """The points of an order that wait."""
+    available_at, gives_up_at = value.available_at, value.gives_up_at
+    return api.PendingPoints(
+        transaction_id=value.transaction_id,
+        order_id=value.order_id,
+        points=value.points,
+        available_at=None if available_at is None else format_time(available_at),
+        waits_for=value.waits_for or UNSET,
+        gives_up_at=UNSET if gives_up_at is None else format_time(gives_up_at),
     )
 
 

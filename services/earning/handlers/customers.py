@@ -46,7 +46,7 @@ async def read_status(connection: Connection, store_id: str, customer_id: str) -
     if account is None:
         raise NotFound(NO_CUSTOMER)
     recent = await customers.read_recent_entries(connection, account["id"])
-    in_force = await _read_programs(connection, store_id)
+    in_force = await read_programs(connection, store_id)
     timeline = await account_views.read_timeline(connection, store_id, in_force, [account])
     view = account_views.view(account, timeline)
     return CustomerStatus(account, view, in_force.default, recent)
@@ -67,7 +67,7 @@ async def list_customers(
         after = None
         if page.starting_after is not None:
             after = await _find_cursor(connection, filter_.store_id, page.starting_after)
-        in_force = await _read_programs(connection, filter_.store_id)
+        in_force = await read_programs(connection, filter_.store_id)
         if tier is not None:
             spans = tier_spans(in_force.default)
             span = next((one for one in spans if one.tier.name == tier), None)
@@ -92,6 +92,6 @@ async def _find_cursor(connection: Connection, store_id: str, starting_after: st
     return customer_id
 
 
-async def _read_programs(connection: Connection, store_id: str) -> StorePrograms:
+async def read_programs(connection: Connection, store_id: str) -> StorePrograms:
     in_force = await programs.read(connection, [store_id])
     return in_force.get(store_id, StorePrograms())

@@ -22,6 +22,8 @@ class Customers(Resource):
     list = paged(accounts.list_customers)
     retrieve = call(accounts.get)
     update = call(accounts.update_customer)
+    expirations = paged(accounts.list_expirations)
+    pending = paged(accounts.list_pending)
 
 
 class Rewards(Resource):

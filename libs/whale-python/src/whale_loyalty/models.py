@@ -40,12 +40,14 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Page(Model, Generic[T], frozen=True, kw_only=True):
-    """One page of a list. `total` counts the whole list; with `total_more` it is a lower bound."""
+    """One page of a list. `total` counts the whole list; with `total_more` it is a lower bound.
+    `without_date` has a customer's points that never expire, in the list of those that do."""
 
     data: list[T]
     total: int
     has_more: bool = False
     total_more: bool = False
+    without_date: int | None = None
 
 
 class Tier(Model, frozen=True, kw_only=True):
@@ -371,6 +373,19 @@ class ExpiringPoints(Model, frozen=True, kw_only=True):
     points: int
     expires_on: date
     expires_at: datetime
+
+
+class PendingPoints(Model, frozen=True, kw_only=True):
+    """The points of an order that wait, by the transaction that posted them. They are released at
+    `available_at`; None while they wait for the order to be fulfilled. If it is not, they are given up at
+    `gives_up_at`."""
+
+    transaction_id: str
+    order_id: str
+    points: int
+    available_at: datetime | None
+    waits_for: str | None = None
+    gives_up_at: datetime | None = None
 
 
 class CustomerStatus(Model, frozen=True, kw_only=True):

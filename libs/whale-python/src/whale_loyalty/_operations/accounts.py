@@ -18,6 +18,8 @@ from whale_loyalty.models import (
     AwardInput,
     BatchAnswer,
     CustomerStatus,
+    ExpiringPoints,
+    PendingPoints,
     Redeemed,
     Summary,
     Transaction,
@@ -108,6 +110,34 @@ def update_customer(
     body = without_unset(status=status, note=UNSET if note is None else note)
     path = f"loyalty/customers/{segment(customer_id)}"
     return write("PATCH", path, CustomerStatus, body=body, idempotency_key=idempotency_key)
+
+
+def list_expirations(
+    customer_id: str, *, limit: int | None = None, starting_after: date | str | None = None
+) -> Listing[ExpiringPoints]:
+    """When a customer's points expire, earliest first; `starting_after` is a last day. Each page says in
+    `without_date` how many points never expire."""
+    return listing(
+        f"loyalty/customers/{segment(customer_id)}/expirations",
+        ExpiringPoints,
+        get_id=lambda item: item.expires_on.isoformat(),
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
+def list_pending(
+    customer_id: str, *, limit: int | None = None, starting_after: str | None = None
+) -> Listing[PendingPoints]:
+    """A customer's points that wait, earliest first, those that wait for a fulfillment last;
+    `starting_after` is a transaction."""
+    return listing(
+        f"loyalty/customers/{segment(customer_id)}/pending",
+        PendingPoints,
+        get_id=lambda item: item.transaction_id,
+        limit=limit,
+        starting_after=starting_after,
+    )
 
 
 def list_transactions(
