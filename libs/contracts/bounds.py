@@ -212,6 +212,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
     api.EarnBatchRequest: {"items": {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS}},
     order_api.DeadLetterReplay: {"ids": _IDS},
     order_api.OrderRecheck: {"order_ids": _IDS},
+    order_api.OrderRelease: {"order_id": OTHER_ID},
     api.AdjustRequest: {
         "customer_id": CUSTOMER_ID,
         "points": {

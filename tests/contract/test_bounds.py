@@ -7,7 +7,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from libs.contracts import api, lifecycle, rewards
+from libs.contracts import api, lifecycle, order_api, rewards
 from libs.contracts.bounds import BOUNDS
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import InvalidRequest
@@ -41,6 +41,7 @@ REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
     (api.EarnRequest, earning.earn, AWARD),
     (api.AdjustRequest, earning.adjust, AWARD),
     (api.EarnBatchRequest, earning.batch, {"items": [AWARD]}),
+    (order_api.OrderRelease, earning.release, {"order_id": "1042"}),
     (api.CustomerPatch, earning.customer_patch, {"status": "active"}),
     (rewards.RewardCreate, catalog.reward_create, REWARD),
     (rewards.RewardPatch, catalog.reward_patch, {}),

@@ -293,6 +293,7 @@ async def _lifecycle(recorder: Recorder) -> None:
     await _until(
         recorder, "listPendingPoints", lambda content: content["total"] == 1, subject=CUSTOMER
     )
+    await recorder.call("releaseOrder", {"order_id": "1045"})
 
 
 def _envelope(id_: str, order: dict[str, str]) -> dict[str, Any]:

@@ -254,6 +254,17 @@ EARNING: Final[tuple[Operation, ...]] = (
         response=order_api.OrderVerdicts,
     ),
     Operation(
+        id="releaseOrder",
+        method="POST",
+        path="loyalty/orders/release",
+        owner="earning",
+        scope="earn",
+        summary="Release the pending points of an order now; repeated, the response is the same transaction.",
+        request=order_api.OrderRelease,
+        response=api.Transaction,
+        errors=("account_suspended", "conflict"),
+    ),
+    Operation(
         id="listCustomers",
         method="GET",
         path="loyalty/customers",

@@ -233,6 +233,12 @@ export class Orders extends Resource {
     return this.listing("loyalty/orders", query, options, (item) => item.order_id);
   }
 
+  /** Release the pending points of an order now. Repeated, the transaction is the same. */
+  async release(orderId: string, options?: RequestOptions): Promise<Transaction> {
+    const body = { order_id: orderId };
+    return this.transport.send(write("POST", "loyalty/orders/release", body, options));
+  }
+
   /** Check up to 500 skipped orders under the rules in force; those that qualify are posted. */
   async recheck(orderIds: string[], options?: RequestOptions): Promise<OrderVerdicts> {
     const body = { order_ids: orderIds };

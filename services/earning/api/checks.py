@@ -97,6 +97,11 @@ def replay(request: order_api.DeadLetterReplay, faults: Faults) -> None:
         _other_id(letter_id, faults, at=f"#/ids/{place}")
 
 
+def release(request: order_api.OrderRelease, faults: Faults) -> None:
+    """The order whose points are released."""
+    _other_id(request.order_id, faults, at="#/order_id")
+
+
 def recheck(request: order_api.OrderRecheck, faults: Faults) -> None:
     """The orders to check again."""
     _some(request.order_ids, faults, at="#/order_ids")

@@ -48,6 +48,7 @@ class AsyncOrders(AsyncResource):
     """What became of the shop's orders."""
 
     list = async_paged(orders.list_orders)
+    release = async_call(orders.release)
     recheck = async_call(orders.recheck)
 
 

@@ -48,6 +48,7 @@ class Orders(Resource):
     """What became of the shop's orders."""
 
     list = paged(orders.list_orders)
+    release = call(orders.release)
     recheck = call(orders.recheck)
 
 
