@@ -261,6 +261,10 @@ class Order(Response, frozen=True, kw_only=True):
 
     `recorded_at` is when the order got its state; of a refused one, the time of the newest letter. An
     order without points that was recorded before orders were listed shows `completed_at`.
+
+    `transaction_id` is that of the `earn`, and before it that of the `pend`. Points that wait become available at
+    `available_at`, which is left out while that is not known. Available points can be spent through `expires_on`,
+    left out where they do not expire, and if they expire by inactivity.
     """
 
     order_id: str
@@ -283,6 +287,8 @@ class Order(Response, frozen=True, kw_only=True):
     transaction_id: str | UnsetType = UNSET
     completed_at: str | UnsetType = UNSET
     recorded_at: str
+    available_at: str | UnsetType = UNSET
+    expires_on: str | UnsetType = UNSET
 
 
 class DeadLetter(Response, frozen=True, kw_only=True):

@@ -16,9 +16,10 @@ from libs.kernel.errors import InvalidRequest, NotFound
 from libs.persistence.engine import create_batch_engine
 from libs.persistence.pages import Page
 from libs.persistence.slow_reads import SlowReads
-from services.earning.api import responses
+from services.earning.api import order_responses, responses
 from services.earning.domain.dates import NEVER, to_day
 from services.earning.handlers import account_points, customers, debits
+from services.earning.handlers.orders import Criteria, list_orders
 from services.earning.store.customers import CustomerFilter
 from tests.integration.conftest import Database
 from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
@@ -247,6 +248,59 @@ async def test_a_customer_without_settings_has_undated_points_and_none_that_wait
     for read in (expirations, pending):
         with pytest.raises(NotFound):
             await read(account)
+
+
+async def order_dates(account: LedgerAccount, order_id: str) -> tuple[str, str | None, str | None]:
+    """The type of the transaction that the list of orders names, `available_at` and `expires_on`."""
+    criteria = Criteria(store_id=account.store, order_id=order_id)
+    (order,) = (await list_orders(SlowReads(account.engine), criteria, Page(20, None))).items
+    item = body(order_responses.order(order))
+    types = {f"txn_{row['id']}": row["type"] for row in await account.entries()}
+    return types[item["transaction_id"]], item.get("available_at"), item.get("expires_on")
+
+
+async def test_an_order_shows_when_its_points_are_available_and_how_long(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=2), expiry=AFTER)
+    await account.order("o1", Decimal(10))
+    await account.order("o2", Decimal(20))
+    await account.set_pending(Pending(days=2, from_="fulfilled", give_up_days=20))
+    await account.order("o3", Decimal(40))
+    assert await order_dates(account, "o1") == ("pend", "2027-01-08T00:00:00.000Z", None)
+    assert await order_dates(account, "o3") == ("pend", None, None)
+    await account.set_zone("Europe/Berlin")
+    assert await order_dates(account, "o1") == ("pend", "2027-01-07T23:00:00.000Z", None)
+
+    await account.release("o1")
+    assert await order_dates(account, "o1") == ("earn", "2027-01-05T12:00:00.000Z", "2027-01-15")
+    await account.next_day(20)
+    await account.touch()
+    assert await order_dates(account, "o2") == ("earn", "2027-01-07T23:00:00.000Z", "2027-01-18")
+    assert await order_dates(account, "o3") == ("pend", None, None)
+    await account.next_day()
+    await account.touch()
+    assert [row.type for row in await account.rows()].count("expire") == 3
+    assert await order_dates(account, "o3") == ("pend", None, None)
+
+
+async def test_the_last_day_of_an_order_follows_the_setting(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock)
+    await account.earn("A", 100)
+    assert await order_dates(account, "A") == ("earn", None, None)
+    await account.next_day()
+    await account.set_expiry(AFTER)
+    assert await order_dates(account, "A") == ("earn", None, "2027-01-16")
+    await account.next_day()
+    await account.earn("B", 10)
+    await account.set_expiry(Expiry(kind="yearly", dates=("06-30",)))
+    assert await order_dates(account, "B") == ("earn", None, "2027-06-30")
+    await account.set_expiry(None)
+    assert await order_dates(account, "B") == ("earn", None, None)
+    await account.set_expiry(Expiry(kind="inactivity", days=5))
+    assert await order_dates(account, "B") == ("earn", None, None)
 
 
 async def test_a_status_without_settings_has_the_fields_of_before(

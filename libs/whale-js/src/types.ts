@@ -353,6 +353,9 @@ export interface Order {
   transaction_id?: string;
   completed_at?: string;
   recorded_at: string;
+  /** When the points become or became available; left out while that is not known. */
+  available_at?: string;
+  expires_on?: string;
 }
 
 export interface OrderQuery extends PageQuery {

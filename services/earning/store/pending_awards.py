@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -67,7 +67,7 @@ async def read_due(
 
 
 def award(row: asyncpg.Record) -> PendingAward:
-    wait_on = None if row["wait_on"] is None else to_day(row["wait_on"])
+    window = read_window(row)
     return PendingAward(
         key=(row["store_id"], row["order_id"]),
         account_id=row["account_id"],
@@ -78,15 +78,18 @@ def award(row: asyncpg.Record) -> PendingAward:
         program_version_id=row["program_version_id"],
         program=row["program_id"],
         tier=row["tier"],
-        window=None if wait_on is None else _window(row, wait_on),
-        wait_on=wait_on,
+        window=window,
+        wait_on=None if window is None else to_day(row["wait_on"]),
         given_up=row["given_up"],
         earn_sequence=row["earn_sequence"],
     )
 
 
-def _window(row: asyncpg.Record, wait_on: Day) -> Window:
-    days, release_at = row["days"], row["release_at"]
+def read_window(row: Any) -> Window | None:
+    """The window of an award that waits, from its columns; None if it does not."""
+    if row["wait_on"] is None:
+        return None
+    days, wait_on, release_at = row["days"], to_day(row["wait_on"]), row["release_at"]
     if release_at is not None:
         return Window(days=days, release_at=release_at.astimezone(UTC))
     if row["awaits_fulfillment"]:

@@ -268,6 +268,8 @@ class Order(Model, frozen=True, kw_only=True):
     transaction_id: str | None = None
     completed_at: datetime | None = None
     pending: int = 0
+    available_at: datetime | None = None
+    expires_on: date | None = None
 
 
 class DeadLetter(Model, frozen=True, kw_only=True):
