@@ -430,7 +430,8 @@ class TierCount(Response, frozen=True, kw_only=True):
 
 class Summary(Response, frozen=True, kw_only=True):
     """The key figures of the program, at most five seconds old. `first_day` and `last_day` are the first and
-    last day with postings ever, null while there are none."""
+    last day with postings ever, null while there are none. `points_pending` are the points that wait, left out
+    while there are none; they are issued once they are released, on the day of their order."""
 
     days: list[Day]
     points_outstanding: int
@@ -438,6 +439,7 @@ class Summary(Response, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: str | None
     last_day: str | None
+    points_pending: int | UnsetType = UNSET
 
 
 class ClockRequest(Request, frozen=True, kw_only=True):

@@ -13,13 +13,15 @@ from libs.contracts import api
 from libs.contracts.internal import Price
 from libs.contracts.lifecycle import Expiry, Pending
 from libs.kernel.errors import InvalidRequest, NotFound
-from libs.persistence.engine import create_batch_engine
+from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.pages import Page
 from libs.persistence.slow_reads import SlowReads
 from services.earning.api import order_responses, responses
 from services.earning.domain.dates import NEVER, to_day
 from services.earning.handlers import account_points, customers, debits
 from services.earning.handlers.orders import Criteria, list_orders
+from services.earning.handlers.summary import Summaries
+from services.earning.store import days
 from services.earning.store.customers import CustomerFilter
 from tests.integration.conftest import Database
 from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
@@ -301,6 +303,38 @@ async def test_the_last_day_of_an_order_follows_the_setting(
     assert await order_dates(account, "B") == ("earn", None, None)
     await account.set_expiry(Expiry(kind="inactivity", days=5))
     assert await order_dates(account, "B") == ("earn", None, None)
+
+
+async def summary(account: LedgerAccount) -> tuple[dict[str, int], int | None]:
+    """The points issued by day, and those that wait."""
+    async with transaction(account.engine) as connection:
+        await days.fold(connection)
+    # Totals are cached.
+    summaries = Summaries(SlowReads(account.engine))
+    first, last = date(2027, 1, 1), date(2027, 12, 31)
+    current = await summaries.get(account.store, first=first, last=last)
+    content = body(responses.summary(current))
+    issued = {day["date"]: day["issued"] for day in content["days"] if day["issued"]}
+    return issued, content.get("points_pending")
+
+
+async def test_a_summary_counts_points_when_they_are_released_on_the_day_of_the_order(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=9))
+    await account.order("o1", Decimal(10))
+    await account.next_day()
+    await account.order("o2", Decimal(20))
+    await account.refund("o2", 5)
+    assert await summary(account) == ({}, 25)
+    await account.release("o2")
+    assert await summary(account) == ({"2027-01-06": 15}, 10)
+    await account.next_day(20)
+    await account.touch()
+    assert await summary(account) == ({"2027-01-05": 10, "2027-01-06": 15}, None)
+    async with transaction(engine) as connection:
+        await days.rebuild(connection)
+    assert await summary(account) == ({"2027-01-05": 10, "2027-01-06": 15}, None)
 
 
 async def test_a_status_without_settings_has_the_fields_of_before(

@@ -464,6 +464,7 @@ export interface Summary {
   /** The first and last day with transactions ever. */
   first_day: string | null;
   last_day: string | null;
+  points_pending?: number;
 }
 
 /** `amount` of money in `currency`, or `percent` off. */

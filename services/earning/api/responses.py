@@ -295,4 +295,5 @@ def summary(read: Summary) -> api.Summary:
         ],
         first_day=None if read.first_day is None else read.first_day.isoformat(),
         last_day=None if read.last_day is None else read.last_day.isoformat(),
+        points_pending=totals.pending_points or UNSET,
     )

@@ -1,4 +1,5 @@
-"""Lists of the pending awards of an account; each query runs in the snapshot of its caller."""
+"""Pending awards as callers read them: the list of an account, and the points of a store; each query runs in the
+snapshot of its caller."""
 
 from typing import Final
 from uuid import UUID
@@ -27,6 +28,9 @@ ORDER BY {_PLACE} LIMIT $3
 _COUNT: Final = f"""
 SELECT count(*) FROM (SELECT FROM pending_awards p WHERE {_WAITS} LIMIT {COUNT_LIMIT + 1}) AS matches
 """  # noqa: S608  constants alone
+_SUM: Final = """
+SELECT coalesce(sum(points), 0)::bigint FROM pending_awards WHERE store_id = $1 AND wait_on IS NOT NULL
+"""
 _FIND: Final = f"""
 SELECT p.sequence FROM pending_awards p
 JOIN entries e ON e.account_id = p.account_id AND e.sequence = p.sequence
@@ -48,6 +52,12 @@ async def find(connection: Connection, account_id: int, transaction_id: str) -> 
         return None
     sequence: int | None = await connection.fetchval(_FIND, account_id, entry_id)
     return sequence
+
+
+async def sum_points(connection: Connection, store_id: str) -> int:
+    """The points of the store that wait."""
+    points: int = await connection.fetchval(_SUM, store_id)
+    return points
 
 
 async def read_page(

@@ -441,7 +441,8 @@ class TierCount(Model, frozen=True, kw_only=True):
 class Summary(Model, frozen=True, kw_only=True):
     """The store's totals, at most five seconds old; days without transactions are omitted.
 
-    `first_day` and `last_day` are the first and last day with transactions ever.
+    `first_day` and `last_day` are the first and last day with transactions ever. `points_pending` wait, and are
+    issued once they are released, on the day of their order.
     """
 
     days: list[Day]
@@ -450,6 +451,7 @@ class Summary(Model, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: date | None = None
     last_day: date | None = None
+    points_pending: int = 0
 
 
 class RewardValue(Model, frozen=True, kw_only=True):
