@@ -183,19 +183,25 @@ class ProgramPatch(Request, frozen=True, kw_only=True):
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):
-    """A manual award: `points` are posted unchanged, without rate or multiplier."""
+    """A manual award: `points` are posted unchanged, without rate or multiplier.
+
+    `expires_on` is their last day, from today to ten years ahead in the zone of the store; null, if they never
+    expire. Without it, they follow the setting of the program."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: str | UnsetType | None = UNSET
 
 
 class AdjustRequest(Request, frozen=True, kw_only=True):
-    """A manual adjustment: `points` is signed and not zero."""
+    """A manual adjustment: `points` is signed and not zero. Only added points can have an `expires_on`, which is as
+    in an award."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: str | UnsetType | None = UNSET
 
 
 class EarnBatchRequest(Request, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Points that wait and points that expire, as a shop sees them."""
 
+from datetime import timedelta
 from typing import Any
 
 from libs.kernel.clock import format_time, utc_now
@@ -76,3 +77,46 @@ async def test_only_pending_points_of_an_active_account_are_released(shop: Shop)
     assert_problem(await release(shop, "o3"), 409, "conflict")
     nobody = await shop.call("GET", "loyalty/customers/cust_2/pending")
     assert_problem(nobody, 404, "not_found")
+
+
+async def test_points_can_have_a_date_of_their_own(shop: Shop) -> None:
+    await shop.program()
+    today = utc_now().date()
+    first, last = str(today + timedelta(days=1)), str(today + timedelta(days=40))
+    award = {"customer_id": "cust_1", "points": 10, "reason": "Birthday"}
+    late = {**award, "expires_on": f"{today.year + 11}-01-01"}
+
+    earned = await shop.call("POST", "loyalty/earn", {**award, "expires_on": last})
+    assert (earned.status, earned.json["lots"]) == (201, [{"points": 10, "expires_on": last}])
+    items = [{**award, "points": 20, "expires_on": first}, {**award, "expires_on": None}, late]
+    batch = await shop.call("POST", "loyalty/earn/batch", {"items": items})
+    verdicts = batch.json["data"]
+    assert [verdict["status"] for verdict in verdicts] == [201, 201, 400]
+    assert verdicts[2]["problem"]["errors"][0]["pointer"] == "#/items/2/expires_on"
+    adjusted = await shop.call("POST", "loyalty/adjust", {**award, "expires_on": first})
+    assert adjusted.status == 201
+    assert (await shop.call("POST", "loyalty/adjust", award)).status == 201
+
+    expirations = (await shop.call("GET", f"{STATUS}/expirations")).json
+    days = [(item["points"], item["expires_on"]) for item in expirations["data"]]
+    assert (days, expirations["without_date"]) == ([(30, first), (10, last)], 20)
+
+    yesterday = str(today - timedelta(days=1))
+    for path, body in (
+        ("earn", late),
+        ("earn", {**award, "expires_on": yesterday}),
+        ("earn", {**award, "expires_on": "2027-02-30"}),
+        ("adjust", late),
+        ("adjust", {**award, "points": -5, "expires_on": last}),
+        ("adjust", {**award, "points": -5, "expires_on": None}),
+    ):
+        response = await shop.call("POST", f"loyalty/{path}", body)
+        assert_problem(response, 400, "invalid_request")
+        assert [fault["pointer"] for fault in response.json["errors"]] == ["#/expires_on"]
+
+
+async def test_a_date_out_of_bounds_is_refused_before_the_state_of_the_store(shop: Shop) -> None:
+    award = {"customer_id": "cust_1", "points": 10, "reason": "Birthday"}
+    past = {**award, "expires_on": "2020-01-01"}
+    assert_problem(await shop.call("POST", "loyalty/earn", past), 400, "invalid_request")
+    assert_problem(await shop.call("POST", "loyalty/earn", award), 409, "program_inactive")

@@ -228,6 +228,8 @@ export interface Redeemed {
 export interface PointsInput {
   points: number;
   reason: string;
+  /** The last day of added points, null if they never expire. Default: the setting of the program. */
+  expires_on?: string | null;
 }
 
 export interface AwardInput extends PointsInput {

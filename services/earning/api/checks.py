@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, order_api
 from libs.contracts.numbers import fits
-from libs.kernel.clock import parse_time
+from libs.kernel.clock import parse_date, parse_time
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
@@ -64,6 +64,17 @@ def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
     else:
         shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
     shared.text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
+    _last_day(request.expires_on, faults, at=f"{at}/expires_on")
+
+
+def _last_day(value: str | UnsetType | None, faults: Faults, *, at: str) -> None:
+    """A date of the points' own. How far ahead it may be depends on the store's clock and zone, which the rule
+    knows."""
+    if isinstance(value, str):
+        try:
+            parse_date(value)
+        except ValueError as error:
+            faults.at(at, str(error))
 
 
 def clock(request: api.ClockRequest, faults: Faults) -> None:
@@ -82,6 +93,10 @@ def adjust(request: api.AdjustRequest, faults: Faults) -> None:
         limit = f"{api.MAX_MANUAL_POINTS:,}"
         faults.at("#/points", f"must be from -{limit} to {limit}, and not 0")
     shared.text(request.reason, faults, at="#/reason", longest=api.MAX_REASON)
+    if request.points < 0 and request.expires_on is not UNSET:
+        faults.at("#/expires_on", "is possible only with points above 0")
+    else:
+        _last_day(request.expires_on, faults, at="#/expires_on")
 
 
 def batch(request: api.EarnBatchRequest, faults: Faults) -> None:

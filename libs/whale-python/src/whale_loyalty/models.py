@@ -688,11 +688,12 @@ class TierInput(TypedDict):
 
 
 class AwardInput(TypedDict):
-    """An award of a batch request."""
+    """An award of a batch request. `expires_on` is the last day of the points, None if they never expire."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: NotRequired[date | str | None]
 
 
 class EventInput(TypedDict):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from whale_loyalty._operation import (
     Listing,
@@ -28,10 +28,18 @@ from whale_loyalty.values import AccountStatus, TransactionType
 
 
 def earn(
-    customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
+    customer_id: str,
+    *,
+    points: int,
+    reason: str,
+    expires_on: date | str | UnsetType | None = UNSET,
+    idempotency_key: str | None = None,
 ) -> Operation[Transaction]:
-    """Award points manually: exactly `points`, without the program's rate or a multiplier."""
-    body = {"customer_id": customer_id, "points": points, "reason": reason}
+    """Award points manually: exactly `points`, without the program's rate or a multiplier. `expires_on` is their
+    last day, None if they never expire; without it, they follow the setting of the program."""
+    body = without_unset(
+        customer_id=customer_id, points=points, reason=reason, expires_on=expires_on
+    )
     return write("POST", "loyalty/earn", Transaction, body=body, idempotency_key=idempotency_key)
 
 
@@ -45,10 +53,18 @@ def earn_batch(
 
 
 def adjust(
-    customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
+    customer_id: str,
+    *,
+    points: int,
+    reason: str,
+    expires_on: date | str | UnsetType | None = UNSET,
+    idempotency_key: str | None = None,
 ) -> Operation[Transaction]:
-    """Adjust a balance up or down, never below zero; lifetime points are unchanged."""
-    body = {"customer_id": customer_id, "points": points, "reason": reason}
+    """Adjust a balance up or down, never below zero; lifetime points are unchanged. `expires_on` is the last day of
+    added points, as in `earn`."""
+    body = without_unset(
+        customer_id=customer_id, points=points, reason=reason, expires_on=expires_on
+    )
     return write("POST", "loyalty/adjust", Transaction, body=body, idempotency_key=idempotency_key)
 
 
