@@ -1,6 +1,7 @@
 """Every operation that writes, as two different requests that may race, and their effects counted."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 
 import asyncpg
@@ -342,6 +343,20 @@ async def recheck(shop: Shop) -> tuple[Request, Request]:
     return of("a"), of("b")
 
 
+async def move_clock(shop: Shop) -> tuple[Request, Request]:
+    def of(days: int) -> Request:
+        async def effects() -> int:
+            query = """SELECT count(*) FROM store_clocks
+                WHERE store_id = $1 AND round(shift_ms / 86_400_000.0) = $2"""
+            return await count(shop, "earning", query, shop.store_id, days)
+
+        return Request(
+            "loyalty/clock", {"now": format_time(utc_now() + timedelta(days=days))}, effects
+        )
+
+    return of(400), of(800)
+
+
 PREPARE: dict[str, Prepare] = {
     "createProgram": create_program,
     "updateProgram": update_program,
@@ -362,6 +377,7 @@ PREPARE: dict[str, Prepare] = {
     "dropDeadLetter": drop,
     "releaseOrder": release,
     "recheckOrders": recheck,
+    "moveClock": move_clock,
     "updateAnomaly": update_anomaly,
     "updateAnomalySettings": update_settings,
 }

@@ -8,7 +8,16 @@ that the schemas and the checks agree.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from libs.contracts import anomalies, api, events, intake, lifecycle, order_api, rewards
+from libs.contracts import (
+    anomalies,
+    api,
+    events,
+    intake,
+    lifecycle,
+    order_api,
+    program_api,
+    rewards,
+)
 from libs.contracts.numbers import MAX_TOTAL
 
 Schema = Mapping[str, Any]
@@ -179,7 +188,7 @@ _IDS: Final[Schema] = {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS, "items": 
 
 # By struct and field: the bounds that are not part of the type.
 BOUNDS: Final[dict[type, dict[str, Schema]]] = {
-    api.TierInput: {
+    program_api.TierInput: {
         "name": _NAME,
         "min_points": integer(0, api.MAX_BALANCE),
         "multiplier": _MULTIPLIER,
@@ -188,8 +197,8 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
             "items": {"type": "string", **_REASON},
         },
     },
-    api.ProgramCreate: _PROGRAM,
-    api.ProgramPatch: {**_PROGRAM, "version": integer(1, api.MAX_VERSION)},
+    program_api.ProgramCreate: _PROGRAM,
+    program_api.ProgramPatch: {**_PROGRAM, "version": integer(1, api.MAX_VERSION)},
     lifecycle.Expiry: {
         "months": integer(1, lifecycle.MAX_MONTHS),
         "days": integer(1, lifecycle.MAX_DAYS),

@@ -7,7 +7,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from libs.contracts import api, lifecycle, order_api, rewards
+from libs.contracts import api, lifecycle, order_api, program_api, rewards
 from libs.contracts.bounds import BOUNDS
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import InvalidRequest
@@ -35,8 +35,8 @@ Check = Callable[[Any, Faults], None]
 
 # A request, what checks it, and one that is right.
 REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
-    (api.ProgramCreate, earning.program_create, PROGRAM),
-    (api.ProgramPatch, earning.program_patch, {}),
+    (program_api.ProgramCreate, earning.program_create, PROGRAM),
+    (program_api.ProgramPatch, earning.program_patch, {}),
     (api.ClockRequest, earning.clock, {"now": "2027-01-01T00:00:00Z"}),
     (api.EarnRequest, earning.earn, AWARD),
     (api.AdjustRequest, earning.adjust, AWARD),
@@ -107,11 +107,11 @@ def _fields() -> list[Any]:
         for kind, check, right in REQUESTS
         for name in BOUNDS[kind]
     ]
-    for name in BOUNDS[api.TierInput]:
+    for name in BOUNDS[program_api.TierInput]:
         where = ("tiers", 0, name)
         schema_bounds.append(
             pytest.param(
-                api.ProgramCreate, earning.program_create, PROGRAM, where, id=f"Tier.{name}"
+                program_api.ProgramCreate, earning.program_create, PROGRAM, where, id=f"Tier.{name}"
             )
         )
     for name, right in (
@@ -131,7 +131,7 @@ def _fields() -> list[Any]:
         )
     schema_bounds.extend(
         pytest.param(
-            api.ProgramCreate,
+            program_api.ProgramCreate,
             earning.program_create,
             {**PROGRAM, setting: right},
             (setting, name),

@@ -20,6 +20,7 @@ async def test_a_program_has_the_documented_shape(shop: Shop) -> None:
         "currency",
         "is_default",
         "version",
+        "keep_items",
     ]
     assert program["id"].startswith("loy_")
     assert program["points_per_dollar"] == 10

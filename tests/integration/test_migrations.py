@@ -14,6 +14,8 @@ from tests.support import ROOT, Stack
 
 # Longer than a migration waits for a lock, much shorter than the transaction that holds the lock.
 _PATIENCE_SECONDS = 6.0
+# Until the process of a migration has started and has come to the statement.
+_START_SECONDS = 30.0
 
 FIRST = """
 from libs.persistence import ddl
@@ -84,7 +86,7 @@ async def insert(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 async def is_waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Return once a session of the database waits for a lock."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    async with asyncio.timeout(_START_SECONDS):
         while not await connection.fetchval(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND wait_event_type = 'Lock'"

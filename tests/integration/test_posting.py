@@ -333,10 +333,16 @@ async def test_an_account_that_changed_since_it_was_read_is_read_again(
             await post(engine, one)
         return existing
 
+    async def no_autovacuum() -> None:
+        workers = """SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'autovacuum worker'"""
+        assert await owner.fetchval(workers) == 0
+
     async def then_its_refund_arrives(connection: Any, keys: Any) -> Any:
         waiting = await read_waiting(connection, keys)
         for one in second if keys else ():
-            # The version that was read is dead to every snapshot by now.
+            # The version that was read is dead to every snapshot by now, but for an autovacuum's.
+            await eventually(no_autovacuum)
             await owner.execute("VACUUM accounts")
             await post(engine, one)
             assert await owner.fetchval("SELECT ctid FROM accounts") == place

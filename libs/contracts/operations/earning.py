@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from libs.contracts import api, intake, order_api
+from libs.contracts import api, intake, order_api, program_api
 from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_PREFIX, OTHER_ID
 from libs.contracts.operations.operation import (
     BATCH_BYTES,
@@ -37,7 +37,7 @@ EARNING: Final[tuple[Operation, ...]] = (
         scope="read",
         summary="List all loyalty programs of the store, oldest first.",
         query=PAGE,
-        response=api.Program,
+        response=program_api.Program,
         listed=True,
     ),
     Operation(
@@ -47,8 +47,8 @@ EARNING: Final[tuple[Operation, ...]] = (
         owner="earning",
         scope="manage",
         summary="Create a loyalty program.",
-        request=api.ProgramCreate,
-        response=api.Program,
+        request=program_api.ProgramCreate,
+        response=program_api.Program,
         status=201,
     ),
     Operation(
@@ -59,7 +59,7 @@ EARNING: Final[tuple[Operation, ...]] = (
         scope="read",
         summary="Get a loyalty program.",
         subject=_PROGRAM,
-        response=api.Program,
+        response=program_api.Program,
     ),
     Operation(
         id="updateProgram",
@@ -69,8 +69,8 @@ EARNING: Final[tuple[Operation, ...]] = (
         scope="manage",
         summary="Change the fields in the body; they apply to everything that is posted afterwards.",
         subject=_PROGRAM,
-        request=api.ProgramPatch,
-        response=api.Program,
+        request=program_api.ProgramPatch,
+        response=program_api.Program,
         errors=("conflict",),
     ),
     Operation(
@@ -82,7 +82,7 @@ EARNING: Final[tuple[Operation, ...]] = (
         summary="List all versions of a loyalty program, newest first.",
         subject=_PROGRAM,
         query=VERSION_PAGE,
-        response=api.ProgramVersion,
+        response=program_api.ProgramVersion,
         listed=True,
     ),
     Operation(
@@ -93,8 +93,8 @@ EARNING: Final[tuple[Operation, ...]] = (
         scope="read",
         summary="Show what a change of a program would mean for orders and customers, without changing anything.",
         subject=_PROGRAM,
-        request=api.ProgramPatch,
-        response=api.ProgramPreview,
+        request=program_api.ProgramPatch,
+        response=program_api.ProgramPreview,
         errors=("conflict",),
     ),
     Operation(

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts import api, order_api
+from libs.contracts import api, order_api, program_api
 from libs.contracts.numbers import fits
 from libs.kernel.clock import parse_date, parse_time
 from libs.kernel.ids import OTHER_ID
@@ -23,7 +23,7 @@ _NEGATIVE_AWARD: Final = (
 )
 
 
-def program_create(request: api.ProgramCreate, faults: Faults) -> None:
+def program_create(request: program_api.ProgramCreate, faults: Faults) -> None:
     """All values of a new program."""
     _program(
         faults,
@@ -35,7 +35,7 @@ def program_create(request: api.ProgramCreate, faults: Faults) -> None:
     _lifecycle(request, faults)
 
 
-def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
+def program_patch(request: program_api.ProgramPatch, faults: Faults) -> None:
     """The values that a patch names."""
     shared.version(None if request.version is UNSET else request.version, faults)
     _program(
@@ -48,7 +48,9 @@ def program_patch(request: api.ProgramPatch, faults: Faults) -> None:
     _lifecycle(request, faults)
 
 
-def _lifecycle(request: api.ProgramCreate | api.ProgramPatch, faults: Faults) -> None:
+def _lifecycle(
+    request: program_api.ProgramCreate | program_api.ProgramPatch, faults: Faults
+) -> None:
     """The settings that decide when points expire and how long they wait."""
     lifecycle_checks.time_zone(request.time_zone, faults)
     lifecycle_checks.expiry(request.expiry, faults)
@@ -146,7 +148,7 @@ def _program(
     name: str | UnsetType,
     rate: Decimal | UnsetType,
     currency: str | UnsetType,
-    tiers: Sequence[api.TierInput] | UnsetType | None,
+    tiers: Sequence[program_api.TierInput] | UnsetType | None,
 ) -> None:
     if name is not UNSET:
         shared.text(name, faults, at="#/name", longest=api.MAX_NAME)
@@ -158,7 +160,7 @@ def _program(
         _tiers(tiers, faults)
 
 
-def _tiers(tiers: Sequence[api.TierInput], faults: Faults) -> None:
+def _tiers(tiers: Sequence[program_api.TierInput], faults: Faults) -> None:
     if len(tiers) > api.MAX_TIERS:
         faults.at("#/tiers", f"must have up to {api.MAX_TIERS} tiers")
         return

@@ -6,7 +6,7 @@ from litestar import get, patch, post
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from libs.contracts import api
+from libs.contracts import api, program_api
 from libs.persistence.idempotency import StoredResponse
 from libs.web import pages
 from libs.web.body import Faults, read
@@ -42,7 +42,7 @@ async def list_programs(request: AnyRequest, store_id: FromPath[str]) -> Body:
 
 @post(_PROGRAMS, operation_id="createProgram")
 async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
-    write = await read_write(request, store_id, api.ProgramCreate, checks.program_create)
+    write = await read_write(request, store_id, program_api.ProgramCreate, checks.program_create)
     return stored_body(
         await programs.create_program(resources_of(request).write_engine, write, _created)
     )
@@ -61,7 +61,7 @@ async def get_program(
 async def update_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
-    write = await read_write(request, store_id, api.ProgramPatch, checks.program_patch)
+    write = await read_write(request, store_id, program_api.ProgramPatch, checks.program_patch)
     return stored_body(
         await programs.change_program(
             resources_of(request).write_engine, write, program_id, _changed
@@ -91,7 +91,7 @@ async def preview_program(
     """What a change would mean. Changes nothing."""
     faults = Faults()
     query_of(request, faults, known=frozenset())
-    patch = read(await request.body(), api.ProgramPatch, faults, check=checks.program_patch)
+    patch = read(await request.body(), program_api.ProgramPatch, faults, check=checks.program_patch)
     faults.raise_if_any()
     assert patch is not None
     reads = resources_of(request).slow_reads

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from libs.contracts import api, internal
+from libs.contracts import api, internal, program_api
 from libs.contracts.events import LotRef, RewardRef
 from libs.contracts.numbers import plain, with_decimal
 from libs.kernel.clock import format_time
@@ -26,10 +26,10 @@ from services.earning.handlers.programs import ProgramView
 from services.earning.handlers.summary import Summary
 
 
-def program(view: ProgramView) -> api.Program:
+def program(view: ProgramView) -> program_api.Program:
     """A program, its tiers sorted by min_points."""
     version = view.program
-    return api.Program(
+    return program_api.Program(
         id=program_id(version.id),
         name=version.name,
         points_per_dollar=plain(version.points_per_dollar),
@@ -45,10 +45,10 @@ def program(view: ProgramView) -> api.Program:
     )
 
 
-def program_version(version: ProgramVersion) -> api.ProgramVersion:
+def program_version(version: ProgramVersion) -> program_api.ProgramVersion:
     """A version of a program, its tiers sorted by min_points."""
     program = version.program
-    return api.ProgramVersion(
+    return program_api.ProgramVersion(
         id=program_id(program.id),
         name=program.name,
         points_per_dollar=plain(program.points_per_dollar),
@@ -75,9 +75,9 @@ def _lifecycle(program: Program) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _tiers(program: Program) -> list[api.Tier]:
+def _tiers(program: Program) -> list[program_api.Tier]:
     return [
-        api.Tier(
+        program_api.Tier(
             name=tier.name,
             min_points=tier.min_points,
             multiplier=with_decimal(tier.multiplier),
@@ -87,18 +87,18 @@ def _tiers(program: Program) -> list[api.Tier]:
     ]
 
 
-def program_preview(preview: ProgramPreview) -> api.ProgramPreview:
+def program_preview(preview: ProgramPreview) -> program_api.ProgramPreview:
     """What a change of a program would mean, its tiers by min_points."""
-    return api.ProgramPreview(
+    return program_api.ProgramPreview(
         order_total=str(ORDER_TOTAL),
         tiers=[
-            api.TierPreview(name=tier.name, **_effects(tier))
+            program_api.TierPreview(name=tier.name, **_effects(tier))
             for tier in preview.tiers
             if tier.name is not None
         ],
         moves_up=preview.moves_up,
         moves_down=preview.moves_down,
-        without_tier=api.NoTierPreview(**_effects(preview.without_tier)),
+        without_tier=program_api.NoTierPreview(**_effects(preview.without_tier)),
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from libs.contracts.api import ProgramCreate, ProgramPatch, SettingWarning
+from libs.contracts.api import SettingWarning
+from libs.contracts.program_api import ProgramCreate, ProgramPatch
 from services.earning.domain.programs import Program, StorePrograms, program_id
 
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.contracts import api
+from libs.contracts import api, program_api
 from libs.kernel.errors import NotFound
 from libs.kernel.ids import parse_id, shifted_id, uuid7_text
 from libs.kernel.versions import require_version
@@ -97,7 +97,7 @@ async def list_versions(
 
 
 async def preview_program(
-    reads: SlowReads, store_id: str, program_id: str, patch: api.ProgramPatch
+    reads: SlowReads, store_id: str, program_id: str, patch: program_api.ProgramPatch
 ) -> ProgramPreview:
     """What the patched values would mean for orders and customers. Raises NotFound, or Conflict for
     another version."""
@@ -112,7 +112,7 @@ async def preview_program(
 
 
 async def create_program(
-    engine: AsyncEngine, write: Write[api.ProgramCreate], render: Render
+    engine: AsyncEngine, write: Write[program_api.ProgramCreate], render: Render
 ) -> StoredResponse:
     """Add a program to the store. Raises IdempotencyKeyReused."""
 
@@ -141,7 +141,7 @@ async def create_program(
 
 
 async def change_program(
-    engine: AsyncEngine, write: Write[api.ProgramPatch], program_id: str, render: Render
+    engine: AsyncEngine, write: Write[program_api.ProgramPatch], program_id: str, render: Render
 ) -> StoredResponse:
     """Add a version of the program with the patched values. Raises NotFound, IdempotencyKeyReused, or
     Conflict for another version."""
@@ -164,14 +164,16 @@ def _view(programs: StorePrograms, program: Program) -> ProgramView:
 
 
 def _changed(
-    programs: StorePrograms, program: Program, request: api.ProgramCreate | api.ProgramPatch
+    programs: StorePrograms,
+    program: Program,
+    request: program_api.ProgramCreate | program_api.ProgramPatch,
 ) -> ProgramView:
     """The program after a change of the store's `programs`."""
     warnings = find_warnings(request, program, programs)
     return ProgramView(program, is_default=program is programs.default, warnings=warnings)
 
 
-def _patched(program: Program, patch: api.ProgramPatch) -> Program:
+def _patched(program: Program, patch: program_api.ProgramPatch) -> Program:
     """The next version of the program. Raises Conflict if the patch is for another one."""
     require_version(None if patch.version is UNSET else patch.version, program.version)
     changes: dict[str, Any] = {
@@ -186,7 +188,7 @@ def _patched(program: Program, patch: api.ProgramPatch) -> Program:
     return msgspec.structs.replace(program, version=program.version + 1, **changes)
 
 
-def _lifecycle(request: api.ProgramCreate | api.ProgramPatch) -> dict[str, Any]:
+def _lifecycle(request: program_api.ProgramCreate | program_api.ProgramPatch) -> dict[str, Any]:
     """The settings of expiry and pending points that the request names; null removes one."""
     settings: dict[str, Any] = {
         name: value
@@ -198,7 +200,7 @@ def _lifecycle(request: api.ProgramCreate | api.ProgramPatch) -> dict[str, Any]:
     return settings
 
 
-def _tiers(inputs: list[api.TierInput]) -> tuple[Tier, ...]:
+def _tiers(inputs: list[program_api.TierInput]) -> tuple[Tier, ...]:
     """The tiers, sorted by min_points."""
     tiers = [
         Tier(

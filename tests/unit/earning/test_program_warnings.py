@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from libs.contracts.api import ProgramCreate, ProgramPatch
 from libs.contracts.numbers import decoder
+from libs.contracts.program_api import ProgramCreate, ProgramPatch
 from services.earning.domain.program_warnings import find_warnings
 from services.earning.domain.programs import Program, StorePrograms
 from tests.unit.earning.test_programs import program

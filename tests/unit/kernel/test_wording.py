@@ -7,9 +7,10 @@ import pytest
 from msgspec import Raw
 
 from libs.contracts.anomalies import AnomalyPatch, AnomalySettings
-from libs.contracts.api import CustomerPatch, EarnRequest, ProgramCreate, ProgramPatch, Request
+from libs.contracts.api import CustomerPatch, EarnRequest, Request
 from libs.contracts.events import TransactionType
 from libs.contracts.intake import EventEnvelope
+from libs.contracts.program_api import ProgramCreate, ProgramPatch
 from libs.contracts.rewards import RewardPatch
 from libs.kernel.errors import Fault, InvalidRequest
 from libs.kernel.wording import MAX_SUGGESTIONS, not_json, unknown_name, wrong_value
@@ -148,7 +149,7 @@ def test_an_unknown_choice_of_a_parameter_gets_the_same_text() -> None:
 
 def test_an_unknown_event_type_gets_the_same_text() -> None:
     event = '{"specversion": "1.0", "id": "1", "source": "/", "type": "order.shipped"}'
-    detail = "must be one of: order.completed, order.refunded"
+    detail = "must be one of: order.completed, order.refunded, order.fulfilled"
     assert Fault(pointer="#/type", detail=detail) in faults_of(event, EventEnvelope)
 
 

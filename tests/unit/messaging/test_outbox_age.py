@@ -57,7 +57,7 @@ async def test_the_age_is_that_of_the_oldest_row_that_could_not_be_published(
         raise ConnectionResetError
 
     monkeypatch.setattr(relay, "_publish", fail)
-    rows = [{"id": 1, "payload": b"", "age": 42.0}]
+    rows = [{"id": 1, "payload": b"", "age": 42.0, "events": 1}]
     with pytest.raises(ConnectionResetError):
         await started._relay(Connection(rows), None)  # type: ignore[arg-type]
     assert 42 <= age() < 50

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec import UNSET, Raw, Struct
 
-from libs.contracts import anomalies, api, rewards
+from libs.contracts import anomalies, api, program_api, rewards
 from libs.contracts.numbers import decoder
 from libs.kernel.errors import Fault
 from libs.kernel.wording import REQUIRED
@@ -24,8 +24,8 @@ Check = Callable[[Any, Faults], None]
 
 # The body of every write.
 BODIES: list[tuple[type[Struct], Check]] = [
-    (api.ProgramCreate, earning.program_create),
-    (api.ProgramPatch, earning.program_patch),
+    (program_api.ProgramCreate, earning.program_create),
+    (program_api.ProgramPatch, earning.program_patch),
     (api.EarnRequest, earning.earn),
     (api.EarnRequest, partial(earning.earn, at="#")),
     (api.AdjustRequest, earning.adjust),
@@ -104,7 +104,7 @@ def test_missing_unknown_mistyped_and_out_of_bounds_fields_are_in_one_response()
             "Gold",
         ],
     }
-    assert sorted(pointers(body, api.ProgramCreate, earning.program_create), key=str) == [
+    assert sorted(pointers(body, program_api.ProgramCreate, earning.program_create), key=str) == [
         "#/color",
         "#/currency",
         "#/is_active",
@@ -124,7 +124,7 @@ def test_missing_unknown_mistyped_and_out_of_bounds_fields_are_in_one_response()
 def test_rules_that_depend_on_an_invalid_value_are_not_checked() -> None:
     tiers = [{"min_points": 0, "multiplier": 1}, {"min_points": 5, "multiplier": 1}]
     body = {"name": "x", "points_per_dollar": 1, "tiers": tiers}
-    assert pointers(body, api.ProgramCreate, earning.program_create) == [
+    assert pointers(body, program_api.ProgramCreate, earning.program_create) == [
         "#/tiers/0/name",
         "#/tiers/1/name",
     ]
