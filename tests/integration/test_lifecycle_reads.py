@@ -197,7 +197,7 @@ async def pending(account: LedgerAccount, limit: int = 20, after: str | None = N
 async def test_pending_points_are_listed_by_their_release_and_sum_to_the_status(
     engine: AsyncEngine, clock: TestClock
 ) -> None:
-    account = await open_account(engine, clock, pending=Pending(days=9), time_zone="Europe/Berlin")
+    account = await open_account(engine, clock, pending=Pending(days=30), time_zone="Europe/Berlin")
     await account.order("late", Decimal(10))
     await account.set_pending(Pending(days=2))
     await account.order("early", Decimal(20))
@@ -292,8 +292,12 @@ async def test_the_last_day_of_an_order_follows_the_setting(
     account = await open_account(engine, clock)
     await account.earn("A", 100)
     assert await order_dates(account, "A") == ("earn", None, None)
+    await account.set_pending(Pending(days=60))
+    await account.order("waiting", Decimal(5))
+    await account.set_pending(None)
     await account.next_day()
     await account.set_expiry(AFTER)
+    assert await order_dates(account, "waiting") == ("pend", "2027-03-07T00:00:00.000Z", None)
     assert await order_dates(account, "A") == ("earn", None, "2027-01-16")
     await account.next_day()
     await account.earn("B", 10)

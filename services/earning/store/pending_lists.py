@@ -15,7 +15,7 @@ from services.earning.store import pending_awards
 
 # In the order of the instants. A release at an instant follows those that are due when the day before it ends.
 _PLACE: Final = "p.awaits_fulfillment, p.wait_on, coalesce(p.release_at, '-infinity'), p.sequence"
-_WAITS: Final = "p.account_id = $1 AND p.wait_on IS NOT NULL AND p.points > 0"
+_WAITS: Final = "p.account_id = $1 AND p.wait_on IS NOT NULL"
 _READ: Final = f"""
 {pending_awards.SELECT}, e.id AS entry_id
 FROM pending_awards p
