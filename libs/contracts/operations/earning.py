@@ -371,7 +371,7 @@ EARNING: Final[tuple[Operation, ...]] = (
             choice(
                 "type",
                 "Only transactions of this type.",
-                *("earn", "redeem", "refund", "void", "cancel", "adjust", "expire"),
+                *("earn", "redeem", "refund", "void", "cancel", "adjust", "expire", "pend"),
             ),
             moment("created_after", "Posted at this time or later."),
             moment("created_before", "Posted at this time or earlier."),
