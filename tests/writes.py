@@ -308,6 +308,24 @@ async def drop(shop: Shop) -> tuple[Request, Request]:
     return a, b
 
 
+async def release(shop: Shop) -> tuple[Request, Request]:
+    """Of two orders whose points wait."""
+    await shop.program(pending={"days": 366})
+    for name in ("a", "b"):
+        await shop.publish(shop.order(name, completed_at=format_time(utc_now())))
+    await shop.stack.drained()
+
+    def of(name: str) -> Request:
+        async def effects() -> int:
+            query = """SELECT count(*) FROM entries
+                       WHERE store_id = $1 AND order_id = $2 AND type = 'earn'"""
+            return await count(shop, "earning", query, shop.store_id, name)
+
+        return Request("loyalty/orders/release", {"order_id": name}, effects)
+
+    return of("a"), of("b")
+
+
 async def recheck(shop: Shop) -> tuple[Request, Request]:
     """Of orders that came before there was a program."""
     for name in ("a", "b"):
@@ -357,6 +375,7 @@ PREPARE: dict[str, Prepare] = {
     "replayDeadLetter": replay,
     "replayDeadLetters": replay_many,
     "dropDeadLetter": drop,
+    "releaseOrder": release,
     "recheckOrders": recheck,
     "moveClock": move_clock,
     "updateAnomaly": update_anomaly,

@@ -57,19 +57,25 @@ class SettingWarning(Response, frozen=True, kw_only=True):
 
 
 class EarnRequest(Request, frozen=True, kw_only=True):
-    """A manual award: `points` are posted unchanged, without rate or multiplier."""
+    """A manual award: `points` are posted unchanged, without rate or multiplier.
+
+    `expires_on` is their last day, from today to ten years ahead in the zone of the store; null, if they never
+    expire. Without it, they follow the setting of the program."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: str | UnsetType | None = UNSET
 
 
 class AdjustRequest(Request, frozen=True, kw_only=True):
-    """A manual adjustment: `points` is signed and not zero."""
+    """A manual adjustment: `points` is signed and not zero. Only added points can have an `expires_on`, which is as
+    in an award."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: str | UnsetType | None = UNSET
 
 
 class EarnBatchRequest(Request, frozen=True, kw_only=True):
@@ -135,6 +141,10 @@ class Order(Response, frozen=True, kw_only=True):
 
     `recorded_at` is when the order got its state; of a refused one, the time of the newest letter. An
     order without points that was recorded before orders were listed shows `completed_at`.
+
+    `transaction_id` is that of the `earn`, and before it that of the `pend`. Points that wait become available at
+    `available_at`, which is left out while that is not known. Available points can be spent through `expires_on`,
+    left out where they do not expire, and if they expire by inactivity.
     """
 
     order_id: str
@@ -157,6 +167,8 @@ class Order(Response, frozen=True, kw_only=True):
     transaction_id: str | UnsetType = UNSET
     completed_at: str | UnsetType = UNSET
     recorded_at: str
+    available_at: str | UnsetType = UNSET
+    expires_on: str | UnsetType = UNSET
 
 
 class DeadLetter(Response, frozen=True, kw_only=True):
@@ -205,9 +217,45 @@ class RecentTransaction(Response, frozen=True, kw_only=True):
     created_at: str
 
 
+class ExpiringPoints(Response, frozen=True, kw_only=True):
+    """Points that can be spent through the last day `expires_on`, which ends at `expires_at`."""
+
+    points: int
+    expires_on: str
+    expires_at: str
+
+
+class Expirations(Response, frozen=True, kw_only=True):
+    """A page of the points of a customer that expire, by last day. `without_date` has the points that never
+    expire; together, all pages and they are the balance, or 0 if it is below zero."""
+
+    data: list[ExpiringPoints]
+    total: int
+    has_more: bool
+    without_date: int
+
+
+class PendingPoints(Response, frozen=True, kw_only=True):
+    """The points of an order that wait, by the transaction that posted them. They are released at
+    `available_at`, up to a minute later; null while that is not known, because they wait for the order to be
+    fulfilled. If it is not, they are given up at `gives_up_at`."""
+
+    transaction_id: str
+    order_id: str
+    points: int
+    available_at: str | None
+    waits_for: Literal["fulfilled"] | UnsetType = UNSET
+    gives_up_at: str | UnsetType = UNSET
+
+
 class CustomerStatus(Response, frozen=True, kw_only=True):
     """The account of a customer; `tier` is null while the customer has none. `status_note`, `status_by` (the
-    name of the key) and `status_changed_at` are those of the last change of the status."""
+    name of the key) and `status_changed_at` are those of the last change of the status.
+
+    `points_balance` has the points that can be spent now. `points_pending` are those that wait, and
+    `next_expiration` says which expire next; each is left out while there are none. Points that expire are left out
+    from that instant on; points that are released are added up to a minute later.
+    """
 
     customer_id: str
     points_balance: int
@@ -219,6 +267,8 @@ class CustomerStatus(Response, frozen=True, kw_only=True):
     status_note: str | UnsetType = UNSET
     status_by: str | UnsetType = UNSET
     status_changed_at: str | UnsetType = UNSET
+    points_pending: int | UnsetType = UNSET
+    next_expiration: ExpiringPoints | UnsetType = UNSET
 
 
 class Verdict(Response, frozen=True, kw_only=True):
@@ -260,7 +310,8 @@ class TierCount(Response, frozen=True, kw_only=True):
 
 class Summary(Response, frozen=True, kw_only=True):
     """The key figures of the program, at most five seconds old. `first_day` and `last_day` are the first and
-    last day with postings ever, null while there are none."""
+    last day with postings ever, null while there are none. `points_pending` are the points that wait, left out
+    while there are none; they are issued once they are released, on the day of their order."""
 
     days: list[Day]
     points_outstanding: int
@@ -268,6 +319,7 @@ class Summary(Response, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: str | None
     last_day: str | None
+    points_pending: int | UnsetType = UNSET
 
 
 class ClockRequest(Request, frozen=True, kw_only=True):

@@ -152,6 +152,8 @@ _LINE: Final[Schema] = {
     },
 }
 NULL: Final[Schema] = {"type": "null"}
+# How far ahead it may be depends on the store's clock and zone.
+_LAST_DAY: Final = any_of({"type": "string", "format": "date"}, NULL)
 
 
 def _long_integer(digits: int) -> Schema:
@@ -217,10 +219,12 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
         "customer_id": CUSTOMER_ID,
         "points": integer(1, api.MAX_MANUAL_POINTS),
         "reason": _REASON,
+        "expires_on": _LAST_DAY,
     },
     api.EarnBatchRequest: {"items": {"minItems": 1, "maxItems": api.MAX_BATCH_ITEMS}},
     order_api.DeadLetterReplay: {"ids": _IDS},
     order_api.OrderRecheck: {"order_ids": _IDS},
+    order_api.OrderRelease: {"order_id": OTHER_ID},
     api.AdjustRequest: {
         "customer_id": CUSTOMER_ID,
         "points": {
@@ -229,6 +233,7 @@ BOUNDS: Final[dict[type, dict[str, Schema]]] = {
             "not": {"const": 0},
         },
         "reason": _REASON,
+        "expires_on": _LAST_DAY,
     },
     api.ClockRequest: {"now": _MOMENT},
     api.CustomerPatch: {"note": _REASON},

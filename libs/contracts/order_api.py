@@ -50,6 +50,12 @@ class DeadLetterVerdicts(Response, frozen=True, kw_only=True):
     data: list[DeadLetterVerdict]
 
 
+class OrderRelease(Request, frozen=True, kw_only=True):
+    """The id of the order whose points are released."""
+
+    order_id: str
+
+
 class OrderRecheck(Request, frozen=True, kw_only=True):
     """The ids of the orders to check again."""
 

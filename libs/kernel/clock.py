@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -32,6 +32,20 @@ def truncate(moment: datetime) -> datetime:
 def format_time(moment: datetime) -> str:
     """`2026-03-10T12:00:00.000Z`; `moment` must be in UTC."""
     return f"{moment.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"
+
+
+def parse_date(text: str) -> date:
+    """Parse a date as in 2026-03-10. Raises ValueError, whose text is shown to the caller, for any other
+    text."""
+    try:
+        parsed = date.fromisoformat(text)
+    except ValueError:
+        parsed = None
+    # `fromisoformat` accepts other formats too.
+    if parsed is None or parsed.isoformat() != text:
+        msg = "must be a date, as in 2026-03-10"
+        raise ValueError(msg)
+    return parsed
 
 
 def parse_time(text: str) -> datetime:

@@ -28,9 +28,12 @@ accounts = Table(
     Column("customer_id", _ID, nullable=False),
     Column("balance", BigInteger, nullable=False),
     Column("lifetime", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
     Column("suspended", Boolean, nullable=False),
     # Null until the first recorded order or posting: before that the customer does not exist.
     Column("member_since", _TIME),
+    # What time changes of the account, encoded (domain/cycles.py); null as long as nothing does.
+    Column("cycle", LargeBinary),
 )
 
 # The ledger: the service's role may insert and select, never update or delete.

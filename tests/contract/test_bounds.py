@@ -7,7 +7,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from libs.contracts import api, lifecycle, program_api, rewards
+from libs.contracts import api, lifecycle, order_api, program_api, rewards
 from libs.contracts.bounds import BOUNDS
 from libs.kernel.clock import parse_time
 from libs.kernel.errors import InvalidRequest
@@ -41,6 +41,7 @@ REQUESTS: list[tuple[type[msgspec.Struct], Check, dict[str, Any]]] = [
     (api.EarnRequest, earning.earn, AWARD),
     (api.AdjustRequest, earning.adjust, AWARD),
     (api.EarnBatchRequest, earning.batch, {"items": [AWARD]}),
+    (order_api.OrderRelease, earning.release, {"order_id": "1042"}),
     (api.CustomerPatch, earning.customer_patch, {"status": "active"}),
     (rewards.RewardCreate, catalog.reward_create, REWARD),
     (rewards.RewardPatch, catalog.reward_patch, {}),
@@ -81,6 +82,7 @@ VALUES: list[Any] = [
     *(f"rwd_{one}" for one in _lengths(64)),
     *(0.5, 1.5, 1e-06, 1e-07, 1.000001, 1.0000001, 0.1, 999.999999, 999999.999999),
     *_around(0, 100, 1000, 10**6, 10**9, -(10**9), 10**12, 9 * 10**15),
+    *("2026-03-10", "2026-02-29", "20260310", "2026-W11-2", "2026-3-10"),
     *("2026-03-10T12:00:00Z", "2026-03-10T12:00:00", "yesterday", "https://shop.example/a.png"),
     *({"a": "b"}, {"": "b"}, {"a": 1}, {"k" * 40: "v"}, {"k" * 41: "v"}, {"a": "v" * 501}),
     *({"a\nb": "v"}, {"a": "v\nv"}, {f"k{n}": "v" for n in range(50)}),

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from libs.contracts.operations import CLOUD_EVENTS, JSON, OPERATIONS
+from libs.contracts.operations import CLOUD_EVENT, CLOUD_EVENTS, JSON, OPERATIONS
 from libs.kernel.clock import format_time, parse_time, utc_now
 from tools.docs.openapi import Example, Examples
 
@@ -96,7 +96,7 @@ class Recorder:
 
 async def run(recorder: Recorder) -> Examples:
     """Run the scenario; the store must be new."""
-    for part in (_system, _earning, _catalog, _redemption, _anomaly, _clock):
+    for part in (_system, _earning, _catalog, _redemption, _anomaly, _lifecycle, _clock):
         await part(recorder)
     return Examples(
         dict(sorted(recorder.operations.items())), dict(sorted(recorder.problems.items()))
@@ -158,13 +158,7 @@ async def _orders(recorder: Recorder) -> None:
         "completed_at": "2026-03-10T12:00:00Z",
     }
     envelopes = [
-        {
-            "specversion": "1.0",
-            "id": f"evt-{number}",
-            "source": "/shop/checkout",
-            "type": "order.completed",
-            "data": data,
-        }
+        _envelope(f"evt-{number}", data)
         for number, data in enumerate((order, {**order, "order_id": "1043", "total": "-1"}))
     ]
     await recorder.call("sendEvents", envelopes, media_type=CLOUD_EVENTS)
@@ -281,6 +275,37 @@ async def _anomaly(recorder: Recorder) -> None:
     await recorder.call("updateAnomaly", resolution, subject=subject)
 
 
+async def _lifecycle(recorder: Recorder) -> None:
+    """Points that expire, and an order whose points wait."""
+    program = (await recorder.call("listPrograms"))["data"][0]
+    settings = {"expiry": {"kind": "after", "months": 12}, "pending": {"days": 14}}
+    await recorder.call("updateProgram", settings, subject=program["id"])
+    await recorder.call("listExpirations", subject=CUSTOMER)
+    order = {
+        "order_id": "1045",
+        "order_number": "1045",
+        "customer_id": CUSTOMER,
+        "total": "30.00",
+        "currency": "USD",
+        "completed_at": format_time(utc_now()),
+    }
+    await recorder.call("sendEvents", _envelope("evt-1045", order), media_type=CLOUD_EVENT)
+    await _until(
+        recorder, "listPendingPoints", lambda content: content["total"] == 1, subject=CUSTOMER
+    )
+    await recorder.call("releaseOrder", {"order_id": "1045"})
+
+
+def _envelope(id_: str, order: dict[str, str]) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": id_,
+        "source": "/shop/checkout",
+        "type": "order.completed",
+        "data": order,
+    }
+
+
 async def _clock(recorder: Recorder) -> None:
     clock = await recorder.call("getClock")
     next_year = parse_time(clock["now"]) + timedelta(days=365)
@@ -288,12 +313,17 @@ async def _clock(recorder: Recorder) -> None:
 
 
 async def _until(
-    recorder: Recorder, name: str, is_expected: Callable[[Any], bool], query: str = ""
+    recorder: Recorder,
+    name: str,
+    is_expected: Callable[[Any], bool],
+    query: str = "",
+    *,
+    subject: str = "",
 ) -> Any:
     """Repeat a call until its response is the expected one, and record that one."""
     async with asyncio.timeout(20):
         while True:
-            content = await recorder.call(name, query=query)
+            content = await recorder.call(name, query=query, subject=subject)
             if is_expected(content):
                 return content
             del recorder.operations[name]

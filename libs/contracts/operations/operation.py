@@ -125,4 +125,13 @@ VERSION_PAGE: Final = (
     ),
 )
 
+DAY_PAGE: Final = (
+    PAGE[0],
+    Parameter(
+        "starting_after",
+        "The `expires_on` of the last item of the previous page; the page continues after this day.",
+        {"type": "string", "format": "date"},
+    ),
+)
+
 CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)

@@ -22,12 +22,14 @@ import type {
   DeadLetter,
   DeadLetterQuery,
   DeadLetterVerdicts,
+  ExpiringPoints,
   Moment,
   Order,
   OrderQuery,
   OrderVerdicts,
   Page,
   PageQuery,
+  PendingPoints,
   Pipeline,
   PointsInput,
   Program,
@@ -145,6 +147,29 @@ export class Customers extends Resource {
     const path = `loyalty/customers/${segment(customerId)}`;
     return this.transport.send(write("PATCH", path, changes, options));
   }
+
+  /**
+   * When a customer's points expire, earliest first; `starting_after` is a last day. Each page says in `without_date`
+   * how many points never expire.
+   */
+  expirations(
+    customerId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<ExpiringPoints> {
+    const path = `loyalty/customers/${segment(customerId)}/expirations`;
+    return this.listing(path, query, options, (item) => item.expires_on);
+  }
+
+  /** A customer's points that wait, earliest first, those that wait for a fulfillment last. */
+  pending(
+    customerId: string,
+    query?: PageQuery,
+    options?: RequestOptions,
+  ): Listing<PendingPoints> {
+    const path = `loyalty/customers/${segment(customerId)}/pending`;
+    return this.listing(path, query, options, (item) => item.transaction_id);
+  }
 }
 
 export class Rewards extends Resource {
@@ -206,6 +231,12 @@ export class Orders extends Resource {
   /** Orders, newest first, also those that earned nothing, and why. */
   list(query?: OrderQuery, options?: RequestOptions): Listing<Order> {
     return this.listing("loyalty/orders", query, options, (item) => item.order_id);
+  }
+
+  /** Release the pending points of an order now. Repeated, the transaction is the same. */
+  async release(orderId: string, options?: RequestOptions): Promise<Transaction> {
+    const body = { order_id: orderId };
+    return this.transport.send(write("POST", "loyalty/orders/release", body, options));
   }
 
   /** Check up to 500 skipped orders under the rules in force; those that qualify are posted. */

@@ -49,12 +49,16 @@ export type Moment = string | Date;
 /** Money, a rate or a multiplier in a request; text is exact. */
 export type Decimal = string | number;
 
-/** One page of a list. `total` counts the whole list; with `total_more` it is a lower bound. */
+/**
+ * One page of a list. `total` counts the whole list; with `total_more` it is a lower bound. `without_date` has a
+ * customer's points that never expire, in the list of those that do.
+ */
 export interface Page<T> {
   data: T[];
   total: number;
   has_more: boolean;
   total_more?: boolean;
+  without_date?: number;
 }
 
 export interface PageQuery {
@@ -224,6 +228,8 @@ export interface Redeemed {
 export interface PointsInput {
   points: number;
   reason: string;
+  /** The last day of added points, null if they never expire. Default: the setting of the program. */
+  expires_on?: string | null;
 }
 
 export interface AwardInput extends PointsInput {
@@ -256,6 +262,26 @@ export interface Problem {
  * `tier` is null if the customer holds none, `next_tier` for the highest tier. Lists omit `transactions`. The last
  * change of `status` was made with the key named `status_by`.
  */
+/** Points that can be spent through the last day `expires_on`, which ends at `expires_at`. */
+export interface ExpiringPoints {
+  points: number;
+  expires_on: string;
+  expires_at: string;
+}
+
+/**
+ * The points of an order that wait, by the transaction that posted them. They are released at `available_at`; null
+ * while they wait for the order to be fulfilled. If it is not, they are given up at `gives_up_at`.
+ */
+export interface PendingPoints {
+  transaction_id: string;
+  order_id: string;
+  points: number;
+  available_at: string | null;
+  waits_for?: Open<"fulfilled">;
+  gives_up_at?: string;
+}
+
 export interface CustomerStatus {
   customer_id: string;
   points_balance: number;
@@ -271,6 +297,8 @@ export interface CustomerStatus {
   status_note?: string;
   status_by?: string;
   status_changed_at?: string;
+  points_pending?: number;
+  next_expiration?: ExpiringPoints;
 }
 
 export interface CustomerChanges {
@@ -327,6 +355,9 @@ export interface Order {
   transaction_id?: string;
   completed_at?: string;
   recorded_at: string;
+  /** When the points become or became available; left out while that is not known. */
+  available_at?: string;
+  expires_on?: string;
 }
 
 export interface OrderQuery extends PageQuery {
@@ -435,6 +466,7 @@ export interface Summary {
   /** The first and last day with transactions ever. */
   first_day: string | null;
   last_day: string | null;
+  points_pending?: number;
 }
 
 /** `amount` of money in `currency`, or `percent` off. */

@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts import api, order_api, program_api
 from libs.contracts.numbers import fits
-from libs.kernel.clock import parse_time
+from libs.kernel.clock import parse_date, parse_time
 from libs.kernel.ids import OTHER_ID
 from libs.web import checks as shared
 from libs.web.body import Faults
@@ -66,6 +66,17 @@ def earn(request: api.EarnRequest, faults: Faults, *, at: str = "#") -> None:
     else:
         shared.whole(request.points, faults, at=f"{at}/points", low=1, high=api.MAX_MANUAL_POINTS)
     shared.text(request.reason, faults, at=f"{at}/reason", longest=api.MAX_REASON)
+    _last_day(request.expires_on, faults, at=f"{at}/expires_on")
+
+
+def _last_day(value: str | UnsetType | None, faults: Faults, *, at: str) -> None:
+    """A date of the points' own. How far ahead it may be depends on the store's clock and zone, which the rule
+    knows."""
+    if isinstance(value, str):
+        try:
+            parse_date(value)
+        except ValueError as error:
+            faults.at(at, str(error))
 
 
 def clock(request: api.ClockRequest, faults: Faults) -> None:
@@ -84,6 +95,10 @@ def adjust(request: api.AdjustRequest, faults: Faults) -> None:
         limit = f"{api.MAX_MANUAL_POINTS:,}"
         faults.at("#/points", f"must be from -{limit} to {limit}, and not 0")
     shared.text(request.reason, faults, at="#/reason", longest=api.MAX_REASON)
+    if request.points < 0 and request.expires_on is not UNSET:
+        faults.at("#/expires_on", "is possible only with points above 0")
+    else:
+        _last_day(request.expires_on, faults, at="#/expires_on")
 
 
 def batch(request: api.EarnBatchRequest, faults: Faults) -> None:
@@ -97,6 +112,11 @@ def replay(request: order_api.DeadLetterReplay, faults: Faults) -> None:
     _some(request.ids, faults, at="#/ids")
     for place, letter_id in enumerate(request.ids):
         _other_id(letter_id, faults, at=f"#/ids/{place}")
+
+
+def release(request: order_api.OrderRelease, faults: Faults) -> None:
+    """The order whose points are released."""
+    _other_id(request.order_id, faults, at="#/order_id")
 
 
 def recheck(request: order_api.OrderRecheck, faults: Faults) -> None:

@@ -22,7 +22,7 @@ from libs.web.requests import (
 )
 from services.earning.api import checks, responses
 from services.earning.api.resources import resources_of
-from services.earning.handlers import account_status, customers
+from services.earning.handlers import account_points, account_status, customers
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.store.customers import CustomerFilter
 
@@ -61,6 +61,35 @@ async def get_customer(
     return json_body(responses.customer_status(status))
 
 
+@get(f"{_CUSTOMER}/expirations", operation_id="listExpirations")
+async def list_expirations(
+    request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
+) -> Body:
+    """The points that expire, by last day."""
+    faults = Faults()
+    query = query_of(request, faults, known=pages.PARAMETERS)
+    page, after = pages.page_of(query), query.date("starting_after")
+    faults.raise_if_any()
+    listed = await account_points.list_expirations(
+        resources_of(request).read_engine, store_id, customer_id, limit=page.limit, after=after
+    )
+    return json_body(responses.expirations(listed))
+
+
+@get(f"{_CUSTOMER}/pending", operation_id="listPendingPoints")
+async def list_pending_points(
+    request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
+) -> Body:
+    """The points that wait, by order."""
+    faults = Faults()
+    page = pages.page_of(query_of(request, faults, known=pages.PARAMETERS))
+    faults.raise_if_any()
+    listed = await account_points.list_pending(
+        resources_of(request).read_engine, store_id, customer_id, page
+    )
+    return json_body(pages.page_body(listed, list(map(responses.pending_points, listed.items))))
+
+
 @patch(_CUSTOMER, operation_id="updateCustomer")
 async def update_customer(
     request: AnyRequest, store_id: FromPath[str], customer_id: FromPath[str]
@@ -80,5 +109,7 @@ def _changed(status: CustomerStatus) -> StoredResponse:
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     list_customers,
     get_customer,
+    list_expirations,
+    list_pending_points,
     update_customer,
 )

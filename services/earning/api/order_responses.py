@@ -61,6 +61,8 @@ def order(value: Order) -> api.Order:
         transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["transaction_id"]),
         completed_at=_time(row["occurred_at"]),
         recorded_at=_recorded_at(row),
+        available_at=UNSET if value.available_at is None else format_time(value.available_at),
+        expires_on=UNSET if value.expires_on is None else value.expires_on.isoformat(),
     )
 
 

@@ -1,8 +1,8 @@
-"""Routes for orders and refunds: listed, and skipped orders checked again."""
+"""Routes for orders and refunds: listed, pending points released, and skipped orders checked again."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from litestar import get, post
 from litestar.params import FromPath
@@ -16,10 +16,9 @@ from libs.web import checks as shared
 from libs.web import pages, problems
 from libs.web.body import Faults
 from libs.web.requests import AnyRequest, Body, json_body, query_of, read_write, stored_body
-from services.earning.api import checks
-from services.earning.api import order_responses as responses
+from services.earning.api import checks, order_responses, responses
 from services.earning.api.resources import resources_of
-from services.earning.handlers import orders, rechecks, refunds
+from services.earning.handlers import orders, rechecks, refunds, releases
 from services.earning.handlers.orders import Criteria
 from services.earning.handlers.rechecks import OrderResult
 from services.earning.store.refunds import RefundFilter
@@ -41,7 +40,9 @@ async def list_orders(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     listed = await orders.list_orders(resources_of(request).slow_reads, criteria, page)
-    return json_body(pages.page_body(listed, [responses.order(order) for order in listed.items]))
+    return json_body(
+        pages.page_body(listed, [order_responses.order(order) for order in listed.items])
+    )
 
 
 @get(f"{_STORE}/refunds", operation_id="listRefunds")
@@ -58,7 +59,23 @@ async def list_refunds(request: AnyRequest, store_id: FromPath[str]) -> Body:
     )
     faults.raise_if_any()
     listed = await refunds.list_refunds(resources_of(request).slow_reads, filter_, page)
-    return json_body(pages.page_body(listed, [responses.refund(row) for row in listed.items]))
+    return json_body(pages.page_body(listed, [order_responses.refund(row) for row in listed.items]))
+
+
+@post(f"{_STORE}/orders/release", operation_id="releaseOrder", status_code=200)
+async def release_order(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """Release the pending points of an order."""
+    write = await read_write(request, store_id, order_api.OrderRelease, checks.release)
+    resources = resources_of(request)
+    return stored_body(
+        await releases.release_order(
+            resources.read_engine, resources.group_commit, write, _released
+        )
+    )
+
+
+def _released(row: Any) -> StoredResponse:
+    return StoredResponse(200, api.encode(responses.stored_transaction(row)))
 
 
 @post(f"{_STORE}/orders/recheck", operation_id="recheckOrders", status_code=200)
@@ -88,7 +105,14 @@ def _verdict(order_id: str, result: OrderResult, request_id: str) -> order_api.O
         return order_api.OrderVerdict(
             order_id=order_id, status=problems.status_of(result), problem=problem
         )
-    return order_api.OrderVerdict(order_id=order_id, status=200, order=responses.order(result))
+    return order_api.OrderVerdict(
+        order_id=order_id, status=200, order=order_responses.order(result)
+    )
 
 
-ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (list_orders, list_refunds, recheck_orders)
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    list_orders,
+    list_refunds,
+    release_order,
+    recheck_orders,
+)

@@ -14,10 +14,12 @@ from libs.kernel.errors import WhaleError
 from libs.kernel.ids import time_of
 from libs.persistence.idempotency import StoredResponse
 from services.earning.domain import entry_lots
+from services.earning.domain.account_views import ExpiringPoints
 from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
+from services.earning.handlers.account_points import Expirations, PendingPoints
 from services.earning.handlers.customers import CustomerStatus
 from services.earning.handlers.posting import Result
 from services.earning.handlers.programs import ProgramView
@@ -190,10 +192,11 @@ def manual_transaction(manual: ManualEntry) -> api.Transaction:
 
 def customer_status(status: CustomerStatus) -> api.CustomerStatus:
     """A customer's status, without transactions if none were read."""
-    account, recent = status.account, status.recent_entries
+    account, view, recent = status.account, status.view, status.recent_entries
+    next_expiration = view.next_expiration
     return api.CustomerStatus(
         customer_id=account["customer_id"],
-        points_balance=account["balance"],
+        points_balance=view.balance,
         lifetime_points=account["lifetime"],
         tier=_held_tier(status.program, account["lifetime"]),
         transactions=UNSET
@@ -215,6 +218,40 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
         status_changed_at=UNSET
         if account["status_changed_at"] is None
         else format_time(account["status_changed_at"].astimezone(UTC)),
+        points_pending=view.pending or UNSET,
+        next_expiration=UNSET if next_expiration is None else expiring_points(next_expiration),
+    )
+
+
+def expiring_points(expiring: ExpiringPoints) -> api.ExpiringPoints:
+    """Points and their last day."""
+    return api.ExpiringPoints(
+        points=expiring.points,
+        expires_on=expiring.expires_on.isoformat(),
+        expires_at=format_time(expiring.expires_at),
+    )
+
+
+def expirations(value: Expirations) -> api.Expirations:
+    """A page of the points that expire, and the points that never do."""
+    return api.Expirations(
+        data=[expiring_points(item) for item in value.page.items],
+        total=value.page.counted,
+        has_more=value.page.has_more,
+        without_date=value.without_date,
+    )
+
+
+def pending_points(value: PendingPoints) -> api.PendingPoints:
+    """The points of an order that wait."""
+    available_at, gives_up_at = value.available_at, value.gives_up_at
+    return api.PendingPoints(
+        transaction_id=value.transaction_id,
+        order_id=value.order_id,
+        points=value.points,
+        available_at=None if available_at is None else format_time(available_at),
+        waits_for=value.waits_for or UNSET,
+        gives_up_at=UNSET if gives_up_at is None else format_time(gives_up_at),
     )
 
 
@@ -258,4 +295,5 @@ def summary(read: Summary) -> api.Summary:
         ],
         first_day=None if read.first_day is None else read.first_day.isoformat(),
         last_day=None if read.last_day is None else read.last_day.isoformat(),
+        points_pending=totals.pending_points or UNSET,
     )

@@ -24,14 +24,14 @@ class Adjustment(Posting, frozen=True, kw_only=True, gc=False):
 def post_adjustment(batch: LedgerBatch, adjustment: Adjustment) -> ManualEntry:
     """Change the balance and leave the lifetime, also without an active program and for a suspended
     account. Raises NotFound, InsufficientPoints, Conflict, or InvalidRequest for a date out of bounds."""
+    own_dates.check(batch, adjustment.store_id, adjustment.last_day)
     account = batch.account(adjustment.store_id, adjustment.customer_id)
     if adjustment.points < 0:
         if not account.exists:
             raise NotFound("There is no such customer in this store.")
         if account.balance + adjustment.points < 0:
             raise InsufficientPoints(balance=account.balance, required=-adjustment.points)
-    if adjustment.last_day is not None:
-        own_dates.require_cycle(batch, account, adjustment.last_day)
+    own_dates.require_cycle(batch, account, adjustment.last_day)
     entry = batch.enter(
         account,
         type_="adjust",

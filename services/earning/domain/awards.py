@@ -24,14 +24,14 @@ class Award(Posting, frozen=True, kw_only=True, gc=False):
 def post_award(batch: LedgerBatch, award: Award) -> ManualEntry:
     """Add the award, without rate or multiplier. Raises ProgramInactive, AccountSuspended, Conflict, or
     InvalidRequest for a date out of bounds."""
+    own_dates.check(batch, award.store_id, award.last_day)
     account = batch.account(award.store_id, award.customer_id)
     if batch.programs(award.store_id).default is None:
         raise ProgramInactive("The store has no active loyalty program, so nothing can be earned.")
     if account.suspended:
         raise AccountSuspended(f"The account of {award.customer_id} is suspended.")
     occurred_at = batch.time_of(award.store_id, award.occurred_at)
-    if award.last_day is not None:
-        own_dates.require_cycle(batch, account, award.last_day)
+    own_dates.require_cycle(batch, account, award.last_day)
     entry = batch.enter(
         account,
         type_="earn",

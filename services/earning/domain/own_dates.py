@@ -11,11 +11,19 @@ from services.earning.domain.due import start_cycle
 _MAX_MONTHS: Final = 120
 
 
-def require_cycle(batch: LedgerBatch, account: Account, last_day: Day) -> None:
-    """Give the account a cycle, for points with that date of their own. Raises InvalidRequest for a date
-    before today or more than ten years ahead, by the store's clock and zone."""
-    state = start_cycle(batch, account)
-    assert state is not None
-    if last_day != NEVER and not state.today <= last_day <= add_months(state.today, _MAX_MONTHS):
+def check(batch: LedgerBatch, store_id: str, last_day: Day | None) -> None:
+    """Raise InvalidRequest for a date before today or more than ten years ahead, by the store's clock and
+    zone. None and NEVER are no dates."""
+    if last_day is None or last_day == NEVER:
+        return
+    timeline = batch.timelines[store_id]
+    today = timeline.epochs[-1].day(timeline.now)
+    if not today <= last_day <= add_months(today, _MAX_MONTHS):
         fault = Fault(pointer="#/expires_on", detail="must be a date from today to ten years ahead")
-        raise InvalidRequest("The date is out of bounds.", errors=[fault])
+        raise InvalidRequest(f"expires_on: {fault.detail}.", errors=[fault])
+
+
+def require_cycle(batch: LedgerBatch, account: Account, last_day: Day | None) -> None:
+    """Give the account a cycle, if the points have a date of their own."""
+    if last_day is not None:
+        start_cycle(batch, account)

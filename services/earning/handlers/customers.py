@@ -12,19 +12,21 @@ from libs.kernel.ids import customer_id as parse_customer_id
 from libs.persistence.engine import Connection, snapshot
 from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
+from services.earning.domain.account_views import AccountView
 from services.earning.domain.programs import Program, StorePrograms
 from services.earning.domain.tiers import tier_spans
-from services.earning.store import customers, programs
+from services.earning.store import account_views, customers, programs
 from services.earning.store.customers import CustomerFilter
 
 NO_CUSTOMER: Final = "There is no such customer in this store."
 
 
 class CustomerStatus(Struct, frozen=True):
-    """A customer's account row with the last change of its status, the program that gives the tier, and
-    the ten newest entries, None if they were not read."""
+    """A customer's account row with the last change of its status, the view of its points, the program that
+    gives the tier, and the ten newest entries, None if they were not read."""
 
     account: Any
+    view: AccountView
     program: Program | None
     recent_entries: Sequence[Any] | None = None
 
@@ -44,7 +46,10 @@ async def read_status(connection: Connection, store_id: str, customer_id: str) -
     if account is None:
         raise NotFound(NO_CUSTOMER)
     recent = await customers.read_recent_entries(connection, account["id"])
-    return CustomerStatus(account, await _read_default(connection, store_id), recent)
+    in_force = await read_programs(connection, store_id)
+    timeline = await account_views.read_timeline(connection, store_id, in_force, [account])
+    view = account_views.view(account, timeline)
+    return CustomerStatus(account, view, in_force.default, recent)
 
 
 async def list_customers(
@@ -62,16 +67,21 @@ async def list_customers(
         after = None
         if page.starting_after is not None:
             after = await _find_cursor(connection, filter_.store_id, page.starting_after)
-        program = await _read_default(connection, filter_.store_id)
+        in_force = await read_programs(connection, filter_.store_id)
         if tier is not None:
-            span = next((one for one in tier_spans(program) if one.tier.name == tier), None)
+            spans = tier_spans(in_force.default)
+            span = next((one for one in spans if one.tier.name == tier), None)
             if span is None:
                 return Listed([], has_more=False, counted=0)
             filter_ = msgspec.structs.replace(filter_, tier=span)
         rows, counted = await customers.read_page(
             connection, filter_, limit=page.limit, after=after
         )
-    items = [CustomerStatus(row, program) for row in rows[: page.limit]]
+        timeline = await account_views.read_timeline(connection, filter_.store_id, in_force, rows)
+    items = [
+        CustomerStatus(row, account_views.view(row, timeline), in_force.default)
+        for row in rows[: page.limit]
+    ]
     return Listed(items, has_more=len(rows) > page.limit, counted=counted)
 
 
@@ -82,6 +92,6 @@ async def _find_cursor(connection: Connection, store_id: str, starting_after: st
     return customer_id
 
 
-async def _read_default(connection: Connection, store_id: str) -> Program | None:
+async def read_programs(connection: Connection, store_id: str) -> StorePrograms:
     in_force = await programs.read(connection, [store_id])
-    return in_force.get(store_id, StorePrograms()).default
+    return in_force.get(store_id, StorePrograms())

@@ -13,7 +13,7 @@ from services.earning.domain.accounts import Account
 from services.earning.domain.debits import Cancellation, Debit, Settlement, find_refusal
 from services.earning.domain.programs import StorePrograms
 from services.earning.handlers.posting import PostingGroup, PostingRequest, Render, submit
-from services.earning.store import customers, programs
+from services.earning.store import account_views, customers, programs
 from services.earning.store import debits as debits_db
 
 
@@ -41,23 +41,22 @@ async def find_refusals(
     async with snapshot(engine) as connection:
         row = await customers.find(connection, store_id, customer_id)
         in_force = (await programs.read(connection, [store_id])).get(store_id, StorePrograms())
-    account = (
-        Account(store_id=store_id, customer_id=customer_id)
-        if row is None
-        else _account(row, store_id)
-    )
+        account = Account(store_id=store_id, customer_id=customer_id)
+        if row is not None:
+            timeline = await account_views.read_timeline(connection, store_id, in_force, [row])
+            account = _account(row, store_id, account_views.view(row, timeline).balance)
     return [
         find_refusal(account, in_force, points=price.points, min_tier=price.min_tier)
         for price in prices
     ]
 
 
-def _account(row: Any, store_id: str) -> Account:
+def _account(row: Any, store_id: str, balance: int) -> Account:
     return Account(
         store_id=store_id,
         customer_id=row["customer_id"],
         member_since=row["member_since"],
-        balance=row["balance"],
+        balance=balance,
         lifetime=row["lifetime"],
         suspended=row["suspended"],
     )

@@ -1,7 +1,7 @@
 """Orders: what became of each, also of those that earned nothing."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -10,9 +10,19 @@ from msgspec import Struct
 from libs.persistence.engine import Connection
 from libs.persistence.pages import COUNT_LIMIT, Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
+from services.earning.domain import entry_lots
+from services.earning.domain.account_views import AccountView
+from services.earning.domain.dates import to_date
 from services.earning.domain.order_records import OrderState
 from services.earning.domain.programs import StorePrograms
-from services.earning.store import customers, dead_letters, orders, programs
+from services.earning.store import (
+    account_views,
+    customers,
+    dead_letters,
+    orders,
+    pending_awards,
+    programs,
+)
 from services.earning.store.dead_letters import RefusedOrder
 from services.earning.store.orders import OrderFilter, Place, Position
 
@@ -25,12 +35,15 @@ _NONE: Final[Listed[Any]] = Listed([], has_more=False, counted=0)
 
 class Order(Struct, frozen=True, kw_only=True):
     """An order with its dead letters: `row` is its record, or None if only the letters name it, and
-    `refused` then says what they say. `skip_detail` says of a skipped order what does not fit."""
+    `refused` then says what they say. `skip_detail` says of a skipped order what does not fit. The points become
+    or became available at `available_at`, and expire when `expires_on` ends."""
 
     row: Any
     refused: RefusedOrder | None
     letters: Sequence[Any]
     skip_detail: str | None = None
+    available_at: datetime | None = None
+    expires_on: date | None = None
 
     @property
     def state(self) -> State:
@@ -98,34 +111,57 @@ async def read_orders(
         listed = await dead_letters.read_refused(connection, store_id, order_ids=missing)
         refused = {order.order_id: order for order in listed}
     letters = await dead_letters.read_of_orders(connection, store_id, order_ids)
-    skip_details = await _describe_skips(connection, store_id, rows.values())
-    return [
-        Order(
-            row=rows.get(order_id),
-            refused=refused.get(order_id),
-            letters=letters.get(order_id, []),
-            skip_detail=skip_details.get(order_id),
-        )
-        for order_id in order_ids
-        if order_id in rows or order_id in refused
-    ]
+    in_force = (await programs.read(connection, [store_id])).get(store_id, StorePrograms())
+    timeline = await account_views.read_timeline(connection, store_id, in_force, rows.values())
+    views = {row["account_id"]: account_views.view(row, timeline) for row in rows.values()}
+    listed_orders: list[Order] = []
+    for order_id in order_ids:
+        row = rows.get(order_id)
+        if row is not None:
+            listed_orders.append(_recorded(row, letters, in_force, views[row["account_id"]]))
+        elif order_id in refused:
+            listed_orders.append(
+                Order(row=None, refused=refused[order_id], letters=letters.get(order_id, []))
+            )
+    return listed_orders
 
 
-async def _describe_skips(
-    connection: Connection, store_id: str, rows: Iterable[Any]
-) -> dict[str, str | None]:
-    """What does not fit of each skipped order, with the programs as they are now."""
-    skipped = [row for row in rows if row["state"] == "skipped"]
-    if not skipped:
-        return {}
-    by_store = await programs.read(connection, [store_id])
-    store_programs = by_store.get(store_id, StorePrograms())
-    return {
-        row["order_id"]: store_programs.describe_skip(
+def _recorded(
+    row: Any, letters: Mapping[str, Sequence[Any]], in_force: StorePrograms, view: AccountView
+) -> Order:
+    """A recorded order, with the programs and the points of its customer as they are now."""
+    skip_detail = None
+    if row["state"] == "skipped":
+        skip_detail = in_force.describe_skip(
             row["skip_reason"], row["named_program"], row["currency"]
         )
-        for row in skipped
-    }
+    return Order(
+        row=row,
+        refused=None,
+        letters=letters.get(row["order_id"], []),
+        skip_detail=skip_detail,
+        available_at=_available_at(row, view),
+        expires_on=_expires_on(row, view),
+    )
+
+
+def _available_at(row: Any, view: AccountView) -> datetime | None:
+    """When the points become or became available; None while that is not known, and for an award that never
+    waited."""
+    window = pending_awards.read_window(row)
+    if window is not None and view.epoch is not None:
+        return window.available_at(view.epoch.zone)
+    is_earned = row["entry_type"] == "earn"
+    return row["available_at"].astimezone(UTC) if is_earned and row["available_at"] else None
+
+
+def _expires_on(row: Any, view: AccountView) -> date | None:
+    """The present last day of the points, from when they are available on."""
+    if row["entry_type"] != "earn":
+        return None
+    note = None if row["award_lots"] is None else entry_lots.decode(row["award_lots"])
+    day = view.last_day(entry_lots.mark(note, row["award_sequence"]))
+    return None if day is None else to_date(day)
 
 
 def _matches(order: Order, criteria: Criteria) -> bool:

@@ -13,7 +13,7 @@ from libs.persistence.engine import Connection, transaction
 from libs.persistence.errors import is_transient
 from libs.persistence.slow_reads import SlowReads
 from services.earning.domain.tiers import tier_spans
-from services.earning.store import days, programs
+from services.earning.store import days, pending_lists, programs
 
 # A summary may be five seconds old: the fold runs every second, totals are cached for three.
 _FOLD_SECONDS: Final = 1.0
@@ -22,10 +22,11 @@ _MAX_CACHED_STORES: Final = 1_000
 
 
 class Totals(Struct, frozen=True):
-    """A store's points outstanding and customers, also by the name of their tier and by the day on which
-    they joined."""
+    """A store's points outstanding, those that wait, and customers, also by the name of their tier and by the
+    day on which they joined."""
 
     points: int
+    pending_points: int
     customers: int
     customers_by_tier: dict[str, int]
     joined: dict[date, int]
@@ -83,8 +84,12 @@ async def _count(connection: Connection, store_id: str) -> Totals:
     rows = await days.count_customers(connection, store_id, spans)
     by_tier = [row for row in rows if row["span"] is not None]
     customers = {row["span"]: row["customers"] for row in by_tier}
+    pending_points = 0
+    if in_force is not None and in_force.has_lifecycle:
+        pending_points = await pending_lists.sum_points(connection, store_id)
     return Totals(
         points=sum(row["points"] for row in by_tier),
+        pending_points=pending_points,
         customers=sum(customers.values()),
         customers_by_tier={
             span.tier.name: customers.get(place, 0) for place, span in enumerate(spans, start=1)

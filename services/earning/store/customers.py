@@ -14,7 +14,7 @@ from services.earning.store.lists import count_matches
 from services.earning.tables import accounts, status_changes
 
 _FIND: Final = """
-SELECT id, customer_id, balance, lifetime, suspended, member_since
+SELECT id, customer_id, balance, lifetime, sequence, suspended, member_since, cycle
 FROM accounts WHERE store_id = $1 AND customer_id = $2 AND member_since IS NOT NULL
 """
 _READ_RECENT_ENTRIES: Final = """
@@ -22,7 +22,7 @@ SELECT id, type, points, reason
 FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
 """
 _FIND_STATUS: Final = """
-SELECT a.id, a.customer_id, a.balance, a.lifetime, a.suspended, a.member_since,
+SELECT a.id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.member_since, a.cycle,
        s.note AS status_note, s.changed_by AS status_by, s.changed_at AS status_changed_at
 FROM accounts a
 LEFT JOIN LATERAL (
@@ -84,8 +84,10 @@ async def read_page(
             accounts.c.customer_id,
             accounts.c.balance,
             accounts.c.lifetime,
+            accounts.c.sequence,
             accounts.c.suspended,
             accounts.c.member_since,
+            accounts.c.cycle,
         )
         .where(*conditions)
         .order_by(accounts.c.customer_id)

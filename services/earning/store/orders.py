@@ -35,7 +35,11 @@ SELECT o.order_id, o.account_id, a.customer_id, o.state, o.skip_reason, o.progra
        o.refunded_points + o.voided_points AS clawed_back, o.occurred_at,
        coalesce(o.recorded_at, o.occurred_at) AS recorded_at, e.id AS entry_id,
        coalesce(r.id, e.id) AS transaction_id, e.tier, v.program_id,
-       v.tiers::text AS tiers
+       v.tiers::text AS tiers,
+       p.days, p.wait_on, p.release_at, p.awaits_fulfillment,
+       coalesce(r.type, e.type) AS entry_type, coalesce(r.sequence, e.sequence) AS award_sequence,
+       coalesce(r.lots, e.lots) AS award_lots, coalesce(r.available_at, e.available_at) AS available_at,
+       a.balance, a.sequence, a.suspended, a.cycle
 FROM orders o
 JOIN accounts a ON a.id = o.account_id
 LEFT JOIN entries e ON e.account_id = o.account_id AND e.sequence = o.entry_sequence
@@ -97,7 +101,7 @@ async def read_customers(
 async def read(
     connection: Connection, store_id: str, order_ids: Sequence[str]
 ) -> dict[str, asyncpg.Record]:
-    """The recorded orders with these ids, with the entry and the program version of each."""
+    """The recorded orders with these ids, with the entry, the program version and the account of each."""
     rows = await connection.fetch(_READ, store_id, order_ids)
     return {row["order_id"]: row for row in rows}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -14,26 +14,26 @@ from services.earning.domain.order_records import OrderKey
 from services.earning.domain.pending import Window
 from services.earning.domain.pending_awards import PendingAward
 
-_SELECT: Final = """
+SELECT: Final = """
 SELECT p.store_id, p.order_id, p.account_id, p.sequence, p.points, p.given_up, p.days, p.wait_on,
        p.release_at, p.awaits_fulfillment, p.earn_sequence, e.reason, e.occurred_at, e.program_version_id, e.tier,
        v.program_id
 """
-_JOIN: Final = """
+JOIN: Final = """
 JOIN entries e ON e.account_id = p.account_id AND e.sequence = p.sequence
 LEFT JOIN program_versions v ON v.id = e.program_version_id
 """
 _READ: Final = f"""
-{_SELECT}
+{SELECT}
 FROM unnest($1::text[], $2::text[]) AS keys (store_id, order_id)
 JOIN pending_awards p USING (store_id, order_id)
-{_JOIN}
+{JOIN}
 """
 _READ_DUE: Final = f"""
-{_SELECT}
+{SELECT}
 FROM unnest($1::bigint[]) AS ids (account_id)
 JOIN pending_awards p ON p.account_id = ids.account_id AND p.wait_on <= $2
-{_JOIN}
+{JOIN}
 """
 _WRITE: Final = """
 INSERT INTO pending_awards (store_id, order_id, account_id, sequence, points, given_up, days, wait_on,
@@ -53,7 +53,7 @@ async def read(connection: Connection, keys: Collection[OrderKey]) -> list[Pendi
     if not keys:
         return []
     stores, orders = map(list, zip(*keys, strict=True))
-    return [_award(row) for row in await connection.fetch(_READ, stores, orders)]
+    return [award(row) for row in await connection.fetch(_READ, stores, orders)]
 
 
 async def read_due(
@@ -63,11 +63,11 @@ async def read_due(
     if not account_ids:
         return []
     rows = await connection.fetch(_READ_DUE, account_ids, to_date(until))
-    return [_award(row) for row in rows]
+    return [award(row) for row in rows]
 
 
-def _award(row: asyncpg.Record) -> PendingAward:
-    wait_on = None if row["wait_on"] is None else to_day(row["wait_on"])
+def award(row: asyncpg.Record) -> PendingAward:
+    window = read_window(row)
     return PendingAward(
         key=(row["store_id"], row["order_id"]),
         account_id=row["account_id"],
@@ -78,15 +78,18 @@ def _award(row: asyncpg.Record) -> PendingAward:
         program_version_id=row["program_version_id"],
         program=row["program_id"],
         tier=row["tier"],
-        window=None if wait_on is None else _window(row, wait_on),
-        wait_on=wait_on,
+        window=window,
+        wait_on=None if window is None else to_day(row["wait_on"]),
         given_up=row["given_up"],
         earn_sequence=row["earn_sequence"],
     )
 
 
-def _window(row: asyncpg.Record, wait_on: Day) -> Window:
-    days, release_at = row["days"], row["release_at"]
+def read_window(row: Any) -> Window | None:
+    """The window of an award that waits, from its columns; None if it does not."""
+    if row["wait_on"] is None:
+        return None
+    days, wait_on, release_at = row["days"], to_day(row["wait_on"]), row["release_at"]
     if release_at is not None:
         return Window(days=days, release_at=release_at.astimezone(UTC))
     if row["awaits_fulfillment"]:

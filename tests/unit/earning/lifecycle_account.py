@@ -12,12 +12,14 @@ from msgspec import Struct
 from libs.contracts.lifecycle import Expiry
 from libs.kernel.zones import find_zone
 from services.earning.domain import catching_up, cycles, entry_lots, lots
+from services.earning.domain.account_views import AccountView, view_account
 from services.earning.domain.catching_up import Expiration, Reminder
 from services.earning.domain.cycles import Cycle, Mark
 from services.earning.domain.dates import NEVER, Day, day_of, to_date
 from services.earning.domain.entry_lots import EntryLots
 from services.earning.domain.expiry import Epoch, list_epochs, wake_at
 from services.earning.domain.lots import Part
+from services.earning.domain.timelines import Timeline
 
 START_OF_2027 = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -182,6 +184,16 @@ class Account:
                 balance -= change.points
                 expired[change.day] = expired.get(change.day, 0) + change.points
         return balance, lots.by_day(copy.lots), {day: n for day, n in expired.items() if n}
+
+    def view(self) -> AccountView:
+        """What callers see."""
+        return view_account(
+            None if self.cycle is None else cycles.encode(self.cycle),
+            Timeline(self.epochs, self.now),
+            balance=self.balance,
+            sequence=self.sequence,
+            is_suspended=self.is_suspended,
+        )
 
     # What callers post.
 

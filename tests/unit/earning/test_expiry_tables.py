@@ -9,6 +9,7 @@ import pytest
 from libs.contracts.lifecycle import Expiry
 from libs.kernel.clock import format_time
 from services.earning.domain import lots
+from services.earning.domain.account_views import AccountView
 from services.earning.domain.dates import NEVER, Day, day_of, end_of, to_date, to_day
 from services.earning.domain.expiry import last_day
 from tests.unit.earning.lifecycle_account import Account, Row, zone
@@ -163,20 +164,18 @@ def test_lots_are_what_the_documentation_says(
         account.set_expiry(setting("after 60 months"))
     for step in steps.split("; "):
         take_step(account, step)
+    # Before it is posted, what is due is shown already.
+    assert seen(account.view()) == (balance, lots_after)
     account.touch()
     rows = [shown_row(row) for row in account.rows if row.type != "earn"]
     assert ", ".join(rows) == entries
-    shown_balance, days, _ = account.show()
-    assert (str(shown_balance), shown_lots(visible(account, days))) == (balance, lots_after)
+    assert seen(account.view()) == (balance, lots_after)
 
 
-def visible(account: Account, days: dict[Day, int]) -> dict[Day, int]:
-    """The lots as callers see them: dates that are not in force are not shown."""
-    if account.cycle is None:
-        return days
-    dated = account.cycle.expirations(account.epoch)
-    without = account.cycle.without_date(account.epoch)
-    return dated | ({NEVER: without} if without else {})
+def seen(view: AccountView) -> tuple[str, str]:
+    """The balance and the lots as callers see them: dates that are not in force are not shown."""
+    days = view.days | ({NEVER: view.without_date} if view.without_date else {})
+    return str(view.balance), shown_lots(days)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ class AsyncCustomers(AsyncResource):
     list = async_paged(accounts.list_customers)
     retrieve = async_call(accounts.get)
     update = async_call(accounts.update_customer)
+    expirations = async_paged(accounts.list_expirations)
+    pending = async_paged(accounts.list_pending)
 
 
 class AsyncRewards(AsyncResource):
@@ -46,6 +48,7 @@ class AsyncOrders(AsyncResource):
     """What became of the shop's orders."""
 
     list = async_paged(orders.list_orders)
+    release = async_call(orders.release)
     recheck = async_call(orders.recheck)
 
 

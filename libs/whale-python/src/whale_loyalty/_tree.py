@@ -22,6 +22,8 @@ class Customers(Resource):
     list = paged(accounts.list_customers)
     retrieve = call(accounts.get)
     update = call(accounts.update_customer)
+    expirations = paged(accounts.list_expirations)
+    pending = paged(accounts.list_pending)
 
 
 class Rewards(Resource):
@@ -46,6 +48,7 @@ class Orders(Resource):
     """What became of the shop's orders."""
 
     list = paged(orders.list_orders)
+    release = call(orders.release)
     recheck = call(orders.recheck)
 
 

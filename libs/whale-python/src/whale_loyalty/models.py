@@ -40,12 +40,14 @@ class Model(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Page(Model, Generic[T], frozen=True, kw_only=True):
-    """One page of a list. `total` counts the whole list; with `total_more` it is a lower bound."""
+    """One page of a list. `total` counts the whole list; with `total_more` it is a lower bound.
+    `without_date` has a customer's points that never expire, in the list of those that do."""
 
     data: list[T]
     total: int
     has_more: bool = False
     total_more: bool = False
+    without_date: int | None = None
 
 
 class Tier(Model, frozen=True, kw_only=True):
@@ -266,6 +268,8 @@ class Order(Model, frozen=True, kw_only=True):
     transaction_id: str | None = None
     completed_at: datetime | None = None
     pending: int = 0
+    available_at: datetime | None = None
+    expires_on: date | None = None
 
 
 class DeadLetter(Model, frozen=True, kw_only=True):
@@ -365,8 +369,31 @@ class RecentTransaction(Model, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class ExpiringPoints(Model, frozen=True, kw_only=True):
+    """Points that can be spent through the last day `expires_on`, which ends at `expires_at`."""
+
+    points: int
+    expires_on: date
+    expires_at: datetime
+
+
+class PendingPoints(Model, frozen=True, kw_only=True):
+    """The points of an order that wait, by the transaction that posted them. They are released at
+    `available_at`; None while they wait for the order to be fulfilled. If it is not, they are given up at
+    `gives_up_at`."""
+
+    transaction_id: str
+    order_id: str
+    points: int
+    available_at: datetime | None
+    waits_for: str | None = None
+    gives_up_at: datetime | None = None
+
+
 class CustomerStatus(Model, frozen=True, kw_only=True):
     """A customer's points and tier; `tier` is None while the customer holds none.
+
+    `points_pending` are points that wait before they can be spent, `next_expiration` the points that expire next.
 
     `transactions` holds the ten newest and is empty in lists. `status` is active or suspended; its last
     change was made with the key named `status_by`.
@@ -382,6 +409,8 @@ class CustomerStatus(Model, frozen=True, kw_only=True):
     status_note: str | None = None
     status_by: str | None = None
     status_changed_at: datetime | None = None
+    points_pending: int = 0
+    next_expiration: ExpiringPoints | None = None
 
 
 class Day(Model, frozen=True, kw_only=True):
@@ -412,7 +441,8 @@ class TierCount(Model, frozen=True, kw_only=True):
 class Summary(Model, frozen=True, kw_only=True):
     """The store's totals, at most five seconds old; days without transactions are omitted.
 
-    `first_day` and `last_day` are the first and last day with transactions ever.
+    `first_day` and `last_day` are the first and last day with transactions ever. `points_pending` wait, and are
+    issued once they are released, on the day of their order.
     """
 
     days: list[Day]
@@ -421,6 +451,7 @@ class Summary(Model, frozen=True, kw_only=True):
     tiers: list[TierCount]
     first_day: date | None = None
     last_day: date | None = None
+    points_pending: int = 0
 
 
 class RewardValue(Model, frozen=True, kw_only=True):
@@ -657,11 +688,12 @@ class TierInput(TypedDict):
 
 
 class AwardInput(TypedDict):
-    """An award of a batch request."""
+    """An award of a batch request. `expires_on` is the last day of the points, None if they never expire."""
 
     customer_id: str
     points: int
     reason: str
+    expires_on: NotRequired[date | str | None]
 
 
 class EventInput(TypedDict):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from whale_loyalty._operation import (
     Listing,
@@ -18,6 +18,8 @@ from whale_loyalty.models import (
     AwardInput,
     BatchAnswer,
     CustomerStatus,
+    ExpiringPoints,
+    PendingPoints,
     Redeemed,
     Summary,
     Transaction,
@@ -26,10 +28,18 @@ from whale_loyalty.values import AccountStatus, TransactionType
 
 
 def earn(
-    customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
+    customer_id: str,
+    *,
+    points: int,
+    reason: str,
+    expires_on: date | str | UnsetType | None = UNSET,
+    idempotency_key: str | None = None,
 ) -> Operation[Transaction]:
-    """Award points manually: exactly `points`, without the program's rate or a multiplier."""
-    body = {"customer_id": customer_id, "points": points, "reason": reason}
+    """Award points manually: exactly `points`, without the program's rate or a multiplier. `expires_on` is their
+    last day, None if they never expire; without it, they follow the setting of the program."""
+    body = without_unset(
+        customer_id=customer_id, points=points, reason=reason, expires_on=expires_on
+    )
     return write("POST", "loyalty/earn", Transaction, body=body, idempotency_key=idempotency_key)
 
 
@@ -43,10 +53,18 @@ def earn_batch(
 
 
 def adjust(
-    customer_id: str, *, points: int, reason: str, idempotency_key: str | None = None
+    customer_id: str,
+    *,
+    points: int,
+    reason: str,
+    expires_on: date | str | UnsetType | None = UNSET,
+    idempotency_key: str | None = None,
 ) -> Operation[Transaction]:
-    """Adjust a balance up or down, never below zero; lifetime points are unchanged."""
-    body = {"customer_id": customer_id, "points": points, "reason": reason}
+    """Adjust a balance up or down, never below zero; lifetime points are unchanged. `expires_on` is the last day of
+    added points, as in `earn`."""
+    body = without_unset(
+        customer_id=customer_id, points=points, reason=reason, expires_on=expires_on
+    )
     return write("POST", "loyalty/adjust", Transaction, body=body, idempotency_key=idempotency_key)
 
 
@@ -108,6 +126,34 @@ def update_customer(
     body = without_unset(status=status, note=UNSET if note is None else note)
     path = f"loyalty/customers/{segment(customer_id)}"
     return write("PATCH", path, CustomerStatus, body=body, idempotency_key=idempotency_key)
+
+
+def list_expirations(
+    customer_id: str, *, limit: int | None = None, starting_after: date | str | None = None
+) -> Listing[ExpiringPoints]:
+    """When a customer's points expire, earliest first; `starting_after` is a last day. Each page says in
+    `without_date` how many points never expire."""
+    return listing(
+        f"loyalty/customers/{segment(customer_id)}/expirations",
+        ExpiringPoints,
+        get_id=lambda item: item.expires_on.isoformat(),
+        limit=limit,
+        starting_after=starting_after,
+    )
+
+
+def list_pending(
+    customer_id: str, *, limit: int | None = None, starting_after: str | None = None
+) -> Listing[PendingPoints]:
+    """A customer's points that wait, earliest first, those that wait for a fulfillment last;
+    `starting_after` is a transaction."""
+    return listing(
+        f"loyalty/customers/{segment(customer_id)}/pending",
+        PendingPoints,
+        get_id=lambda item: item.transaction_id,
+        limit=limit,
+        starting_after=starting_after,
+    )
 
 
 def list_transactions(

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 
 from whale_loyalty._operation import Listing, Operation, listing, read, segment, write
-from whale_loyalty.models import DeadLetter, DeadLetterVerdicts, Order, OrderVerdicts, Refund
+from whale_loyalty.models import (
+    DeadLetter,
+    DeadLetterVerdicts,
+    Order,
+    OrderVerdicts,
+    Refund,
+    Transaction,
+)
 from whale_loyalty.values import LetterCode, LetterTopic, OrderStateFilter, RefundState
 
 _LETTERS = "loyalty/dead-letters"
@@ -39,6 +46,13 @@ def recheck(
     body = {"order_ids": list(order_ids)}
     path = "loyalty/orders/recheck"
     return write("POST", path, OrderVerdicts, body=body, idempotency_key=idempotency_key)
+
+
+def release(order_id: str, *, idempotency_key: str | None = None) -> Operation[Transaction]:
+    """Release the pending points of an order now. Repeated, the transaction is the same."""
+    body = {"order_id": order_id}
+    path = "loyalty/orders/release"
+    return write("POST", path, Transaction, body=body, idempotency_key=idempotency_key)
 
 
 def list_refunds(
