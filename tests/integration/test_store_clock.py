@@ -96,6 +96,16 @@ async def test_a_moved_clock_lives_through_every_instant_on_the_way(
     await assert_lived_through(account, until=moment)
 
 
+async def test_a_clock_moves_to_an_instant_at_which_something_is_due(
+    account: LedgerAccount,
+) -> None:
+    available_at = (await account.entries())[0]["available_at"]
+    write = Write(account.store, api.ClockRequest(now=format_time(available_at)), None, CALLER)
+    moved = await StoreClocks(account.engine, movable=True).move(write, render)
+    assert moved.body >= format_time(available_at).encode()
+    assert [row.type for row in await account.rows()] == ["pend", "earn"]
+
+
 async def test_a_move_that_takes_too_long_goes_on_when_it_is_repeated(
     account: LedgerAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:

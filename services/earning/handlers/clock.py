@@ -81,8 +81,10 @@ class StoreClocks:
 
         async def move(connection: Connection) -> StoredResponse:
             await programs.lock_for_change(connection, store_id)
-            clocks = await clock_db.read(connection, [store_id])
-            moved = _moved(clocks[store_id], moment)
+            clock = (await clock_db.read(connection, [store_id]))[store_id]
+            # The clock goes on ticking while what is due shortly before `moment` is posted.
+            is_past = passed > _START and clock.now > moment
+            moved = clock if is_past else _moved(clock, moment)
             due_at = await _first_instant(connection, store_id, after=passed, until=moment)
             if due_at is not None:
                 raise _DueOnTheWay(due_at)
