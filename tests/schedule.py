@@ -15,6 +15,7 @@ GROUPS: Final = (
         "tests/chaos/test_killed_redemption.py",
         "tests/chaos/test_anomaly_killed_after_commit.py",
         "tests/chaos/test_killed_resolutions.py",
+        "tests/chaos/test_killed_sweeper.py",
         "tests/chaos/test_stopped_under_load.py",
         "tests/integration/test_secured_servers.py",
         "tests/integration/test_provision.py",
