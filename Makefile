@@ -19,7 +19,7 @@ CONTAINERS := $(wildcard $(MARK))
 LOCAL_TOOLS := $(PY) -m tools
 TOOLS := $(if $(CONTAINERS),$(COMPOSE) run --rm --no-deps tools,$(LOCAL_TOOLS))
 INSTALLED = $(if $(CONTAINERS),,$(VENV)/stack)
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 SERVICES := $(patsubst services/%/app.py,%,$(wildcard services/*/app.py))
 
 PYTHON_CLIENT := libs/whale-python
