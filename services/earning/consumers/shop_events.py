@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from msgspec import Struct
@@ -140,20 +140,8 @@ def consume_refunds(
         EventReader(ORDER_REFUNDED, kind=OrderRefunded), clocks, build_refund, build_refunds
     )
 
-    async def handle(refunds: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
-        outcomes = await _post(engine, clocks, refunds)
-        _count_guests(ORDER_REFUNDED, refunds)
-        return outcomes
-
-    return BatchConsumer(
-        topics=(ORDER_REFUNDED,),
-        group=EARNING_REFUNDS.name,
-        service="earning",
-        read=events.read,
-        read_batch=events.read_batch,
-        handle=handle,
-        producer=producer,
-        policy=BACKGROUND,
+    return _consume_in_background(
+        engine, clocks, producer, events, EARNING_REFUNDS.name, ORDER_REFUNDED
     )
 
 
@@ -168,14 +156,29 @@ def consume_fulfillments(
         build_fulfillments,
     )
 
-    async def handle(fulfillments: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
-        outcomes = await _post(engine, clocks, fulfillments)
-        _count_guests(ORDER_FULFILLED, fulfillments)
+    return _consume_in_background(
+        engine, clocks, producer, events, EARNING_FULFILLMENTS.name, ORDER_FULFILLED
+    )
+
+
+def _consume_in_background(
+    engine: AsyncEngine,
+    clocks: StoreClocks,
+    producer: AIOKafkaProducer,
+    events: "_ShopEvents[Any, Any]",
+    group: str,
+    topic: str,
+) -> BatchConsumer[ShopPosting]:
+    """Posts what follows an order, while orders and requests go first."""
+
+    async def handle(postings: Sequence[ShopPosting]) -> Sequence[RecordOutcome]:
+        outcomes = await _post(engine, clocks, postings)
+        _count_guests(topic, postings)
         return outcomes
 
     return BatchConsumer(
-        topics=(ORDER_FULFILLED,),
-        group=EARNING_FULFILLMENTS.name,
+        topics=(topic,),
+        group=group,
         service="earning",
         read=events.read,
         read_batch=events.read_batch,
