@@ -1,6 +1,5 @@
 """Limits for one call: `with_limits` of both Python clients."""
 
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -42,12 +41,12 @@ def test_limits_hold_for_the_calls_of_the_returned_client_only() -> None:
 
 
 def test_a_deadline_ends_the_retries() -> None:
+    """On a busy machine the deadline may pass during an attempt, instead of between two."""
     server = Server()
     with WhaleClient("wk_live_x", transport=httpx.MockTransport(server.respond)) as whale:
-        started = time.monotonic()
-        with pytest.raises(Unavailable):
-            whale.with_limits(deadline_seconds=0.01, max_retries=100).programs.list()
-        assert time.monotonic() - started < 1
+        with pytest.raises((Unavailable, TimedOut)):
+            whale.with_limits(deadline_seconds=0.5, max_retries=100).programs.list()
+        assert len(server.requests) < 100
 
 
 async def test_the_async_client_has_limits_of_one_call_too() -> None:
