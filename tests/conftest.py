@@ -156,7 +156,7 @@ async def second_earning(stack: Stack) -> AsyncIterator[None]:
     settings |= {"WHALE_HTTP_PORT": str(port), "WHALE_METRICS_PORT": "0"}
     process = forking.start("services.earning", environment=stack.environment | settings)
     try:
-        await eventually(lambda: is_ready(port), within_seconds=60)
+        await eventually(lambda: is_ready(port))
         yield
     finally:
         process.terminate()

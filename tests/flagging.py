@@ -54,7 +54,7 @@ async def wait_for_descriptions(shop: Shop, *descriptions: str, query: str = "")
         assert sorted(one["description"] for one in anomalies) == sorted(descriptions)
         return anomalies
 
-    return await eventually(look, within_seconds=10)
+    return await eventually(look)
 
 
 async def wait_until_judged(shop: Shop) -> None:
@@ -65,7 +65,7 @@ async def wait_until_judged(shop: Shop) -> None:
     async def look() -> None:
         assert await list_anomalies(shop, f"&customer_id={customer}")
 
-    await eventually(look, within_seconds=10)
+    await eventually(look)
 
 
 async def flags_of(shop: Shop, customer: str) -> list[tuple[Any, ...]]:
@@ -89,4 +89,4 @@ async def flagged(shop: Shop, customer: str = "cust_1") -> Any:
         assert [one["description"] for one in anomalies] == ["10 point transactions in 1 minute"]
         return anomalies[0]
 
-    return await eventually(look, within_seconds=10)
+    return await eventually(look)

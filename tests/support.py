@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from libs.contracts.topics import ORDER_COMPLETED, dead_letter_topic, record_key
 from libs.messaging import fetching
 from libs.persistence.engine import create_engine
-from libs.testing.eventually import eventually
+from libs.testing.eventually import PATIENCE_SECONDS, eventually
 from services.earning.store import books_check
 from services.gateway import keys
 from services.gateway.settings import KeySettings
@@ -141,7 +141,7 @@ class Stack:
 
     async def drained(self) -> None:
         """Wait until earning has committed everything on the orders' topic."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await wait_until_consumed(self.kafka, lambda _remaining: None)
 
     def kill(self, name: str) -> None:
@@ -207,14 +207,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
     headers: dict[str, bytes]
 
 
-async def follow(bootstrap: str, topic: str, *, seconds: float = 15) -> AsyncGenerator[Any, None]:
-    """Every record of a topic from its beginning, and those that arrive within `seconds`. A caller
+async def follow(bootstrap: str, topic: str) -> AsyncGenerator[Any, None]:
+    """Every record of a topic from its beginning, and those that arrive within a minute. A caller
     that may stop before the end closes it. Other tests' hostile records are among them."""
     fetching.install()
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
@@ -341,7 +341,7 @@ class Shop:
         """Wait for the dead letter of the record that lies at `place`, from any of its consumers or
         from that of one `service`."""
         topic = dead_letter_topic(place.topic)
-        async with aclosing(follow(self.stack.kafka, topic, seconds=30)) as records:
+        async with aclosing(follow(self.stack.kafka, topic)) as records:
             async for record in records:
                 headers = dict(record.headers)
                 origin = (int(headers["dlq-partition"]), int(headers["dlq-offset"]))
@@ -357,12 +357,10 @@ class Shop:
                     )
         raise AssertionError(f"no dead letter came for {place}")
 
-    async def read_events(
-        self, topic: str, *, count: int, seconds: float = 30
-    ) -> list[tuple[Any, dict[str, str]]]:
+    async def read_events(self, topic: str, *, count: int) -> list[tuple[Any, dict[str, str]]]:
         """The first `count` events of this store on a topic, with their headers."""
         events: list[tuple[Any, dict[str, str]]] = []
-        async with aclosing(follow(self.stack.kafka, topic, seconds=seconds)) as records:
+        async with aclosing(follow(self.stack.kafka, topic)) as records:
             async for record in records:
                 event = _event_in(record)
                 if event.get("store_id") == self.store_id:

@@ -4,21 +4,30 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast, overload
+from typing import Final, TypeVar, cast, overload
 
 T = TypeVar("T")
 
+# What takes milliseconds on an idle machine may take this long while others keep its cores busy.
+PATIENCE_SECONDS: Final = 60.0
+
 
 @overload
 async def eventually(
-    check: Callable[[], Awaitable[T]], *, within_seconds: float = 30.0, every: float = 0.05
+    check: Callable[[], Awaitable[T]],
+    *,
+    within_seconds: float = PATIENCE_SECONDS,
+    every: float = 0.05,
 ) -> T: ...
 @overload
 async def eventually(
-    check: Callable[[], T], *, within_seconds: float = 30.0, every: float = 0.05
+    check: Callable[[], T], *, within_seconds: float = PATIENCE_SECONDS, every: float = 0.05
 ) -> T: ...
 async def eventually(
-    check: Callable[[], Awaitable[T] | T], *, within_seconds: float = 30.0, every: float = 0.05
+    check: Callable[[], Awaitable[T] | T],
+    *,
+    within_seconds: float = PATIENCE_SECONDS,
+    every: float = 0.05,
 ) -> T:
     """Call `check` until it neither raises nor returns False; returns its result.
 

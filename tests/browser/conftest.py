@@ -12,7 +12,8 @@ from tests.browser.reader import INSTALL, NARROW, WIDE, Reader, find_chromium
 from tests.support import Shop, Stack, open_shop
 
 # What a page shows after a click may take long on a busy machine; playwright would wait for 5 s.
-expect.set_options(timeout=15_000)
+_PATIENCE_MS: Final = 60_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 LOOKS: Final = [
     pytest.param((theme, size), id=f"{theme}-{size['width']}")
@@ -57,7 +58,7 @@ async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[
             timezone_id="America/New_York",
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE_MS)
         reader = Reader(
             await context.new_page(),
             stack,

@@ -33,7 +33,7 @@ async def flag(shop: Shop, *customers: str) -> Sequence[Any]:
         assert [one["points_involved"] for one in anomalies] == [1_000] * len(customers)
         return anomalies
 
-    return await eventually(look, within_seconds=15)
+    return await eventually(look)
 
 
 async def status_of(shop: Shop, customer: str) -> tuple[int, str]:
@@ -157,9 +157,7 @@ async def test_two_people_at_once_lose_no_note(new_reader: Any, shop: Shop) -> N
     await page.fill("#field-note-void", "mine")
     decision = {"status": "resolved", "resolution": "approved", "note": "A promotion"}
     assert (await patch(shop, second, decision, key=ben)).status == 200
-    await expect(page.locator("#watch").get_by_text("Ben approved this")).to_be_visible(
-        timeout=20_000
-    )
+    await expect(page.locator("#watch").get_by_text("Ben approved this")).to_be_visible()
     await expect(page.locator("#watch").get_by_text("A promotion")).to_be_visible()
     await expect(page.locator("#decide-void")).to_be_hidden()
     # Even a page that has not noticed yet does no harm, and returns the note.
@@ -196,12 +194,13 @@ async def test_a_decision_with_an_unknown_outcome_is_repeated_once(
     page: Page = reader.page
     await reader.open("/anomalies")
     await page.keyboard.press("v")
+    await expect(page.locator("#field-note-void")).to_be_focused()
     await page.keyboard.type("A script earned these")
     shop.stack.freeze("anomaly")
     try:
         await page.keyboard.press("Enter")
         heading = page.get_by_role("heading", name="We don't know yet whether this went through")
-        await expect(heading).to_be_visible(timeout=40_000)
+        await expect(heading).to_be_visible()
         await reader.check("outcome-unknown")
     finally:
         shop.stack.resume("anomaly")
@@ -225,6 +224,7 @@ async def test_a_suspension_and_a_claim_have_a_way_back(new_reader: Any, shop: S
     await expect(page.locator("[data-toast]")).to_contain_text("waits for review again")
     await reader.open("/anomalies?customer=cust_1")
     await page.keyboard.press("s")
+    await expect(page.locator("#field-note-suspend")).to_be_focused()
     await page.keyboard.type("Ask the customer")
     await page.keyboard.press("Enter")
     # Before the suspension reached the account, this waits for it.
@@ -249,7 +249,7 @@ async def test_what_a_detector_in_shadow_found_is_shown_and_not_decided(
         (finding,) = await list_anomalies(shop, "&mode=shadow")
         assert finding["points_involved"] == 1_000
 
-    await eventually(is_found, within_seconds=15)
+    await eventually(is_found)
     reader = await new_reader(key=shop.key)
     page: Page = reader.page
     await reader.open("/detectors")

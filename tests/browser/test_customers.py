@@ -98,7 +98,7 @@ async def test_a_repeat_after_an_unknown_outcome_is_not_done_twice(
     shop.stack.freeze("earning")
     try:
         await button.click(no_wait_after=True)
-        await expect(page.get_by_text("We don't know yet whether")).to_be_visible(timeout=40_000)
+        await expect(page.get_by_text("We don't know yet whether")).to_be_visible()
     finally:
         shop.stack.resume("earning")
     # The request that nobody waited for is carried out now.
@@ -136,7 +136,7 @@ async def test_a_suspension_says_who_and_why_and_holds_orders(new_reader: Any, s
     await page.wait_for_url("**/customer?*")
     await shop.publish(shop.order("order_1"))
     # The page follows by itself.
-    await expect(page.get_by_text("1 order is held")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("1 order is held")).to_be_visible()
     await page.get_by_role("link", name="Reactivate").click()
     await expect(page.get_by_text("1 held order will post")).to_be_visible()
     await page.get_by_role("button", name="Reactivate").click()

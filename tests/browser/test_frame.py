@@ -98,7 +98,7 @@ async def test_the_overview_follows_the_ledger_without_reloading(
     await expect(page.locator(".c-issued .stat-value")).to_have_text("500")
     await page.evaluate("window.isTheSamePage = true")
     assert (await shop.earn("cust_1", 700)).status == 201
-    await expect(page.locator(".c-issued .stat-value")).to_have_text("1,200", timeout=20_000)
+    await expect(page.locator(".c-issued .stat-value")).to_have_text("1,200")
     assert await page.evaluate("window.isTheSamePage")
     # The value of a column, by the arrow keys; the last one is that of today.
     await page.locator(".c-issued svg.plot").press("ArrowLeft")

@@ -33,7 +33,7 @@ async def assert_flagged_once_after_a_kill(stack: Stack, point: str, *, nth: int
     await dies(killed, within_seconds=90)
     assert not await _all_are_flagged(stack, store), "the process was killed after its work"
     async with healthy(stack, "anomaly"):
-        await eventually(lambda: _all_are_flagged(stack, store), within_seconds=60)
+        await eventually(lambda: _all_are_flagged(stack, store))
         await _assert_published_in_order(stack, store)
 
 

@@ -9,7 +9,7 @@ import aiohttp
 from aiokafka import TopicPartition
 
 from libs.contracts.topics import ORDER_COMPLETED, ORDER_REFUNDED, dead_letter_topic
-from libs.testing.eventually import eventually
+from libs.testing.eventually import PATIENCE_SECONDS, eventually
 from tests.chaos import letters
 from tests.chaos.effects import TOPICS, ConsumedTopic, applied, lag
 from tests.chaos.hostile import Hostile, Maker
@@ -19,8 +19,6 @@ from tests.support import Shop, Stack
 
 BY_TOPIC: Final = {topic.name: topic for topic in TOPICS}
 ORDERS: Final = BY_TOPIC[ORDER_COMPLETED]
-
-_SECONDS: Final = 30.0
 
 
 def maker(shop: Shop, topic: str = ORDER_COMPLETED) -> Maker:
@@ -58,7 +56,7 @@ async def between_good(shop: Shop, topic: ConsumedTopic, batches: Sequence[bytes
 
 
 async def count(
-    shop: Shop, topic: ConsumedTopic, least: int, *, within_seconds: float = _SECONDS
+    shop: Shop, topic: ConsumedTopic, least: int, *, within_seconds: float = PATIENCE_SECONDS
 ) -> None:
     """Wait until at least so many good records are applied."""
 
@@ -81,7 +79,7 @@ async def letters_at(
         assert by_service.keys() >= services, f"letters of {sorted(by_service)}"
         return by_service
 
-    return await eventually(look, within_seconds=_SECONDS, every=0.3)
+    return await eventually(look, every=0.3)
 
 
 async def letter_of(shop: Shop, hostile: Hostile, topic: ConsumedTopic = ORDERS) -> Letter:
@@ -107,7 +105,7 @@ async def caught_up(stack: Stack, topic: ConsumedTopic) -> None:
         lagging = await lag(stack)
         assert not lagging.keys() & set(topic.groups), lagging
 
-    await eventually(look, within_seconds=_SECONDS, every=0.3)
+    await eventually(look, every=0.3)
 
 
 async def ready(stack: Stack, service: str) -> None:

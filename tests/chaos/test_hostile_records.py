@@ -50,7 +50,7 @@ class Size(Struct, frozen=True):
     [
         # The timeout includes the start of the stack.
         pytest.param(
-            Size(each=250, heavy=len(HEAVY), seconds=60), id="250", marks=pytest.mark.timeout(600)
+            Size(each=250, heavy=len(HEAVY), seconds=150), id="250", marks=pytest.mark.timeout(600)
         ),
         pytest.param(
             Size(each=10_000, heavy=100, seconds=600),

@@ -55,7 +55,7 @@ async def give_awards(stack: Stack, store: str) -> None:
         )
 
     async with healthy(stack):
-        await eventually(all_posted, within_seconds=60)
+        await eventually(all_posted)
 
 
 _AWARDS = """
@@ -113,7 +113,7 @@ async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) ->
     await publish_resolutions(bare_stack, store)
     await dies(await start(bare_stack, dying=("earning", point, "1")))
     async with healthy(bare_stack):
-        await eventually(lambda: carried_out(bare_stack, store), within_seconds=30, every=0.2)
+        await eventually(lambda: carried_out(bare_stack, store), every=0.2)
         # Every redelivered event was known, and skipped.
         async with Lag(
             bare_stack, topic=ANOMALY_RESOLVED, group=EARNING_RESOLUTIONS.name
@@ -122,7 +122,7 @@ async def test_earning_killed_at_a_named_point(bare_stack: Stack, point: str) ->
             async def nothing_is_left() -> bool:
                 return await remaining() == 0
 
-            await eventually(nothing_is_left, within_seconds=30, every=0.2)
+            await eventually(nothing_is_left, every=0.2)
         await carried_out(bare_stack, store)
     connection = await asyncpg.connect(bare_stack.database("earning", owner=True))
     faults = await ledger_faults(connection)
@@ -143,7 +143,7 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
         assert [len(one["transaction_ids"]) for one in page.json["data"]] == [10, 10]
         return {one["customer_id"]: one["id"] for one in page.json["data"]}
 
-    for resolution, anomaly in (await eventually(flagged, within_seconds=60)).items():
+    for resolution, anomaly in (await eventually(flagged)).items():
         body = {"status": "resolved", "resolution": resolution}
         response = await shop.call("PATCH", f"loyalty/anomalies/{anomaly}", body)
         assert response.status == 200, response.raw
@@ -163,8 +163,8 @@ async def test_killed_as_soon_as_a_person_decided(shop: Shop, victims: tuple[str
         assert entries.status == 200, entries.raw
         assert [one["points"] for one in entries.json["data"]] == [-10]
 
-    await eventually(once, within_seconds=60, every=0.2)
+    await eventually(once, every=0.2)
     await asyncio.sleep(1)
     await once()
     # The next test needs everything running.
-    await eventually(flagged_are_listed, within_seconds=60, every=0.2)
+    await eventually(flagged_are_listed, every=0.2)

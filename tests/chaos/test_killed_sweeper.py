@@ -98,7 +98,7 @@ async def test_the_sweeper_killed_at_a_named_point(bare_stack: Stack, point: str
     await dies(await start(bare_stack, dying=("earning sweeper", point, "1"), **SWEEPER))
     assert not await store.is_swept()
     async with healthy(bare_stack, **SWEEPER), healthy(bare_stack, **SWEEPER):
-        await eventually(store.is_swept, within_seconds=60, every=0.2)
+        await eventually(store.is_swept, every=0.2)
     assert await store.count() == {
         "pend": CUSTOMERS,
         "earn": 2 * CUSTOMERS,

@@ -91,12 +91,12 @@ async def _work_until_disaster(
             with _measuring("the base backup"):
                 await runbook.run(RUNBOOK, "Take a base backup", environment)
             await asyncio.sleep(3)
-            await eventually(databases.have_resolutions, within_seconds=60, every=0.5)
+            await eventually(databases.have_resolutions, every=0.5)
             promised = frozenset(store.acknowledged)
             instant = await databases.now()
             await caller.send("POST", "loyalty/earn", AWARD, "after")
             await asyncio.sleep(4)
-        await eventually(databases.are_settled, within_seconds=60, every=0.5)
+        await eventually(databases.are_settled, every=0.5)
         await databases.agree()
         await _archive_everything(store.stack)
         return Disaster(
@@ -125,7 +125,7 @@ async def _work_again(store: BusyStore, databases: Databases, disaster: Disaster
         refused = store.stack.run(*command, check=False)
         assert refused.stderr.startswith("The services still run (anomaly, catalog.points, ")
         with _measuring("consuming"):
-            await eventually(databases.are_settled, within_seconds=60, every=0.5)
+            await eventually(databases.are_settled, every=0.5)
         caller = store.new_caller(fleet, session)
         before = await caller.send("POST", "loyalty/earn", AWARD, "before")
         after = await caller.send("POST", "loyalty/earn", AWARD, "after")
@@ -133,7 +133,7 @@ async def _work_again(store: BusyStore, databases: Databases, disaster: Disaster
         assert after[2]["id"] not in disaster.issued
         async with store.load(fleet, session):
             await asyncio.sleep(2)
-        await eventually(databases.are_settled, within_seconds=60, every=0.5)
+        await eventually(databases.are_settled, every=0.5)
         await databases.agree()
 
 
@@ -175,7 +175,7 @@ async def _archive_everything(stack: Stack) -> None:
             last = await connection.fetchval("SELECT last_archived_wal FROM pg_stat_archiver")
             return bool(last >= name)
 
-        await eventually(is_archived, within_seconds=30)
+        await eventually(is_archived)
     finally:
         await connection.close()
 

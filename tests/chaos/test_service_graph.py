@@ -27,7 +27,7 @@ async def test_real_spans_show_each_edge_of_the_service_graph_and_no_other(
             undeclared = "\n".join(map(str, sorted(real - declared)))
             assert (missing, undeclared) == ("", "")
 
-        await eventually(agree, within_seconds=20)
+        await eventually(agree)
         spans = receiver.spans()
 
     # `pytest -s` prints the drawings of docs/architecture.md.

@@ -70,7 +70,7 @@ class Running(Struct):
 
 
 async def live(port: int) -> None:
-    await eventually(lambda: responds(f"http://127.0.0.1:{port}/health/live"), within_seconds=60)
+    await eventually(lambda: responds(f"http://127.0.0.1:{port}/health/live"))
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ async def test_the_event_or_the_sweeper_confirms_what_nobody_reads(
         async def confirmed() -> None:
             assert {await running.status_in_table(one) for one in ids} == {"confirmed"}
 
-        await eventually(confirmed, within_seconds=30)
+        await eventually(confirmed)
     assert await books_are_exact(running.stack, running.store) == {"confirmed": 3}
 
 
@@ -225,5 +225,5 @@ async def test_without_the_ledger_a_reservation_is_in_progress(running: Running)
         async def released() -> None:
             assert await running.status_in_table(one) == "released"
 
-        await eventually(released, within_seconds=30)
+        await eventually(released)
     assert await books_are_exact(running.stack, running.store) == {"used": 1, "released": 1}

@@ -40,15 +40,15 @@ async def test_the_previous_version_runs_on_this_schema_until_it_is_replaced(
     ):
         await give_reward(fleet.gateways[0], session, store.key)
         async with store.load(fleet, session):
-            await eventually(databases.have_resolutions, within_seconds=60, every=0.5)
-        await eventually(databases.are_settled, within_seconds=60, every=0.5)
+            await eventually(databases.have_resolutions, every=0.5)
+        await eventually(databases.are_settled, every=0.5)
         await databases.agree()
         for name in WITH_DATABASE:
             await fleet.stop(name)
             await fleet.launch(name, root=ROOT)
             async with store.load(fleet, session):
                 await asyncio.sleep(1)
-        await eventually(databases.are_settled, within_seconds=60, every=0.5)
+        await eventually(databases.are_settled, every=0.5)
     await databases.agree()
     print("in all:", dict(total(store.callers)), store.orders, "orders")
     assert await databases.order_states() == {"counted": store.orders}

@@ -117,7 +117,7 @@ async def test_an_outbox_of_encoded_events_and_a_million_entries_survive_the_upg
         with timed("posted and published the rest"):
             async with healthy(bare_stack, WHALE_ROLES="consumers,relay", **settings):
                 await wait_until_consumed(bare_stack.kafka, lambda _lag: None)
-                await eventually(lambda: _is_published(connection), within_seconds=60)
+                await eventually(lambda: _is_published(connection))
         posted = await connection.fetch(_READ_POSTED, _EARLIER)
         with timed("verified"):
             assert await ledger_faults(connection) == []
@@ -135,7 +135,7 @@ async def _fill_outbox(
         async def is_filled() -> bool:
             return (await read_outbox(connection))[0] >= _ORDERS // 4
 
-        await eventually(is_filled, within_seconds=60, every=0.02)
+        await eventually(is_filled, every=0.02)
     finally:
         process.kill()
         await end(process)

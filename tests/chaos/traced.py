@@ -37,7 +37,7 @@ async def running_traced(stack: Stack) -> AsyncIterator[tuple[Receiver, "TracedS
                 environment = stack.environment | environment | traced
                 processes.append(forking.start(f"services.{service}", environment=environment))
             for service in SERVICES:
-                await eventually(_ready(addresses.port_of(service)), within_seconds=60)
+                await eventually(_ready(addresses.port_of(service)))
             async with (
                 AIOKafkaProducer(bootstrap_servers=stack.kafka) as producer,
                 aiohttp.ClientSession() as session,
@@ -98,7 +98,7 @@ class TracedShop(Struct, frozen=True):
             page = await self.shop.call("GET", "loyalty/anomalies?customer_id=cust_2")
             return page.json["data"][0]
 
-        anomaly = await eventually(flagged, within_seconds=30)
+        anomaly = await eventually(flagged)
         resolve = {"status": "resolved", "resolution": "voided"}
         await self._call("PATCH", f"loyalty/anomalies/{anomaly['id']}", resolve)
         await self.shop.balance_becomes(0, "cust_2")
@@ -142,10 +142,10 @@ class TracedShop(Struct, frozen=True):
             assert page.json["total"] == count, page.json
             return page.json["data"]
 
-        for letter in await eventually(lambda: listed(3), within_seconds=30):
+        for letter in await eventually(lambda: listed(3)):
             path = f"loyalty/dead-letters/{letter['id']}"
             assert (await self.shop.call("DELETE", path)).status == 204
-        await eventually(lambda: listed(0), within_seconds=30)
+        await eventually(lambda: listed(0))
 
     async def dashboard(self) -> None:
         """Sign in: the dashboard asks the API about the key."""

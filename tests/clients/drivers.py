@@ -49,8 +49,8 @@ class Settings(Struct, frozen=True):
 
     base_url: str
     api_key: str = KEY
-    timeout_seconds: float = 5.0
-    deadline_seconds: float = 20.0
+    timeout_seconds: float = 60.0
+    deadline_seconds: float = 120.0
     max_retries: int = 5
 
 

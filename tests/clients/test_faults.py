@@ -70,40 +70,40 @@ async def test_a_write_is_retried_with_its_key_and_takes_effect_once(
 async def test_a_slow_response_times_out_and_the_request_is_retried(
     client: Driver, server: FaultServer
 ) -> None:
-    server.enqueue(delayed(3))
-    outcome = await earn(client, server, timeout_seconds=0.5)
+    server.enqueue(delayed(600))
+    outcome = await earn(client, server, timeout_seconds=2, deadline_seconds=60)
     assert_one_effect(server, outcome, attempts=2)
-    assert outcome.seconds < 2.5
 
 
 @pytest.mark.parametrize(
-    "behavior", [delayed(30), trickle], ids=["no response", "a trickling body"]
+    "behavior", [delayed(600), trickle], ids=["no response", "a trickling body"]
 )
 async def test_a_call_without_a_response_ends_in_time(
     client: Driver, server: FaultServer, behavior: Any
 ) -> None:
     server.set_default(behavior)
-    outcome = await earn(client, server, timeout_seconds=0.4, deadline_seconds=1.2)
+    outcome = await earn(client, server, timeout_seconds=1, deadline_seconds=3)
     error = error_of(outcome)
     assert error.kinds[0] == "TimedOut"
     assert error.code == "timed_out"
     assert error.idempotency_key == server.requests[0].key
-    assert outcome.seconds < 2.5
+    assert outcome.seconds < 60
     assert len({request.key for request in server.requests}) == 1
 
 
 async def test_the_deadline_cuts_an_attempt_short(client: Driver, server: FaultServer) -> None:
-    server.set_default(delayed(30))
-    outcome = await earn(client, server, timeout_seconds=30, deadline_seconds=0.5)
+    server.set_default(delayed(600))
+    outcome = await earn(client, server, timeout_seconds=120, deadline_seconds=1)
     assert error_of(outcome).kinds[0] == "TimedOut"
-    assert outcome.seconds < 2
+    assert outcome.seconds < 60
 
 
 async def test_retry_after_is_respected(client: Driver, server: FaultServer) -> None:
     server.enqueue(problem_response(429, "rate_limited", headers={"Retry-After": "1"}))
     assert_one_effect(server, await earn(client, server), attempts=2)
     delay = server.requests[1].at - server.requests[0].at
-    assert 1 <= delay < 2.5
+    # As long as the server says, and as the back-off adds; on a busy machine the request takes longer.
+    assert 1 <= delay < 15
 
 
 async def test_retry_after_may_be_a_date_on_the_servers_clock(
@@ -121,13 +121,13 @@ async def test_retry_after_may_be_a_date_on_the_servers_clock(
 async def test_a_retry_past_the_deadline_is_not_attempted(
     client: Driver, server: FaultServer
 ) -> None:
-    server.set_default(problem_response(429, "rate_limited", headers={"Retry-After": "60"}))
-    outcome = await earn(client, server)
+    server.set_default(problem_response(429, "rate_limited", headers={"Retry-After": "600"}))
+    outcome = await earn(client, server, deadline_seconds=300)
     error = error_of(outcome)
     assert error.kinds[:2] == ["RateLimited", "ApiError"]
     assert (error.code, error.status) == ("rate_limited", 429)
     assert len(server.requests) == 1
-    assert outcome.seconds < 2
+    assert outcome.seconds < 60
 
 
 async def test_the_number_of_retries_is_bounded(client: Driver, server: FaultServer) -> None:

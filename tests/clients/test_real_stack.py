@@ -170,7 +170,7 @@ async def test_the_summary_is_decoded(whale: Caller) -> None:
         assert (day["outstanding"], day["joined"]) == (100, 1)
         assert day["date"] == summary["first_day"] == summary["last_day"]
 
-    await eventually(is_folded, within_seconds=10)
+    await eventually(is_folded)
 
 
 async def test_an_invalid_request_lists_all_invalid_values(whale: Caller) -> None:

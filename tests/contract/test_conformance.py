@@ -58,7 +58,7 @@ async def wide_gateway(stack: Stack) -> AsyncIterator[str]:
     }
     process = forking.start("services.gateway", environment=stack.environment | settings)
     try:
-        await eventually(lambda: is_ready(port), within_seconds=60)
+        await eventually(lambda: is_ready(port))
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

@@ -156,7 +156,7 @@ async def test_while_redis_is_down_nobody_is_signed_out_and_nobody_signs_in(
         response, _ = await browser.send("GET", "/dashboard/keys")
         assert response.status == 200
 
-    await eventually(is_signed_in, within_seconds=15)
+    await eventually(is_signed_in)
 
 
 async def test_without_a_posting_in_the_range_the_overview_shows_the_last_ones(
@@ -174,7 +174,7 @@ async def test_without_a_posting_in_the_range_the_overview_shows_the_last_ones(
             assert "<td>Feb 29, 2024</td><td>500</td>" in text
 
     # The summary is up to 5 seconds behind.
-    await eventually(is_shown, within_seconds=15)
+    await eventually(is_shown)
     _, text = await browser.send("GET", "/dashboard?range=all")
     assert "up to the last posting" not in text
 
@@ -202,7 +202,7 @@ async def test_a_revoked_key_ends_its_sessions(shop: Shop, browser: Browser) -> 
         response, _ = await browser.send("GET", "/dashboard")
         assert response.headers.get("Location") == "/dashboard/sign-in?next=%2Fdashboard&ended=1"
 
-    await eventually(is_signed_out, within_seconds=15)
+    await eventually(is_signed_out)
 
 
 @pytest.mark.parametrize("target", ["//evil.example/", "/\\evil.example", "https://evil.example"])

@@ -117,6 +117,6 @@ async def test_10_000_orders_delivered_three_times_to_two_processes_count_once(
             await connection.close()
         assert posted == 100_000, posted
 
-    await eventually(all_posted, within_seconds=60, every=0.3)
+    await eventually(all_posted, every=0.3)
     await shop.stack.drained()
     await audit(shop.stack, shop.store_id)

@@ -23,7 +23,7 @@ async def test_an_idle_system_is_ready_and_not_behind(shop: Shop) -> None:
         assert {step["seconds_behind"] for step in pipeline["steps"]} == {0}
         return pipeline
 
-    pipeline = await eventually(caught_up, within_seconds=20)
+    pipeline = await eventually(caught_up)
     names = [step["name"] for step in pipeline["steps"]]
     assert names == ["orders", "detection", "resolutions", "redemption", "catalog"]
     assert not any(step["stopped"] for step in pipeline["steps"])
@@ -37,11 +37,13 @@ async def test_a_silent_service_is_not_ready_and_its_steps_are_unknown(shop: Sho
     try:
 
         async def reported() -> Any:
+            """A busy service, too, may take more than a second to report."""
             pipeline = await read(shop)
             assert not pipeline["services"][-1]["ready"]
+            assert all(service["ready"] for service in pipeline["services"][:-1])
             return pipeline
 
-        pipeline = await eventually(reported, within_seconds=20)
+        pipeline = await eventually(reported)
     finally:
         shop.stack.resume("anomaly")
     assert pipeline["services"][-1]["reason"] == "It did not respond within a second."
@@ -53,9 +55,10 @@ async def test_a_silent_service_is_not_ready_and_its_steps_are_unknown(shop: Sho
     async def ready() -> None:
         assert all(service["ready"] for service in (await read(shop))["services"])
 
-    await eventually(ready, within_seconds=30)
+    await eventually(ready)
 
 
 async def test_many_viewers_share_a_report(shop: Shop) -> None:
     pipelines = await asyncio.gather(*(read(shop) for _ in range(10)))
-    assert len({pipeline["as_of"] for pipeline in pipelines}) <= 2
+    # One is enough where the machine is not busy.
+    assert len({pipeline["as_of"] for pipeline in pipelines}) <= 5

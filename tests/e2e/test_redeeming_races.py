@@ -170,12 +170,12 @@ async def test_earning_unavailable_is_503_and_the_reservation_is_settled_afterwa
     async def is_back() -> bool:
         return await rich.status() is not None
 
-    await eventually(is_back, within_seconds=30)
+    await eventually(is_back)
 
     async def settled() -> None:
         assert not await has_state(rich, "reserved")
 
-    await eventually(settled, within_seconds=10)
+    await eventually(settled)
     again = await redeem(rich, reward["id"], headers=key("away"))
     assert (again.status, again.json["balance_after"]) == (201, 3_000)
     await books_are_exact(rich.stack, rich.store_id)
@@ -196,7 +196,7 @@ async def test_redeeming_works_without_kafka(rich: Shop) -> None:
         "POST", f"loyalty/redemptions/{responses[0].json['redemption_id']}/cancel"
     )
     assert cancelled.json["status"] == "cancelled"
-    await eventually(lambda: kafka.is_available(rich.stack.kafka), within_seconds=60, every=0.5)
-    events = await rich.read_events("points.redeemed", count=5, seconds=60)
+    await eventually(lambda: kafka.is_available(rich.stack.kafka), every=0.5)
+    events = await rich.read_events("points.redeemed", count=5)
     assert len({event["sequence"] for event, _ in events}) == 5
     assert await books_are_exact(rich.stack, rich.store_id) == {"confirmed": 4, "cancelled": 1}

@@ -26,7 +26,7 @@ async def lines_about(shop: Shop, request_id: str) -> list[Any]:
         assert lines
         return [line for line in lines if line["event"] == "response"]
 
-    return await eventually(look, within_seconds=5)
+    return await eventually(look)
 
 
 async def bad_scope(shop: Shop) -> ApiResponse:

@@ -157,7 +157,7 @@ async def test_anomalies_are_listed_in_three_orders_and_by_the_time_of_the_flag(
         async def is_flagged(customer: str = customer) -> None:
             assert await list_anomalies(shop, f"&customer_id={customer}{rapid}")
 
-        await eventually(is_flagged, within_seconds=10)
+        await eventually(is_flagged)
 
     async def customers(query: str) -> list[str]:
         """Page by page, so that each order also proves its cursor."""

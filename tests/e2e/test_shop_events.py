@@ -237,7 +237,8 @@ async def test_while_kafka_is_unavailable_events_are_503_and_a_retry_counts_once
     try:
         started = time.monotonic()
         response = await send(shop, event, **{"Idempotency-Key": "retry"})
-        assert time.monotonic() - started < 12
+        # After 8 s; the client of Kafka alone would go on for 40.
+        assert time.monotonic() - started < 30
         assert_problem(response, 503, "unavailable")
         assert int(response.headers["Retry-After"]) >= 1
     finally:
@@ -246,5 +247,5 @@ async def test_while_kafka_is_unavailable_events_are_503_and_a_retry_counts_once
     async def is_accepted() -> bool:
         return (await send(shop, event, **{"Idempotency-Key": "retry"})).status == 202
 
-    await eventually(is_accepted, within_seconds=30, every=0.5)
+    await eventually(is_accepted, every=0.5)
     await shop.balance_becomes(500)

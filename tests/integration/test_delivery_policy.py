@@ -63,7 +63,7 @@ class Consuming:
         async def check() -> None:
             assert await self.committed() == count
 
-        await eventually(check, within_seconds=20)
+        await eventually(check)
 
     async def not_ready_reason(self) -> str:
         """Why the consumer is not ready, or an empty string."""
@@ -199,7 +199,7 @@ async def test_a_record_that_arrives_on_a_paused_partition_is_not_lost(
 
         run.handler.fail = fail
         await producer.send_and_wait(topic, b"one", partition=0)
-        await eventually(lambda: run.handler.batches > 2, within_seconds=20)
+        await eventually(lambda: run.handler.batches > 2)
         await producer.send_and_wait(topic, b"two", partition=1)
         await asyncio.sleep(1)
         is_unavailable = False
@@ -294,7 +294,7 @@ async def test_a_systematic_failure_stops_only_its_partition_until_the_cause_is_
             assert f"{topic}:0 is stopped: " in reason
             assert "none succeeded" in reason
 
-        await eventually(stopped, within_seconds=30)
+        await eventually(stopped)
         assert await run.committed() == 0
         assert await dead_letter_count(stack, topic) == 0
         is_broken = False
@@ -380,7 +380,6 @@ async def test_every_record_is_handled_while_a_second_member_joins_and_leaves(
                 await producer.send_and_wait(topic, b"b%d" % number, partition=number % 2)
             await eventually(
                 lambda: second.consumer._subscriber.consumer.assignment() != set(),
-                within_seconds=20,
             )
             for number in range(20):
                 await producer.send_and_wait(topic, b"c%d" % number, partition=number % 2)
@@ -390,5 +389,4 @@ async def test_every_record_is_handled_while_a_second_member_joins_and_leaves(
         sent = {f"{word}{number}" for word in "abcd" for number in range(20)}
         await eventually(
             lambda: set(first.handler.handled) | set(second.handler.handled) == sent,
-            within_seconds=20,
         )

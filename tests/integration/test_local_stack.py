@@ -141,14 +141,14 @@ async def test_a_killed_service_is_restarted_and_keeps_its_data(shop: Shop) -> N
 
     response = await shop.earn("cust_1", 5)
     assert response.status in {201, 503}
-    await eventually(is_restarted, within_seconds=20)
+    await eventually(is_restarted)
 
     async def status_is_served() -> None:
         status = await shop.status()
         assert status is not None
         assert status["points_balance"] >= 500
 
-    await eventually(status_is_served, within_seconds=20)
+    await eventually(status_is_served)
 
 
 async def test_while_a_service_is_down_the_response_is_503_with_retry_after(shop: Shop) -> None:
@@ -161,7 +161,7 @@ async def test_while_a_service_is_down_the_response_is_503_with_retry_after(shop
     async def posted() -> bool:
         return (await shop.earn("cust_1", 5, **{"Idempotency-Key": "k"})).status == 201
 
-    await eventually(posted, within_seconds=20, every=0.3)
+    await eventually(posted, every=0.3)
     assert (await shop.status())["points_balance"] == 5
 
 
@@ -198,7 +198,7 @@ def test_a_second_stack_shares_a_broker_and_ends_with_its_supervisor(
         def all_ended() -> bool:
             return not any(_is_alive(pid) for pid in pids)
 
-        asyncio.run(eventually(all_ended, within_seconds=20))
+        asyncio.run(eventually(all_ended))
         assert other.run("status", check=False).returncode == 1
         other.up()
     finally:

@@ -9,13 +9,9 @@ import asyncpg
 import pytest
 
 from libs.persistence.migrate import upgrade
+from libs.testing.eventually import PATIENCE_SECONDS, eventually
 from tests.integration.conftest import Database, create_empty_database
 from tests.support import ROOT, Stack
-
-# Longer than a migration waits for a lock, much shorter than the transaction that holds the lock.
-_PATIENCE_SECONDS = 6.0
-# Until the process of a migration has started and has come to the statement.
-_START_SECONDS = 30.0
 
 FIRST = """
 from libs.persistence import ddl
@@ -80,18 +76,23 @@ async def service(
 
 
 async def insert(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+    # Longer than a migration waits for a lock; the transaction that holds the lock does not end.
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await connection.execute("INSERT INTO notes VALUES (1, 'written meanwhile')")
 
 
 async def is_waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Return once a session of the database waits for a lock."""
-    async with asyncio.timeout(_START_SECONDS):
-        while not await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0.02)
+
+    async def look() -> bool:
+        return bool(
+            await connection.fetchval(
+                "SELECT count(*) > 0 FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+        )
+
+    await eventually(look, every=0.02)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from services.gateway.handlers.rate_limits import RateLimiter
 from tests.support import Stack
 
 # Slow enough that nothing that matters is refilled while a test looks.
-RATE = 10
+RATE = 1
 BURST = 100
 
 
@@ -48,7 +48,7 @@ async def test_a_weight_is_taken_whole_and_puts_the_key_in_debt(redis: Redis) ->
     with pytest.raises(RateLimited) as refused:
         await limiter(redis).take(mine)
     # 99 tokens, 500 count: 402 must come back before there is one.
-    assert 38 <= refused.value.retry_after_seconds <= 42
+    assert 380 <= refused.value.retry_after_seconds <= 403
     await limiter(redis).take(key())
 
 
@@ -69,11 +69,12 @@ async def test_a_refused_weight_takes_no_token(redis: Redis) -> None:
     async def can_take() -> None:
         await limiter(redis).take(mine)
 
-    await eventually(can_take, within_seconds=3)
+    await eventually(can_take)
 
 
 async def test_a_debt_outlives_the_expiry_of_a_full_bucket(redis: Redis) -> None:
     mine = key()
     await limiter(redis).take(mine, weight=10 * BURST)
     remembered = await redis.pttl(f"rate:{{{mine}}}")
-    assert remembered / 1000 >= 10 * BURST / RATE
+    # A full bucket expires after a tenth of this.
+    assert remembered / 1000 >= 9 * BURST / RATE

@@ -13,6 +13,7 @@ from libs.contracts.events import RewardChanged
 from libs.kernel.clock import utc_now
 from libs.kernel.ids import uuid7
 from libs.persistence.engine import create_batch_engine, transaction
+from libs.testing.eventually import PATIENCE_SECONDS
 from services.redemption.domain import codes
 from services.redemption.domain.redemptions import (
     Action,
@@ -81,6 +82,19 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redemptions_db, "write", later)
 
 
+def read_before_writing(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
+    """So many batches have all read before one of them writes."""
+    write = redemptions_db.write
+    have_read = asyncio.Barrier(batches)
+
+    async def later(*args: Any) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await have_read.wait()
+        await write(*args)
+
+    monkeypatch.setattr(redemptions_db, "write", later)
+
+
 def without_lock(monkeypatch: pytest.MonkeyPatch, statement: str) -> None:
     text = getattr(redemptions_db, statement)
     assert "FOR NO KEY UPDATE" in text
@@ -131,9 +145,10 @@ async def count_in_use(engine: AsyncEngine) -> int:
 
 
 async def test_more_than_the_stock_is_redeemed_without_the_lock(
-    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_lock(monkeypatch, "_LOCK_USAGE")
+    read_before_writing(monkeypatch, CONCURRENT)
     assert (await concurrently(engine, [reserve() for _ in range(CONCURRENT)]))["reserved"] > STOCK
 
 
@@ -144,10 +159,11 @@ async def test_no_more_than_the_stock_is_redeemed(engine: AsyncEngine, slow: Non
 
 
 async def test_a_customers_limit_is_exceeded_without_the_lock(
-    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await offer(engine, version=2, per_customer_limit=1)
     without_lock(monkeypatch, "_LOCK_USAGE")
+    read_before_writing(monkeypatch, CONCURRENT)
     assert (await concurrently(engine, [reserve() for _ in range(CONCURRENT)]))["reserved"] > 1
 
 
@@ -158,10 +174,11 @@ async def test_a_customers_limit_holds(engine: AsyncEngine, slow: None) -> None:
 
 
 async def test_a_redemption_is_used_and_cancelled_without_the_lock(
-    engine: AsyncEngine, slow: None, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = await confirmed(engine)
     without_lock(monkeypatch, "_LOCK_REDEMPTIONS")
+    read_before_writing(monkeypatch, 2)
     outcome = await concurrently(engine, [Use(**name), BeginCancel(**name)])
     assert outcome == {"used": 1, "cancelling": 1}
 

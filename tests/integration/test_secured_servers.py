@@ -127,7 +127,7 @@ async def test_each_service_does_its_work_as_its_own_principal(
             async def letter_came() -> None:
                 assert [one.value for one in await queue.read()] == [b"no order"]
 
-            await eventually(letter_came, within_seconds=60)
+            await eventually(letter_came)
             await queue.replay(await queue.read())
             await queue.drop(await queue.read())
 

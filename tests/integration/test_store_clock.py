@@ -121,7 +121,7 @@ async def test_a_move_that_takes_too_long_goes_on_when_it_is_repeated(
 
     with monkeypatch.context() as patch:
         patch.setattr(clock_handlers, "post_due", stall)
-        patch.setattr(clock_handlers, "_POSTING_SECONDS", 2)
+        patch.setattr(clock_handlers, "_POSTING_SECONDS", 5)
         with pytest.raises(Unavailable, match="Repeat the request"):
             await move(account, moment)
     assert [row.type for row in await account.rows()] == ["pend", "earn"]

@@ -66,7 +66,7 @@ async def _relay_is_ready(url: str, bootstrap: str) -> None:
         await relay.ready()
 
     try:
-        await eventually(ready, within_seconds=30)
+        await eventually(ready)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -20,7 +20,7 @@ async def test_a_deleted_topic_is_reported_and_consumed_again_once_it_is_created
 ) -> None:
     async with consuming(stack, topic, producer) as run:
         await send(producer, topic, b"before")
-        await eventually(lambda: run.handler.handled == ["before"], within_seconds=20)
+        await eventually(lambda: run.handler.handled == ["before"])
         admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka)
         await admin.start()
         await admin.delete_topics([topic])
@@ -29,11 +29,11 @@ async def test_a_deleted_topic_is_reported_and_consumed_again_once_it_is_created
         async def reported() -> None:
             assert f"the topic {topic} does not exist" in await run.not_ready_reason()
 
-        await eventually(reported, within_seconds=20)
+        await eventually(reported)
         await create_topic(stack, topic)
         await send(producer, topic, b"after")
-        await eventually(lambda: run.handler.handled[-1] == "after", within_seconds=30)
-        await eventually(run.consumer.ready, within_seconds=20)
+        await eventually(lambda: run.handler.handled[-1] == "after")
+        await eventually(run.consumer.ready)
 
 
 async def test_a_handler_that_hangs_is_reported_until_it_returns(
@@ -54,9 +54,9 @@ async def test_a_handler_that_hangs_is_reported_until_it_returns(
         async def reported() -> None:
             assert "a batch has taken" in await run.not_ready_reason()
 
-        await eventually(reported, within_seconds=20)
+        await eventually(reported)
         release.set()
-        await eventually(run.consumer.ready, within_seconds=20)
+        await eventually(run.consumer.ready)
 
 
 async def test_a_consumer_whose_loop_has_ended_is_not_ready(
@@ -64,11 +64,11 @@ async def test_a_consumer_whose_loop_has_ended_is_not_ready(
 ) -> None:
     monkeypatch.setattr(watchdog, "_SILENCE_SECONDS", 1.0)
     async with consuming(stack, topic, producer) as run:
-        await eventually(run.consumer.ready, within_seconds=20)
+        await eventually(run.consumer.ready)
         for task in run.consumer._subscriber.tasks:
             task.cancel()
 
         async def reported() -> None:
             assert "no poll has completed" in await run.not_ready_reason()
 
-        await eventually(reported, within_seconds=20)
+        await eventually(reported)

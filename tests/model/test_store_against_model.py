@@ -96,7 +96,7 @@ class StoreMachine(RuleBasedStateMachine):
             return await self.shop.program(points_per_dollar=float(rate), tiers=tiers)
 
         # The last operation of the previous run may have killed the service.
-        self.program = self.run(eventually(program, within_seconds=60, every=0.3))
+        self.program = self.run(eventually(program, every=0.3))
         self.model = Store(Fraction(rate))
         self.sent: list[tuple[str, dict[str, object]]] = []
         self.completed: list[tuple[str, object, str, ApiResponse]] = []
@@ -158,7 +158,7 @@ class StoreMachine(RuleBasedStateMachine):
         async def look() -> bool:
             return await self.bench.earning.fetchrow(query, self.shop.store_id, key) is not None
 
-        self.run(eventually(look, within_seconds=60, every=0.005))
+        self.run(eventually(look, every=0.005))
 
     # -- through REST
 
@@ -264,7 +264,7 @@ class StoreMachine(RuleBasedStateMachine):
             process = self.bench.stack.process(service)
             return process.state == "running" and process.pid != pid
 
-        self.run(eventually(another_runs, within_seconds=60))
+        self.run(eventually(another_runs))
 
     def write(self, path: str, body: object) -> ApiResponse:
         """A POST with a key of its own; a later step may repeat it if it succeeded."""
@@ -285,7 +285,7 @@ class StoreMachine(RuleBasedStateMachine):
             assert response.status not in {429, 503}, response.raw
             return response
 
-        return await eventually(send, within_seconds=60)
+        return await eventually(send)
 
     @staticmethod
     def expect(response: ApiResponse, success: int, outcome: str) -> None:

@@ -4,7 +4,7 @@ import itertools
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.clients import shop_payloads as payloads
@@ -250,6 +250,7 @@ def test_a_full_refund_claws_back_everything_for_every_payment_method(
         assert mapped["amount"] == shop.order_completed(order, earns=earns)["data"]["total"]
 
 
+@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 5_999), max_size=6, unique=True),
     tax=st.booleans(),

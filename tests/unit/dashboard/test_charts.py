@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.dashboard.domain import charts
@@ -22,6 +22,7 @@ def test_ticks_are_round(highest: int, expected: list[float]) -> None:
     assert charts.axis_ticks(highest) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=400))
 def test_columns_stay_inside_of_their_box(values: list[int]) -> None:
     chart = charts.columns(values, width=600, height=96)
@@ -42,6 +43,7 @@ def test_columns_are_drawn_as_one_path_without_those_of_zero() -> None:
     assert chart.path(end=-1) + chart.path(start=-1) == chart.path()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5_000))
 def test_buckets_cover_every_day_once(days: int) -> None:
     last = DAY + timedelta(days=days)

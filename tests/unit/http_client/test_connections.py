@@ -61,8 +61,13 @@ async def pool_of(process: Process, *headers: bytes) -> AsyncIterator[Connection
         server.close()
 
 
+async def has_noticed_the_end(pool: ConnectionPool) -> None:
+    """Wait until the pool's idle connections are closed."""
+    await eventually(lambda: not any(one.is_open for one in pool._idle))
+
+
 async def get(pool: ConnectionPool, method: str = "GET", body: bytes = b"") -> ServiceResponse:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         return await pool.send(method, "/a?b=c", {"X-One": "1"}, body)
 
 
@@ -168,7 +173,7 @@ async def test_a_response_that_arrives_without_a_request_is_nobodys() -> None:
     async with pool_of(process) as pool:
         for _ in range(3):
             assert (await get(pool)).body == b"ok"
-            await asyncio.sleep(0.05)
+            await has_noticed_the_end(pool)
         assert process.connections == 3
 
 
@@ -209,10 +214,10 @@ async def test_the_connection_of_a_cancelled_request_is_closed() -> None:
     process = Process(OK[:-2])
     async with pool_of(process) as pool:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(1):
                 await pool.send("GET", "/", {}, b"")
         assert process.connections == 1
-        await eventually(lambda: process.open == 0, within_seconds=2)
+        await eventually(lambda: process.open == 0)
         process.parts = (OK,)
         assert (await get(pool)).body == b"ok"
 
@@ -222,7 +227,7 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used() -> None:
     async with pool_of(process) as pool:
         for _ in range(2):
             await get(pool)
-            await asyncio.sleep(0.05)
+            await has_noticed_the_end(pool)
         assert process.connections == 2
 
 
@@ -243,11 +248,11 @@ async def test_closing_a_pool_closes_each_connection_as_soon_as_it_is_idle() -> 
     async with pool_of(process) as pool:
         await get(pool)
         running = [asyncio.create_task(get(pool)) for _ in range(2)]
-        await eventually(lambda: process.open == 2, within_seconds=2)
+        await eventually(lambda: process.open == 2)
         await running.pop()
         pool.close()
         assert [(await task).body for task in running] == [b"ok"]
-        await eventually(lambda: process.open == 0, within_seconds=2)
+        await eventually(lambda: process.open == 0)
 
 
 async def test_connections_are_shared_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

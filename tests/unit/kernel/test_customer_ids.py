@@ -68,9 +68,9 @@ def test_the_length_is_counted_in_form_c() -> None:
 def test_a_long_text_is_refused_before_it_is_normalized() -> None:
     """Ordering a long run of marks takes time proportional to the square of its length."""
     marks = "e" + "\u0315\u0300" * 25_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert customer_id(marks) is None
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_prefix_may_be_a_text_that_is_not_a_valid_id() -> None:

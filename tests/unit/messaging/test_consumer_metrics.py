@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from libs.messaging.consumer import BatchConsumer, Policy
 from libs.messaging.runtime import Messaging
+from libs.testing.eventually import eventually
 
 TOPIC = "test.metrics.orders"
 PARTITION = TopicPartition(TOPIC, 0)
@@ -91,9 +92,12 @@ async def test_a_consumer_without_its_database_is_not_ready_and_lags_by_its_batc
     consumer, _ = build("test.fails", fail)
     record = SimpleNamespace(topic=TOPIC, partition=0, offset=3, value=b"x")
     batch = asyncio.create_task(consumer.consume([record]))
-    await asyncio.sleep(0.05)
-    await consumer.report()
-    assert (readiness("test.fails"), lag("test.fails")) == (0, 7)
+
+    async def is_reported() -> None:
+        await consumer.report()
+        assert (readiness("test.fails"), lag("test.fails")) == (0, 7)
+
+    await eventually(is_reported)
     batch.cancel()
     await asyncio.gather(batch, return_exceptions=True)
 
@@ -111,9 +115,8 @@ async def test_a_service_reports_its_consumers_from_its_start_on() -> None:
     messaging = Messaging(bootstrap="", database_url="", consumers=(), relay=False)
     messaging._consumers = [consumer]
     await messaging.start()
-    await asyncio.sleep(0.01)
+    await eventually(lambda: readiness("test.reported") == 1)
     await messaging.stop()
-    assert readiness("test.reported") == 1
 
 
 def test_dead_letters_are_exported_from_zero_on() -> None:

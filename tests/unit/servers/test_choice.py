@@ -38,8 +38,8 @@ def test_an_engine_that_hangs_is_not_waited_for(
         given(monkeypatch, mode="auto", engine=f"unix://{path}")
         started = time.monotonic()
         assert not choice.choose().in_containers
-        # A second, and the time of imports on a busy machine.
-        assert time.monotonic() - started < 6
+        # A second, and the time of imports on a busy machine; the client alone would wait for a minute.
+        assert time.monotonic() - started < 30
 
 
 def test_required_containers_are_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
-"""`python -m tests.unit.web.stoppable PORT`: a minimal app, served as services are."""
+"""`python -m tests.unit.web.stoppable PORT [hangs] [LIMIT=SECONDS …]`: a minimal app, served as services
+are, with other limits of its shutdown."""
 
 import asyncio
 import sys
 from typing import Any
 
-from libs.web.serve import serve
+from libs.web import serve, shutdown
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -14,7 +15,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if "hangs" in sys.argv:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3_600)
         await send({"type": "lifespan.shutdown.complete"})
         return
     if scope["path"] == "/slow":
@@ -24,5 +25,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
+def set_limit(name: str, seconds: float) -> None:
+    module = serve if hasattr(serve, name) else shutdown
+    assert hasattr(module, name)
+    setattr(module, name, seconds)
+
+
 if __name__ == "__main__":
-    serve(app, host="127.0.0.1", port=int(sys.argv[1]), metrics_port=0)
+    for argument in sys.argv[2:]:
+        limit, is_limit, value = argument.partition("=")
+        if is_limit:
+            set_limit(limit, float(value))
+    serve.serve(app, host="127.0.0.1", port=int(sys.argv[1]), metrics_port=0)

@@ -87,7 +87,10 @@ async def test_paths_are_revealed_only_with_the_token() -> None:
     assert (await get(target, "/health/live", method="DELETE"))[0] == 405
 
 
-async def test_the_checks_run_once_a_second_for_all_callers() -> None:
+async def test_the_checks_run_once_for_all_callers_while_their_result_is_fresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("libs.web.health._FRESH_SECONDS", 600.0)
     runs = 0
 
     async def slow() -> None:
@@ -102,7 +105,9 @@ async def test_the_checks_run_once_a_second_for_all_callers() -> None:
     assert runs == 1
 
 
-async def test_the_checks_run_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_checks_run_again_once_their_result_is_not_fresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("libs.web.health._FRESH_SECONDS", 0.05)
     broken = True
 

@@ -5,7 +5,6 @@ import http.client
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from libs.testing.eventually import eventually
+from libs.web import shutdown
 from tools.stack.config import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -36,18 +36,18 @@ async def connect(port: int) -> http.client.HTTPConnection:
     """A kept-alive connection that has received a response."""
 
     def get() -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/health/ready")
         response = connection.getresponse()
         assert (response.status, response.read()) == (200, b"ok")
         assert response.getheader("Connection") is None
         return connection
 
-    return await eventually(get, within_seconds=60)
+    return await eventually(get, within_seconds=90)
 
 
 async def exit_code(process: subprocess.Popen[bytes]) -> int:
-    return await asyncio.to_thread(process.wait, 30)
+    return await asyncio.to_thread(process.wait, 60)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,8 @@ async def exit_code(process: subprocess.Popen[bytes]) -> int:
 async def test_an_open_connection_gets_a_last_response_and_no_new_one_is_accepted(
     path: str, last_response: tuple[int, bytes]
 ) -> None:
-    with serving() as (process, port):
+    # A caller that the machine holds up for a while still sends its last request in time.
+    with serving("_LAST_REQUEST_SECONDS=20", "_STOP_SECONDS=60") as (process, port):
         connection = await connect(port)
         process.terminate()
         while True:
@@ -90,20 +91,17 @@ async def test_a_request_in_progress_finishes() -> None:
 
 
 async def test_idle_connections_do_not_delay_the_exit() -> None:
-    with serving() as (process, port):
+    # Where they did, the exit would come when the time for requests in progress is over.
+    with serving("GRACE_SECONDS=600", "_STOP_SECONDS=900") as (process, port):
         connection = await connect(port)
-        started = time.monotonic()
         process.terminate()
-        await exit_code(process)
-        assert time.monotonic() - started < 8
+        assert await exit_code(process) == -signal.SIGTERM
         connection.close()
 
 
-@pytest.mark.timeout(90)
 async def test_a_shutdown_that_hangs_ends_within_15_seconds() -> None:
-    with serving("hangs") as (process, port):
+    assert shutdown._STOP_SECONDS < 15
+    with serving("hangs", "_STOP_SECONDS=5") as (process, port):
         (await connect(port)).close()
-        started = time.monotonic()
         process.terminate()
         assert await exit_code(process) == 1
-        assert time.monotonic() - started < 16
