@@ -9,6 +9,7 @@ stopped one is retried later, from its first uncommitted record.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextvars import Context
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -190,6 +191,11 @@ class BatchConsumer(Generic[E]):
         Raises nothing: the loop that calls this would continue with the next batch, whose offsets
         would also cover the records that were not delivered here.
         """
+        # In an empty context: FastStream's has the records, and what starts in it would keep them, such as
+        # the timer that the database driver runs for minutes for each statement that it prepares.
+        await asyncio.create_task(self._consume(records), context=Context())
+
+    async def _consume(self, records: Sequence[Record]) -> None:
         self._in_progress = _first_offsets(records)
         with self._watchdog.batch(), spans.consuming(records, group=self._group):
             try:

@@ -125,7 +125,7 @@ def _apply(
         results = apply(batch, request, earlier)
         response = None if request.render is None else request.render(results)
     except WhaleError as refusal:
-        return refusal
+        return _without_traceback(refusal)
     if claim is not None and (response is not None or earlier is None):
         stored.remember(claim, response or in_progress(request.write_id))
     return RequestResult(results, response, replayed=earlier is not None)
@@ -152,7 +152,13 @@ async def _render(
     except WhaleError as refusal:
         if claim is not None:
             stored.forget(claim.store_id, claim.key)
-        return refusal
+        return _without_traceback(refusal)
     if claim is not None and response is not None:
         stored.remember(claim, response)
     return RequestResult(outcome.results, response, replayed=outcome.replayed)
+
+
+def _without_traceback(refusal: WhaleError) -> WhaleError:
+    """The same refusal. Its traceback refers to the frames that hold the results, of which it is one: the
+    whole batch would stay until the garbage collector finds it."""
+    return refusal.with_traceback(None)

@@ -135,7 +135,8 @@ def _apply(
         try:
             results.append(post(batch, posting))
         except WhaleError as refusal:
-            results.append(refusal)
+            # Its traceback refers to this frame, and so to the results, and to the batch.
+            results.append(refusal.with_traceback(None))
     return results
 
 

@@ -1,5 +1,7 @@
-"""Offsets are committed for assigned partitions only, and the lag is measured."""
+"""Offsets are committed for assigned partitions only, the lag is measured, and nothing keeps the records."""
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,10 +45,13 @@ class FakeKafka:
             self._subscriber.consumer = None
 
 
-async def consume(*partitions: TopicPartition, stops: bool = False) -> FakeKafka:
-    """Deliver the record with offset 3 of each of `partitions`."""
+async def consume(
+    *partitions: TopicPartition, stops: bool = False, during: Callable[[], object] = object
+) -> FakeKafka:
+    """Deliver the record with offset 3 of each of `partitions`; the handler calls `during`."""
 
     async def handle(batch: Any) -> list[None]:
+        during()
         return [None] * len(batch)
 
     consumer: BatchConsumer[Any] = BatchConsumer(
@@ -88,3 +93,12 @@ async def test_a_consumer_that_is_stopped_during_the_commit_reports_no_failure()
         kafka = await consume(ASSIGNED, stops=True)
     assert kafka.committed == {ASSIGNED: 4}
     assert logs == []
+
+
+async def test_what_starts_during_a_batch_does_not_keep_its_records() -> None:
+    """FastStream sets a variable to the batch: any timer or task that starts then has a copy of it."""
+    message: ContextVar[str] = ContextVar("message", default="")
+    message.set("the records")
+    seen: list[str] = []
+    await consume(ASSIGNED, during=lambda: seen.append(message.get()))
+    assert seen == [""]

@@ -1,13 +1,18 @@
 """Every record of a fetch is returned, whatever its bytes: read, or unreadable at its offset."""
 
 import contextvars
+import gc
 import random
 import struct
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import cramjam
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
@@ -70,6 +75,41 @@ def test_skipped_keys_are_not_returned_to_the_task_that_skips_them(codec: int) -
     offsets = [record.offset for record in contextvars.copy_context().run(read_small)]
     assert offsets == [1, 2]
     assert len(read(data)) == 3
+
+
+@pytest.mark.parametrize(
+    "interrupt",
+    [
+        pytest.param(lambda state, partition: state.pause(partition), id="paused"),
+        pytest.param(lambda state, partition: state.seek(partition, 5), id="at another offset"),
+    ],
+)
+async def test_a_fetch_that_is_not_consumed_further_is_freed_without_the_garbage_collector(
+    interrupt: Callable[[SubscriptionState, TopicPartition], None],
+) -> None:
+    partition = TopicPartition("orders", 0)
+    state = SubscriptionState()
+    state.assign_from_user({partition})
+    state.seek(partition, 0)
+    fetch = FetchedRecords(bytes(batch((b"k", b"one"), (b"k", b"two"))))
+    fetched = fetching.FetchResult(
+        partition,
+        assignment=state.subscription.assignment,
+        partition_records=PartitionRecords(
+            partition, fetch, [], 0, None, None, False, READ_UNCOMMITTED
+        ),
+        backoff=0,
+    )
+    remaining = weakref.ref(fetch)
+    del fetch
+    gc.disable()
+    try:
+        assert [record.value for record in fetched.getall(1)] == [b"one"]
+        interrupt(state, partition)
+        assert fetched.getall(1) == []
+        assert remaining() is None
+    finally:
+        gc.enable()
 
 
 def test_a_header_name_that_is_not_utf_8_makes_only_its_own_record_unreadable() -> None:
