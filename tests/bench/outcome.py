@@ -39,7 +39,7 @@ class Outcome(Struct, frozen=True):
         if self.is_regression:
             return "**regression**"
         if self.goal.goal is None:
-            return "–"
+            return ""
         return "met" if self.is_met else "**missed**"
 
     def line(self) -> str:
@@ -53,9 +53,9 @@ class Outcome(Struct, frozen=True):
             f"goal {goal.text(goal.goal)}",
             f"floor {goal.text(goal.floor)}",
             self.verdict.strip("*").upper() if "*" in self.verdict else self.verdict,
-            *([self.note] if self.note else []),
+            self.note,
         ]
-        return f"{self.name}: {' · '.join(parts)}"
+        return f"{self.name}: {' · '.join(part for part in parts if part)}"
 
 
 def _cpu(cpu: Cpu | None) -> str:

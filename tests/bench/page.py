@@ -45,7 +45,7 @@ def _row(one: Outcome) -> str:
         f"{one.ratio:.2f}",
         goal.text(goal.goal),
         goal.text(goal.floor),
-        "; ".join(part for part in (one.verdict, one.note) if part),
+        "; ".join(part for part in (one.verdict, one.note) if part) or "–",
         *(_cpu(side) for side in (one.ours, one.limit)),
         machine(),
     ]
