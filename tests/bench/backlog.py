@@ -60,10 +60,11 @@ class Course(Struct, frozen=True):
 
 async def follow(
     bench: Bench,
-    remaining: Lag,
+    remaining: Callable[[], Awaitable[int]],
     meter: Meter,
     total: int,
     *,
+    name: str = "orders of the backlog",
     is_over: Callable[[], Awaitable[bool]] | None = None,
 ) -> Course:
     """Watch a backlog of `total` until nothing remains, and until `is_over`."""
@@ -74,7 +75,7 @@ async def follow(
     done = total - await remaining()
     begin = moment()
     tenth = nine_tenths = None
-    with bench.display.step("orders of the backlog", total) as advance:
+    with bench.display.step(name, total) as advance:
         while nine_tenths is None or done < total:
             done = total - await remaining()
             advance(done)

@@ -23,6 +23,10 @@ SELECT id, 1, 'Bench', 10, 'USD', true,
        '[{"name": "Bronze", "min_points": 0, "multiplier": 1}]', now() FROM program
 RETURNING id, program_id
 """
+_SET_EXPIRY = """
+WITH program AS (UPDATE programs SET has_lifecycle = true WHERE store_id = $1 RETURNING version_id)
+UPDATE program_versions SET expiry = '{"kind": "after", "months": 12}' FROM program WHERE id = version_id
+"""
 
 
 @asynccontextmanager
@@ -35,16 +39,21 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def create_program(url: str) -> None:
-    """Give the store of the benchmarks a program, in the database of earning that `url` names for
-    its owner."""
+async def create_program(url: str, *, store: str = STORE) -> None:
+    """Give the store a program, in the database of earning that `url` names for its owner."""
     async with connected(url) as connection:
-        row = await connection.fetchrow(_PROGRAM, STORE)
+        row = await connection.fetchrow(_PROGRAM, store)
         assert row is not None
         version, program = row
         await connection.execute(
             "UPDATE programs SET version_id = $1 WHERE id = $2", version, program
         )
+
+
+async def let_points_expire(url: str, *, store: str) -> None:
+    """Have the points of the store expire 12 months after they were earned. Nothing is posted there yet."""
+    async with connected(url) as connection:
+        await connection.execute(_SET_EXPIRY, store)
 
 
 async def tidy(url: str) -> None:

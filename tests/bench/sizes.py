@@ -15,6 +15,8 @@ class Sizes(Struct, frozen=True, kw_only=True):
     orders: int
     single_orders: int
     awards: int
+    # The accounts on which something is due.
+    due_accounts: int
     # The backlog behind which another store's order waits.
     stalled: int
     # How long the clients of a request benchmark, and an open loop, send.
@@ -35,6 +37,7 @@ FULL: Final = Sizes(
     orders=500_000,
     single_orders=100_000,
     awards=100_000,
+    due_accounts=200_000,
     stalled=200_000,
     load_seconds=5,
     loop_seconds=12,
@@ -49,6 +52,7 @@ CHECK: Final = Sizes(
     orders=150_000,
     single_orders=60_000,
     awards=50_000,
+    due_accounts=100_000,
     stalled=100_000,
     load_seconds=3,
     loop_seconds=8,
@@ -64,6 +68,7 @@ TRIAL: Final = Sizes(
     orders=60_000,
     single_orders=10_000,
     awards=5_000,
+    due_accounts=40_000,
     stalled=20_000,
     load_seconds=1,
     loop_seconds=3,

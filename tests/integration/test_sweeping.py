@@ -21,6 +21,7 @@ from services.earning.handlers import sweeping
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.sweeping import post_due, sweeper
 from services.earning.store import due_accounts
+from services.earning.store.due_accounts import READ
 from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
 from tests.integration.test_lifecycle import clock, engine, faults, open_account
 
@@ -139,6 +140,17 @@ async def test_one_process_sweeps_at_a_time_and_a_standby_takes_its_place(
             assert await count(account, "expire") == 0
         await eventually(is_swept)
     assert await count(account, "expire") == 3 * ACCOUNTS
+
+
+async def test_due_accounts_are_read_in_the_order_of_an_index(
+    engine: AsyncEngine, clock: TestClock
+) -> None:
+    """At a midnight all of them are due at one instant: a sort would read them all for each batch."""
+    account = await open_due_accounts(engine, clock)
+    place = (clock.now, 0, None, 10)
+    plan = "\n".join(row[0] for row in await account.fetch(f"EXPLAIN {READ}", clock.now, *place))
+    assert "accounts_due_place" in plan
+    assert "Sort" not in plan
 
 
 async def test_an_account_that_cannot_be_posted_does_not_hold_up_the_others(

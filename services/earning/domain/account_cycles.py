@@ -3,7 +3,7 @@
 Accounts of stores in which nothing expires or waits have none, and their postings pay nothing for it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -19,7 +19,7 @@ from services.earning.domain.pending_awards import PendingAward
 from services.earning.domain.timelines import Timeline
 
 
-class AccountCycle(Struct):
+class AccountCycle(Struct, gc=False):
     """The `cycle` of an account, in the store's `timeline`.
 
     `awards` has those of its pending orders that the batch touches or that may be due. `expired` has the expired
@@ -40,7 +40,23 @@ class AccountCycle(Struct):
 
     @property
     def today(self) -> Day:
-        return self.epoch.day(self.timeline.now)
+        timeline = self.timeline
+        is_latest = self.cycle.epoch == timeline.latest
+        return timeline.today if is_latest else self.epoch.day(timeline.now)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether a look at days alone shows that nothing is due, as on most accounts. A day that is later than
+        today has not ended."""
+        cycle, timeline = self.cycle, self.timeline
+        if cycle.epoch != timeline.latest:
+            return False
+        today, keys = timeline.today, cycle.lots.keys
+        return (
+            (not keys or keys[0] > today * 2 + 1)
+            and (not cycle.waits or cycle.waits[0].day > today)
+            and (not timeline.reminds or cycle.reminded_on >= today)
+        )
 
     @property
     def is_suspended(self) -> bool:
@@ -54,14 +70,13 @@ class AccountCycle(Struct):
 
     def note(
         self,
-        parts: Iterable[Part],
+        parts: tuple[Part, ...],
         *,
         award: Mark | None = None,
         covered: tuple[tuple[Day, int], ...] = (),
     ) -> EntryLots | None:
         """What an entry notes about lots: nothing as long as no point of the store or the account has had
-        a date."""
-        parts = tuple(parts)
+        a date. `parts` are in order."""
         undated = NEVER * 2
         has_dates = (
             self.timeline.has_expiry
@@ -71,7 +86,7 @@ class AccountCycle(Struct):
         return note_parts(parts if has_dates else (), award=award, covered=covered)
 
 
-class Note(Struct, frozen=True, kw_only=True):
+class Note(Struct, frozen=True, kw_only=True, gc=False):
     """What an entry shows of its account's cycle: its signed `points`, since covered ones cost nothing, the
     lots, the `covered` points, the signed change of the pending points, and when they become available."""
 

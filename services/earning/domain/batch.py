@@ -6,14 +6,12 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import msgspec
-
 from libs.contracts.api import MAX_BALANCE, SkipReason
 from libs.contracts.events import RewardRef, TransactionType
 from libs.kernel.errors import Conflict
 from libs.kernel.ids import shifted_id
 from services.earning.domain import entry_lots
-from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
+from services.earning.domain.account_cycles import AccountCycle, CycleChange
 from services.earning.domain.accounts import (
     Account,
     AccountKey,
@@ -218,11 +216,14 @@ class LedgerBatch:
         lifetime = max(account.lifetime + lifetime_change, 0)
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would exceed its limit of {MAX_BALANCE:,} points.")
-        note = None
+        lots = pending = covered = available_at = None
         if change is not None and account.id in self.cycles:
             note = change(self.cycles[account.id], account, points)
             points = note.points
             balance = account.balance + points
+            lots = None if note.lots is None else entry_lots.encode(note.lots)
+            pending, covered = note.pending or None, note.covered or None
+            available_at = note.available_at
         account.balance = balance
         account.lifetime = lifetime
         account.sequence += 1
@@ -244,9 +245,11 @@ class LedgerBatch:
             redemption_id,
             None if reward is None else reward.id,
             None if reward is None else reward.name,
+            lots,
+            pending,
+            covered,
+            available_at,
         )
-        if note is not None:
-            entry = _with_note(entry, note)
         self.entries.append(entry)
         self._count_day(account, entry)
         self.mark_for_write(account, occurred_at)
@@ -306,14 +309,3 @@ class LedgerBatch:
                 self.tier_changes.append(TierChange(len(self.entries), default.id, account.tier))
                 account.tier = name
         self.tiers.append(account.tier)
-
-
-def _with_note(entry: Entry, note: Note) -> Entry:
-    """The entry with what it shows of its account's cycle."""
-    return msgspec.structs.replace(
-        entry,
-        lots=None if note.lots is None else entry_lots.encode(note.lots),
-        pending=note.pending or None,
-        covered=note.covered or None,
-        available_at=note.available_at,
-    )

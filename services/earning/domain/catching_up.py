@@ -10,6 +10,8 @@ the caller, between two calls of `advance`: at one instant a release comes first
 """
 
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -103,11 +105,10 @@ def _expire(
         return []
     removed = cycle.lots.remove(is_over)
     expirations = []
-    for day in lots.by_day(removed):
+    for day, parts in groupby(removed, key=attrgetter("day")):
         at = end_of(day, epoch.zone)
-        parts = tuple(part for part in removed if part.day == day)
         expirations.append(
-            Expiration(at if entered_at is None else max(at, entered_at), day, parts)
+            Expiration(at if entered_at is None else max(at, entered_at), day, tuple(parts))
         )
     return expirations
 
@@ -115,9 +116,10 @@ def _expire(
 def _remind(cycle: Cycle, epoch: Epoch, end: datetime, now: datetime | None) -> list[Reminder]:
     """The reminders that are due at `end`. If `now` is given, reminders that a later one of their date, or
     the end of that date, has overtaken by then are lost."""
-    today = epoch.day(end)
-    reminded_on = cycle.reminded_on
-    if not epoch.remind_days or today <= reminded_on:
+    if not epoch.remind_days:
+        return []
+    today, reminded_on = epoch.day(end), cycle.reminded_on
+    if today <= reminded_on:
         return []
     cycle.reminded_on = today
     reminders = []

@@ -28,7 +28,7 @@ from services.earning.domain.lots import Lots, Part
 from services.earning.domain.moves import Dated, Move, follow
 
 
-class Mark(NamedTuple):
+class Mark(Struct, frozen=True, gc=False):
     """The date of an award when it was posted, with the sequence of its entry. An award from before a
     setting began has the day NEVER. Under `inactivity` it is the last day without later activity."""
 
@@ -59,7 +59,7 @@ class Clawback(Struct, frozen=True):
         return lots.total(self.drawn) + self.debt
 
 
-class Cycle(Struct, kw_only=True, array_like=True):
+class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     """What time changes of one account.
 
     `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points and
@@ -133,9 +133,9 @@ class Cycle(Struct, kw_only=True, array_like=True):
     ) -> tuple[Part, ...]:
         """Add points with the last day `day`: `epoch.last_day(…)`, or a date of their own. Returns what
         is left of them after they paid `debt`, the points that the balance is below zero."""
-        if not own:
+        if epoch.by_inactivity and not own:
             day = max(day, self.account_date(epoch))
-        part = Part(day, own, points - min(points, debt))
+        part = Part(day, own, max(points - debt, 0))
         self.lots.add(part)
         return (part,) if part.points else ()
 
@@ -185,7 +185,7 @@ class Cycle(Struct, kw_only=True, array_like=True):
         return self.lots.credit(lots.merge(parts), debt=debt)
 
     def _returned(self, part: Part, sequence: int, epoch: Epoch, today: Day) -> Part:
-        day, own, points = part
+        day, own, points = part.day, part.own, part.points
         if day == NEVER and not own:
             return Part(max(epoch.last_day(today), self.account_date(epoch)), own, points)
         dated = self.find_date(day, own=own, sequence=sequence, epoch=epoch, today=today)
@@ -228,16 +228,18 @@ class Cycle(Struct, kw_only=True, array_like=True):
     def due_at(self, epoch: Epoch) -> datetime | None:
         """The earliest instant at which something is due: a release, a give-up, an expiration or a
         reminder. None if nothing is. The cycle has caught up with `epoch`."""
-        days = [wait.day + 1 for wait in self.waits if wait.gives_up or self.suspended_on is None]
-        if self.suspended_on is None and epoch.is_active:
-            days += self._due_days(epoch)
-        return start_of(min(days), epoch.zone) if days else None
+        is_paused = self.suspended_on is not None
+        due = self._due_day(epoch) if epoch.is_active and not is_paused else None
+        if self.waits:
+            ends = [wait.day + 1 for wait in self.waits if wait.gives_up or not is_paused]
+            due = min(ends if due is None else [due, *ends], default=None)
+        return None if due is None else start_of(due, epoch.zone)
 
-    def _due_days(self, epoch: Epoch) -> list[Day]:
-        """At the start of the earliest of these days an expiration or reminder is due."""
+    def _due_day(self, epoch: Epoch) -> Day | None:
+        """At the start of this day an expiration or reminder is due."""
         first = self.first_day(epoch)
         if first is None:
-            return []
+            return None
         due = first + 1
         if epoch.remind_days:
             longest = max(epoch.remind_days)
@@ -250,7 +252,7 @@ class Cycle(Struct, kw_only=True, array_like=True):
                 for days_left in epoch.remind_days:
                     if self.reminded_on < day - days_left < due:
                         due = day - days_left
-        return [due]
+        return due
 
 
 _VERSION: Final = b"\x01"

@@ -36,7 +36,7 @@ def to_date(day: Day) -> date:
 
 def day_of(instant: datetime, zone: ZoneInfo) -> Day:
     """The local day of an instant."""
-    return to_day(instant.astimezone(zone))
+    return instant.astimezone(zone).toordinal() - _DAY_ZERO
 
 
 @lru_cache(maxsize=16_384)

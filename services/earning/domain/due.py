@@ -67,6 +67,8 @@ def catch_up(batch: LedgerBatch, account: Account) -> None:
         if timeline is not None and timeline.has_expiry:
             start_cycle(batch, account)
         return
+    if state.is_up_to_date:
+        return
     for award, at in _due_awards(state):
         if award.gives_up or not state.is_suspended:
             _advance(batch, account, state, to=just_before(at))

@@ -4,7 +4,7 @@ Refunds, voids and cancellations read it of earlier entries; responses and event
 those of the time of the entry: `Cycle.find_date` and the other methods of a cycle take them as they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ from services.earning.domain.dates import NEVER, Day, to_date
 from services.earning.domain.lots import Lots, Part, by_day
 
 
-class EntryLots(Struct, frozen=True, kw_only=True, array_like=True):
+class EntryLots(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """Of an award, its `day`, and whether that is a date of its own. `parts` are the lots that a credit
     became, that a debit was drawn from, or that expired. `covered` are the points of a clawback that had
     expired, by last day."""
@@ -26,8 +26,6 @@ class EntryLots(Struct, frozen=True, kw_only=True, array_like=True):
     parts: Lots = msgspec.field(default_factory=Lots)
     covered: tuple[tuple[Day, int], ...] = ()
 
-
-NONE: Final = EntryLots()
 
 _encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(EntryLots).decode
@@ -39,22 +37,23 @@ def encode(note: EntryLots) -> str:
 
 
 def note_parts(
-    parts: Iterable[Part],
+    parts: Sequence[Part],
     *,
     award: Mark | None = None,
     covered: tuple[tuple[Day, int], ...] = (),
 ) -> EntryLots | None:
-    """What an entry notes; None if that is nothing."""
+    """What an entry notes; None if that is nothing. `parts` are in order, one per day and owner."""
+    if not parts and award is None and not covered:
+        return None
     lots = Lots()
     for part in parts:
-        lots.add(part)
-    note = EntryLots(
+        lots.append(part)
+    return EntryLots(
         day=None if award is None else award.day,
         own=award is not None and award.own,
         parts=lots,
         covered=covered,
     )
-    return None if note == NONE else note
 
 
 def mark(note: EntryLots | None, sequence: int) -> Mark:

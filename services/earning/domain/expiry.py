@@ -11,6 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Struct
+from msgspec.structs import force_setattr
 
 from libs.contracts.lifecycle import DEFAULT_RETURNED_DAYS, Expiry
 from services.earning.domain.dates import (
@@ -65,6 +66,12 @@ class Epoch(Struct, frozen=True, kw_only=True):
     expiry: Expiry | None = None
     remind_days: tuple[int, ...] = ()
     is_active: bool = True
+    # Derived: whether all points expire together, by inactivity.
+    by_inactivity: bool = False
+
+    def __post_init__(self) -> None:
+        by_inactivity = self.expiry is not None and self.expiry.kind == "inactivity"
+        force_setattr(self, "by_inactivity", by_inactivity)
 
     def day(self, instant: datetime) -> Day:
         """The local day of an instant."""
@@ -73,10 +80,6 @@ class Epoch(Struct, frozen=True, kw_only=True):
     def last_day(self, available: Day) -> Day:
         """The last day of points that follow the setting and become available on `available`."""
         return last_day(self.expiry, available)
-
-    @property
-    def by_inactivity(self) -> bool:
-        return self.expiry is not None and self.expiry.kind == "inactivity"
 
     @property
     def returned_days(self) -> int:

@@ -12,6 +12,7 @@ from services.earning.domain.account_cycles import AccountCycle, CycleChange, No
 from services.earning.domain.accounts import Account
 from services.earning.domain.cycles import Mark
 from services.earning.domain.dates import NEVER, Day
+from services.earning.domain.entry_lots import EntryLots
 from services.earning.domain.lots import Lots, Part
 from services.earning.domain.pending_awards import PendingAward
 
@@ -33,7 +34,7 @@ def earn(
         )
         available_on = active_on if available_at is None else epoch.day(available_at)
         note = _award(state, account, points, available_on, last_day)
-        return Note(points=points, lots=note.lots, available_at=available_at)
+        return Note(points=points, lots=note, available_at=available_at)
 
     return change
 
@@ -44,20 +45,19 @@ def release(award: PendingAward, *, available_at: datetime) -> CycleChange:
     def change(state: AccountCycle, account: Account, points: int) -> Note:
         note = _award(state, account, points, state.epoch.day(available_at), None)
         state.cycle.pending -= award.points
-        return Note(points=points, lots=note.lots, pending=-award.points, available_at=available_at)
+        return Note(points=points, lots=note, pending=-award.points, available_at=available_at)
 
     return change
 
 
 def _award(
     state: AccountCycle, account: Account, points: int, available_on: Day, last_day: Day | None
-) -> Note:
-    """Add the lot of an award, and note its date."""
+) -> EntryLots | None:
+    """Add the lot of an award; returns the note of its date."""
     own = last_day is not None
     day = state.epoch.last_day(available_on) if last_day is None else last_day
     mark = None if day == NEVER and not own else Mark(day, own, account.sequence + 1)
-    parts = _add(state, account, points, day, own=own)
-    return Note(points=points, lots=state.note(parts, award=mark))
+    return state.note(_add(state, account, points, day, own=own), award=mark)
 
 
 def _add(

@@ -11,14 +11,13 @@ Everything about time is in services/earning/domain/cycles.py.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from services.earning.domain.dates import Day
 
 
-class Part(NamedTuple):
+class Part(Struct, frozen=True, order=True, gc=False):
     """Points with one last day; `own` if the day does not follow the setting of the program."""
 
     day: Day
@@ -26,7 +25,7 @@ class Part(NamedTuple):
     points: int
 
 
-class Lots(Struct, array_like=True):
+class Lots(Struct, array_like=True, gc=False):
     """Two lists of equal length: `keys` ascends, and a key is twice the day, plus one for an own date.
     `points` are greater than 0."""
 
@@ -53,15 +52,20 @@ class Lots(Struct, array_like=True):
             self.keys.insert(at, key)
             self.points.insert(at, part.points)
 
+    def append(self, part: Part) -> None:
+        """Add a lot that is later than all others."""
+        self.keys.append(part.day * 2 + part.own)
+        self.points.append(part.points)
+
     def credit(self, parts: Iterable[Part], *, debt: int) -> tuple[Part, ...]:
         """Add a credit, whose parts are in order, and return what of it became lots. It first pays `debt`,
         the points that the balance is below zero, with its earliest part."""
         added = []
-        for day, own, points in parts:
-            paid = min(points, debt)
+        for part in parts:
+            paid = min(part.points, debt)
             debt -= paid
-            if points > paid:
-                added.append(Part(day, own, points - paid))
+            if part.points > paid:
+                added.append(Part(part.day, part.own, part.points - paid))
                 self.add(added[-1])
         return tuple(added)
 
@@ -95,11 +99,14 @@ class Lots(Struct, array_like=True):
 
     def remove(self, is_over: Callable[[Part], bool]) -> tuple[Part, ...]:
         """Remove and return the lots for which `is_over`."""
-        parts = tuple(self)
-        removed = tuple(part for part in parts if is_over(part))
-        if removed:
-            self._replace(part for part in parts if part not in removed)
-        return removed
+        removed, remaining = [], Lots()
+        for part in self:
+            if is_over(part):
+                removed.append(part)
+            else:
+                remaining.append(part)
+        self.keys, self.points = remaining.keys, remaining.points
+        return tuple(removed)
 
     def move(self, target: Callable[[Part], Day]) -> None:
         """Give each lot the day that `target` returns; lots that meet become one."""
@@ -127,6 +134,6 @@ def total(parts: Iterable[Part]) -> int:
 def by_day(parts: Iterable[Part]) -> dict[Day, int]:
     """The points of each day, in order: what callers see as one lot."""
     days: dict[Day, int] = {}
-    for day, _own, points in sorted(parts):
-        days[day] = days.get(day, 0) + points
+    for part in sorted(parts):
+        days[part.day] = days.get(part.day, 0) + part.points
     return days

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from libs.contracts.lifecycle import DEFAULT_TIME_ZONE, Expiry
 from libs.kernel.zones import find_zone
-from services.earning.domain.dates import day_of
+from services.earning.domain.dates import Day, day_of
 from services.earning.domain.expiry import Epoch, list_epochs
 
 
@@ -33,6 +33,21 @@ class Timeline(Struct, frozen=True, dict=True):
 
     epochs: tuple[Epoch, ...]
     now: datetime
+
+    @cached_property
+    def latest(self) -> int:
+        """The place of the epoch that is in force."""
+        return len(self.epochs) - 1
+
+    @cached_property
+    def today(self) -> Day:
+        """The local day of `now`."""
+        return self.epochs[-1].day(self.now)
+
+    @cached_property
+    def reminds(self) -> bool:
+        """Whether customers are reminded."""
+        return bool(self.epochs[-1].remind_days)
 
     @cached_property
     def has_expiry(self) -> bool:

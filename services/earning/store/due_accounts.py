@@ -10,13 +10,14 @@ from libs.persistence.engine import Connection
 _LOCK_SPACE: Final = 6
 
 _TRY_LOCK: Final = "SELECT statement_timestamp() WHERE pg_try_advisory_xact_lock($1, 0)"
-# By the partial index `accounts_due`. The instants are on the clocks of the stores.
-_READ: Final = """
+# By the partial index `accounts_due_place`: at a midnight very many accounts are due at one instant. The instants
+# are on the clocks of the stores.
+READ: Final = """
 SELECT a.store_id, a.customer_id, a.due_at, a.id
 FROM accounts a LEFT JOIN store_clocks c USING (store_id)
 WHERE a.due_at <= $1::timestamptz + (SELECT coalesce(max(shift_ms), 0) FROM store_clocks) * interval '1 millisecond'
   AND a.due_at <= $1::timestamptz + coalesce(c.shift_ms, 0) * interval '1 millisecond'
-  AND a.due_at >= $2 AND (a.due_at, a.id) > ($2, $3)
+  AND (a.due_at, a.id) > ($2, $3)
   AND ($4::text IS NULL OR a.store_id = $4)
 ORDER BY a.due_at, a.id LIMIT $5
 """
@@ -52,7 +53,7 @@ async def read(
 ) -> list[DueAccount]:
     """Up to `limit` accounts that are due when the real time is `until`, in the order of their instants, from the
     place `after` on: of all stores, or of one."""
-    rows = await connection.fetch(_READ, until, *after, store_id, limit)
+    rows = await connection.fetch(READ, until, *after, store_id, limit)
     return [DueAccount(*row) for row in rows]
 
 

@@ -43,7 +43,7 @@ class Row(Struct):
 
     @property
     def lots(self) -> EntryLots:
-        return entry_lots.NONE if self.note is None else entry_lots.decode(self.note)
+        return entry_lots.EntryLots() if self.note is None else entry_lots.decode(self.note)
 
 
 class Account:

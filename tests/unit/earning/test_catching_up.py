@@ -1,16 +1,23 @@
 """When what became due was due, and in which order it is posted."""
 
 from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import pytest
 
 from libs.contracts.lifecycle import Expiry
+from services.earning.domain.account_cycles import AccountCycle
 from services.earning.domain.catching_up import Change, Reminder, advance, just_before
-from services.earning.domain.cycles import Cycle
+from services.earning.domain.cycles import Cycle, Wait
 from services.earning.domain.dates import to_day
 from services.earning.domain.expiry import Epoch
 from services.earning.domain.lots import Lots
+from services.earning.domain.timelines import Timeline
 from tests.unit.earning.lifecycle_account import START_OF_2027, Account, zone
 
 DAYS = Expiry(kind="after", days=10)
+FIRST = to_day(date(2027, 1, 1))
 
 
 def test_an_expiration_bears_the_end_of_its_day_however_late_it_is_posted() -> None:
@@ -131,3 +138,26 @@ def test_an_account_that_was_suspended_without_a_program_loses_nothing() -> None
     account.touch()
     assert account.balance == 100
     assert account.show()[1] == {account.today + 30: 100}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_up_to_date"),
+    [
+        pytest.param({}, True, id="no points"),
+        pytest.param({"lots": Lots([(FIRST + 1) * 2], [10])}, True, id="a date of tomorrow"),
+        pytest.param({"lots": Lots([FIRST * 2], [10])}, False, id="a date of today"),
+        pytest.param({"lots": Lots([FIRST * 2 + 1], [10])}, False, id="an own date of today"),
+        pytest.param({"waits": [Wait(FIRST + 1, False, 1)]}, True, id="a wait until tomorrow"),
+        pytest.param({"waits": [Wait(FIRST, False, 1)]}, False, id="a wait until today"),
+        pytest.param({"reminded_on": FIRST - 1}, False, id="not reminded today"),
+        pytest.param({"epoch": 0}, False, id="an earlier epoch"),
+    ],
+)
+def test_a_look_at_days_shows_of_most_accounts_that_nothing_is_due(
+    fields: dict[str, Any], is_up_to_date: bool
+) -> None:
+    epoch = Epoch(at=START_OF_2027, since=FIRST, zone=zone("UTC"), expiry=DAYS, remind_days=(3,))
+    epochs = (msgspec.structs.replace(epoch, remind_days=()), epoch)
+    cycle = Cycle(**{"epoch": 1, "reminded_on": FIRST} | fields)
+    state = AccountCycle(cycle, Timeline(epochs, START_OF_2027))
+    assert state.is_up_to_date == is_up_to_date

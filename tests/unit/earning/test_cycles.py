@@ -10,7 +10,7 @@ from services.earning.domain import cycles
 from services.earning.domain.cycles import Cycle, Wait
 from services.earning.domain.dates import EARLIEST, NEVER
 from services.earning.domain.expiry import Epoch, wake_at
-from services.earning.domain.lots import Lots
+from services.earning.domain.lots import Lots, Part
 from services.earning.domain.moves import Move
 from tests.unit.earning.lifecycle_account import START_OF_2027, zone
 
@@ -57,7 +57,7 @@ def test_a_new_account_starts_with_the_setting_in_force() -> None:
 def test_an_account_from_before_the_first_setting_has_one_lot_without_a_date() -> None:
     epochs = (epoch(), epoch(expiry=Expiry(kind="after", days=30)))
     assert list(cycles.start(epochs, balance=70, sequence=9, is_suspended=False).lots) == [
-        (NEVER, False, 70)
+        Part(NEVER, own=False, points=70)
     ]
     assert not list(cycles.start(epochs, balance=-5, sequence=9, is_suspended=False).lots)
 

@@ -12,9 +12,11 @@ from hypothesis import seed as seeded
 
 from libs.contracts.lifecycle import Expiry
 from services.earning.domain import catching_up, cycles, lots
+from services.earning.domain.account_cycles import AccountCycle
 from services.earning.domain.catching_up import just_before
 from services.earning.domain.cycles import Cycle
 from services.earning.domain.dates import NEVER, to_day
+from services.earning.domain.timelines import Timeline
 from tests.unit.earning.lifecycle_account import Account
 from tests.unit.earning.naive_points import NaiveAccount
 
@@ -165,7 +167,7 @@ class Pair:
         assert sorted(reminders) == sorted(self.model.reminders)
 
     def check_due_at(self, cycle: Cycle) -> None:
-        """Nothing is due before `due_at`, and something is due then."""
+        """Nothing is due before `due_at`, and something is due then. A cycle that is up to date does not change."""
         epochs = self.account.epochs
         if cycle.epoch != len(epochs) - 1:
             return
@@ -174,10 +176,12 @@ class Pair:
             [datetime(2040, 1, 1, tzinfo=UTC)] if due_at is None else [just_before(due_at), due_at]
         ):
             copy = cycles.decode(cycles.encode(cycle))
+            is_up_to_date = AccountCycle(copy, Timeline(epochs, to)).is_up_to_date
             changes = catching_up.advance(
                 copy, epochs, to=to, now=to, sequence=self.account.sequence
             )
             assert bool(changes) == (to == due_at)
+            assert not is_up_to_date or copy == cycle
 
 
 @seeded(SEED)
