@@ -14,7 +14,7 @@ from services.dashboard.domain.navigation import link
 from services.dashboard.domain.points_form import Action, Effect, Entry, Step
 from services.dashboard.handlers import customer, customer_writes
 from services.dashboard.handlers.customer_writes import Refusal, UnknownOutcome
-from services.dashboard.handlers.panels import Failed, attempt
+from services.dashboard.handlers.panels import Failed
 from services.dashboard.store.sessions import Toast
 from whale_loyalty.models import CustomerStatus
 
@@ -93,11 +93,11 @@ async def _show(
     unknown: UnknownOutcome | None = None,
 ) -> Response[Any]:
     action, customer_id = _action(visit), visit.query("id")
-    account = await attempt(customer.find_status(visit.client, customer_id))
+    account, program = await customer.load_before(visit.client, customer_id)
     effect = None
     # After an unknown outcome, what the account has may already contain the points.
     if entry.amount is not None and unknown is None and not isinstance(account, Failed):
-        tiers = await customer.find_tiers(visit.client)
+        tiers = customer.tiers_of(program)
         effect = points_form.effect_of(action, entry.amount, customer.account_of(account), tiers)
     if effect is not None and action == "adjust" and effect.is_below_zero:
         errors = {"points": visit.text("customer.error.below_zero")} | errors

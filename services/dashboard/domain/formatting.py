@@ -1,6 +1,6 @@
 """How numbers, money and times are written: one function for each, all by Babel."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -75,6 +75,13 @@ def percent_change(now: float, before: float) -> int | None:
 def moment(value: datetime, zone: ZoneInfo) -> str:
     """Mar 10, 2026, 2:22 PM, in the reader's zone."""
     return _plain(format_datetime(value, "MMM d, y, h:mm a", tzinfo=zone, locale=_LOCALE))
+
+
+def start(value: datetime, zone: ZoneInfo) -> str:
+    """From when something holds, in the reader's zone: Mar 16, 2026, and with the time of day where that is
+    not midnight."""
+    local = value.astimezone(zone)
+    return day(local) if local.time() == time.min else moment(value, zone)
 
 
 def clock_time(value: datetime, zone: ZoneInfo) -> str:

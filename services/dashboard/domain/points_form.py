@@ -6,7 +6,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Action = Literal["award", "adjust"]
+# A release makes pending points available; it is confirmed on a page of its own.
+Action = Literal["award", "adjust", "release"]
 Step = Literal["edit", "confirm", "send"]
 
 # From here on, a confirmation says what will happen.
@@ -94,8 +95,8 @@ def next_step(entry: Entry) -> Step:
 def effect_of(
     action: Action, points: int, before: Account, tiers: Sequence[TierLimit] | None
 ) -> Effect:
-    """What an award or an adjustment does: an award raises the lifetime points and perhaps the tier, an
-    adjustment changes only the balance."""
+    """What a change of points does: an award or a release raises the lifetime points and perhaps the tier,
+    an adjustment changes only the balance."""
     if action == "adjust":
         return Effect(
             points, before, Account(before.balance + points, before.lifetime, before.tier)

@@ -59,6 +59,13 @@ async def post_points(
     )
 
 
+async def release_points(
+    client: AsyncWhaleClient, order_id: str, *, idempotency_key: str
+) -> Transaction | Refusal | UnknownOutcome:
+    """Make the pending points of an order available now."""
+    return await _outcome(client.loyalty.orders.release(order_id, idempotency_key=idempotency_key))
+
+
 async def set_status(
     client: AsyncWhaleClient,
     customer_id: str,

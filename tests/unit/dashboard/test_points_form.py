@@ -77,6 +77,11 @@ def test_an_award_raises_the_lifetime_points_and_perhaps_the_tier() -> None:
     assert effect_of("award", 90_000, before, None).after.tier == "Bronze"
 
 
+def test_a_release_raises_the_lifetime_points_as_an_award_does() -> None:
+    before = Account(0, 4_900, "Bronze")
+    assert effect_of("release", 500, before, TIERS).after == Account(500, 5_400, "Silver")
+
+
 def test_an_adjustment_changes_only_the_balance_and_stops_at_zero() -> None:
     before = Account(3_000, 4_900, "Bronze")
     assert effect_of("adjust", 500, before, TIERS) == Effect(
