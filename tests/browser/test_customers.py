@@ -299,3 +299,32 @@ async def test_pending_points_are_released_by_keyboard_and_only_once(
     await expect(page.get_by_text("nothing is released")).to_be_visible()
     await expect(page.get_by_role("link", name="Release")).to_have_count(0)
     reader.check_faults()
+
+
+async def test_an_award_may_have_a_last_day_of_its_own_also_without_javascript(
+    new_reader: Any, shop: Shop
+) -> None:
+    program = await shop.program()
+    reader = await new_reader(size=NARROW, javascript=False, key=shop.key)
+    reader.expected = {422}
+    page = reader.page
+    await reader.open("/customer/points?do=award&id=cust_1")
+    await expect(page.get_by_label("These points expire")).to_have_count(0)
+    await shop.call("PATCH", f"loyalty-programs/{program['id']}", DATED)
+    await reader.open("/customer/points?do=award&id=cust_1")
+    await page.fill("[name=points]", "500")
+    await page.fill("[name=reason]", "Goodwill")
+    await expect(page.get_by_label("Last day")).to_be_hidden()
+    await page.get_by_label("These points expire").select_option("date")
+    await page.get_by_role("button", name="Show the effect").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Choose a last day")
+    # The API knows which days are possible.
+    for day in (f"{YEAR + 20}-01-01", f"{YEAR}-01-31"):
+        await page.get_by_label("Last day").fill(day)
+        await page.get_by_role("button", name="Award 500 points").click()
+        if day != f"{YEAR}-01-31":
+            await expect(page.get_by_role("alert")).to_contain_text("Choose a last day")
+            await expect(page.get_by_label("Last day")).to_have_value(day)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("cust_1")
+    await expect(page.get_by_text(f"500 points expire after Jan 31, {YEAR}")).to_be_visible()
+    reader.check_faults()

@@ -1,6 +1,10 @@
 """Awards and adjustments: what the form reads, when it sends, and what it says would happen."""
 
+from datetime import date
+from typing import Any
+
 import pytest
+from msgspec import UNSET
 
 from services.dashboard.domain.points_form import (
     Account,
@@ -8,6 +12,7 @@ from services.dashboard.domain.points_form import (
     Entry,
     TierLimit,
     effect_of,
+    last_day,
     next_step,
     problems,
 )
@@ -43,6 +48,28 @@ def test_a_reason_is_required_and_bounded() -> None:
     assert problems(Entry(points="1")) == ["reason"]
     assert problems(Entry(points="1", reason="x" * 256)) == ["reason"]
     assert problems(Entry(points="1", reason="x" * 255)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({}, UNSET, id="the program's rule"),
+        pytest.param({"expires_on": "2027-03-31"}, UNSET, id="a date left from before"),
+        pytest.param({"expires": "never", "expires_on": "x"}, None, id="never"),
+        pytest.param({"expires": "date", "expires_on": "2027-03-31"}, date(2027, 3, 31), id="day"),
+        pytest.param({"expires": "date", "direction": "remove"}, UNSET, id="removed"),
+    ],
+)
+def test_points_have_the_last_day_that_was_chosen(values: dict[str, Any], expected: object) -> None:
+    entry = Entry(points="500", reason="Goodwill", **values)
+    assert problems(entry) == []
+    assert last_day(entry) is expected or last_day(entry) == expected
+
+
+@pytest.mark.parametrize("text", ["", "31.3.2027", "2027-02-30", "20270331"])
+def test_a_last_day_that_is_no_day_is_an_error_of_its_field(text: str) -> None:
+    entry = Entry(points="500", reason="Goodwill", expires="date", expires_on=text)
+    assert problems(entry) == ["expires_on"]
 
 
 @pytest.mark.parametrize(
