@@ -1,6 +1,6 @@
 """How numbers, money and times are written: one function for each, all by Babel."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ _MINUS: Final = "−"
 EXACT_UP_TO: Final = 9_999_999
 # So long ago, a time is written as a date.
 _RELATIVE_FOR: Final = timedelta(days=7)
+_MIDNIGHT: Final = datetime.min.time()
 UTC_NAME: Final = "UTC"
 _MINUTE: Final = 60
 _TEN: Final = 10
@@ -81,7 +82,7 @@ def start(value: datetime, zone: ZoneInfo) -> str:
     """From when something holds, in the reader's zone: Mar 16, 2026, and with the time of day where that is
     not midnight."""
     local = value.astimezone(zone)
-    return day(local) if local.time() == time.min else moment(value, zone)
+    return day(local) if local.time() == _MIDNIGHT else moment(value, zone)
 
 
 def clock_time(value: datetime, zone: ZoneInfo) -> str:
