@@ -48,6 +48,13 @@ class Form(Struct, frozen=True, kw_only=True):
         return self.action in {"cancel", "use"}
 
     @property
+    def moves_dates(self) -> bool:
+        """Whether the customer has points that wait or expire, which a suspension stops."""
+        if self.is_about_redemption or not isinstance(self.status, CustomerStatus):
+            return False
+        return bool(self.status.points_pending or self.status.next_expiration)
+
+    @property
     def is_done_already(self) -> bool:
         """Whether somebody else did it meanwhile, or did the opposite."""
         if self.is_locked or self.is_undo:

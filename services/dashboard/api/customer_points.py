@@ -1,6 +1,6 @@
 """Awards and adjustments: a form that shows what it would do before it does it."""
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import uuid4
 
 from litestar import Response, get, post
@@ -11,18 +11,19 @@ from libs.kernel.errors import NotFound
 from services.dashboard.api.visit import Visit
 from services.dashboard.domain import formatting, points_form
 from services.dashboard.domain.navigation import link
-from services.dashboard.domain.points_form import Action, Effect, Entry, Step
+from services.dashboard.domain.points_form import Action, Effect, Entry, Expires, Step
 from services.dashboard.handlers import customer, customer_writes
 from services.dashboard.handlers.customer_writes import Refusal, UnknownOutcome
-from services.dashboard.handlers.panels import Failed, attempt
+from services.dashboard.handlers.panels import Failed
 from services.dashboard.store.sessions import Toast
-from whale_loyalty.models import CustomerStatus
+from whale_loyalty.models import CustomerStatus, Program
 
 _SCOPES: Final[dict[Action, str]] = {"award": "earn", "adjust": "manage"}
 
 
 class Form(Struct, frozen=True, kw_only=True):
-    """What the page shows. `status` is the customer, None before their first points."""
+    """What the page shows. `status` is the customer, None before their first points; `offers_expiry` if
+    these points may have a last day of their own."""
 
     action: Action
     customer_id: str
@@ -31,6 +32,7 @@ class Form(Struct, frozen=True, kw_only=True):
     step: Step
     status: CustomerStatus | Failed | None
     effect: Effect | None
+    offers_expiry: bool
     errors: dict[str, str]
     unknown: UnknownOutcome | None = None
 
@@ -67,13 +69,14 @@ async def post_points(visit: Visit) -> Response[Any]:
         visit.query("id"),
         points=amount,
         reason=entry.reason,
+        expires_on=points_form.last_day(entry),
         idempotency_key=_idempotency_key(visit),
     )
     if isinstance(outcome, UnknownOutcome):
         return await _show(visit, entry, errors={}, status=503, unknown=outcome)
     if isinstance(outcome, Refusal):
         status = 422 if outcome.is_invalid else 409
-        return await _show(visit, entry, errors=dict(outcome.errors), status=status)
+        return await _show(visit, entry, errors=_refusal_texts(visit, outcome), status=status)
     text = visit.text(
         "customer.points.done",
         points=formatting.signed(outcome.points),
@@ -93,11 +96,11 @@ async def _show(
     unknown: UnknownOutcome | None = None,
 ) -> Response[Any]:
     action, customer_id = _action(visit), visit.query("id")
-    account = await attempt(customer.find_status(visit.client, customer_id))
+    account, program = await customer.load_before(visit.client, customer_id)
     effect = None
     # After an unknown outcome, what the account has may already contain the points.
     if entry.amount is not None and unknown is None and not isinstance(account, Failed):
-        tiers = await customer.find_tiers(visit.client)
+        tiers = customer.tiers_of(program)
         effect = points_form.effect_of(action, entry.amount, customer.account_of(account), tiers)
     if effect is not None and action == "adjust" and effect.is_below_zero:
         errors = {"points": visit.text("customer.error.below_zero")} | errors
@@ -110,12 +113,23 @@ async def _show(
         step=step,
         status=account,
         effect=effect,
+        offers_expiry=_offers_expiry(entry, account, program),
         errors=errors,
         unknown=unknown,
     )
     return await visit.page(
         "pages/customer_points.html", page="customers", status=status, form=form
     )
+
+
+def _offers_expiry(
+    entry: Entry, status: CustomerStatus | Failed | None, program: Program | Failed | None
+) -> bool:
+    """Whether to ask when the points expire: where the program's do or some of this customer's, and where
+    the reader has chosen already."""
+    has_rule = isinstance(program, Program) and program.expiry is not None
+    has_dates = isinstance(status, CustomerStatus) and status.next_expiration is not None
+    return has_rule or has_dates or entry.expires != "rule"
 
 
 def _action(visit: Visit) -> Action:
@@ -132,10 +146,24 @@ def _entry(visit: Visit) -> Entry:
         points=visit.field("points"),
         reason=visit.field("reason"),
         direction=visit.field("direction") or "add",
+        expires=_expires(visit),
+        expires_on=visit.field("expires_on"),
         preview=visit.field("preview"),
         is_confirmed=visit.field("confirmed") == "yes",
         is_locked=visit.field("locked") == "yes",
     )
+
+
+def _expires(visit: Visit) -> Expires:
+    choices: tuple[Expires, ...] = get_args(Expires)
+    return next((one for one in choices if one == visit.field("expires")), "rule")
+
+
+def _refusal_texts(visit: Visit, refusal: Refusal) -> dict[str, str]:
+    """Why the API refused; the store's own clock and zone say which days are possible."""
+    if "expires_on" not in refusal.errors:
+        return dict(refusal.errors)
+    return {**refusal.errors, "expires_on": visit.text("customer.error.expires_on")}
 
 
 def _texts(visit: Visit, entry: Entry) -> dict[str, str]:

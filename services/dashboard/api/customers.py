@@ -66,7 +66,6 @@ async def show_customer(visit: Visit) -> Response[Any]:
         page=_PAGE,
         view=view,
         question=question,
-        tabs=TABS,
         posted_later=customer.posted_later,
         newest=_tab_address(question) if question.after else None,
         older=_tab_address(question, view.last_id) if view.last_id else None,

@@ -13,6 +13,7 @@ from services.dashboard.api import (
     components,
     customer_actions,
     customer_points,
+    customer_release,
     customers,
     detectors,
     errors,
@@ -41,6 +42,7 @@ PAGES: Final[tuple[ControllerRouterHandler, ...]] = (
     *detectors.ROUTES,
     *customers.ROUTES,
     *customer_points.ROUTES,
+    *customer_release.ROUTES,
     *customer_actions.ROUTES,
     *operations.ROUTES,
 )

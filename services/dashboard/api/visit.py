@@ -111,6 +111,10 @@ class Visit(Struct, frozen=True, kw_only=True):
         """A time in the reader's zone."""
         return formatting.moment(value, self.zone)
 
+    def start(self, value: datetime) -> str:
+        """From when something holds, in the reader's zone: the day, if it begins with the day there."""
+        return formatting.start(value, self.zone)
+
     def relative(self, value: datetime) -> str:
         """How long ago; the time itself from a week on."""
         return formatting.relative(value, self.now, self.zone)

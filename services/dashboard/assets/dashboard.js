@@ -56,7 +56,8 @@
     newer: () => follow("[data-newer]"),
     older: () => follow("[data-older]"),
     close: () => { const open = one("dialog[open]"); if (open) open.close(); else if (!follow("[data-cancel]")) all("[data-toast]:not(.error)").forEach((toast) => toast.remove()); },
-    click: (key) => follow(`[data-key="${key.keys}"]`),
+    // Where each row has its own, that of the chosen row.
+    click: (key) => ["tr:has([aria-current]) ", ""].some((row) => follow(`${row}[data-key="${key.keys}"]`)),
   };
 
   document.addEventListener("keydown", (event) => {
@@ -125,7 +126,6 @@
     if (button && event.target.method === "post") setTimeout(() => { button.disabled = true; }, 0);
     setTimeout(() => { if (button) button.disabled = false; }, 5000);
   });
-  window.addEventListener("pageshow", () => all("button:disabled[data-once]").forEach((button) => { button.disabled = false; }));
 
   // A select that filters applies itself; without this, the form has a button.
   document.addEventListener("change", (event) => {

@@ -39,6 +39,17 @@ def time_of(transaction: Transaction) -> datetime:
     return transaction.occurred_at or transaction.created_at
 
 
+def awarded(transaction: Transaction) -> int:
+    """The points of an earning, as the detectors judge it: those that wait count too."""
+    is_pend = transaction.type == "pend"
+    return transaction.pending or 0 if is_pend else transaction.points
+
+
+def is_judged(transaction: Transaction) -> bool:
+    """Whether the detectors judge it: an earning that releases points was judged when these began to wait."""
+    return transaction.type == "pend" or not transaction.pending
+
+
 def charts_of(
     type_: str,
     evidence: Mapping[str, Any],
@@ -89,7 +100,7 @@ def _day_limit(evidence: Mapping[str, Any]) -> float | None:
 
 
 def _points(earnings: Sequence[Transaction]) -> list[int]:
-    return [one.points for one in earnings]
+    return [awarded(one) for one in earnings]
 
 
 def _counts(earnings: Sequence[Transaction], window: timedelta) -> list[int]:
@@ -118,7 +129,7 @@ def _days(
     for one in earnings:
         day = utc_day(time_of(one))
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        points[noon] = points.get(noon, 0) + one.points
+        points[noon] = points.get(noon, 0) + awarded(one)
         if one.id in marked:
             flagged.add(noon)
     marks = [

@@ -18,6 +18,7 @@ _MINUS: Final = "−"
 EXACT_UP_TO: Final = 9_999_999
 # So long ago, a time is written as a date.
 _RELATIVE_FOR: Final = timedelta(days=7)
+_MIDNIGHT: Final = datetime.min.time()
 UTC_NAME: Final = "UTC"
 _MINUTE: Final = 60
 _TEN: Final = 10
@@ -75,6 +76,13 @@ def percent_change(now: float, before: float) -> int | None:
 def moment(value: datetime, zone: ZoneInfo) -> str:
     """Mar 10, 2026, 2:22 PM, in the reader's zone."""
     return _plain(format_datetime(value, "MMM d, y, h:mm a", tzinfo=zone, locale=_LOCALE))
+
+
+def start(value: datetime, zone: ZoneInfo) -> str:
+    """From when something holds, in the reader's zone: Mar 16, 2026, and with the time of day where that is
+    not midnight."""
+    local = value.astimezone(zone)
+    return day(local) if local.time() == _MIDNIGHT else moment(value, zone)
 
 
 def clock_time(value: datetime, zone: ZoneInfo) -> str:

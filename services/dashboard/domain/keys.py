@@ -42,6 +42,7 @@ KEYS: Final = (
     Key("r", "click", "keys.claim", page="anomalies"),
     Key("w", "click", "keys.award", page="customers"),
     Key("e", "click", "keys.adjust", page="customers"),
+    Key("r", "click", "keys.release", page="customers"),
     Key("p", "click", "keys.replay", page="operations"),
     Key("d", "click", "keys.drop", page="operations"),
 )

@@ -2,12 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
-Action = Literal["award", "adjust"]
+from libs.kernel.clock import parse_date
+
+# A release makes pending points available; it is confirmed on a page of its own.
+Action = Literal["award", "adjust", "release"]
 Step = Literal["edit", "confirm", "send"]
+# When points expire: as the program says, after a day of their own, or never.
+Expires = Literal["rule", "date", "never"]
 
 # From here on, a confirmation says what will happen.
 CONFIRMED_FROM: Final = 10_000
@@ -19,11 +25,14 @@ _NUMBER: Final = re.compile(r"\+?([0-9]{1,10}|[0-9]{1,3}(,[0-9]{3}){1,3})", re.A
 
 class Entry(Struct, frozen=True, kw_only=True):
     """The form as it was sent. `preview` is the amount whose effect the reader saw; `is_locked` if it was
-    sent before with an unknown outcome, so that its values may not change."""
+    sent before with an unknown outcome, so that its values may not change. `expires_on` is the last day of
+    the points if `expires` is date."""
 
     points: str = ""
     reason: str = ""
     direction: str = "add"
+    expires: Expires = "rule"
+    expires_on: str = ""
     preview: str = ""
     is_confirmed: bool = False
     is_locked: bool = False
@@ -38,6 +47,19 @@ class Entry(Struct, frozen=True, kw_only=True):
         if not 1 <= number <= _MOST_POINTS:
             return None
         return -number if self.direction == "remove" else number
+
+    @property
+    def day(self) -> date | None:
+        """The last day that was entered, or None for what is no day."""
+        try:
+            return parse_date(self.expires_on)
+        except ValueError:
+            return None
+
+    @property
+    def follows_rule(self) -> bool:
+        """Whether the program's rule says when the points expire; what is removed has no date either."""
+        return self.expires == "rule" or self.direction == "remove"
 
 
 class TierLimit(Struct, frozen=True):
@@ -73,9 +95,19 @@ def problems(entry: Entry) -> list[str]:
     names = []
     if entry.amount is None:
         names.append("points")
+    if not entry.follows_rule and entry.expires == "date" and entry.day is None:
+        names.append("expires_on")
     if not 1 <= len(entry.reason) <= _LONGEST_REASON:
         names.append("reason")
     return names
+
+
+def last_day(entry: Entry) -> date | UnsetType | None:
+    """The last day of the points of a valid form: None if they never expire, UNSET if the program's rule
+    says when."""
+    if entry.follows_rule:
+        return UNSET
+    return None if entry.expires == "never" else entry.day
 
 
 def next_step(entry: Entry) -> Step:
@@ -94,8 +126,8 @@ def next_step(entry: Entry) -> Step:
 def effect_of(
     action: Action, points: int, before: Account, tiers: Sequence[TierLimit] | None
 ) -> Effect:
-    """What an award or an adjustment does: an award raises the lifetime points and perhaps the tier, an
-    adjustment changes only the balance."""
+    """What a change of points does: an award or a release raises the lifetime points and perhaps the tier,
+    an adjustment changes only the balance."""
     if action == "adjust":
         return Effect(
             points, before, Account(before.balance + points, before.lifetime, before.tier)

@@ -128,9 +128,12 @@ class Effect(Struct, frozen=True, kw_only=True):
         return self.balance_after < 0
 
 
-def effect_of(transactions: Sequence[Transaction], customer: CustomerStatus) -> Effect:
+def effect_of(transactions: Sequence[Transaction], customer: CustomerStatus) -> Effect | None:
     """The effect of a void on the customer. Nothing is taken twice: what refunds and other voids took of
-    a transaction stays as it is."""
+    a transaction stays as it is. None for points that had to wait, of which it is not known how many
+    still do: a void takes those from what is pending, and the others from the balance."""
+    if any(one.type == "pend" for one in transactions):
+        return None
     involved = sum(one.points for one in transactions)
     clawed_back = sum(one.clawed_back or 0 for one in transactions)
     removed = involved - clawed_back

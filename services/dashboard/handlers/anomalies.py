@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -43,6 +44,12 @@ class Detail(Struct, frozen=True, kw_only=True):
     @property
     def is_explained(self) -> bool:
         return reviews.is_explained(self.anomaly)
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether points in question had to wait, and perhaps still do."""
+        rows = () if isinstance(self.transactions, Failed) else self.transactions
+        return any(one.type == "pend" for one in rows)
 
     @property
     def day(self) -> date:
@@ -172,14 +179,18 @@ async def _load_history(
     """The customer's earnings up to shortly after those in question."""
     if isinstance(in_question, Failed) or not in_question:
         return ()
-    page = await client.loyalty.transactions.list(
+    list_transactions = partial(
+        client.loyalty.transactions.list,
         customer_id=customer_id,
-        type="earn",
         order="-occurred_at",
         occurred_before=evidence.time_of(in_question[-1]) + _AFTERWARDS,
         limit=_HISTORY,
     )
-    return page.data
+    earnings = (await list_transactions(type="earn")).data
+    if not any(one.pending for one in [*earnings, *in_question]):
+        return earnings
+    waiting = (await list_transactions(type="pend")).data
+    return [one for one in [*earnings, *waiting] if evidence.is_judged(one)]
 
 
 async def decide(

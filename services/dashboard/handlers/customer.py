@@ -1,4 +1,4 @@
-"""A customer: what they have, and one of the lists about them."""
+"""A customer: what they have, what they will have, and one of the lists about them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from services.dashboard.domain.points_form import Account, TierLimit
-from services.dashboard.handlers.customers import load_tiers
+from services.dashboard.handlers.customers import load_default_program
 from services.dashboard.handlers.panels import Failed, attempt
 from whale_loyalty import AsyncWhaleClient
 from whale_loyalty.errors import NotFound
-from whale_loyalty.models import CustomerStatus, Page, Transaction
+from whale_loyalty.models import CustomerStatus, Order, Page, PendingPoints, Program, Transaction
 
-Tab = Literal["ledger", "orders", "redemptions", "anomalies"]
+Tab = Literal["ledger", "pending", "expirations", "orders", "redemptions", "anomalies"]
 TABS: Final[tuple[Tab, ...]] = get_args(Tab)
 _PAGE_SIZE: Final = 25
 _OPEN: Final = ("pending_review", "in_review")
@@ -23,13 +23,21 @@ _SAME_TIME: Final = timedelta(days=1)
 
 
 class Customer(Struct, frozen=True, kw_only=True):
-    """The page: the customer, the chosen list, and the counts that the page shows next to it."""
+    """The page: the customer, the chosen list, and the counts that the page shows next to it.
+    `first_pending` are the points that become available next; None if that is not known."""
 
     status: CustomerStatus
+    first_pending: PendingPoints | None
     tab: Tab
     rows: Page[Any] | Failed
     open_anomalies: int | None
     held_orders: int | None
+
+    @property
+    def tabs(self) -> list[Tab]:
+        """The lists to choose from: those of points that wait or expire only if there are any."""
+        dated = {"pending": self.status.points_pending, "expirations": self.status.next_expiration}
+        return [tab for tab in TABS if tab == self.tab or dated.get(tab, True)]
 
     @property
     def last_id(self) -> str:
@@ -37,8 +45,15 @@ class Customer(Struct, frozen=True, kw_only=True):
         if isinstance(self.rows, Failed) or not self.rows.has_more:
             return ""
         last = self.rows.data[-1]
-        cursor: str = last.order_id if self.tab == "orders" else last.id
-        return cursor
+        match self.tab:
+            case "pending":
+                return str(last.transaction_id)
+            case "expirations":
+                return str(last.expires_on)
+            case "orders":
+                return str(last.order_id)
+            case _:
+                return str(last.id)
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -53,14 +68,15 @@ class Question(Struct, frozen=True, kw_only=True):
 async def load(client: AsyncWhaleClient, question: Question) -> Customer:
     """The page. Raises NotFound for a customer who does not exist, and WhaleError."""
     customer_id = question.customer_id
-    status, rows, anomalies, held = await asyncio.gather(
-        client.loyalty.customers.retrieve(customer_id),
+    (status, first_pending), rows, anomalies, held = await asyncio.gather(
+        _load_status(client, customer_id),
         attempt(_load_rows(client, question)),
         attempt(_count_open_anomalies(client, customer_id)),
         attempt(count_held_orders(client, customer_id)),
     )
     return Customer(
         status=status,
+        first_pending=first_pending,
         tab=question.tab,
         rows=rows,
         open_anomalies=None if isinstance(anomalies, Failed) else anomalies,
@@ -81,11 +97,28 @@ async def find_status(client: AsyncWhaleClient, customer_id: str) -> CustomerSta
         return None
 
 
-async def find_tiers(client: AsyncWhaleClient) -> Sequence[TierLimit] | None:
-    """The tiers of the default program, or None where they cannot be loaded."""
-    tiers = await attempt(load_tiers(client))
-    if isinstance(tiers, Failed):
+async def find_order(client: AsyncWhaleClient, customer_id: str, order_id: str) -> Order | None:
+    """The customer's order with this id, or None without one. Raises WhaleError."""
+    orders = client.loyalty.orders
+    page = await orders.list(customer_id=customer_id, order_id=order_id, limit=1)
+    return page.data[0] if page.data else None
+
+
+async def load_before(
+    client: AsyncWhaleClient, customer_id: str
+) -> tuple[CustomerStatus | Failed | None, Program | Failed | None]:
+    """What a change of points starts from: the customer, and the default program; None for what does not
+    exist."""
+    return await asyncio.gather(
+        attempt(find_status(client, customer_id)), attempt(load_default_program(client))
+    )
+
+
+def tiers_of(program: Program | Failed | None) -> Sequence[TierLimit] | None:
+    """The tiers of the default program, none without one; None where it cannot be loaded."""
+    if isinstance(program, Failed):
         return None
+    tiers = () if program is None else program.tiers
     return [TierLimit(tier.name, tier.min_points) for tier in tiers]
 
 
@@ -105,6 +138,20 @@ def posted_later(transaction: Transaction) -> datetime | None:
     return transaction.created_at
 
 
+async def _load_status(
+    client: AsyncWhaleClient, customer_id: str
+) -> tuple[CustomerStatus, PendingPoints | None]:
+    """The customer, and of their pending points those that become available first."""
+    customers = client.loyalty.customers
+    status = await customers.retrieve(customer_id)
+    if not status.points_pending:
+        return status, None
+    pending = await attempt(customers.pending(customer_id, limit=1))
+    if isinstance(pending, Failed) or not pending.data:
+        return status, None
+    return status, pending.data[0]
+
+
 async def _count_open_anomalies(client: AsyncWhaleClient, customer_id: str) -> int:
     return (
         await client.loyalty.anomalies.list(customer_id=customer_id, status=_OPEN, limit=1)
@@ -118,6 +165,14 @@ async def _load_rows(client: AsyncWhaleClient, question: Question) -> Page[Any]:
         case "ledger":
             return await loyalty.transactions.list(
                 customer_id=customer_id, limit=_PAGE_SIZE, starting_after=after
+            )
+        case "pending":
+            return await loyalty.customers.pending(
+                customer_id, limit=_PAGE_SIZE, starting_after=after
+            )
+        case "expirations":
+            return await loyalty.customers.expirations(
+                customer_id, limit=_PAGE_SIZE, starting_after=after
             )
         case "orders":
             return await loyalty.orders.list(

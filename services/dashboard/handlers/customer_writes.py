@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from datetime import date
 from typing import Final, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from services.dashboard.domain.points_form import Action
 from whale_loyalty import AsyncWhaleClient, errors
@@ -49,14 +50,29 @@ async def post_points(
     *,
     points: int,
     reason: str,
+    expires_on: date | UnsetType | None,
     idempotency_key: str,
 ) -> Transaction | Refusal | UnknownOutcome:
-    """Award or adjust points."""
+    """Award or adjust points. `expires_on` is their last day, None for never; UNSET leaves it to the
+    program."""
     loyalty = client.loyalty
     call = loyalty.earn if action == "award" else loyalty.adjust
     return await _outcome(
-        call(customer_id, points=points, reason=reason, idempotency_key=idempotency_key)
+        call(
+            customer_id,
+            points=points,
+            reason=reason,
+            expires_on=expires_on,
+            idempotency_key=idempotency_key,
+        )
     )
+
+
+async def release_points(
+    client: AsyncWhaleClient, order_id: str, *, idempotency_key: str
+) -> Transaction | Refusal | UnknownOutcome:
+    """Make the pending points of an order available now."""
+    return await _outcome(client.loyalty.orders.release(order_id, idempotency_key=idempotency_key))
 
 
 async def set_status(
@@ -110,4 +126,4 @@ async def _outcome(write: Awaitable[T]) -> T | Refusal | UnknownOutcome:
 def _field(error: Mapping[str, str]) -> str:
     """The form's field for a value that the API refused: `#/points` → points."""
     name = error.get("pointer", "").removeprefix("#/")
-    return name if name in {"points", "reason", "note"} else ""
+    return name if name in {"points", "reason", "expires_on", "note"} else ""

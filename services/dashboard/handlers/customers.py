@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from services.dashboard.handlers.panels import Failed, attempt
 from whale_loyalty import AsyncWhaleClient
-from whale_loyalty.models import CustomerStatus, Page, Tier
+from whale_loyalty.models import CustomerStatus, Page, Program
 
 _PAGE_SIZE = 25
 
@@ -34,16 +34,17 @@ class CustomerList(Struct, frozen=True):
 async def load(client: AsyncWhaleClient, filters: Filters, after: str) -> CustomerList:
     """The customers after the id `after`. Raises InvalidRequest for a filter that no id can match, and
     for an `after` that is not in the list; raises WhaleError."""
-    page, tiers = await asyncio.gather(
-        _load_page(client, filters, after), attempt(load_tiers(client))
+    page, program = await asyncio.gather(
+        _load_page(client, filters, after), attempt(load_default_program(client))
     )
-    return CustomerList(page, () if isinstance(tiers, Failed) else [tier.name for tier in tiers])
+    tiers = () if program is None or isinstance(program, Failed) else program.tiers
+    return CustomerList(page, [tier.name for tier in tiers])
 
 
-async def load_tiers(client: AsyncWhaleClient) -> Sequence[Tier]:
-    """The tiers of the default program, lowest first; none without a program."""
+async def load_default_program(client: AsyncWhaleClient) -> Program | None:
+    """The default program, None without one. Raises WhaleError."""
     programs = (await client.programs.list(limit=100)).data
-    return next((program.tiers for program in programs if program.is_default), ())
+    return next((program for program in programs if program.is_default), None)
 
 
 async def _load_page(

@@ -31,6 +31,10 @@ NOON = datetime(2026, 3, 10, 18, 22, tzinfo=UTC)
             formatting.relative(NOON, NOON + timedelta(days=7), NEW_YORK),
             "Mar 10, 2026, 2:22 PM",
         ),
+        (formatting.start(NOON, NEW_YORK), "Mar 10, 2026, 2:22 PM"),
+        # Midnight in New York, on the days before and after summer time begins.
+        (formatting.start(datetime(2026, 3, 7, 5, tzinfo=UTC), NEW_YORK), "Mar 7, 2026"),
+        (formatting.start(datetime(2026, 3, 9, 4, tzinfo=UTC), NEW_YORK), "Mar 9, 2026"),
         (formatting.day(NOON.date()), "Mar 10, 2026"),
         (formatting.month(NOON.date()), "Mar 2026"),
     ],

@@ -1,6 +1,10 @@
 """Awards and adjustments: what the form reads, when it sends, and what it says would happen."""
 
+from datetime import date
+from typing import Any
+
 import pytest
+from msgspec import UNSET
 
 from services.dashboard.domain.points_form import (
     Account,
@@ -8,6 +12,7 @@ from services.dashboard.domain.points_form import (
     Entry,
     TierLimit,
     effect_of,
+    last_day,
     next_step,
     problems,
 )
@@ -46,6 +51,28 @@ def test_a_reason_is_required_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({}, UNSET, id="the program's rule"),
+        pytest.param({"expires_on": "2027-03-31"}, UNSET, id="a date left from before"),
+        pytest.param({"expires": "never", "expires_on": "x"}, None, id="never"),
+        pytest.param({"expires": "date", "expires_on": "2027-03-31"}, date(2027, 3, 31), id="day"),
+        pytest.param({"expires": "date", "direction": "remove"}, UNSET, id="removed"),
+    ],
+)
+def test_points_have_the_last_day_that_was_chosen(values: dict[str, Any], expected: object) -> None:
+    entry = Entry(points="500", reason="Goodwill", **values)
+    assert problems(entry) == []
+    assert last_day(entry) is expected or last_day(entry) == expected
+
+
+@pytest.mark.parametrize("text", ["", "31.3.2027", "2027-02-30", "20270331"])
+def test_a_last_day_that_is_no_day_is_an_error_of_its_field(text: str) -> None:
+    entry = Entry(points="500", reason="Goodwill", expires="date", expires_on=text)
+    assert problems(entry) == ["expires_on"]
+
+
+@pytest.mark.parametrize(
     ("entry", "step"),
     [
         pytest.param(Entry(points="500"), "edit", id="its effect was not shown"),
@@ -75,6 +102,11 @@ def test_an_award_raises_the_lifetime_points_and_perhaps_the_tier() -> None:
     assert effect_of("award", 100, before, TIERS).after == Account(3_100, 5_000, "Silver")
     assert effect_of("award", 90_000, before, TIERS).after.tier == "Gold"
     assert effect_of("award", 90_000, before, None).after.tier == "Bronze"
+
+
+def test_a_release_raises_the_lifetime_points_as_an_award_does() -> None:
+    before = Account(0, 4_900, "Bronze")
+    assert effect_of("release", 500, before, TIERS).after == Account(500, 5_400, "Silver")
 
 
 def test_an_adjustment_changes_only_the_balance_and_stops_at_zero() -> None:

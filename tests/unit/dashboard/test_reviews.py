@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.dashboard.domain import evidence, reviews
@@ -52,9 +53,24 @@ def test_a_void_takes_what_was_not_clawed_back_yet() -> None:
         member_since=NOON,
     )
     effect = reviews.effect_of([transaction(1, 5_000, 200), transaction(2, 2_500)], customer)
+    assert effect is not None
     assert (effect.involved, effect.clawed_back, effect.removed) == (7_500, 200, 7_300)
     assert (effect.balance_after, effect.lifetime_after) == (-6_300, 1_700)
     assert effect.is_below_zero
+
+
+def test_points_that_wait_are_judged_once_and_a_void_of_them_promises_no_balance() -> None:
+    pend = msgspec.structs.replace(transaction(1, 0), type="pend", pending=500)
+    release = msgspec.structs.replace(transaction(2, 500), pending=-500)
+    assert list(map(evidence.is_judged, (transaction(0), pend, release))) == [True, True, False]
+    assert [evidence.awarded(one) for one in (transaction(0), pend)] == [100, 500]
+    numbers = {"median": 100, "mad": 67.45, "threshold": 6}
+    (chart,) = evidence.charts_of("deviation", numbers, [transaction(0)], [pend], label)
+    assert [placed.mark.value for placed in chart.timeline.marks] == [600]
+    customer = CustomerStatus(
+        customer_id="cust_1", points_balance=0, lifetime_points=0, tier=None, member_since=NOON
+    )
+    assert reviews.effect_of([transaction(0), pend], customer) is None
 
 
 @pytest.mark.parametrize(
