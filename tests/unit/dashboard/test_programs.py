@@ -167,7 +167,8 @@ def test_fields_of_a_kind_that_is_not_chosen_are_kept_and_neither_checked_nor_se
     values = lifecycle_form.values_of(form)
     assert values.expiry == Expiry(kind="yearly", dates=["06-30", "12-31"])
     assert values.pending == Pending(days=14)
-    typed |= {"expiry.kind": "none", "expiry.returned_days": "x", "pending": "none"}
+    typed |= {"expiry.kind": "none", "expiry.dates": "", "expiry.returned_days": "x"}
+    typed |= {"pending": "none"}
     off = lifecycle_form.parse(typed)
     assert lifecycle_form.find_problems(off) == {}
     assert (lifecycle_form.values_of(off).expiry, lifecycle_form.values_of(off).pending) == (
