@@ -178,7 +178,7 @@ def _pending(form: LifecycleForm) -> Pending | None:
     if form.wait in _UNSET:
         return None
     days = whole(form.wait_days) or 0
-    if form.wait != "fulfilled":
+    if form.wait == "order":
         return Pending(days=days)
     return Pending(days=days, from_=form.wait, give_up_days=whole(form.give_up_days))
 
@@ -197,7 +197,7 @@ def comparable(setting: object) -> object:
     """A setting without what makes no difference: the values that hold if a field is unset."""
     if isinstance(setting, Expiry) and setting.round == "day":
         return replace(setting, round=None)
-    if isinstance(setting, Pending) and setting.from_ != "fulfilled":
+    if isinstance(setting, Pending) and setting.from_ in {None, "order"}:
         return Pending(days=setting.days)
     return setting
 
