@@ -25,6 +25,8 @@ DEFAULT_TIME_ZONE: Final = "UTC"
 ExpiryKind = Literal["after", "yearly", "inactivity"]
 Round = Literal["day", "month", "quarter", "year"]
 PendingFrom = Literal["order", "fulfilled"]
+# What a change of the expiry in force does to the dates of existing points.
+ExistingDates = Literal["kept", "extended", "paused"]
 
 
 class Expiry(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

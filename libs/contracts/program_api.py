@@ -5,7 +5,7 @@ from decimal import Decimal
 from msgspec import UNSET, UnsetType, field
 
 from libs.contracts.api import Request, Response, SettingWarning
-from libs.contracts.lifecycle import Expiry, Pending
+from libs.contracts.lifecycle import ExistingDates, Expiry, Pending, PendingFrom
 from libs.contracts.numbers import Exact
 
 
@@ -83,16 +83,52 @@ class NoTierPreview(Response, frozen=True, kw_only=True):
     customers_after: int
 
 
+class ExpirationPreview(Response, frozen=True, kw_only=True):
+    """Points that become available on the day `available_on` can be spent until the end of `expires_on`;
+    customers are reminded when the days of `reminders_on` begin."""
+
+    available_on: str
+    expires_on: str
+    reminders_on: list[str]
+
+
+class OrderPreview(Response, frozen=True, kw_only=True):
+    """The points of an order that is completed on `completed_on` become available on `available_on`, and
+    `expires_on` is their last day. With `waits_for`, this order is fulfilled on the same day; one that is not
+    fulfilled by the end of `gives_up_on` gives no points."""
+
+    completed_on: str
+    available_on: str
+    waits_for: PendingFrom | UnsetType = UNSET
+    gives_up_on: str | UnsetType = UNSET
+    expires_on: str | UnsetType = UNSET
+
+
+class DatesPreview(Response, frozen=True, kw_only=True):
+    """What would expire when, by the clock and the default program of the store, in the days of
+    `time_zone`, which is left out without an active program. `expirations` are examples, today's first; further
+    ones are the next days from which on the last day is another one. `order` is one of today that this program
+    prices, left out if points do not wait. `existing` is what becomes of the dates of existing points, left out
+    if the change does not concern them: they are `kept`; or `extended`, so that no points expire earlier than
+    if they had been earned today; or `paused`, so that only dates of their own expire."""
+
+    time_zone: str | UnsetType = UNSET
+    expirations: list[ExpirationPreview]
+    order: OrderPreview | UnsetType = UNSET
+    existing: ExistingDates | UnsetType = UNSET
+
+
 class ProgramPreview(Response, frozen=True, kw_only=True):
     """What a change of a program would mean. `tiers` are those of the program before or after the change, by
     min_points. `moves_up` and `moves_down` are the numbers of customers who would get a higher or a lower
-    tier of this program."""
+    tier of this program. `dates` is left out where nothing expires or waits."""
 
     order_total: str
     tiers: list[TierPreview]
     moves_up: int
     moves_down: int
     without_tier: NoTierPreview
+    dates: DatesPreview | UnsetType = UNSET
 
 
 class TierInput(Request, frozen=True, kw_only=True):

@@ -20,6 +20,14 @@ def zone_names() -> frozenset[str]:
     return frozenset((resources.files(tzdata) / "zones").read_text().split())
 
 
+@cache
+def place_names() -> tuple[str, ...]:
+    """The names that the database lists for places, in their order: those to choose from, without the names
+    that it only keeps for compatibility."""
+    rows = (resources.files(tzdata) / "zoneinfo" / "zone.tab").read_text().splitlines()
+    return tuple(sorted(row.split("\t")[2] for row in rows if not row.startswith("#")))
+
+
 def find_zone(name: str) -> ZoneInfo | None:
     """The zone of that IANA name, or None; the same object for every call with a name."""
     return _read_zone(name) if name in zone_names() else None

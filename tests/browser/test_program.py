@@ -10,8 +10,32 @@ from tests.support import Shop
 HOSTILE = "<img src=x onerror=alert(1)> a&b a+b a'b \u202eabc"
 
 
+LIFECYCLE = {
+    "time_zone": "Europe/Berlin",
+    "expiry": {"kind": "yearly", "dates": ["06-30", "12-31"], "at_least_days": 90},
+    "remind_days": [30, 7, 1],
+    "pending": {"days": 14, "from": "fulfilled"},
+}
+
+
+SETTINGS = {
+    "time_zone": "America/New_York",
+    "expiry": {"kind": "after", "months": 12, "round": "quarter"},
+    "remind_days": [7, 30],
+    "pending": {"days": 14, "from": "fulfilled"},
+}
+QUARTERS = "Points expire 12 months after they become available, at the end of the quarter."
+FULFILLED = "Some days after the fulfillment"
+
+
+async def settings_of(shop: Shop, program: Any) -> dict[str, Any]:
+    """What of SETTINGS the program has."""
+    stored = (await shop.call("GET", f"loyalty-programs/{program['id']}")).json
+    return {name: stored[name] for name in SETTINGS if name in stored}
+
+
 async def test_every_look_of_the_program_and_a_reward(reader: Reader, shop: Shop) -> None:
-    program = await shop.program()
+    program = await shop.program(**LIFECYCLE)
     body = {
         "name": HOSTILE,
         "points_cost": 500,
@@ -23,7 +47,11 @@ async def test_every_look_of_the_program_and_a_reward(reader: Reader, shop: Shop
     reward = (await shop.call("POST", "loyalty/rewards", body)).json
     page = reader.page
     for name, path, text in (
-        ("program", "/program", "The next $100"),
+        (
+            "program",
+            "/program",
+            "at the end of the first Jun 30 or Dec 31 that is at least 90 days",
+        ),
         ("program-edit", f"/program/edit?id={program['id']}", "After saving"),
         ("program-versions", f"/program/versions?id={program['id']}", "Version 1"),
         ("rewards", "/rewards", "Needs tier “Diamond”"),
@@ -141,14 +169,96 @@ async def test_the_first_program_is_created_without_javascript(new_reader: Any, 
     await page.get_by_role("button", name="Create the program").click()
     await expect(page.locator("[name=name]")).to_have_attribute("aria-invalid", "true")
     await page.locator("[name=name]").fill("Whale Club")
+    await page.get_by_label("Points expire").select_option("On fixed days of the year")
+    await page.get_by_label("Days of the year").fill("6/30")
     await page.get_by_role("button", name="Review and save").click()
     await page.get_by_role("button", name="Create the program").click()
     await expect(page.get_by_role("heading", name="Whale Club")).to_be_visible()
+    await expect(page.get_by_text("Points expire at the end of the next Jun 30.")).to_be_visible()
     await expect(page.get_by_text("Whale", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Edit").click()
     await page.get_by_label("Points per currency unit").fill("20")
     await page.get_by_role("button", name="Preview").click()
     await expect(page.locator("#preview").get_by_text("1,000 → becomes 2,000")).to_be_visible()
+    reader.check_faults()
+
+
+async def test_the_settings_of_expiry_are_tried_reviewed_and_saved(
+    new_reader: Any, shop: Shop
+) -> None:
+    program = await shop.program()
+    # The clock of the store, not the machine's, says what today is.
+    assert (await shop.call("PUT", "loyalty/clock", {"now": "2030-11-29T12:00:00Z"})).status == 200
+    reader = await new_reader(key=shop.key)
+    reader.expected = {422}
+    page = reader.page
+    await reader.open(f"/program/edit?id={program['id']}")
+    preview = page.locator("#preview")
+    period = page.get_by_label("Period")
+    await expect(period).to_be_hidden()
+    await page.get_by_label("Points expire").select_option("After a period")
+    await expect(page.get_by_label("Days of the year")).to_be_hidden()
+    await page.get_by_label("Last day").select_option("End of that quarter")
+    await page.get_by_label("Reminders").fill("30, 7, 1")
+    for sentence in (
+        "Points earned today (Nov 29, 2030) expire after Dec 31, 2031.",
+        "Reminders on Dec 1, Dec 24, and Dec 30.",
+        "From Jan 1, 2031 on, points expire after Mar 31, 2032.",
+        "last at least until the end of Dec 31, 2031",
+    ):
+        await expect(preview.get_by_text(sentence)).to_be_visible()
+    # What the API refuses stands at its field, also that of a list; what was typed stays.
+    await period.fill("61")
+    await page.get_by_label("Reminders").fill("366, 400")
+    await page.get_by_label("Time zone").fill(HOSTILE)
+    await page.get_by_role("button", name="Review and save").click()
+    await expect(page.get_by_role("alert")).to_be_focused()
+    for name in ("expiry.period", "remind_days", "time_zone"):
+        await expect(page.locator(f"[name='{name}']")).to_have_attribute("aria-invalid", "true")
+    problem = page.locator("#field-remind_days-error")
+    await expect(problem).to_have_text("Reminders must be from 1 to 365.")
+    await expect(page.get_by_label("Time zone")).to_have_value(HOSTILE)
+    await reader.check("program-lifecycle-errors")
+    await period.fill("12")
+    await page.get_by_label("Reminders").fill("7, 30")
+    await page.get_by_label("Time zone").fill("America/New_York")
+    await page.get_by_label("Points of orders are available").select_option(label=FULFILLED)
+    sentence = "Without a fulfillment, an order of today gives no points after May 28, 2031."
+    await expect(preview.get_by_text(sentence)).to_be_visible()
+    await page.get_by_role("button", name="Review and save").click()
+    change = page.get_by_role("row", name=f"Expiry Points never expire. {QUARTERS}")
+    await expect(change).to_be_visible()
+    await expect(page.get_by_text("Points that wait already keep their days")).to_be_visible()
+    await reader.check("program-lifecycle-review")
+    await page.get_by_role("button", name="Save 4 changes").click()
+    await expect(page.get_by_text(QUARTERS)).to_be_visible()
+    assert await settings_of(shop, program) == SETTINGS
+    reader.check_faults()
+
+
+async def test_settings_of_expiry_are_removed_and_used_again(new_reader: Any, shop: Shop) -> None:
+    program = await shop.program(**SETTINGS)
+    reader = await new_reader(key=shop.key)
+    page = reader.page
+    await reader.open(f"/program/edit?id={program['id']}")
+    await page.get_by_label("Points expire").select_option("Never")
+    await page.get_by_label("Reminders").fill("")
+    await page.get_by_label("Points of orders are available").select_option("Immediately")
+    await page.get_by_label("Time zone").fill("")
+    paused = page.locator("#preview").get_by_text("no longer expire by this setting")
+    await expect(paused).to_be_visible()
+    await page.get_by_role("button", name="Review and save").click()
+    await page.get_by_role("button", name="Save 4 changes").click()
+    await expect(page.get_by_text("Points never expire.")).to_be_visible()
+    assert await settings_of(shop, program) == {}
+    await page.get_by_role("link", name="Versions").click()
+    first = page.get_by_role("region", name="Version 1")
+    await expect(first.get_by_text(QUARTERS)).to_be_visible()
+    await first.get_by_role("link", name="Use these values again").click()
+    await page.get_by_role("button", name="Review and save").click()
+    await page.get_by_role("button", name="Save 4 changes").click()
+    await expect(page.get_by_text(QUARTERS)).to_be_visible()
+    assert await settings_of(shop, program) == SETTINGS
     reader.check_faults()
 
 

@@ -125,8 +125,39 @@ async def test_settings_of_expiry_are_printed_as_sent_replaced_whole_and_removed
     assert settings_of(removed.json) == {}
     versions = (await shop.call("GET", f"{path}/versions")).json["data"]
     assert [settings_of(version) for version in versions] == [{}, expected, SETTINGS]
-    preview = await shop.call("POST", f"{path}/preview", {**SETTINGS, "points_per_dollar": 5})
-    assert preview.status == 200
+
+
+async def test_a_preview_says_what_expires_when_by_the_clock_of_the_store(shop: Shop) -> None:
+    program = await shop.program()
+    path = f"loyalty-programs/{program['id']}/preview"
+    moved = await shop.call("PUT", "loyalty/clock", {"now": "2030-11-29T23:30:00Z"})
+    assert moved.status == 200
+    preview = await shop.call("POST", path, {**SETTINGS, "points_per_dollar": 5})
+    # In Berlin it is the 30th already.
+    assert preview.json["dates"] == {
+        "time_zone": "Europe/Berlin",
+        "expirations": [
+            {
+                "available_on": available,
+                "expires_on": expires,
+                "reminders_on": reminders,
+            }
+            for available, expires, reminders in (
+                ("2030-11-30", "2031-12-31", ["2031-12-01", "2031-12-24", "2031-12-30"]),
+                ("2031-01-01", "2032-03-31", ["2032-03-01", "2032-03-24", "2032-03-30"]),
+                ("2031-04-01", "2032-06-30", ["2032-05-31", "2032-06-23", "2032-06-29"]),
+            )
+        ],
+        "order": {
+            "completed_on": "2030-11-30",
+            "available_on": "2030-12-15",
+            "waits_for": "fulfilled",
+            "gives_up_on": "2031-05-29",
+            "expires_on": "2031-12-31",
+        },
+        "existing": "extended",
+    }
+    assert "dates" not in (await shop.call("POST", path, {"points_per_dollar": 5})).json
 
 
 async def test_settings_that_contradict_themselves_name_all_their_faults(shop: Shop) -> None:

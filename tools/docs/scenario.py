@@ -123,7 +123,12 @@ async def _earning(recorder: Recorder) -> None:
     await recorder.call("getProgram", subject=program["id"])
     earned = await recorder.call("earn", award)
     change = {"points_per_dollar": 15, "version": program["version"]}
-    await recorder.call("previewProgram", change, subject=program["id"])
+    settings = {
+        "expiry": {"kind": "after", "months": 12, "round": "quarter"},
+        "remind_days": [30, 7],
+        "pending": {"days": 14},
+    }
+    await recorder.call("previewProgram", {**change, **settings}, subject=program["id"])
     await recorder.call("updateProgram", change, subject=program["id"])
     await recorder.call("listProgramVersions", subject=program["id"])
     await _waiting(recorder)

@@ -24,6 +24,7 @@ export type RedemptionStatus = Open<
 >;
 export type OrderState = Open<"counted" | "held" | "skipped" | "refused">;
 export type OrderStateFilter = Open<"counted" | "held" | "skipped" | "refused" | "pending">;
+export type ExistingDates = Open<"kept" | "extended" | "paused">;
 export type ExpiryKind = Open<"after" | "yearly" | "inactivity">;
 export type Round = Open<"day" | "month" | "quarter" | "year">;
 export type PendingFrom = Open<"order" | "fulfilled">;
@@ -142,13 +143,36 @@ export interface NoTierPreview {
   customers_after: number;
 }
 
-/** What a change of a program would mean, and how many customers would get a higher or lower tier. */
+/**
+ * What would expire when. `expirations` are examples, today's first; `order` is an order of today, omitted if points do
+ * not wait: with `waits_for` it is fulfilled today too. `existing` is what becomes of the dates of existing points,
+ * omitted if the change does not concern them.
+ */
+export interface DatesPreview {
+  /** The zone of the days. */
+  time_zone?: string;
+  expirations: { available_on: string; expires_on: string; reminders_on: string[] }[];
+  order?: {
+    completed_on: string;
+    available_on: string;
+    waits_for?: PendingFrom;
+    gives_up_on?: string;
+    expires_on?: string;
+  };
+  existing?: ExistingDates;
+}
+
+/**
+ * What a change of a program would mean, and how many customers would get a higher or lower tier. `dates` is omitted
+ * where nothing expires or waits.
+ */
 export interface ProgramPreview {
   order_total: string;
   tiers: (NoTierPreview & { name: string })[];
   moves_up: number;
   moves_down: number;
   without_tier: NoTierPreview;
+  dates?: DatesPreview;
 }
 
 export interface ProgramInput {

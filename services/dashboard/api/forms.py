@@ -28,7 +28,8 @@ async def show_unknown_outcome(visit: Visit, page: str) -> Response[Any]:
 
 
 def problem_texts(visit: Visit, problems: Mapping[str, str], family: str) -> dict[str, str]:
-    """Texts for the problems that the dashboard found: field → required, whole or number."""
+    """Texts for the problems that the dashboard found: field → the name of
+    the problem's text."""
     return {
         name: _sentence(visit, name, visit.text(f"form.problem.{kind}"), family)
         for name, kind in problems.items()
@@ -46,9 +47,10 @@ def error_texts(
         if name not in fields:
             # An entry of a list is an error of the list's field, such as one of the perks.
             name = next((field for field in fields if name.startswith(f"{field}.")), "")
-        texts[name] = " ".join(
-            filter(None, (texts.get(name), _sentence(visit, name, error["detail"], family)))
-        )
+        sentence = _sentence(visit, name, error["detail"], family)
+        # Several entries of a list may have the same error.
+        if sentence not in texts.get(name, ""):
+            texts[name] = f"{texts.get(name, '')} {sentence}".strip()
     places = {name: place for place, name in enumerate(fields)}
     return dict(sorted(texts.items(), key=lambda item: places.get(item[0], -1)))
 

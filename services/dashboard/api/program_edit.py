@@ -1,6 +1,6 @@
 """Changing a program: edit with a preview, review the differences, save."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -8,8 +8,10 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
+from libs.kernel.zones import place_names
 from services.dashboard.api.forms import UNKNOWN_OUTCOME, error_texts, problem_texts
 from services.dashboard.api.visit import Visit
+from services.dashboard.domain import lifecycle_form
 from services.dashboard.domain.changes import Change
 from services.dashboard.domain.navigation import link
 from services.dashboard.domain.programs import (
@@ -116,7 +118,12 @@ async def _show(visit: Visit, editing: Editing, status: int = 200) -> Response[A
     if editing.program is not None and not find_problems(form):
         outlook = await programs.load_outlook(visit.client, editing.program, form)
     return await visit.page(
-        "pages/program_edit.html", page="program", status=status, view=editing, outlook=outlook
+        "pages/program_edit.html",
+        page="program",
+        status=status,
+        view=editing,
+        outlook=outlook,
+        zone_names=place_names(),
     )
 
 
@@ -132,7 +139,7 @@ async def _review(visit: Visit, editing: Editing) -> Response[Any]:
             return await _show_conflict(visit, form, editing.version)
         outlook = await programs.load_outlook(visit.client, program, form)
         if outlook.errors:
-            errors = error_texts(visit, outlook.errors, _FAMILY, list(form.fields))
+            errors = _error_texts(visit, outlook.errors, form)
             return await _show(visit, _replace(editing, errors=errors), 422)
     changes = differences(program, values_of(form))
     if not changes:
@@ -141,6 +148,12 @@ async def _review(visit: Visit, editing: Editing) -> Response[Any]:
     return await _show(
         visit, _replace(editing, stage="review", changes=changes, idempotency_key=key)
     )
+
+
+def _error_texts(
+    visit: Visit, errors: Sequence[Mapping[str, str]], form: ProgramForm
+) -> dict[str, str]:
+    return error_texts(visit, lifecycle_form.at_fields(errors), _FAMILY, list(form.fields))
 
 
 async def _save(visit: Visit, form: ProgramForm) -> Response[Any]:
@@ -157,7 +170,7 @@ async def _save(visit: Visit, form: ProgramForm) -> Response[Any]:
         else:
             saved = await visit.writing.programs.create(**body, idempotency_key=key)
     except InvalidRequest as error:
-        errors = error_texts(visit, error.errors, _FAMILY, list(form.fields))
+        errors = _error_texts(visit, error.errors, form)
         editing = Editing(program=await _program(visit), form=form, version=version, errors=errors)
         return await _show(visit, editing, 422)
     except Conflict:

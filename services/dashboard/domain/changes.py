@@ -18,6 +18,10 @@ Kind = Literal[
     "tier",
     "worth",
     "pairs",
+    "expiry",
+    "reminders",
+    "pending",
+    "zone",
 ]
 
 

@@ -1,5 +1,6 @@
 """How numbers, money and times are written: one function for each, all by Babel."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
+from babel.lists import format_list
 from babel.numbers import format_compact_decimal, format_currency, format_decimal
 from babel.units import format_unit
 
@@ -120,6 +122,25 @@ def short_day(value: date) -> str:
 def month(value: date) -> str:
     """Mar 2026."""
     return format_skeleton("yMMM", value, locale=_LOCALE)
+
+
+def yearly_day(text: str) -> str:
+    """Dec 31, of a yearly date as the API writes it: 12-31. Anything else as it came."""
+    try:
+        # A year that has every date.
+        return short_day(date.fromisoformat(f"2024-{text}"))
+    except ValueError:
+        return text
+
+
+def all_of(texts: Iterable[object]) -> str:
+    """30, 7, and 1."""
+    return format_list([str(text) for text in texts], locale=_LOCALE)
+
+
+def any_of(texts: Iterable[object]) -> str:
+    """Jun 30 or Dec 31."""
+    return format_list([str(text) for text in texts], style="or", locale=_LOCALE)
 
 
 def zone_of(name: str | None) -> ZoneInfo:

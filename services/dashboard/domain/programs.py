@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.dashboard.domain.changes import Change
+from services.dashboard.domain import lifecycle_form
+from services.dashboard.domain.changes import Change, Kind
 from services.dashboard.domain.forms import decimal, plain, whole
-from whale_loyalty.models import Tier
+from services.dashboard.domain.lifecycle_form import LifecycleForm
+from whale_loyalty.models import Expiry, Pending, Tier
 
 _ROW: Final = re.compile(r"tiers\.(\d{1,3})\.name", re.ASCII)
 # One more than the API allows, so that the reader sees its error and not a row that is missing.
@@ -32,6 +34,14 @@ class ProgramValues(Protocol):
     def keep_items(self) -> bool: ...
     @property
     def tiers(self) -> list[Tier]: ...
+    @property
+    def time_zone(self) -> str | None: ...
+    @property
+    def expiry(self) -> Expiry | None: ...
+    @property
+    def remind_days(self) -> list[int] | None: ...
+    @property
+    def pending(self) -> Pending | None: ...
 
 
 class Values(Struct, frozen=True, kw_only=True):
@@ -43,6 +53,10 @@ class Values(Struct, frozen=True, kw_only=True):
     is_active: bool
     keep_items: bool
     tiers: list[Tier]
+    time_zone: str | None = None
+    expiry: Expiry | None = None
+    remind_days: list[int] | None = None
+    pending: Pending | None = None
 
 
 class TierRow(Struct, frozen=True):
@@ -63,6 +77,7 @@ class ProgramForm(Struct, frozen=True, kw_only=True):
     is_active: bool
     keep_items: bool
     tiers: Sequence[TierRow]
+    lifecycle: LifecycleForm
 
     def with_row(self) -> "ProgramForm":
         """With another, empty tier."""
@@ -90,7 +105,7 @@ class ProgramForm(Struct, frozen=True, kw_only=True):
             at = f"tiers.{number}"
             fields |= {f"{at}.name": row.name, f"{at}.min_points": row.min_points}
             fields |= {f"{at}.multiplier": row.multiplier, f"{at}.perks": row.perks}
-        return fields
+        return fields | self.lifecycle.fields
 
 
 # A start for the first program: every value is there to be changed.
@@ -105,6 +120,7 @@ NEW_FORM: Final = ProgramForm(
         TierRow("Silver", "5000", "1.5"),
         TierRow("Gold", "15000", "2"),
     ],
+    lifecycle=LifecycleForm(),
 )
 
 
@@ -126,6 +142,7 @@ def parse(fields: Mapping[str, str]) -> ProgramForm:
         is_active=text("is_active") != "no",
         keep_items=text("keep_items") == "yes",
         tiers=rows,
+        lifecycle=lifecycle_form.parse(fields),
     )
 
 
@@ -143,11 +160,14 @@ def form_of(program: ProgramValues) -> ProgramForm:
             )
             for tier in program.tiers
         ],
+        lifecycle=lifecycle_form.form_of(
+            program.time_zone, program.expiry, program.remind_days, program.pending
+        ),
     )
 
 
 def find_problems(form: ProgramForm) -> dict[str, str]:
-    """What cannot be sent: field → required, whole or number. The bounds are the API's."""
+    """What cannot be sent: field → the name of the problem's text. The bounds are the API's."""
     problems = {}
     if decimal(form.points_per_dollar) is None:
         problems["points_per_dollar"] = _problem(form.points_per_dollar, "number")
@@ -156,7 +176,7 @@ def find_problems(form: ProgramForm) -> dict[str, str]:
             problems[f"tiers.{number}.min_points"] = _problem(row.min_points, "whole")
         if decimal(row.multiplier) is None:
             problems[f"tiers.{number}.multiplier"] = _problem(row.multiplier, "number")
-    return problems
+    return problems | lifecycle_form.find_problems(form.lifecycle)
 
 
 def _problem(text: str, kind: str) -> str:
@@ -165,6 +185,7 @@ def _problem(text: str, kind: str) -> str:
 
 def values_of(form: ProgramForm) -> Values:
     """The values of a form without problems; the tiers keep the order of the form."""
+    lifecycle = lifecycle_form.values_of(form.lifecycle)
     return Values(
         name=form.name,
         points_per_dollar=decimal(form.points_per_dollar) or Decimal(0),
@@ -180,6 +201,10 @@ def values_of(form: ProgramForm) -> Values:
             )
             for row in form.tiers
         ],
+        time_zone=lifecycle.time_zone,
+        expiry=lifecycle.expiry,
+        remind_days=lifecycle.remind_days,
+        pending=lifecycle.pending,
     )
 
 
@@ -210,7 +235,7 @@ def changed_by_both(base: ProgramValues, mine: ProgramValues, theirs: ProgramVal
 
 def _comparable(program: ProgramValues, name: str) -> object:
     if name != "tiers":
-        return getattr(program, name)
+        return lifecycle_form.comparable(getattr(program, name))
     # The API sorts the tiers, so their order in a form means nothing.
     return sorted(
         (tier.min_points, tier.name, tier.multiplier, tuple(tier.perks or ()))
@@ -243,10 +268,27 @@ def differences(before: ProgramValues | None, after: ProgramValues) -> list[Chan
         ),
     ]
     plain_changes = [change for change in changes if change.before != change.after]
+    lifecycle = _lifecycle_differences(before, after)
     if before is None:
         first = (Change(field="tier", before=None, after=tier, kind="tier") for tier in after.tiers)
-        return [*plain_changes, *first]
-    return [*plain_changes, *_tier_differences(before.tiers, after.tiers)]
+        return [*plain_changes, *first, *lifecycle]
+    return [*plain_changes, *_tier_differences(before.tiers, after.tiers), *lifecycle]
+
+
+_LIFECYCLE: Final[Mapping[str, Kind]] = {
+    "expiry": "expiry",
+    "remind_days": "reminders",
+    "pending": "pending",
+    "time_zone": "zone",
+}
+
+
+def _lifecycle_differences(before: ProgramValues | None, after: ProgramValues) -> Iterator[Change]:
+    for name, kind in _LIFECYCLE.items():
+        earlier = None if before is None else _comparable(before, name)
+        value = _comparable(after, name)
+        if earlier != value:
+            yield Change(field=name, before=earlier, after=value, kind=kind)
 
 
 def _tier_differences(before: Sequence[Tier], after: Sequence[Tier]) -> Iterator[Change]:

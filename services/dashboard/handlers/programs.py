@@ -126,7 +126,8 @@ async def _preview(
 
 
 def body_of(values: ProgramValues) -> dict[str, Any]:
-    """What to send. It depends on the form alone, so that sending it again is the same request."""
+    """What to send; None removes a setting. It depends on the form alone, so that sending it again is the
+    same request."""
     return {
         "name": values.name,
         "points_per_dollar": values.points_per_dollar,
@@ -134,6 +135,10 @@ def body_of(values: ProgramValues) -> dict[str, Any]:
         "is_active": values.is_active,
         "keep_items": values.keep_items,
         "tiers": values.tiers,
+        "time_zone": values.time_zone,
+        "expiry": values.expiry,
+        "remind_days": values.remind_days,
+        "pending": values.pending,
     }
 
 

@@ -95,8 +95,8 @@ async def preview_program(
     faults.raise_if_any()
     assert patch is not None
     reads = resources_of(request).slow_reads
-    preview = await programs.preview_program(reads, store_id, program_id, patch)
-    return json_body(responses.program_preview(preview))
+    preview, dates = await programs.preview_program(reads, store_id, program_id, patch)
+    return json_body(responses.program_preview(preview, dates))
 
 
 def _created(program: ProgramView) -> StoredResponse:

@@ -16,6 +16,8 @@ from libs.persistence.idempotency import StoredResponse
 from services.earning.domain import entry_lots
 from services.earning.domain.account_views import ExpiringPoints
 from services.earning.domain.accounts import Entry, ManualEntry, transaction_id
+from services.earning.domain.dates import Day, to_date
+from services.earning.domain.program_dates import DatesPreview, OrderPreview
 from services.earning.domain.program_previews import ORDER_TOTAL, ProgramPreview, TierPreview
 from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
@@ -87,7 +89,9 @@ def _tiers(program: Program) -> list[program_api.Tier]:
     ]
 
 
-def program_preview(preview: ProgramPreview) -> program_api.ProgramPreview:
+def program_preview(
+    preview: ProgramPreview, dates: DatesPreview | None
+) -> program_api.ProgramPreview:
     """What a change of a program would mean, its tiers by min_points."""
     return program_api.ProgramPreview(
         order_total=str(ORDER_TOTAL),
@@ -99,7 +103,38 @@ def program_preview(preview: ProgramPreview) -> program_api.ProgramPreview:
         moves_up=preview.moves_up,
         moves_down=preview.moves_down,
         without_tier=program_api.NoTierPreview(**_effects(preview.without_tier)),
+        dates=UNSET if dates is None else _dates(dates),
     )
+
+
+def _dates(dates: DatesPreview) -> program_api.DatesPreview:
+    return program_api.DatesPreview(
+        time_zone=dates.time_zone or UNSET,
+        expirations=[
+            program_api.ExpirationPreview(
+                available_on=_date(each.available_on),
+                expires_on=_date(each.expires_on),
+                reminders_on=[_date(day) for day in each.reminders_on],
+            )
+            for each in dates.expirations
+        ],
+        order=UNSET if dates.order is None else _order_dates(dates.order),
+        existing=dates.existing or UNSET,
+    )
+
+
+def _order_dates(order: OrderPreview) -> program_api.OrderPreview:
+    return program_api.OrderPreview(
+        completed_on=_date(order.completed_on),
+        available_on=_date(order.available_on),
+        waits_for=UNSET if order.gives_up_on is None else "fulfilled",
+        gives_up_on=UNSET if order.gives_up_on is None else _date(order.gives_up_on),
+        expires_on=UNSET if order.expires_on is None else _date(order.expires_on),
+    )
+
+
+def _date(day: Day) -> str:
+    return to_date(day).isoformat()
 
 
 def _effects(tier: TierPreview) -> dict[str, Any]:

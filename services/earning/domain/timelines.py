@@ -59,7 +59,7 @@ def build_epochs(versions: Iterable[SettingsVersion]) -> tuple[Epoch, ...]:
     """The epochs of a store, from all versions of its programs in the order in which they were made."""
     epochs: list[Epoch] = []
     in_force: dict[UUID, SettingsVersion] = {}
-    zone = utc = _zone(None)
+    zone = utc = zone_of(None)
     at = datetime.min.replace(tzinfo=UTC)
     for version in versions:
         in_force[version.program_id] = version
@@ -67,7 +67,7 @@ def build_epochs(versions: Iterable[SettingsVersion]) -> tuple[Epoch, ...]:
         at = max(at, version.at)
         active = [version for version in in_force.values() if version.is_active]
         default = min(active, key=lambda version: version.program_id, default=None)
-        zone = zone if default is None else _zone(default.time_zone)
+        zone = zone if default is None else zone_of(default.time_zone)
         epochs.append(
             Epoch(
                 at=at,
@@ -81,7 +81,8 @@ def build_epochs(versions: Iterable[SettingsVersion]) -> tuple[Epoch, ...]:
     return list_epochs(epochs, utc=utc)
 
 
-def _zone(name: str | None) -> ZoneInfo:
+def zone_of(name: str | None) -> ZoneInfo:
+    """The zone that a program names; UTC if it names none."""
     zone = find_zone(name or DEFAULT_TIME_ZONE)
     assert zone is not None, f"the time zone database has no {name}"
     return zone

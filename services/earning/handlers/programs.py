@@ -19,6 +19,7 @@ from libs.persistence.pages import Listed, Page, unknown_cursor
 from libs.persistence.slow_reads import SlowReads
 from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
+from services.earning.domain.program_dates import DatesPreview, preview_dates
 from services.earning.domain.program_previews import ProgramPreview, lifetime_bounds, preview
 from services.earning.domain.program_warnings import find_warnings
 from services.earning.domain.programs import (
@@ -98,17 +99,20 @@ async def list_versions(
 
 async def preview_program(
     reads: SlowReads, store_id: str, program_id: str, patch: program_api.ProgramPatch
-) -> ProgramPreview:
-    """What the patched values would mean for orders and customers. Raises NotFound, or Conflict for
-    another version."""
+) -> tuple[ProgramPreview, DatesPreview | None]:
+    """What the patched values would mean for orders and customers, and in dates. Raises NotFound, or
+    Conflict for another version."""
     async with reads.snapshot(store_id) as connection:
         by_store = await programs_db.read(connection, [store_id])
-        before = _find(by_store.get(store_id, StorePrograms()), program_id)
+        programs = by_store.get(store_id, StorePrograms())
+        before = _find(programs, program_id)
         after = _patched(before, patch)
         counts = await customers.count_by_lifetime(
             connection, store_id, lifetime_bounds(before, after)
         )
-    return preview(before, after, counts)
+        now = await clock.read_now(connection, [store_id])
+    dates = preview_dates(programs, _replaced(programs, before, after), after, now[store_id])
+    return preview(before, after, counts), dates
 
 
 async def create_program(
@@ -153,8 +157,7 @@ async def change_program(
         await programs_db.add_version(
             connection, write.store_id, program, changed_by=write.caller.key_name
         )
-        programs = tuple(program if other is current else other for other in before.all)
-        return render(_changed(StorePrograms(programs), program, write.body))
+        return render(_changed(_replaced(before, current, program), program, write.body))
 
     return await write_once(engine, write.claim, update)
 
@@ -171,6 +174,11 @@ def _changed(
     """The program after a change of the store's `programs`."""
     warnings = find_warnings(request, program, programs)
     return ProgramView(program, is_default=program is programs.default, warnings=warnings)
+
+
+def _replaced(programs: StorePrograms, before: Program, after: Program) -> StorePrograms:
+    """The store's programs once `after` has replaced `before`."""
+    return StorePrograms(tuple(after if each is before else each for each in programs.all))
 
 
 def _patched(program: Program, patch: program_api.ProgramPatch) -> Program:

@@ -37,6 +37,10 @@ NOON = datetime(2026, 3, 10, 18, 22, tzinfo=UTC)
         (formatting.start(datetime(2026, 3, 9, 4, tzinfo=UTC), NEW_YORK), "Mar 9, 2026"),
         (formatting.day(NOON.date()), "Mar 10, 2026"),
         (formatting.month(NOON.date()), "Mar 2026"),
+        (formatting.yearly_day("02-29"), "Feb 29"),
+        (formatting.yearly_day("13-01"), "13-01"),
+        (formatting.all_of([30, 7, 1]), "30, 7, and 1"),
+        (formatting.any_of(["Jun 30", "Dec 31"]), "Jun 30 or Dec 31"),
     ],
 )
 def test_values_are_written(text: str, expected: str) -> None:

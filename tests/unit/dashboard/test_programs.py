@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.dashboard.domain import programs, rewards
+from services.dashboard.domain import lifecycle_form, programs, rewards
 from services.dashboard.domain.forms import decimal, field_name, plain, whole
+from services.dashboard.domain.lifecycle_form import LifecycleForm
 from services.dashboard.domain.programs import ProgramForm, Values
-from whale_loyalty.models import Reward, RewardValue, Tier
+from services.dashboard.handlers.programs import body_of
+from whale_loyalty.models import Expiry, Pending, Reward, RewardValue, Tier
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 NEW_YORK = ZoneInfo("America/New_York")
@@ -112,6 +114,107 @@ def test_a_form_keeps_what_was_typed_even_if_it_is_no_number() -> None:
     assert isinstance(form, ProgramForm)
     assert (form.name, form.points_per_dollar, len(form.tiers)) == ("VIP", "ten", 1)
     assert programs.find_problems(form)["points_per_dollar"] == "number"
+
+
+SETTINGS: dict[str, Any] = {
+    "time_zone": "Europe/Berlin",
+    "expiry": Expiry(kind="after", months=12, round="quarter", returned_days=0),
+    "remind_days": [30, 7, 1],
+    "pending": Pending(days=0, from_="fulfilled", give_up_days=90),
+}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="none"),
+        pytest.param(SETTINGS, id="all"),
+        pytest.param({"expiry": Expiry(kind="after", days=365)}, id="days"),
+        pytest.param(
+            {"expiry": Expiry(kind="yearly", dates=["06-30", "12-31"], at_least_days=90)},
+            id="yearly",
+        ),
+        pytest.param({"expiry": Expiry(kind="inactivity", months=6)}, id="inactivity"),
+        pytest.param({"pending": Pending(days=14)}, id="pending from the order"),
+    ],
+)
+def test_a_form_keeps_the_settings_of_expiry_and_sends_null_for_those_that_are_not_set(
+    settings: dict[str, Any],
+) -> None:
+    form = programs.parse(programs.form_of(program(**settings)).fields)
+    assert programs.find_problems(form) == {}
+    body = body_of(programs.values_of(form))
+    assert {name: body[name] for name in SETTINGS} == dict.fromkeys(SETTINGS) | settings
+    # What holds by default is no difference.
+    explicit = program(expiry=Expiry(kind="after", months=1, round="day"))
+    assert programs.differences(explicit, program(expiry=Expiry(kind="after", months=1))) == []
+
+
+def test_fields_of_a_kind_that_is_not_chosen_are_kept_and_neither_checked_nor_sent() -> None:
+    typed = {
+        "expiry.kind": "yearly",
+        "expiry.period": "a year",
+        "expiry.round": "month",
+        "expiry.dates": "6/30, 12-31",
+        "expiry.at_least_days": "",
+        "pending": "order",
+        "pending.days": "14",
+        "pending.give_up_days": "long",
+    }
+    form = lifecycle_form.parse(typed)
+    assert (form.period, form.give_up_days) == ("a year", "long")
+    assert lifecycle_form.find_problems(form) == {}
+    values = lifecycle_form.values_of(form)
+    assert values.expiry == Expiry(kind="yearly", dates=["06-30", "12-31"])
+    assert values.pending == Pending(days=14)
+    typed |= {"expiry.kind": "none", "expiry.dates": "", "expiry.returned_days": "x"}
+    typed |= {"pending": "none"}
+    off = lifecycle_form.parse(typed)
+    assert lifecycle_form.find_problems(off) == {}
+    assert (lifecycle_form.values_of(off).expiry, lifecycle_form.values_of(off).pending) == (
+        None,
+        None,
+    )
+
+
+def test_what_cannot_be_sent_of_the_settings_is_a_problem_of_its_field() -> None:
+    form = LifecycleForm(
+        kind="after",
+        period="",
+        returned_days="many",
+        remind_days="30, seven",
+        wait="fulfilled",
+        wait_days="1.5",
+        give_up_days="-",
+    )
+    assert lifecycle_form.find_problems(form) == {
+        "expiry.period": "required",
+        "expiry.returned_days": "count",
+        "pending.days": "count",
+        "pending.give_up_days": "count",
+        "remind_days": "days",
+    }
+    yearly = LifecycleForm(kind="yearly", dates=" , ", at_least_days="x")
+    assert lifecycle_form.find_problems(yearly) == {
+        "expiry.dates": "required",
+        "expiry.at_least_days": "count",
+    }
+    # The API has the period in one of two fields, the page in one.
+    errors = [{"pointer": "#/expiry/days", "detail": "must be 1 to 1096"}]
+    pointers = [error["pointer"] for error in lifecycle_form.at_fields(errors)]
+    assert [field_name(pointer) for pointer in pointers] == ["expiry.period"]
+
+
+def test_settings_of_expiry_differ_and_are_merged_like_other_fields() -> None:
+    changes = programs.differences(program(**SETTINGS), program())
+    assert [(change.field, change.after) for change in changes] == [
+        (name, None) for name in ("expiry", "remind_days", "pending", "time_zone")
+    ]
+    mine = program(pending=Pending(days=14))
+    theirs = program(expiry=Expiry(kind="inactivity", months=6))
+    merged = programs.merge(program(), mine, theirs)
+    assert (merged.pending, merged.expiry) == (mine.pending, theirs.expiry)
+    assert programs.changed_by_both(program(), program(**SETTINGS), theirs) == ["expiry"]
 
 
 def reward(**changes: Any) -> Reward:

@@ -84,3 +84,10 @@ def test_nothing_else_reads_zones_by_name() -> None:
         and re.search(r"ZoneInfo\(|available_timezones", path.read_text())
     ]
     assert readers == []
+
+
+def test_places_are_names_that_the_database_knows_without_those_of_compatibility() -> None:
+    places = zones.place_names()
+    assert set(places) < zones.zone_names()
+    assert "Asia/Kolkata" in places
+    assert "Asia/Calcutta" not in places

@@ -14,6 +14,7 @@ from whale_loyalty.values import (
     AccountStatus,
     AnomalyStatus,
     AnomalyType,
+    ExistingDates,
     ExpiryKind,
     LetterCode,
     LetterTopic,
@@ -146,14 +147,46 @@ class TierPreview(NoTierPreview, frozen=True, kw_only=True):
     name: str
 
 
+class ExpirationPreview(Model, frozen=True, kw_only=True):
+    """The last day of points that become available on a day; customers are reminded when the days of
+    `reminders_on` begin."""
+
+    available_on: date
+    expires_on: date
+    reminders_on: list[date]
+
+
+class OrderPreview(Model, frozen=True, kw_only=True):
+    """An order of today whose points wait. With `waits_for`, it is fulfilled today too, and one that is not
+    fulfilled by the end of `gives_up_on` gives no points."""
+
+    completed_on: date
+    available_on: date
+    waits_for: PendingFrom | None = None
+    gives_up_on: date | None = None
+    expires_on: date | None = None
+
+
+class DatesPreview(Model, frozen=True, kw_only=True):
+    """Examples of what would expire when, today's first; an order of today, if points wait; and what becomes
+    of the dates of existing points, if the change concerns them."""
+
+    expirations: list[ExpirationPreview]
+    time_zone: str | None = None
+    order: OrderPreview | None = None
+    existing: ExistingDates | None = None
+
+
 class ProgramPreview(Model, frozen=True, kw_only=True):
-    """What a change of a program would mean, and how many customers would get a higher or lower tier."""
+    """What a change of a program would mean, and how many customers would get a higher or lower tier. `dates`
+    is None where nothing expires or waits."""
 
     order_total: Decimal
     tiers: list[TierPreview]
     moves_up: int
     moves_down: int
     without_tier: NoTierPreview
+    dates: DatesPreview | None = None
 
 
 class RewardRef(Model, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ LetterTopic: TypeAlias = Literal["order.completed", "order.refunded", "order.ful
 Mode: TypeAlias = Literal["off", "shadow", "review"] | str
 OrderState: TypeAlias = Literal["counted", "held", "skipped", "refused"] | str
 OrderStateFilter: TypeAlias = Literal["counted", "held", "skipped", "refused", "pending"] | str
+ExistingDates: TypeAlias = Literal["kept", "extended", "paused"] | str
 ExpiryKind: TypeAlias = Literal["after", "yearly", "inactivity"] | str
 Round: TypeAlias = Literal["day", "month", "quarter", "year"] | str
 PendingFrom: TypeAlias = Literal["order", "fulfilled"] | str
