@@ -235,6 +235,32 @@ class Expirations(Response, frozen=True, kw_only=True):
     without_date: int
 
 
+class ForecastDay(Response, frozen=True, kw_only=True):
+    """Points of so many `customers` that can be spent through the last day `expires_on`, which ends at
+    `expires_at`."""
+
+    points: int
+    customers: int
+    expires_on: str
+    expires_at: str
+
+
+class ExpirationForecast(Response, frozen=True, kw_only=True):
+    """The points of all customers whose last day is from `starts_on`, today in the store's time zone, to `ends_on`,
+    by last day, and their sum `points`. They expire then if nothing else happens. Points that wait, and those of
+    suspended accounts, are not among them.
+
+    The accounts were read from `as_of` on, on the store's clock: about a minute ago in a store with some thousand
+    customers, up to half an hour ago in one with a million. The three are null, and there is no day, while nothing
+    can expire, and up to a minute after the first setting or date."""
+
+    as_of: str | None
+    starts_on: str | None
+    ends_on: str | None
+    points: int
+    data: list[ForecastDay]
+
+
 class PendingPoints(Response, frozen=True, kw_only=True):
     """The points of an order that wait, by the transaction that posted them. They are released at
     `available_at`, up to a minute later; null while that is not known, because they wait for the order to be
@@ -311,7 +337,10 @@ class TierCount(Response, frozen=True, kw_only=True):
 class Summary(Response, frozen=True, kw_only=True):
     """The key figures of the program, at most five seconds old. `first_day` and `last_day` are the first and
     last day with postings ever, null while there are none. `points_pending` are the points that wait, left out
-    while there are none; they are issued once they are released, on the day of their order."""
+    while there are none; they are issued once they are released, on the day of their order.
+
+    `points_outstanding` counts points until their expiration is posted: up to a minute after their last day, while
+    their customer's balance leaves them out at its end."""
 
     days: list[Day]
     points_outstanding: int

@@ -20,6 +20,8 @@ MAX_GIVE_UP_DAYS: Final = 730
 
 DEFAULT_RETURNED_DAYS: Final = 30
 DEFAULT_GIVE_UP_DAYS: Final = 180
+MAX_FORECAST_DAYS: Final = 366
+DEFAULT_FORECAST_DAYS: Final = 90
 DEFAULT_TIME_ZONE: Final = "UTC"
 
 ExpiryKind = Literal["after", "yearly", "inactivity"]

@@ -29,6 +29,7 @@ from services.earning.handlers import ledger_events
 from services.earning.handlers.books_check import books_checker
 from services.earning.handlers.clock import StoreClocks
 from services.earning.handlers.dead_letters import dead_letter_purger
+from services.earning.handlers.forecasts import forecaster
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.summary import Summaries, folding
 from services.earning.handlers.sweeping import sweeper
@@ -99,7 +100,10 @@ def build(settings: Settings) -> ASGIApp:
             dead_letter_purger(write_engine),
             *([books_checker(read_engine)] if "books-check" in settings.roles else []),
             *(
-                [sweeper(write_engine, read_engine, messaging.wake_relay)]
+                [
+                    sweeper(write_engine, read_engine, messaging.wake_relay),
+                    forecaster(read_engine),
+                ]
                 if "sweeper" in settings.roles
                 else []
             ),

@@ -299,6 +299,8 @@ async def _lifecycle(recorder: Recorder) -> None:
         recorder, "listPendingPoints", lambda content: content["total"] == 1, subject=CUSTOMER
     )
     await recorder.call("releaseOrder", {"order_id": "1045"})
+    forecast = "?days=366"
+    await _until(recorder, "getExpirationForecast", lambda content: bool(content["data"]), forecast)
 
 
 def _envelope(id_: str, order: dict[str, str]) -> dict[str, Any]:

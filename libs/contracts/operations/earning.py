@@ -4,6 +4,7 @@ from typing import Final, get_args
 
 from libs.contracts import api, intake, order_api, program_api
 from libs.contracts.bounds import CUSTOMER_ID, CUSTOMER_ID_PREFIX, OTHER_ID
+from libs.contracts.lifecycle import DEFAULT_FORECAST_DAYS, MAX_FORECAST_DAYS
 from libs.contracts.operations.operation import (
     BATCH_BYTES,
     CLOUD_EVENT,
@@ -336,6 +337,27 @@ EARNING: Final[tuple[Operation, ...]] = (
             day("to", "The last day, in UTC, inclusive; by default today."),
         ),
         response=api.Summary,
+    ),
+    Operation(
+        id="getExpirationForecast",
+        method="GET",
+        path="loyalty/expirations",
+        owner="earning",
+        scope="read",
+        summary="Get how many points of all customers expire in the next days, as of a few minutes ago.",
+        query=(
+            Parameter(
+                "days",
+                "How many days ahead, in the store's time zone; today is always included.",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_FORECAST_DAYS,
+                    "default": DEFAULT_FORECAST_DAYS,
+                },
+            ),
+        ),
+        response=api.ExpirationForecast,
     ),
     Operation(
         id="getClock",

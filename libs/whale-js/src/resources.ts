@@ -22,6 +22,7 @@ import type {
   DeadLetter,
   DeadLetterQuery,
   DeadLetterVerdicts,
+  ExpirationForecast,
   ExpiringPoints,
   Moment,
   Order,
@@ -448,6 +449,17 @@ export class Loyalty extends Resource {
   /** The store's totals, and its days, by default the last 30. */
   async summary(days?: Days, options?: RequestOptions): Promise<Summary> {
     return this.transport.send(read("loyalty/summary", days, options));
+  }
+
+  /**
+   * The points of all customers that expire from today to `days` later, by default 90, at most 366; as of a few
+   * minutes ago.
+   */
+  async expirations(
+    query?: { days?: number },
+    options?: RequestOptions,
+  ): Promise<ExpirationForecast> {
+    return this.transport.send(read("loyalty/expirations", query, options));
   }
 
   /** Whether all services are ready, and how far each step is behind. */

@@ -493,6 +493,19 @@ export interface Summary {
   points_pending?: number;
 }
 
+/**
+ * The points of all customers whose last day is from `starts_on`, today, to `ends_on`, by last day, and their sum
+ * `points`. They were read at `as_of`, and expire then if nothing else happens. The three are null, and there is no day,
+ * while nothing can expire.
+ */
+export interface ExpirationForecast {
+  as_of: string | null;
+  starts_on: string | null;
+  ends_on: string | null;
+  points: number;
+  data: (ExpiringPoints & { customers: number })[];
+}
+
 /** `amount` of money in `currency`, or `percent` off. */
 export interface RewardValue {
   amount?: string;

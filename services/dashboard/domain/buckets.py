@@ -46,6 +46,11 @@ def buckets(first: date, last: date) -> list[Bucket]:
     return list(_split(first, last, size_for(first, last)))
 
 
+def weeks(first: date, last: date) -> list[Bucket]:
+    """The same in weeks, which begin on Mondays."""
+    return list(_split(first, last, "week"))
+
+
 def _split(first: date, last: date, size: Size) -> Iterator[Bucket]:
     start = first
     while start <= last:

@@ -8,17 +8,27 @@ from typing import Final
 from msgspec import Struct
 
 from services.dashboard.domain import charts, formatting
-from services.dashboard.domain.buckets import RANGES, Bucket, Range, buckets, ends, size_for, sums
+from services.dashboard.domain.buckets import (
+    RANGES,
+    Bucket,
+    Range,
+    buckets,
+    ends,
+    size_for,
+    sums,
+    weeks,
+)
 from services.dashboard.domain.buckets import Size as BucketSize
 from services.dashboard.handlers.panels import Failed, attempt
 from services.dashboard.handlers.pipeline import Health, load_health
 from whale_loyalty import AsyncWhaleClient
-from whale_loyalty.models import Anomaly, Day, Summary
+from whale_loyalty.models import Anomaly, Day, ForecastDay, Summary
 
 _NEWEST: Final = 5
 _MOST_SUMMED: Final = 100
 _BEGINNING: Final = date(1970, 1, 1)
 _DAYS_SHOWN_INSTEAD: Final = 30
+_DAYS_AHEAD: Final = 90
 
 
 class ToDo(Struct, frozen=True, kw_only=True):
@@ -64,6 +74,17 @@ class Trend(Struct, frozen=True, kw_only=True):
     adjusted: Figure | None
 
 
+class Expiring(Struct, frozen=True, kw_only=True):
+    """The points that expire from today to `days` later, by the week of their last day in the store's time zone;
+    and the first of them."""
+
+    as_of: datetime
+    days: int
+    weeks: Sequence[Bucket]
+    points: Figure
+    following: ForecastDay | None
+
+
 class TierShare(Struct, frozen=True):
     """A tier, how many hold it, and their share of the largest tier, in percent."""
 
@@ -73,7 +94,7 @@ class TierShare(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """The page; a part that could not be loaded is Failed."""
+    """The page; a part that could not be loaded is Failed. `expiring` is None where nothing can expire."""
 
     range: Range
     todo: ToDo | Failed
@@ -81,16 +102,19 @@ class Overview(Struct, frozen=True, kw_only=True):
     trend: Trend | Failed
     members: int | None
     tiers: Sequence[TierShare]
+    pending: int
     outstanding: int | None
+    expiring: Expiring | Failed | None
     is_new: bool
 
 
 async def load(client: AsyncWhaleClient, span: Range, now: datetime) -> Overview:
     """The page for a range that ends today, in UTC. Raises Unauthenticated."""
-    todo, health, summary = await asyncio.gather(
+    todo, health, summary, expiring = await asyncio.gather(
         attempt(_load_todo(client)),
         attempt(load_health(client)),
         attempt(_load_summary(client, span, formatting.utc_day(now))),
+        attempt(_load_expiring(client)),
     )
     totals = None if isinstance(summary, Failed) else summary.summary
     return Overview(
@@ -100,7 +124,9 @@ async def load(client: AsyncWhaleClient, span: Range, now: datetime) -> Overview
         trend=summary if isinstance(summary, Failed) else summary.trend,
         members=None if totals is None else totals.customers,
         tiers=() if totals is None else _shares(totals),
+        pending=0 if totals is None else totals.points_pending,
         outstanding=None if totals is None else totals.points_outstanding,
+        expiring=expiring,
         is_new=totals is not None and totals.first_day is None and totals.customers == 0,
     )
 
@@ -128,6 +154,21 @@ async def _load_todo(client: AsyncWhaleClient) -> ToDo:
         letters_more=letters.total_more,
         held=held.total,
         newest=anomalies.data[:_NEWEST],
+    )
+
+
+async def _load_expiring(client: AsyncWhaleClient) -> Expiring | None:
+    forecast = await client.loyalty.expirations(days=_DAYS_AHEAD)
+    if forecast.as_of is None or forecast.starts_on is None or forecast.ends_on is None:
+        return None
+    parts = weeks(forecast.starts_on, forecast.ends_on)
+    points = {day.expires_on: day.points for day in forecast.data}
+    return Expiring(
+        as_of=forecast.as_of,
+        days=_DAYS_AHEAD,
+        weeks=parts,
+        points=_figure("expiring", points, parts, has_before=False),
+        following=forecast.data[0] if forecast.data else None,
     )
 
 

@@ -23,6 +23,7 @@ from services.earning.domain.programs import Program, ProgramVersion, program_id
 from services.earning.domain.tiers import next_tier, tier_of
 from services.earning.handlers.account_points import Expirations, PendingPoints
 from services.earning.handlers.customers import CustomerStatus
+from services.earning.handlers.forecasts import ExpirationForecast
 from services.earning.handlers.posting import Result
 from services.earning.handlers.programs import ProgramView
 from services.earning.handlers.summary import Summary
@@ -274,6 +275,25 @@ def expirations(value: Expirations) -> api.Expirations:
         total=value.page.counted,
         has_more=value.page.has_more,
         without_date=value.without_date,
+    )
+
+
+def expiration_forecast(forecast: ExpirationForecast) -> api.ExpirationForecast:
+    """The points of a store that expire, by last day."""
+    return api.ExpirationForecast(
+        as_of=None if forecast.as_of is None else format_time(forecast.as_of),
+        starts_on=None if forecast.starts_on is None else forecast.starts_on.isoformat(),
+        ends_on=None if forecast.ends_on is None else forecast.ends_on.isoformat(),
+        points=sum(day.points for day in forecast.days),
+        data=[
+            api.ForecastDay(
+                points=day.points,
+                customers=day.customers,
+                expires_on=day.expires_on.isoformat(),
+                expires_at=format_time(day.expires_at),
+            )
+            for day in forecast.days
+        ],
     )
 
 

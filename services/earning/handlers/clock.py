@@ -17,7 +17,7 @@ from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
 from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock as clock_db
-from services.earning.store import due_accounts, programs, store_visits
+from services.earning.store import due_accounts, forecasts, programs, store_visits
 from services.earning.store.clock import Clock
 
 # How far a clock may be ahead of the real time: 20 years, of which five may be leap years.
@@ -89,6 +89,7 @@ class StoreClocks:
             if due_at is not None:
                 raise _DueOnTheWay(due_at)
             await clock_db.move(connection, store_id, moved.shift)
+            await forecasts.start_over(connection, store_id)
             return render(moved)
 
         while True:

@@ -15,7 +15,7 @@ import msgspec
 from libs.contracts.lifecycle import Expiry, Pending
 from libs.persistence.engine import Connection
 from services.earning.domain.programs import Program, ProgramVersion, StorePrograms, Tier
-from services.earning.store import clock, store_visits
+from services.earning.store import clock, forecasts, store_visits
 
 # The first key of the two-part advisory lock: each purpose has its own.
 _LOCK_SPACE: Final = 1
@@ -170,3 +170,4 @@ async def add_version(
     has_lifecycle = program.expiry is not None or program.pending is not None
     await connection.execute(_SET_VERSION, program.id, version_id, has_lifecycle)
     await store_visits.plan(connection, store_id)
+    await forecasts.start_over(connection, store_id)

@@ -18,7 +18,18 @@ from services.dashboard.handlers import overview
 from services.dashboard.handlers.frame import FrameCounts
 from services.dashboard.handlers.panels import Failed
 from whale_loyalty import AsyncWhaleClient
-from whale_loyalty.models import Anomaly, Day, Page, Pipeline, PipelineStep, Summary, TierCount
+from whale_loyalty.errors import ConnectionFailed
+from whale_loyalty.models import (
+    Anomaly,
+    Day,
+    ExpirationForecast,
+    ForecastDay,
+    Page,
+    Pipeline,
+    PipelineStep,
+    Summary,
+    TierCount,
+)
 
 NOW = datetime(2026, 11, 28, 15, tzinfo=UTC)
 TODAY = NOW.date()
@@ -55,6 +66,25 @@ def client_of(last_day: date) -> AsyncWhaleClient:
             tiers=[TierCount(name=name, customers=9_999) for name in ("Bronze", "Silver", "Gold")],
             first_day=first_day,
             last_day=last_day,
+            points_pending=310_000,
+        )
+
+    async def expirations(*, days: int) -> ExpirationForecast:
+        until = NOW + timedelta(days=days)
+        return ExpirationForecast(
+            as_of=NOW,
+            starts_on=TODAY,
+            ends_on=TODAY + timedelta(days=days),
+            points=50_000 * days,
+            data=[
+                ForecastDay(
+                    points=50_000,
+                    customers=1_200,
+                    expires_on=TODAY + timedelta(days=number),
+                    expires_at=until,
+                )
+                for number in range(days + 1)
+            ],
         )
 
     async def anomalies(**_query: object) -> Page[Anomaly]:
@@ -82,6 +112,7 @@ def client_of(last_day: date) -> AsyncWhaleClient:
     lists = SimpleNamespace(list=rest)
     loyalty = SimpleNamespace(
         summary=summary,
+        expirations=expirations,
         anomalies=SimpleNamespace(list=anomalies),
         orders=lists,
         dead_letters=lists,
@@ -122,7 +153,7 @@ def render(view: overview.Overview, keys: Sequence[object]) -> str:
 @pytest.mark.parametrize("span", RANGES)
 async def test_a_page_with_every_chart_full_is_within_its_budget(span: Range) -> None:
     page = render(await overview.load(client_of(TODAY), span, NOW), keys_of("overview"))
-    assert page.count('<svg class="plot"') == 4
+    assert page.count('<svg class="plot"') == 5
     assert len(page.encode()) <= LARGEST_PAGE
 
 
@@ -143,3 +174,27 @@ async def test_a_range_without_postings_shows_the_last_30_days_with_some(
     assert (view.trend.first, view.trend.is_moved) == (first, is_moved)
     assert view.trend.last == (last_day if is_moved else TODAY)
     assert view.trend.figures[0].total > 0
+
+
+async def test_points_that_expire_have_a_panel_only_where_some_can() -> None:
+    client: Any = client_of(TODAY)
+    nothing = ExpirationForecast(as_of=None, starts_on=None, ends_on=None, points=0, data=[])
+    later = ExpirationForecast(
+        as_of=NOW, starts_on=TODAY, ends_on=TODAY + timedelta(days=90), points=0, data=[]
+    )
+
+    async def respond(forecast: ExpirationForecast | Exception) -> str:
+        async def expirations(**_query: object) -> ExpirationForecast:
+            if isinstance(forecast, Exception):
+                raise forecast
+            return forecast
+
+        client.loyalty.expirations = expirations
+        return render(await overview.load(client, "30d", NOW), keys_of("overview"))
+
+    assert "Points that expire" not in await respond(nothing)
+    assert "No points expire in the next 90 days." in await respond(later)
+    failed = await respond(ConnectionFailed("The service does not respond."))
+    assert 'aria-label="Points that expire"' in failed
+    assert "connection_failed" in failed
+    assert failed.count('<svg class="plot"') == 4

@@ -109,6 +109,7 @@ class AsyncLoyalty(AsyncResource):
     adjust = async_call(accounts.adjust)
     redeem = async_call(accounts.redeem)
     summary = async_call(accounts.summary)
+    expirations = async_call(accounts.forecast_expirations)
     pipeline = async_call(system.get_pipeline)
 
     # Second names: of the methods of `AsyncPrograms`, and of `AsyncCustomers.retrieve`.

@@ -109,6 +109,7 @@ class Loyalty(Resource):
     adjust = call(accounts.adjust)
     redeem = call(accounts.redeem)
     summary = call(accounts.summary)
+    expirations = call(accounts.forecast_expirations)
     pipeline = call(system.get_pipeline)
 
     # Second names: of the methods of `Programs`, and of `Customers.retrieve`.

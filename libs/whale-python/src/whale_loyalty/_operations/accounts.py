@@ -18,6 +18,7 @@ from whale_loyalty.models import (
     AwardInput,
     BatchAnswer,
     CustomerStatus,
+    ExpirationForecast,
     ExpiringPoints,
     PendingPoints,
     Redeemed,
@@ -92,6 +93,12 @@ def get(customer_id: str) -> Operation[CustomerStatus]:
 def summary(*, from_: date | str | None = None, to: date | str | None = None) -> Operation[Summary]:
     """The store's totals, and its UTC days from `from_` to `to`, by default the last 30."""
     return read("loyalty/summary", Summary, **{"from": from_, "to": to})
+
+
+def forecast_expirations(*, days: int | None = None) -> Operation[ExpirationForecast]:
+    """The points of all customers that expire from today to `days` later, by default 90, at most 366; as of
+    a few minutes ago."""
+    return read("loyalty/expirations", ExpirationForecast, days=days)
 
 
 def list_customers(

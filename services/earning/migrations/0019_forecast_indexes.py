@@ -1,0 +1,16 @@
+"""The indexes of what forecasts and summaries read of a store: the accounts on which something is due some day, and
+the orders whose points wait. They are partial: a store in which nothing expires or waits adds nothing to them."""
+
+from libs.persistence import ddl
+
+revision = "0019"
+down_revision = "0018"
+
+
+def upgrade() -> None:
+    ddl.create_index(
+        "accounts_dated", "ON accounts (store_id, customer_id) WHERE due_at IS NOT NULL"
+    )
+    ddl.create_index(
+        "pending_awards_waiting", "ON pending_awards (store_id) WHERE wait_on IS NOT NULL"
+    )
