@@ -3,8 +3,8 @@ the orders whose points wait. They are partial: a store in which nothing expires
 
 from libs.persistence import ddl
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:

@@ -2,8 +2,8 @@
 
 from libs.persistence import ddl
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 # `days` is the forecast as of `as_of`, which is null before the first one and where nothing can expire.
 # The pass, which began at `began_at`, has added the accounts up to the customer `place` to `sums`. Its next slice,
