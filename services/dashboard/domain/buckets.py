@@ -22,6 +22,7 @@ _MOST_DAYS_BY_DAY: Final = 92
 _MOST_DAYS_BY_WEEK: Final = 370
 _MOST_DAYS_BY_MONTH: Final = 3_660
 _DECEMBER: Final = 12
+_WEEK: Final = 7
 
 
 class Bucket(Struct, frozen=True):
@@ -47,8 +48,10 @@ def buckets(first: date, last: date) -> list[Bucket]:
 
 
 def weeks(first: date, last: date) -> list[Bucket]:
-    """The same in weeks, which begin on Mondays."""
-    return list(_split(first, last, "week"))
+    """The same in seven days each, the last one perhaps fewer."""
+    days = range(0, (last - first).days + 1, _WEEK)
+    starts = [first + timedelta(days=number) for number in days]
+    return [Bucket(start, min(start + timedelta(days=_WEEK - 1), last)) for start in starts]
 
 
 def _split(first: date, last: date, size: Size) -> Iterator[Bucket]:

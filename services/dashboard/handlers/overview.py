@@ -76,7 +76,7 @@ class Trend(Struct, frozen=True, kw_only=True):
 
 class Expiring(Struct, frozen=True, kw_only=True):
     """The points that expire from today to `days` later, by the week of their last day in the store's time zone;
-    and the first of them."""
+    weeks begin today. `following` is the first of the days."""
 
     as_of: datetime
     days: int

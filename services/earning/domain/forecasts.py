@@ -25,7 +25,7 @@ class ActiveAccount(NamedTuple):
     cycle: bytes | None
 
 
-class DayForecast(Struct, frozen=True, array_like=True):
+class DayForecast(Struct, array_like=True):
     """`points` of so many `customers` expire when `day` ends."""
 
     day: Day
@@ -42,7 +42,7 @@ class Forecast:
     """The points of accounts whose last day is at most _DAYS from today, by last day."""
 
     def __init__(self, days: Iterable[DayForecast] = ()) -> None:
-        self._days = {one.day: one for one in days}
+        self._days = {one.day: DayForecast(one.day, one.points, one.customers) for one in days}
 
     @property
     def days(self) -> list[DayForecast]:
@@ -76,7 +76,8 @@ class Forecast:
         )
         for day, points in view.days.items():
             if day <= until:
-                before = self._days.get(day, DayForecast(day, 0, 0))
-                self._days[day] = DayForecast(
-                    day, before.points + points, before.customers + customers
-                )
+                sums = self._days.get(day)
+                if sums is None:
+                    sums = self._days[day] = DayForecast(day, 0, 0)
+                sums.points += points
+                sums.customers += customers

@@ -26,8 +26,8 @@ log: Final = logging.get(__name__)
 _EVERY_SECONDS: Final = 5.0
 # Bounds how long a slice holds its connection.
 _ACCOUNTS: Final = 1_000
-# Accounts between two turns of the event loop, a few milliseconds: requests and postings go first.
-_ACCOUNTS_PER_TURN: Final = 100
+# Accounts between two turns of the event loop, a millisecond or a few: requests and postings go first.
+_ACCOUNTS_PER_TURN: Final = 50
 # A pause is this many times as long as the slice before it: the forecasts take 5 % of a core at most.
 _PAUSE: Final = 19
 # A pass takes a fifth of the time at most, and small stores are forecast every minute.

@@ -154,6 +154,9 @@ def render(view: overview.Overview, keys: Sequence[object]) -> str:
 async def test_a_page_with_every_chart_full_is_within_its_budget(span: Range) -> None:
     page = render(await overview.load(client_of(TODAY), span, NOW), keys_of("overview"))
     assert page.count('<svg class="plot"') == 5
+    # The next 90 days and today are 13 whole weeks.
+    assert "Nov 28 – Dec 4, 2026<td>350,000" in page
+    assert "Feb 20 – Feb 26, 2027<td>350,000" in page
     assert len(page.encode()) <= LARGEST_PAGE
 
 
@@ -193,7 +196,7 @@ async def test_points_that_expire_have_a_panel_only_where_some_can() -> None:
         return render(await overview.load(client, "30d", NOW), keys_of("overview"))
 
     assert "Points that expire" not in await respond(nothing)
-    assert "No points expire in the next 90 days." in await respond(later)
+    assert "No points expire in the next 90 days" in await respond(later)
     failed = await respond(ConnectionFailed("The service does not respond."))
     assert 'aria-label="Points that expire"' in failed
     assert "connection_failed" in failed
