@@ -33,6 +33,9 @@ __all__ = ["BACKGROUND", "BatchConsumer", "NotReady", "Policy", "Record", "Recor
 E = TypeVar("E")
 R = TypeVar("R")
 
+# What a fetch has of each partition: at 250 bytes each, all the records of a poll. While a fetch is read,
+# the client has its bytes three times. A batch of records that is larger is returned whole.
+_FETCH_BYTES: Final = 512 * 1024
 # How long FastStream's loop sleeps after an empty poll; WatchedConsumer sets how long a poll waits.
 _SLEEP_MS: Final = 10
 
@@ -129,6 +132,7 @@ class BatchConsumer(Generic[E]):
             session_timeout_ms=self._policy.session_timeout_ms,
             heartbeat_interval_ms=self._policy.session_timeout_ms // 3,
             fetch_max_wait_ms=self._policy.fetch_max_wait_ms,
+            max_partition_fetch_bytes=_FETCH_BYTES,
             parser=_parse,
             decoder=_decode,
         )
