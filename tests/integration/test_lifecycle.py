@@ -431,6 +431,29 @@ async def test_a_fulfillment_whose_days_have_passed_releases_at_once(
     assert (earn["points"], earn["available_at"]) == (100, datetime(2027, 1, 8, tzinfo=UTC))
 
 
+@pytest.mark.parametrize(
+    ("later_zone", "released_at"),
+    [
+        pytest.param("America/Los_Angeles", "2027-01-08T08:00:00Z", id="its day ends later"),
+        pytest.param("Asia/Tokyo", "2027-01-07T18:00:00.001Z", id="its day has ended already"),
+    ],
+)
+async def test_a_wait_ends_in_the_zone_in_force_then_whoever_posts_first(
+    engine: AsyncEngine, clock: TestClock, later_zone: str, released_at: str
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=2))
+    await account.order("o1", Decimal(100))
+    account.go_to(datetime(2027, 1, 7, 18, tzinfo=UTC))
+    await account.set_zone(later_zone)
+    account.go_to(max(clock.now, just_before(datetime.fromisoformat(released_at))))
+    await account.touch()
+    account.go_to(datetime.fromisoformat(released_at))
+    await account.touch()
+    (_, earn) = await account.entries()
+    assert earn["available_at"] == datetime.fromisoformat(released_at)
+    assert await faults(account) == []
+
+
 async def test_a_suspended_account_waits_and_nothing_of_it_is_lost(
     engine: AsyncEngine, clock: TestClock
 ) -> None:
