@@ -45,9 +45,6 @@ from tests.unit.earning.test_expiry_tables import setting as expiry_setting
 from tests.unit.earning.test_pending_tables import setting as pending_setting
 from tests.unit.earning.test_rule_tables import table
 
-# A review voids awards as a whole, and cannot leave a part of one.
-NOT_IN_THE_LEDGER = {"a void takes each own lot"}
-
 
 @pytest.fixture
 async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
@@ -92,8 +89,6 @@ def show(row: Row, steps: str) -> str:
 async def test_lots_are_what_the_documentation_says(engine: AsyncEngine, clock: TestClock) -> None:
     faults = []
     for case, steps, entries, balance, lots_after in stories():
-        if case in NOT_IN_THE_LEDGER:
-            continue
         clock.now = START
         account = LedgerAccount(engine, clock)
         await account.open()
