@@ -29,6 +29,7 @@ GROUPS: Final = (
         "tests/chaos/test_unconfirmed_redemptions.py",
         "tests/chaos/test_upgrade.py",
         "tests/chaos/test_upgrade_of_a_large_ledger.py",
+        "tests/chaos/test_expiry_of_an_old_ledger.py",
         "tests/chaos/test_recovery.py",
         "tests/chaos/test_stack_commands.py",
     ),

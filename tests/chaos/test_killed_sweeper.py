@@ -19,6 +19,7 @@ from services.earning.domain.order_records import Order
 from services.earning.domain.programs import Program
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.store import clock, programs
+from services.earning.store.clock import Clock
 from tests.chaos.alone import dies, healthy, start
 from tests.chaos.killable import POINTS
 from tests.support import Stack, ledger_faults
@@ -52,7 +53,7 @@ class SweptStore:
         await self._post_orders("waiting")
         async with transaction(self._engine) as connection:
             await programs.lock_for_change(connection, self.id)
-            await clock.move(connection, self.id, timedelta(days=30))
+            await clock.move(connection, self.id, Clock(utc_now(), timedelta(days=30)))
 
     async def _change(self, **settings: Any) -> None:
         program = msgspec.structs.replace(self._program, version=2, **settings)

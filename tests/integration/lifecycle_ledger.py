@@ -17,7 +17,7 @@ from libs.contracts.events import RewardRef
 from libs.contracts.lifecycle import Expiry, Pending
 from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
-from libs.kernel.ids import uuid7
+from libs.kernel.ids import shifted_id, time_of, uuid7, uuid7_text
 from libs.persistence.batch import RequestResult
 from libs.persistence.engine import Connection, transaction
 from services.earning.domain import cycles, entry_lots, lots
@@ -37,6 +37,7 @@ from services.earning.domain.refunds import Refund
 from services.earning.domain.releases import Release
 from services.earning.domain.resolutions import Resolution
 from services.earning.domain.timelines import Timeline
+from services.earning.handlers import posting
 from services.earning.handlers.ledger_events import unpack
 from services.earning.handlers.posting import PostingRequest, Result, post_batch
 from services.earning.store import clock, programs, timelines
@@ -46,13 +47,21 @@ CUSTOMER = "cust_1"
 
 
 class TestClock:
-    """The ledger's clock, which a test sets."""
+    """The ledger's clock, which a test sets. The ids of entries have its time too."""
 
     __test__ = False
 
     def __init__(self, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = now
         monkeypatch.setattr(clock, "read_now", self._read_now)
+        monkeypatch.setattr(posting, "uuid7_text", self._new_id)
+
+    def tick(self) -> None:
+        self.now += timedelta(milliseconds=1)
+
+    def _new_id(self) -> str:
+        id_ = uuid7_text()
+        return shifted_id(id_, self.now - time_of(id_))
 
     async def _read_now(self, _connection: Connection, store_ids: Any) -> dict[str, datetime]:
         return dict.fromkeys(store_ids, self.now)
@@ -97,8 +106,10 @@ class LedgerAccount:
     # What the store does.
 
     async def change(self, **changes: Any) -> None:
-        """Add a version of the program."""
+        """Add a version of the program, later than what was posted before."""
         await self.flush()
+        if isinstance(self.clock, TestClock):
+            self.clock.tick()
         self.program = msgspec.structs.replace(
             self.program, version=self.program.version + 1, **changes
         )

@@ -45,9 +45,6 @@ from tests.unit.earning.test_expiry_tables import setting as expiry_setting
 from tests.unit.earning.test_pending_tables import setting as pending_setting
 from tests.unit.earning.test_rule_tables import table
 
-# A review voids awards as a whole, and cannot leave a part of one.
-NOT_IN_THE_LEDGER = {"a void takes each own lot"}
-
 
 @pytest.fixture
 async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
@@ -92,8 +89,6 @@ def show(row: Row, steps: str) -> str:
 async def test_lots_are_what_the_documentation_says(engine: AsyncEngine, clock: TestClock) -> None:
     faults = []
     for case, steps, entries, balance, lots_after in stories():
-        if case in NOT_IN_THE_LEDGER:
-            continue
         clock.now = START
         account = LedgerAccount(engine, clock)
         await account.open()
@@ -429,6 +424,29 @@ async def test_a_fulfillment_whose_days_have_passed_releases_at_once(
     await account.fulfill("o1", START)
     (_, earn) = await account.entries()
     assert (earn["points"], earn["available_at"]) == (100, datetime(2027, 1, 8, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("later_zone", "released_at"),
+    [
+        pytest.param("America/Los_Angeles", "2027-01-08T08:00:00Z", id="its day ends later"),
+        pytest.param("Asia/Tokyo", "2027-01-07T18:00:00.001Z", id="its day has ended already"),
+    ],
+)
+async def test_a_wait_ends_in_the_zone_in_force_then_whoever_posts_first(
+    engine: AsyncEngine, clock: TestClock, later_zone: str, released_at: str
+) -> None:
+    account = await open_account(engine, clock, pending=Pending(days=2))
+    await account.order("o1", Decimal(100))
+    account.go_to(datetime(2027, 1, 7, 18, tzinfo=UTC))
+    await account.set_zone(later_zone)
+    account.go_to(max(clock.now, just_before(datetime.fromisoformat(released_at))))
+    await account.touch()
+    account.go_to(datetime.fromisoformat(released_at))
+    await account.touch()
+    (_, earn) = await account.entries()
+    assert earn["available_at"] == datetime.fromisoformat(released_at)
+    assert await faults(account) == []
 
 
 async def test_a_suspended_account_waits_and_nothing_of_it_is_lost(

@@ -13,7 +13,7 @@ from libs.contracts import api
 from libs.contracts.lifecycle import Expiry, Pending
 from libs.kernel.caller import Caller
 from libs.kernel.clock import format_time, utc_now
-from libs.kernel.errors import Unavailable
+from libs.kernel.errors import Conflict, Unavailable
 from libs.kernel.ids import time_of
 from libs.persistence.engine import create_batch_engine, transaction
 from libs.persistence.idempotency import StoredResponse
@@ -127,3 +127,29 @@ async def test_a_move_that_takes_too_long_goes_on_when_it_is_repeated(
     assert [row.type for row in await account.rows()] == ["pend", "earn"]
     await move(account, moment)
     await assert_lived_through(account, until=moment)
+
+
+async def test_a_move_to_the_last_instant_goes_on_when_it_is_repeated(
+    account: LedgerAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock has then passed the instant to which it moves."""
+    await move(account, utc_now() + timedelta(days=4))
+    expires_at = (await account.entries())[1]["available_at"] + timedelta(days=7)
+    clocks = StoreClocks(account.engine, movable=True)
+
+    async def stall(engine: AsyncEngine, **options: Any) -> int:
+        await asyncio.sleep(60 if await clocks.now(account.store) >= expires_at else 0)
+        return await post_due(engine, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clock_handlers, "post_due", stall)
+        patch.setattr(clock_handlers, "_POSTING_SECONDS", 5)
+        with pytest.raises(Unavailable, match="Repeat the request"):
+            await move(account, expires_at)
+    # The sweeper may post it meanwhile.
+    await post_due(account.engine, until=utc_now(), store_id=account.store)
+    write = Write(account.store, api.ClockRequest(now=format_time(expires_at)), None, CALLER)
+    assert (await clocks.move(write, render)).body > format_time(expires_at).encode()
+    assert [row.type for row in await account.rows()] == ["pend", "earn", "expire"]
+    with pytest.raises(Conflict):
+        await clocks.move(write, render)

@@ -64,9 +64,12 @@ class AccountCycle(Struct, gc=False):
 
     @property
     def may_have_due_awards(self) -> bool:
-        """Whether the wait of a pending order may be over."""
+        """Whether the wait of a pending order may be over, in the zone of the account or a later one."""
         waits = self.cycle.waits
-        return bool(waits) and end_of(waits[0].day, self.epoch.zone) <= self.timeline.now
+        return bool(waits) and any(
+            end_of(waits[0].day, epoch.zone) <= self.timeline.now
+            for epoch in self.timeline.epochs[self.cycle.epoch :]
+        )
 
     def note(
         self,

@@ -24,10 +24,11 @@ class StatusChange(Posting, frozen=True, kw_only=True, gc=False):
 
 
 class StatusChangeRecord(Struct, frozen=True):
-    """A change of an account's status, or a note on it."""
+    """A change of an account's status, or a note on it, after the account's entry `sequence`."""
 
     account: Account
     change: StatusChange
+    sequence: int
 
 
 class HeldOrders(Struct):
@@ -68,8 +69,8 @@ def change_status(batch: LedgerBatch, change: StatusChange) -> StatusChangeOutco
         account.suspended = change.suspended
         if account.suspended:
             due.suspend(batch, account)
-    if changed or change.note is not None:
-        batch.append(StatusChangeRecord(account, change))
+    if is_complete and (changed or change.note is not None):
+        batch.append(StatusChangeRecord(account, change, account.sequence))
     batch.mark_for_write(account)
     return StatusChangeOutcome(account, is_complete)
 

@@ -3,11 +3,13 @@
 The fold is independent of the one that posts, so that a defect in one is found by the other.
 """
 
+from collections import Counter
 from typing import Any, Final
 
 from msgspec import Struct
 
 from services.earning.domain import cycles
+from services.earning.domain.dates import to_day
 
 _CHANGES_LIFETIME: Final = frozenset({"earn", "refund", "void"})
 
@@ -56,10 +58,15 @@ def compare(fold: Fold, entry: Any) -> list[str]:
 
 
 def compare_cycle(account: Any) -> list[str]:
-    """A sentence for each way in which the cycle of an account contradicts its balance, the awards that
-    wait, or its entries."""
+    """A sentence for each way in which the cycle of an account contradicts its balance and status, the awards
+    that wait, or its entries."""
     cycle = cycles.decode(account["cycle"])
     faults = []
+    if (cycle.suspended_on is not None) != account["suspended"]:
+        faults.append(f"account {account['id']}: its dates and its status differ on a suspension")
+    waits = Counter(zip(map(to_day, account["days"] or ()), account["give_ups"] or (), strict=True))
+    if waits != {(wait.day, wait.gives_up): wait.orders for wait in cycle.waits}:
+        faults.append(f"account {account['id']}: its points wait until other days than its awards")
     if cycle.lots.total != max(account["balance"], 0):
         faults.append(
             f"account {account['id']}: its lots have {cycle.lots.total} points, its balance is "

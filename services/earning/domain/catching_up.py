@@ -10,7 +10,7 @@ the caller, between two calls of `advance`: at one instant a release comes first
 """
 
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final
 
@@ -158,14 +158,23 @@ def _enter(cycle: Cycle, previous: Epoch, following: Epoch, sequence: int) -> No
 
 
 def _change_setting(cycle: Cycle, previous: Epoch, following: Epoch, sequence: int) -> None:
-    """Points expire no earlier than if they had been earned today, and never earlier than on their date."""
+    today = following.since
+    _apply(cycle, _setting_move(cycle, previous, following, sequence))
+    if following.by_inactivity and sequence > 0:
+        cycle.active_on = today if cycle.active_on is None else max(cycle.active_on, today)
+        cycle.raise_lots(cycle.account_date(following))
+
+
+def _setting_move(cycle: Cycle, previous: Epoch, following: Epoch, sequence: int) -> Move:
+    """Points expire no earlier than if they had been earned on the day of the change, and never earlier than on
+    their date."""
     today = following.since
     first = cycle.alive_from(own=False, today=today)
     floor = EARLIEST if following.expiry is None else following.last_day(today)
     account_date = cycle.account_date(previous)
     if previous.by_inactivity and account_date >= first:
         first, floor = EARLIEST, max(floor, account_date)
-    change = Move(
+    return Move(
         sequence=sequence,
         own=False,
         first=first,
@@ -174,10 +183,18 @@ def _change_setting(cycle: Cycle, previous: Epoch, following: Epoch, sequence: i
         from_never=following.expiry is not None,
         by_inactivity=previous.by_inactivity,
     )
-    _apply(cycle, change)
-    if following.by_inactivity and sequence > 0:
-        cycle.active_on = today if cycle.active_on is None else max(cycle.active_on, today)
-        cycle.raise_lots(cycle.account_date(following))
+
+
+def last_day_since(cycle: Cycle, epochs: tuple[Epoch, ...], available_at: datetime) -> Day:
+    """The last day of points that became available at an instant that may be in an earlier epoch, and were
+    kept since: by the setting in force then, moved by the changes since then."""
+    entered = epochs[: cycle.epoch + 1]
+    place = max(place for place, epoch in enumerate(entered) if epoch.at < available_at)
+    day = entered[place].last_day(entered[place].day(available_at))
+    for previous, following in pairwise(entered[place:]):
+        if moves_dates(previous.expiry, following.expiry):
+            day = _setting_move(cycle, previous, following, 0).target(day)
+    return day
 
 
 def _end_inactive(cycle: Cycle, epoch: Epoch, sequence: int) -> None:

@@ -99,7 +99,7 @@ def _due_awards(state: AccountCycle) -> list[tuple[PendingAward, datetime]]:
     if not state.may_have_due_awards:
         return []
     due = [
-        (award, award.window.due(state.epoch.zone).at)
+        (award, _due_at(state, award.window))
         for award in state.awards.values()
         if award.window is not None
     ]
@@ -107,6 +107,18 @@ def _due_awards(state: AccountCycle) -> list[tuple[PendingAward, datetime]]:
         ((award, at) for award, at in due if at <= state.timeline.now),
         key=lambda pair: (pair[1], pair[0].sequence),
     )
+
+
+def _due_at(state: AccountCycle, window: Window) -> datetime:
+    """When the wait ends: in the zone in force then, which may have changed since the account's last posting. A day
+    that has ended in a new zone already ends with the change."""
+    epoch, *later = state.timeline.epochs[state.cycle.epoch :]
+    at = window.due(epoch.zone).at
+    for epoch in later:
+        if at <= epoch.at:
+            break
+        at = max(window.due(epoch.zone).at, epoch.at)
+    return at
 
 
 def _advance(batch: LedgerBatch, account: Account, state: AccountCycle, *, to: datetime) -> None:

@@ -7,11 +7,11 @@ no longer be refused. docs/rules/expiry.md, docs/rules/pending.md.
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.earning.domain import lots
+from services.earning.domain import catching_up, lots
 from services.earning.domain.account_cycles import AccountCycle, CycleChange, Note
 from services.earning.domain.accounts import Account
 from services.earning.domain.cycles import Mark
-from services.earning.domain.dates import NEVER, Day
+from services.earning.domain.dates import EARLIEST, NEVER, Day
 from services.earning.domain.entry_lots import EntryLots
 from services.earning.domain.lots import Lots, Part
 from services.earning.domain.pending_awards import PendingAward
@@ -32,18 +32,28 @@ def earn(
         state.cycle.record_activity(
             active_on, epoch=epoch, today=state.today, sequence=account.sequence
         )
-        available_on = active_on if available_at is None else epoch.day(available_at)
-        note = _award(state, account, points, available_on, last_day)
+        own = last_day is not None
+        if last_day is None:
+            available_on = active_on if available_at is None else epoch.day(available_at)
+            day = epoch.last_day(available_on)
+        else:
+            day = last_day
+        note = _award(state, account, points, day, own=own)
         return Note(points=points, lots=note, available_at=available_at)
 
     return change
 
 
 def release(award: PendingAward, *, available_at: datetime) -> CycleChange:
-    """The rest of a pending award becomes available. The activity was the order's."""
+    """The rest of a pending award becomes available. The activity was the order's. If it waited for the end of
+    a suspension, its date is that of the setting in force at `available_at`."""
 
     def change(state: AccountCycle, account: Account, points: int) -> Note:
-        note = _award(state, account, points, state.epoch.day(available_at), None)
+        if state.is_suspended:
+            day = catching_up.last_day_since(state.cycle, state.timeline.epochs, available_at)
+        else:
+            day = state.epoch.last_day(state.epoch.day(available_at))
+        note = _award(state, account, points, day, own=False)
         state.cycle.pending -= award.points
         return Note(points=points, lots=note, pending=-award.points, available_at=available_at)
 
@@ -51,13 +61,14 @@ def release(award: PendingAward, *, available_at: datetime) -> CycleChange:
 
 
 def _award(
-    state: AccountCycle, account: Account, points: int, available_on: Day, last_day: Day | None
+    state: AccountCycle, account: Account, points: int, day: Day, *, own: bool
 ) -> EntryLots | None:
-    """Add the lot of an award; returns the note of its date."""
-    own = last_day is not None
-    day = state.epoch.last_day(available_on) if last_day is None else last_day
-    mark = None if day == NEVER and not own else Mark(day, own, account.sequence + 1)
-    return state.note(_add(state, account, points, day, own=own), award=mark)
+    """Add the lot of an award, and return the note of its date. A held order may have a date that passed before the
+    suspension: like its lot, the award has not expired."""
+    alive = EARLIEST if state.cycle.suspended_on is None else state.cycle.suspended_on
+    mark = None if day == NEVER and not own else Mark(max(day, alive), own, account.sequence + 1)
+    parts = _add(state, account, points, day, own=own)
+    return state.note(parts, award=mark)
 
 
 def _add(

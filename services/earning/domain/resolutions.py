@@ -156,5 +156,5 @@ def _suspend(batch: LedgerBatch, resolution: Resolution, account: Account) -> No
         note=resolution.note,
         changed_by=resolution.resolved_by,
     )
-    batch.append(StatusChangeRecord(account, change))
+    batch.append(StatusChangeRecord(account, change, account.sequence))
     batch.mark_for_write(account)

@@ -11,21 +11,24 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from libs.contracts.lifecycle import DEFAULT_TIME_ZONE, Expiry
+from libs.contracts.lifecycle import DEFAULT_TIME_ZONE, Expiry, Pending
 from libs.kernel.zones import find_zone
 from services.earning.domain.dates import Day, day_of
 from services.earning.domain.expiry import Epoch, list_epochs
 
 
 class SettingsVersion(Struct, frozen=True, kw_only=True):
-    """What a version of a program says about dates; it is in force from `at` on."""
+    """What a version of a program says about dates, and about the waits of its orders; it is in force from `at`
+    on."""
 
+    id: int = 0
     program_id: UUID
     at: datetime
     is_active: bool
     time_zone: str | None
     expiry: Expiry | None
     remind_days: tuple[int, ...] | None
+    pending: Pending | None = None
 
 
 class Timeline(Struct, frozen=True, dict=True):

@@ -67,7 +67,8 @@ class StoreClocks:
     async def move(self, write: Write[api.ClockRequest], render: Render) -> StoredResponse:
         """Move the store's clock forward, through every instant at which something falls due on the way, and post
         what is due there. Raises Conflict for a time before the clock's, InvalidRequest for one that is too far
-        ahead, and Unavailable if posting takes too long: the clock then shows an instant on the way."""
+        ahead, and Unavailable if posting takes too long: the clock then shows an instant on the way, and a repeated
+        move goes on."""
         try:
             async with asyncio.timeout(_POSTING_SECONDS), self._one_move:
                 return await self._move(write, render)
@@ -83,12 +84,14 @@ class StoreClocks:
             await programs.lock_for_change(connection, store_id)
             clock = (await clock_db.read(connection, [store_id]))[store_id]
             # The clock goes on ticking while what is due shortly before `moment` is posted.
-            is_past = passed > _START and clock.now > moment
+            is_past = clock.moving_to == moment and clock.now > moment
             moved = clock if is_past else _moved(clock, moment)
             due_at = await _first_instant(connection, store_id, after=passed, until=moment)
             if due_at is not None:
                 raise _DueOnTheWay(due_at)
-            await clock_db.move(connection, store_id, moved.shift)
+            await clock_db.move(
+                connection, store_id, msgspec.structs.replace(moved, moving_to=None)
+            )
             await forecasts.start_over(connection, store_id)
             return render(moved)
 
@@ -96,17 +99,17 @@ class StoreClocks:
             try:
                 return await write_once(self._engine, write.claim, move)
             except _DueOnTheWay as due:
-                passed = await self._post_at(store_id, due.at)
+                passed = await self._post_at(store_id, due.at, moving_to=moment)
 
-    async def _post_at(self, store_id: str, moment: datetime) -> datetime:
-        """Post what is due at `moment`, to which the store's clock is moved unless it is later; returns by when
-        everything is posted."""
+    async def _post_at(self, store_id: str, moment: datetime, *, moving_to: datetime) -> datetime:
+        """Post what is due at `moment`, to which the store's clock is moved unless it is later, on its way to
+        `moving_to`; returns by when everything is posted."""
         async with transaction(self._engine) as connection:
             await programs.lock_for_change(connection, store_id)
             clock = (await clock_db.read(connection, [store_id]))[store_id]
-            if clock.now < moment:
-                clock = msgspec.structs.replace(clock, shift=moment - clock.real)
-                await clock_db.move(connection, store_id, clock.shift)
+            shift = max(clock.shift, moment - clock.real)
+            clock = msgspec.structs.replace(clock, shift=shift, moving_to=moving_to)
+            await clock_db.move(connection, store_id, clock)
         await post_due(self._engine, until=clock.real, store_id=store_id)
         return clock.now
 

@@ -16,8 +16,8 @@ from services.earning.domain.refunds import WaitingRefunds
 from services.earning.store import order_records
 
 _INSERT: Final = """
-INSERT INTO status_changes (account_id, status, note, changed_by, changed_at)
-SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+INSERT INTO status_changes (account_id, status, note, changed_by, changed_at, sequence)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
 """
 
 
@@ -52,4 +52,5 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
             [record.change.note for record in records],
             [record.change.changed_by for record in records],
             [batch.time_of(record.account.store_id, now) for record in records],
+            [record.sequence for record in records],
         )

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from libs.persistence.engine import Connection
-from services.earning.domain.books_check import Fold, compare, compare_cycle
+from services.earning.domain.books_check import Fold, compare
+from services.earning.store import cycle_checks
 
 Table = Literal["accounts", "orders", "debits"]
 
@@ -40,10 +41,15 @@ WHERE a.id > $1 AND a.id <= $2
   AND (a.balance <> coalesce(l.balance_after, 0) OR a.lifetime <> coalesce(l.lifetime_after, 0)
        OR a.sequence <> coalesce(l.sequence, 0))
 """
+# Entries without an account in their store, or with dates or waits that their account does not keep.
 _ORPHANS: Final = """
-SELECT e.account_id, e.sequence FROM entries e
+SELECT e.account_id, e.sequence,
+       CASE WHEN a.id IS NULL THEN 'there is no such account in its store'
+            ELSE 'it has lots or pending points, and its account none' END AS fault
+FROM entries e
 LEFT JOIN accounts a ON a.id = e.account_id AND a.store_id = e.store_id
-WHERE e.account_id > $1 AND e.account_id <= $2 AND a.id IS NULL
+WHERE e.account_id > $1 AND e.account_id <= $2
+  AND (a.id IS NULL OR a.cycle IS NULL AND (e.lots IS NOT NULL OR e.pending IS NOT NULL))
 """
 _UNNAMED: Final = """
 SELECT e.account_id, e.sequence, e.order_id FROM entries e
@@ -113,22 +119,8 @@ WHERE d.redemption_id > $1 AND d.redemption_id <= $2
   AND ((d.state <> 'refused') <> (e.points IS NOT NULL)
        OR (d.state = 'cancelled') <> (c.points IS NOT NULL) OR c.points <> -e.points)
 """
-# What is left of the awards that wait, and what the entries say of it.
-_CYCLES: Final = """
-SELECT a.id, a.balance, a.cycle, coalesce(w.points, 0) AS waiting, coalesce(e.pending, 0) AS pending
-FROM accounts a
-LEFT JOIN LATERAL (
-    SELECT sum(points)::bigint AS points FROM pending_awards
-    WHERE account_id = a.id AND wait_on IS NOT NULL
-) w ON true
-LEFT JOIN LATERAL (
-    SELECT sum(pending)::bigint AS pending FROM entries
-    WHERE account_id = a.id AND pending IS NOT NULL
-) e ON true
-WHERE a.id > $1 AND a.id <= $2 AND a.cycle IS NOT NULL
-"""
-# The awards that waited: none can have more points than its order still has, and each release is of all that
-# was left.
+# The awards that waited: before the release, which is of all that was left, what waits or was given up is what the
+# order still has.
 _AWARDS: Final = """
 SELECT p.order_id, p.store_id, p.points, p.given_up, e.points AS released, e.pending
 FROM pending_awards p
@@ -137,7 +129,7 @@ LEFT JOIN orders o ON o.store_id = p.store_id AND o.order_id = p.order_id
 LEFT JOIN entries e ON e.account_id = p.account_id AND e.sequence = p.earn_sequence
 WHERE (p.store_id, p.order_id) > ($1, $2) AND (p.store_id, p.order_id) <= ($3, $4)
   AND (o.order_id IS NULL OR (p.points > 0) <> (p.wait_on IS NOT NULL)
-       OR p.points + p.given_up > o.award - o.refunded_points - o.voided_points
+       OR p.earn_sequence IS NULL AND p.points + p.given_up <> o.award - o.refunded_points - o.voided_points
        OR (p.earn_sequence IS NOT NULL) <> (e.points IS NOT NULL)
        OR e.points <> -e.pending OR e.points IS NOT NULL AND p.points + p.given_up > 0)
 """
@@ -151,7 +143,7 @@ _CHECKS: Final[dict[Table, tuple[tuple[str, str], ...]]] = {
                 "says {last_balance}, {last_lifetime}, {last_sequence}"
             ),
         ),
-        (_ORPHANS, "entry {account_id}/{sequence}: there is no such account in its store"),
+        (_ORPHANS, "entry {account_id}/{sequence}: {fault}"),
         (_UNNAMED, "entry {account_id}/{sequence}: the order {order_id} does not name it"),
         (
             _UNDEBITED,
@@ -319,8 +311,7 @@ async def _check_accounts(connection: Connection, place: Place) -> Slice:
         for entry in entries:
             faults += compare(fold, entry)
     faults += await _find_faults(connection, "accounts", (after, end))
-    for row in await connection.fetch(_CYCLES, after, end):
-        faults += compare_cycle(row)
+    faults += await cycle_checks.check(connection, int(after), end)
     is_last = end == _LAST_ACCOUNT
     return Slice(faults, rows, _NEXT_TABLE["accounts"] if is_last else Place("accounts", (end,)))
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from libs.contracts.lifecycle import Expiry
+from libs.contracts.lifecycle import Expiry, Pending
 from libs.persistence.engine import Connection
 from services.earning.domain.expiry import Epoch
 from services.earning.domain.programs import StorePrograms
@@ -17,14 +17,15 @@ from services.earning.store import clock
 
 # In the order in which they were made: a change of a program holds its store's lock.
 _READ: Final = """
-SELECT v.program_id, v.created_at, v.is_active, v.time_zone, v.expiry::text AS expiry,
-       v.remind_days::text AS remind_days
+SELECT v.id, v.program_id, v.created_at, v.is_active, v.time_zone, v.expiry::text AS expiry,
+       v.remind_days::text AS remind_days, v.pending::text AS pending
 FROM program_versions v JOIN programs p ON p.id = v.program_id
 WHERE p.store_id = $1
 ORDER BY v.id
 """
 _decode_expiry: Final = msgspec.json.Decoder(Expiry).decode
 _decode_remind_days: Final = msgspec.json.Decoder(tuple[int, ...]).decode
+_decode_pending: Final = msgspec.json.Decoder(Pending).decode
 
 # The current versions of a store's programs. Versions are never changed, so they imply all earlier ones.
 _Versions = tuple[tuple[UUID, int], ...]
@@ -64,12 +65,14 @@ async def read_versions(connection: Connection, store_id: str) -> list[SettingsV
 
 
 def _version(row: asyncpg.Record) -> SettingsVersion:
-    expiry, remind_days = row["expiry"], row["remind_days"]
+    expiry, remind_days, pending = row["expiry"], row["remind_days"], row["pending"]
     return SettingsVersion(
+        id=row["id"],
         program_id=row["program_id"],
         at=row["created_at"].astimezone(UTC),
         is_active=row["is_active"],
         time_zone=row["time_zone"],
         expiry=None if expiry is None else _decode_expiry(expiry),
         remind_days=None if remind_days is None else _decode_remind_days(remind_days),
+        pending=None if pending is None else _decode_pending(pending),
     )
