@@ -2,14 +2,14 @@
 
 import re
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from playwright.async_api import expect
 
 from libs.kernel.clock import format_time, utc_now
 from libs.testing.eventually import eventually
-from tests.browser.conftest import LOOKS
-from tests.browser.reader import Reader
+from tests.browser.reader import NARROW, WIDE, Reader
 from tests.support import Shop
 
 
@@ -29,8 +29,7 @@ async def test_the_overview_shows_what_expires_and_what_waits(new_reader: Any, s
         assert response.status == 201
     await shop.publish(shop.order("order_1", completed_at=format_time(utc_now())))
     await eventually(lambda: is_forecast(shop))
-    for look in LOOKS:
-        theme, size = look.values
+    for theme, size in product(("light", "dark"), (WIDE, NARROW)):
         reader: Reader = await new_reader(theme, size, key=shop.key)
         page = reader.page
         panel = page.get_by_role("region", name="Points that expire")

@@ -163,6 +163,22 @@ async def test_several_processes_count_each_account_once(
         assert (await forecast(account))["data"] == await sum_of_expirations(account)
 
 
+async def test_a_slice_is_read_by_one_process(engine: AsyncEngine, clock: TestClock) -> None:
+    accounts = [await open_members(engine, clock) for _ in range(2)]
+    async with transaction(engine) as other_process:
+        await forecasts_db.add_stores(other_process)
+    async with transaction(engine) as other_process:
+        pass_ = await forecasts_db.take(other_process)
+        assert pass_ is not None
+        await make_forecasts(engine)
+        for account in accounts:
+            is_forecast = (await forecast(account))["as_of"] is not None
+            assert is_forecast == (account.store != pass_.store_id)
+    await make_forecasts(engine)
+    for account in accounts:
+        assert (await forecast(account))["data"] == await sum_of_expirations(account)
+
+
 async def test_own_dates_are_forecast_without_a_setting(
     engine: AsyncEngine, clock: TestClock
 ) -> None:
@@ -234,6 +250,8 @@ async def test_stores_take_turns(engine: AsyncEngine, clock: TestClock) -> None:
     await order(small, "first", CUSTOMERS[:3])
     async with transaction(engine) as connection:
         await forecasts_db.add_stores(connection)
+        # It comes after the first slice of the large store.
+        await forecasts_db.start_over(connection, small.store)
     for _ in range(2):
         assert await forecasts.forecast_next(engine, limit=5)
     assert (await forecast(small))["as_of"] is not None
