@@ -19,7 +19,7 @@ from tests.support import ROOT, Stack
 from tools.stack.config import WITH_DATABASE, free_ports
 
 # Load enough to meet every moment of a stop, and not so much that nothing else can start.
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.2
 # The limit on a key's requests is not what is tried here.
 UNLIMITED = {"WHALE_RATE_LIMIT_PER_SECOND": "1000000", "WHALE_RATE_LIMIT_BURST": "1000000"}
 
