@@ -26,6 +26,7 @@ from services.earning.store import books_check
 from services.gateway import keys
 from services.gateway.settings import KeySettings
 from tests import secrecy
+from tests.late_producer import LateProducer
 from tools.demo.publish import wait_until_consumed
 from tools.stack import config, services, state
 from tools.stack.health import SERVERS
@@ -168,11 +169,8 @@ async def open_shop(stack: Stack) -> "AsyncIterator[Shop]":
     """A new store with a key that may do everything."""
     store_id = f"store_{secrets.token_hex(5)}"
     key = await stack.key(store_id)
-    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka)
-    await producer.start()
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session, LateProducer(stack.kafka) as producer:
         yield Shop(stack, session, producer, store_id=store_id, key=key)
-    await producer.stop()
 
 
 class Processes:
@@ -249,7 +247,7 @@ class Shop:
         self,
         stack: Stack,
         session: aiohttp.ClientSession,
-        producer: AIOKafkaProducer,
+        producer: AIOKafkaProducer | LateProducer,
         *,
         store_id: str,
         key: str,

@@ -1,11 +1,8 @@
 """Servers without services that test files share, and empty of what an earlier file left."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -14,8 +11,8 @@ from libs.contracts.topics import CONSUMED, TOPICS, Topic
 from libs.messaging import topics
 from libs.messaging.offsets import read_committed
 from libs.testing.eventually import eventually
+from tests import databases
 from tests.support import Stack
-from tools.stack import config, postgres
 from tools.stack.config import WITH_DATABASE
 
 _ALL_TOPICS: Final[tuple[Topic, ...]] = (*TOPICS, *(topic.dead_letter_topic for topic in CONSUMED))
@@ -25,11 +22,8 @@ def keep_templates(stack: Stack) -> None:
     """Keep a copy of each service's empty database, from which `empty` creates it again."""
 
     async def copy_all() -> None:
-        async with _connected(stack) as connection:
-            for service in WITH_DATABASE:
-                await connection.execute(
-                    f'CREATE DATABASE "{service}_empty" TEMPLATE "{service}" OWNER "{service}_owner"'
-                )
+        for service in WITH_DATABASE:
+            await databases.copy(stack, service, template=service, name=f"{service}_empty")
 
     asyncio.run(copy_all())
 
@@ -46,27 +40,12 @@ def empty(stack: Stack) -> None:
     asyncio.run(empty_all())
 
 
-@asynccontextmanager
-async def _connected(stack: Stack) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(stack.addresses.postgres_admin)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def _empty_databases(stack: Stack) -> None:
-    admin = stack.addresses.postgres_admin
-    password_of = config.stack_secrets(stack.home).password_of
-    async with _connected(stack) as connection:
+    async with databases.administrator(stack) as connection:
         for service in WITH_DATABASE:
             await connection.execute(f'DROP DATABASE "{service}" WITH (FORCE)')
-            await connection.execute(
-                f'CREATE DATABASE "{service}" TEMPLATE "{service}_empty" OWNER "{service}_owner"'
-            )
     for service in WITH_DATABASE:
-        # A copy has none of the rights on the database itself.
-        await postgres.create_database(admin, service, password_of, name=service)
+        await databases.copy(stack, service, template=f"{service}_empty", name=service)
 
 
 async def _empty_topics(stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import signal
 from collections import Counter
 
 import aiohttp
@@ -15,6 +16,8 @@ from tests.support import Stack
 from tools.stack.config import WITH_DATABASE
 
 WORKERS = 8
+# A process that takes longer than its own limit exits with 1.
+ENDED_IN_TIME = -signal.SIGTERM
 
 
 @pytest.mark.timeout(600)
@@ -36,6 +39,7 @@ async def test_a_rolling_restart_of_everything_costs_no_caller_more_than_one_ret
             for name, number in fleet.ports:
                 before = total(callers)
                 took = await fleet.stop(name, number)
+                assert fleet.processes[name, number].returncode == ENDED_IN_TIME
                 await fleet.launch(name, number)
                 print(f"{name} {number} stopped in {took:.1f} s:", dict(total(callers) - before))
             done.set()
@@ -75,6 +79,7 @@ async def test_a_gateway_that_stops_cuts_no_response_off(bare_stack: Stack) -> N
             await asyncio.sleep(1)
             stopping.set()
             took = await fleet.stop("gateway")
+            assert fleet.processes["gateway", 0].returncode == ENDED_IN_TIME
         print(f"the gateway stopped in {took:.1f} s:", dict(seen))
         assert sum((await earned_with_keys(bare_stack, store_id)).values()) == 10 * seen["earned"]
         print(f"it refused connections for {await fleet.launch('gateway'):.1f} s after its restart")

@@ -12,6 +12,7 @@ from msgspec import Struct
 from libs.contracts.topics import Topic
 from libs.messaging.producer import producing
 from libs.persistence.migrate import upgrade
+from tests import databases
 from tests.secured import Certificate
 from tests.support import Stack
 from tools.stack import config, postgres
@@ -26,22 +27,32 @@ class Database(Struct, frozen=True):
 
 async def create_empty_database(stack: Stack, service: str, unique: str) -> Database:
     """A database without tables, for the roles of `service`."""
+    name = f"{service}_{unique}"
+    await databases.create(stack, service, name=name)
+    return _database(stack, service, name)
+
+
+async def empty_database(stack: Stack, service: str, unique: str) -> Database:
+    """The tables of `service`, empty: a copy of a database that is migrated once."""
+    template, name = f"{service}_tables", f"{service}_{unique}"
+    async with databases.administrator(stack) as connection:
+        exists = "SELECT 1 FROM pg_database WHERE datname = $1"
+        if not await connection.fetchval(exists, template):
+            draft = await create_empty_database(stack, service, "draft")
+            await asyncio.to_thread(upgrade, f"services.{service}", draft.owner_url)
+            await connection.execute(f'ALTER DATABASE "{service}_draft" RENAME TO "{template}"')
+    await databases.copy(stack, service, template=template, name=name)
+    return _database(stack, service, name)
+
+
+def _database(stack: Stack, service: str, name: str) -> Database:
     admin = stack.addresses.postgres_admin
     password_of = config.stack_secrets(stack.home).password_of
-    name = f"{service}_{unique}"
-    await postgres.create_database(admin, service, password_of, name=name)
     as_owner, as_service = (
         postgres.role_url(admin, role, password_of(role), name=name)
         for role in (f"{service}_owner", service)
     )
     return Database(as_service, as_owner)
-
-
-async def empty_database(stack: Stack, service: str, unique: str) -> Database:
-    """The tables of `service`, empty."""
-    database = await create_empty_database(stack, service, unique)
-    await asyncio.to_thread(upgrade, f"services.{service}", database.owner_url)
-    return database
 
 
 @pytest.fixture(scope="module")
