@@ -8,11 +8,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
-from tests.browser.reader import INSTALL, NARROW, WIDE, Reader, find_chromium
+from libs.testing.eventually import PATIENCE_SECONDS
+from tests.browser.reader import INSTALL, NARROW, WIDE, ZONE, Reader, find_chromium
 from tests.support import Shop, Stack, open_shop
 
-# What a page shows after a click may take long on a busy machine; playwright would wait for 5 s.
-_PATIENCE_MS: Final = 60_000
+# Playwright would wait for 5 s.
+_PATIENCE_MS: Final = PATIENCE_SECONDS * 1_000
 expect.set_options(timeout=_PATIENCE_MS)
 
 LOOKS: Final = [
@@ -39,7 +40,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[..., Any]]:
-    """A function that opens a page in a context of its own, signed in where it gets a key."""
+    """A function that returns an empty page in a context of its own, signed in where it gets a key."""
     contexts: list[BrowserContext] = []
 
     async def create(
@@ -55,7 +56,7 @@ async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[
             viewport=size,  # type: ignore[arg-type]
             reduced_motion="reduce",
             java_script_enabled=javascript,
-            timezone_id="America/New_York",
+            timezone_id=ZONE,
         )
         contexts.append(context)
         context.set_default_timeout(_PATIENCE_MS)
@@ -66,7 +67,7 @@ async def new_reader(chromium: Browser, stack: Stack) -> AsyncIterator[Callable[
             measures_contrast=measures_contrast,
         )
         if key is not None:
-            await reader.sign_in(key)
+            await reader.take_session(key)
         return reader
 
     yield create

@@ -162,6 +162,7 @@ async def test_a_redemption_is_cancelled_once_and_the_search_finds_its_customer(
     await eventually(redeem)
     reader = await new_reader(key=shop.key)
     page = reader.page
+    await reader.open("")
     # The order's customer, with the order.
     await page.keyboard.press("/")
     await page.keyboard.type("order_1")

@@ -43,8 +43,9 @@ async def test_a_wrong_key_is_explained_where_it_was_typed(new_reader: Any, them
 
 
 async def test_the_keys_lead_through_the_dashboard(new_reader: Any, shop: Shop) -> None:
-    reader = await new_reader(key=shop.key)
+    reader = await new_reader()
     page = reader.page
+    await reader.sign_in(shop.key)
     await page.keyboard.press("?")
     await expect(page.locator("#help")).to_be_visible()
     await page.keyboard.press("Escape")
@@ -73,8 +74,9 @@ async def test_the_keys_lead_through_the_dashboard(new_reader: Any, shop: Shop) 
 async def test_everything_can_be_read_without_javascript(new_reader: Any, shop: Shop) -> None:
     await shop.program()
     assert (await shop.earn("cust_1", 12_500)).status == 201
-    reader = await new_reader(size=NARROW, javascript=False, key=shop.key)
+    reader = await new_reader(size=NARROW, javascript=False)
     page = reader.page
+    await reader.sign_in(shop.key)
     await expect(page.get_by_text("12,500").first).to_be_visible()
     await page.get_by_text("Show as table").first.click()
     await expect(
@@ -95,6 +97,7 @@ async def test_the_overview_follows_the_ledger_without_reloading(
     assert (await shop.earn("cust_1", 500)).status == 201
     reader = await new_reader(key=shop.key)
     page = reader.page
+    await reader.open("")
     await expect(page.locator(".c-issued .stat-value")).to_have_text("500")
     await page.evaluate("window.isTheSamePage = true")
     assert (await shop.earn("cust_1", 700)).status == 201
@@ -109,7 +112,8 @@ async def test_the_overview_follows_the_ledger_without_reloading(
 
 
 async def test_times_are_those_of_the_readers_zone(new_reader: Any, shop: Shop) -> None:
-    reader = await new_reader(key=shop.key)
+    reader = await new_reader()
+    await reader.sign_in(shop.key)
     await reader.open("")
     await expect(reader.page.get_by_text("Times in America/New_York")).to_be_visible()
     reader.check_faults()
