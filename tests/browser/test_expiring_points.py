@@ -31,6 +31,7 @@ async def test_the_overview_shows_what_expires_and_what_waits(new_reader: Any, s
     await eventually(lambda: is_forecast(shop))
     for theme, size in product(("light", "dark"), (WIDE, NARROW)):
         reader: Reader = await new_reader(theme, size, key=shop.key)
+        await reader.open("")
         page = reader.page
         panel = page.get_by_role("region", name="Points that expire")
         await expect(panel.locator(".stat-value")).to_have_text("3,600")
