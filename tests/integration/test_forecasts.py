@@ -168,12 +168,12 @@ async def test_a_slice_is_read_by_one_process(engine: AsyncEngine, clock: TestCl
     async with transaction(engine) as other_process:
         await forecasts_db.add_stores(other_process)
     async with transaction(engine) as other_process:
-        taken = await forecasts_db.take(other_process)
-        assert taken is not None
+        pass_ = await forecasts_db.take(other_process)
+        assert pass_ is not None
         await make_forecasts(engine)
         for account in accounts:
             is_forecast = (await forecast(account))["as_of"] is not None
-            assert is_forecast == (account.store != taken.store_id)
+            assert is_forecast == (account.store != pass_.store_id)
     await make_forecasts(engine)
     for account in accounts:
         assert (await forecast(account))["data"] == await sum_of_expirations(account)
