@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import cramjam
 from aiokafka import TopicPartition
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
@@ -46,6 +46,10 @@ _UNPACK_INTO: Final[dict[int, Callable[[bytes, bytearray], int]]] = {
     _LZ4: cramjam.lz4.decompress_into,
     _ZSTD: cramjam.zstd.decompress_into,
 }
+
+
+# How long a fetch without the partitions that have unread records waits for records of the others.
+_SHORT_WAIT_MS: Final = 50
 
 
 # Whether the record with this key is skipped; set by `skip_keys`.
@@ -82,16 +86,33 @@ class _Record(NamedTuple):
 
 
 def install() -> None:
-    """Make every consumer of this process read its fetches with `FetchedRecords`, and hold them as
-    `FetchResult`."""
+    """Make every consumer of this process fetch with `Fetcher`, read its fetches with `FetchedRecords`, and
+    hold them as `FetchResult`."""
     fetcher.MemoryRecords = FetchedRecords
     fetcher.FetchResult = FetchResult
+    consumer.Fetcher = Fetcher
 
 
 def skip_keys(is_skipped: Callable[[bytes | None], bool]) -> None:
     """Skip the records with such keys in every consumer that the current task polls. To skip a
     record costs a fifth of the time that it takes to return one."""
     _is_skipped.set(is_skipped)
+
+
+class Fetcher(fetcher.Fetcher):  # type: ignore[misc]  # aiokafka has no types
+    """Fetches from each broker, one request at a time.
+
+    A partition with records that are not read yet is left out of a fetch, and its next records are fetched only
+    once that one has ended. Where the other partitions have none, it would be idle for the whole wait.
+    """
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        return min(self._wait_ms, _SHORT_WAIT_MS) if self._records else self._wait_ms
+
+    @_fetch_max_wait_ms.setter
+    def _fetch_max_wait_ms(self, wait_ms: int) -> None:
+        self._wait_ms = wait_ms
 
 
 class FetchResult(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka has no types

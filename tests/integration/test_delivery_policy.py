@@ -20,16 +20,18 @@ QUICK = Policy(max_records=50, longest_delay_seconds=0.05, session_timeout_ms=6_
 
 
 class Handler:
-    """Records the texts that it handles; fails as `fail` decides for each batch."""
+    """Records the texts that it handles, in so many seconds per batch; fails as `fail` decides."""
 
     def __init__(self) -> None:
         self.handled: list[str] = []
         self.batches = 0
+        self.seconds = 0.0
         self.fail: Callable[[Sequence[str]], None] = lambda _batch: None
 
     async def __call__(self, batch: Sequence[str]) -> Sequence[Poison | None]:
         self.batches += 1
         self.fail(batch)
+        await asyncio.sleep(self.seconds)
         self.handled += batch
         return [Poison("conflict", "a conflict") if "conflict" in text else None for text in batch]
 
@@ -153,6 +155,20 @@ async def test_every_record_is_handled_or_a_dead_letter_and_then_committed(
         (b"bad 1", b"malformed"),
         (b"conflict", b"conflict"),
     ]
+
+
+async def test_one_busy_partition_is_not_held_up_by_idle_ones(
+    stack: Stack, topic: str, producer: AIOKafkaProducer
+) -> None:
+    """Sixteen fetches, of which each has several batches. While the second batch is handled, a fetch of the idle
+    partitions would wait for five seconds: 80 in all."""
+    values = [b"%0200d" % number for number in range(30_000)]
+    sent = [await producer.send(topic, value, key=b"k") for value in values]
+    await asyncio.gather(*sent)
+    async with consuming(stack, topic, producer, Policy(max_records=1_000)) as run:
+        run.handler.seconds = 0.12
+        await eventually(lambda: len(run.handler.handled) == len(values))
+    assert run.handler.handled == [value.decode() for value in values]
 
 
 async def test_while_the_database_is_unavailable_nothing_is_committed_and_no_record_is_lost(
