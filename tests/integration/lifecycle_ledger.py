@@ -47,12 +47,13 @@ CUSTOMER = "cust_1"
 
 
 class TestClock:
-    """The ledger's clock, which a test sets. The ids of entries have its time too."""
+    """The ledger's clock, which a test sets. The ids of entries have its time too, and sort as they were made."""
 
     __test__ = False
 
     def __init__(self, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = now
+        self._ids = 0
         monkeypatch.setattr(clock, "read_now", self._read_now)
         monkeypatch.setattr(posting, "uuid7_text", self._new_id)
 
@@ -61,7 +62,10 @@ class TestClock:
 
     def _new_id(self) -> str:
         id_ = uuid7_text()
-        return shifted_id(id_, self.now - time_of(id_))
+        shifted = shifted_id(id_, self.now - time_of(id_))
+        self._ids += 1
+        # Real ids of one millisecond are in order; those of several would not be after they are shifted to one.
+        return f"{shifted[:15]}{self._ids >> 12:03x}-8{self._ids & 0xFFF:03x}{shifted[23:]}"
 
     async def _read_now(self, _connection: Connection, store_ids: Any) -> dict[str, datetime]:
         return dict.fromkeys(store_ids, self.now)
