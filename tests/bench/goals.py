@@ -48,10 +48,10 @@ GOALS: Final[dict[str, Goal]] = {
     "P3 latency p50": _at_most(1.3, floor=1.8),
     "P3 latency p99": _at_most(1.4, floor=2.2),
     "P4 hot customer": _rate(1.2, floor=1.0),
-    "P1 with expiry": _rate(0.85, floor=0.75),
-    "P4 with expiry": _rate(0.9, floor=0.8),
+    "P1 with expiry": _rate(0.85, floor=0.7),
+    "P4 with expiry": _rate(0.9, floor=0.65),
     # Of 20,000 accounts per second.
-    "sweeper": _rate(1.0, floor=0.5),
+    "sweeper": _rate(1.0, floor=0.7),
     "P5 redeem": _rate(0.55, floor=0.32),
     "redeem hot customer": _rate(0.9, floor=0.9),
     "redeem hot customer p99": _at_most(1.5, floor=1.5),
