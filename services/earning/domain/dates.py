@@ -22,6 +22,11 @@ EARLIEST: Final = -1_000_000
 
 _DAY_ZERO: Final = date(1970, 1, 1).toordinal()
 _SECOND: Final = timedelta(seconds=1)
+_ONE_DAY: Final = timedelta(days=1)
+# Of each zone a day, with its start and end. Most instants are of the same day as the one before: to see that
+# costs a third of computing the day.
+_latest_spans: Final[dict[ZoneInfo, tuple[datetime, datetime, Day]]] = {}
+_NO_SPAN: Final = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC), EARLIEST
 _MONTHS: Final[dict[Unit, int]] = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -36,6 +41,17 @@ def to_date(day: Day) -> date:
 
 def day_of(instant: datetime, zone: ZoneInfo) -> Day:
     """The local day of an instant."""
+    start, end, day = _latest_spans.get(zone, _NO_SPAN)
+    if start <= instant < end:
+        return day
+    day = _convert(instant, zone)
+    start, end = start_of(day, zone), end_of(day, zone)
+    # On a longer day the clocks are put back, and may show a part of the day before again.
+    _latest_spans[zone] = (start, end, day) if end - start <= _ONE_DAY else _NO_SPAN
+    return day
+
+
+def _convert(instant: datetime, zone: ZoneInfo) -> Day:
     return instant.astimezone(zone).toordinal() - _DAY_ZERO
 
 
@@ -55,7 +71,7 @@ def end_of(day: Day, zone: ZoneInfo) -> datetime:
     while late - early > _SECOND:
         middle = early + (late - early) // 2
         middle = middle.replace(microsecond=0)
-        if day_of(middle, zone) > day:
+        if _convert(middle, zone) > day:
             late = middle
         else:
             early = middle
