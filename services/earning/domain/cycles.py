@@ -135,9 +135,11 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         is left of them after they paid `debt`, the points that the balance is below zero."""
         if epoch.by_inactivity and not own:
             day = max(day, self.account_date(epoch))
-        part = Part(day, own, max(points - debt, 0))
+        if points <= debt:
+            return ()
+        part = Part(day, own, points - debt)
         self.lots.add(part)
-        return (part,) if part.points else ()
+        return (part,)
 
     def debit(self, points: int) -> tuple[Part, ...]:
         """Draw points, earliest first; returns what lots gave."""
@@ -275,9 +277,9 @@ def encode(cycle: Cycle) -> bytes:
 
 def decode(data: bytes) -> Cycle:
     """The cycle of these bytes; raises UnknownVersion."""
-    if data[:1] != _VERSION:
+    if data[0] != _VERSION[0]:
         raise UnknownVersion(f"The cycle has version {data[0]}; this process knows version 1.")
-    return _decode(memoryview(data)[1:])
+    return _decode(data[1:])
 
 
 def start(epochs: tuple[Epoch, ...], *, balance: int, sequence: int, is_suspended: bool) -> Cycle:

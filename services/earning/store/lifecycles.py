@@ -120,13 +120,15 @@ async def _load_fulfillments(
 ) -> None:
     """Read the fulfillments that overtook the orders which the batch may post as pending."""
     postings: Iterable[Order | Recheck] = (*by_command[Order], *by_command[Recheck])
-    keys = {posting.key for posting in postings} | batch.required[WaitingRefunds]
     stores = {
         store_id
         for store_id in batch.timelines
         if any(program.pending is not None for program in batch.programs(store_id).all)
     }
-    batch.add_loaded(await fulfillments.read(connection, {key for key in keys if key[0] in stores}))
+    if stores:
+        keys = {posting.key for posting in postings} | batch.required[WaitingRefunds]
+        records = await fulfillments.read(connection, {key for key in keys if key[0] in stores})
+        batch.add_loaded(records)
 
 
 def encode_cycles(batch: LedgerBatch) -> None:
