@@ -31,7 +31,14 @@ PendingFrom = Literal["order", "fulfilled"]
 ExistingDates = Literal["kept", "extended", "paused"]
 
 
-class Expiry(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Expiry(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    cache_hash=True,
+):
     """When points expire.
 
     `after`: `months` or `days` after the points became available, moved to the end of the unit `round`.

@@ -5,11 +5,12 @@ Accounts of stores in which nothing expires or waits have none, and their postin
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct, field
 
 from services.earning.domain.accounts import Account
-from services.earning.domain.cycles import Cycle, Mark
+from services.earning.domain.cycles import Cycle
 from services.earning.domain.dates import NEVER, Day, end_of
 from services.earning.domain.entry_lots import EntryLots, note_parts
 from services.earning.domain.expiry import Epoch
@@ -18,13 +19,17 @@ from services.earning.domain.order_records import OrderKey
 from services.earning.domain.pending_awards import PendingAward
 from services.earning.domain.timelines import Timeline
 
+# The key of the lot that follows the setting and has no date.
+_UNDATED: Final = NEVER * 2
+
 
 class AccountCycle(Struct, gc=False):
     """The `cycle` of an account, in the store's `timeline`.
 
     `awards` has those of its pending orders that the batch touches or that may be due. `expired` has the expired
     points by last day that no clawback covered; it is read where a batch may claw back. If it `must_write`,
-    the cycle is written even if no posting marks the account.
+    the cycle is written even if no posting marks the account. By `caught_up`, what is due was posted after the
+    latest posting.
     """
 
     cycle: Cycle
@@ -32,6 +37,7 @@ class AccountCycle(Struct, gc=False):
     awards: dict[OrderKey, PendingAward] = field(default_factory=dict)
     expired: dict[Day, int] = field(default_factory=dict)
     must_write: bool = False
+    caught_up: Timeline | None = None
 
     @property
     def epoch(self) -> Epoch:
@@ -75,21 +81,20 @@ class AccountCycle(Struct, gc=False):
         self,
         parts: tuple[Part, ...],
         *,
-        award: Mark | None = None,
         covered: tuple[tuple[Day, int], ...] = (),
     ) -> EntryLots | None:
-        """What an entry notes about lots: nothing as long as no point of the store or the account has had
-        a date. `parts` are in order."""
-        undated = NEVER * 2
-        has_dates = (
+        """What an entry notes about lots, unless it is an award with a date: nothing as long as no point of the
+        store or the account has had one. `parts` are in order."""
+        if not (
             self.timeline.has_expiry
             or any(part.own or part.day != NEVER for part in parts)
-            or any(key != undated for key in self.cycle.lots.keys)
-        )
-        return note_parts(parts if has_dates else (), award=award, covered=covered)
+            or any(key != _UNDATED for key in self.cycle.lots.keys)
+        ):
+            parts = ()
+        return note_parts(parts, covered=covered)
 
 
-class Note(Struct, frozen=True, kw_only=True, gc=False):
+class Note(Struct, frozen=True, gc=False):
     """What an entry shows of its account's cycle: its signed `points`, since covered ones cost nothing, the
     lots, the `covered` points, the signed change of the pending points, and when they become available."""
 

@@ -54,6 +54,11 @@ class Account(Struct, gc=False):
         return self.member_since is not None
 
     @property
+    def debt(self) -> int:
+        """The points that the balance is below zero."""
+        return -self.balance if self.balance < 0 else 0
+
+    @property
     def key(self) -> AccountKey:
         return self.store_id, self.customer_id
 

@@ -39,7 +39,7 @@ def post_award(batch: LedgerBatch, award: Award) -> ManualEntry:
         lifetime_change=award.points,
         reason=award.reason,
         occurred_at=occurred_at,
-        change=lot_changes.earn(occurred_at=occurred_at, last_day=award.last_day),
+        change=lot_changes.Earn(occurred_at=occurred_at, last_day=award.last_day),
     )
     manual = ManualEntry(entry, award.customer_id, award.posted_by)
     batch.append(manual)

@@ -65,6 +65,8 @@ class LedgerBatch:
         self.cycles: dict[int, AccountCycle] = {}
         # Of the orders that may be clawed back, the lots that the entry of the award notes, and its sequence.
         self.award_notes: dict[OrderKey, tuple[str | None, int]] = {}
+        # Those of the batch are added once a clawback needs them; from this entry on they are not yet.
+        self._award_notes_end = 0
         # The entries that released the awards of orders.
         self.releases: dict[OrderKey, Entry] = {}
         self.reminders: list[ReminderNote] = []
@@ -217,8 +219,9 @@ class LedgerBatch:
         if not -MAX_BALANCE <= balance <= MAX_BALANCE or lifetime > MAX_BALANCE:
             raise Conflict(f"The balance would exceed its limit of {MAX_BALANCE:,} points.")
         lots = pending = covered = available_at = None
-        if change is not None and account.id in self.cycles:
-            note = change(self.cycles[account.id], account, points)
+        state = None if change is None else self.cycles.get(account.id)
+        if change is not None and state is not None:
+            note = change(state, account, points)
             points = note.points
             balance = account.balance + points
             lots = None if note.lots is None else entry_lots.encode(note.lots)
@@ -255,19 +258,18 @@ class LedgerBatch:
         self.mark_for_write(account, occurred_at)
         return entry
 
-    def note_award(self, key: OrderKey, entry: Entry) -> None:
-        """Note the entry with which the award of an order became available, for a clawback in the batch."""
-        self.award_notes[key] = entry.lots, entry.sequence
-
     def mark_of(self, key: OrderKey) -> Mark:
         """The date of the award of an order."""
+        for entry in self.entries[self._award_notes_end :]:
+            if entry.type == "earn" and entry.order_id is not None:
+                self.award_notes[entry.store_id, entry.order_id] = entry.lots, entry.sequence
+        self._award_notes_end = len(self.entries)
         lots, sequence = self.award_notes[key]
         return entry_lots.mark(None if lots is None else entry_lots.decode(lots), sequence)
 
     def note_release(self, award: PendingAward, entry: Entry) -> None:
         """Note the entry that released the award of an order."""
         self.releases[award.key] = entry
-        self.award_notes[award.key] = entry.lots, entry.sequence
         if award.program_version_id is not None and award.program is not None:
             self._released_programs[award.program_version_id] = award.program
 

@@ -67,13 +67,13 @@ def catch_up(batch: LedgerBatch, account: Account) -> None:
         if timeline is not None and timeline.has_expiry:
             start_cycle(batch, account)
         return
-    if state.is_up_to_date:
-        return
-    for award, at in _due_awards(state):
-        if award.gives_up or not state.is_suspended:
-            _advance(batch, account, state, to=just_before(at))
-            _end_wait(batch, account, award, at)
-    _advance(batch, account, state, to=state.timeline.now)
+    if not state.is_up_to_date:
+        for award, at in _due_awards(state):
+            if award.gives_up or not state.is_suspended:
+                _advance(batch, account, state, to=just_before(at))
+                _end_wait(batch, account, award, at)
+        _advance(batch, account, state, to=state.timeline.now)
+    state.caught_up = state.timeline
 
 
 def suspend(batch: LedgerBatch, account: Account) -> None:

@@ -13,10 +13,10 @@ from msgspec import Struct
 from libs.contracts.events import LotRef
 from services.earning.domain.cycles import Mark
 from services.earning.domain.dates import NEVER, Day, to_date
-from services.earning.domain.lots import Lots, Part, by_day
+from services.earning.domain.lots import Lots, Part, by_day, lots_of
 
 
-class EntryLots(Struct, frozen=True, kw_only=True, array_like=True, gc=False):
+class EntryLots(Struct, frozen=True, array_like=True, gc=False):
     """Of an award, its `day`, and whether that is a date of its own. `parts` are the lots that a credit
     became, that a debit was drawn from, or that expired. `covered` are the points of a clawback that had
     expired, by last day."""
@@ -36,24 +36,18 @@ def encode(note: EntryLots) -> str:
     return _encode(note).decode()
 
 
+def note_award(day: Day, parts: Iterable[Part], *, own: bool) -> EntryLots:
+    """What the entry of an award with a date notes; `parts` are what is left of it after it paid a debt."""
+    return EntryLots(day, own, lots_of(parts))
+
+
 def note_parts(
-    parts: Sequence[Part],
-    *,
-    award: Mark | None = None,
-    covered: tuple[tuple[Day, int], ...] = (),
+    parts: Sequence[Part], *, covered: tuple[tuple[Day, int], ...] = ()
 ) -> EntryLots | None:
-    """What an entry notes; None if that is nothing. `parts` are in order, one per day and owner."""
-    if not parts and award is None and not covered:
+    """What any other entry notes; None if that is nothing. `parts` are in order, one per day and owner."""
+    if not parts and not covered:
         return None
-    lots = Lots()
-    for part in parts:
-        lots.append(part)
-    return EntryLots(
-        day=None if award is None else award.day,
-        own=award is not None and award.own,
-        parts=lots,
-        covered=covered,
-    )
+    return EntryLots(parts=lots_of(parts), covered=covered)
 
 
 def mark(note: EntryLots | None, sequence: int) -> Mark:

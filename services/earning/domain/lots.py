@@ -44,18 +44,17 @@ class Lots(Struct, array_like=True, gc=False):
         """Add points to their lot, which may be new; 0 points add none."""
         if part.points <= 0:
             return
-        key = part.day * 2 + part.own
-        at = bisect_left(self.keys, key)
-        if at < len(self.keys) and self.keys[at] == key:
+        keys, key = self.keys, part.day * 2 + part.own
+        if keys and keys[-1] == key:
+            # Most credits are of the day of the one before.
+            self.points[-1] += part.points
+            return
+        at = bisect_left(keys, key)
+        if at < len(keys) and keys[at] == key:
             self.points[at] += part.points
         else:
-            self.keys.insert(at, key)
+            keys.insert(at, key)
             self.points.insert(at, part.points)
-
-    def append(self, part: Part) -> None:
-        """Add a lot that is later than all others."""
-        self.keys.append(part.day * 2 + part.own)
-        self.points.append(part.points)
 
     def credit(self, parts: Iterable[Part], *, debt: int) -> tuple[Part, ...]:
         """Add a credit, whose parts are in order, and return what of it became lots. It first pays `debt`,
@@ -99,13 +98,12 @@ class Lots(Struct, array_like=True, gc=False):
 
     def remove(self, is_over: Callable[[Part], bool]) -> tuple[Part, ...]:
         """Remove and return the lots for which `is_over`."""
-        removed, remaining = [], Lots()
+        removed: list[Part] = []
+        remaining: list[Part] = []
         for part in self:
-            if is_over(part):
-                removed.append(part)
-            else:
-                remaining.append(part)
-        self.keys, self.points = remaining.keys, remaining.points
+            (removed if is_over(part) else remaining).append(part)
+        lots = lots_of(remaining)
+        self.keys, self.points = lots.keys, lots.points
         return tuple(removed)
 
     def move(self, target: Callable[[Part], Day]) -> None:
@@ -117,6 +115,15 @@ class Lots(Struct, array_like=True, gc=False):
         for part in parts:
             lots.add(part)
         self.keys, self.points = lots.keys, lots.points
+
+
+def lots_of(parts: Iterable[Part]) -> Lots:
+    """The lots of parts that are in order, one per day and owner."""
+    keys, points = [], []
+    for part in parts:
+        keys.append(part.day * 2 + part.own)
+        points.append(part.points)
+    return Lots(keys, points)
 
 
 def merge(parts: Iterable[Part]) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""The award of an order in a store in which points expire or wait: earned now, or pending.
+"""The award of an order whose program lets points wait: pending, or earned now.
 
 docs/rules/pending.md.
 """
@@ -30,23 +30,21 @@ def enter(
     points: int,
     tier: str | None,
 ) -> Entry:
-    """Post the award, as `pend` if the program lets it wait and the wait is not over. A wait that was over
-    without a fulfillment is given up right after."""
-    available_at = None
-    if program.pending is not None:
-        state = start_cycle(batch, account)
-        assert state is not None
-        zone = state.epoch.zone
-        window = open_window(
-            program.pending,
-            completed_at=order.occurred_at,
-            zone=zone,
-            fulfilled_at=_fulfilled_at(batch, order, account),
-        )
-        if window.waits_for_fulfillment or window.is_open(state.timeline.now, zone):
-            return _pend(batch, order, account, program, window, points=points, tier=tier)
-        available_at = window.available_at(zone)
-    entry = batch.enter(
+    """Post the award, as `pend` if the wait is not over. A wait that was over without a fulfillment is given up
+    right after."""
+    state = start_cycle(batch, account)
+    assert state is not None
+    assert program.pending is not None
+    zone = state.epoch.zone
+    window = open_window(
+        program.pending,
+        completed_at=order.occurred_at,
+        zone=zone,
+        fulfilled_at=_fulfilled_at(batch, order, account),
+    )
+    if window.waits_for_fulfillment or window.is_open(state.timeline.now, zone):
+        return _pend(batch, order, account, program, window, points=points, tier=tier)
+    return batch.enter(
         account,
         type_="earn",
         points=points,
@@ -56,10 +54,8 @@ def enter(
         program_version_id=program.version_id,
         tier=tier,
         order_id=order.order_id,
-        change=lot_changes.earn(occurred_at=order.occurred_at, available_at=available_at),
+        change=lot_changes.Earn(order.occurred_at, window.available_at(zone)),
     )
-    batch.note_award(order.key, entry)
-    return entry
 
 
 def _fulfilled_at(batch: LedgerBatch, order: Order, account: Account) -> datetime | None:

@@ -8,6 +8,7 @@ from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound
 from services.earning.domain import order_awards, refunds
 from services.earning.domain.accounts import Account, Entry
 from services.earning.domain.batch import LedgerBatch
+from services.earning.domain.lot_changes import Earn
 from services.earning.domain.order_items import items_of
 from services.earning.domain.order_records import Order, OrderRecord, OrderState, Recheck
 from services.earning.domain.postings import Duplicate
@@ -56,7 +57,7 @@ def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program)
     if points == 0:
         return None
     tier_name = None if tier is None else tier.name
-    if order.store_id in batch.timelines:
+    if program.pending is not None:
         return order_awards.enter(batch, order, account, program, points=points, tier=tier_name)
     return batch.enter(
         account,
@@ -68,6 +69,7 @@ def _enter(batch: LedgerBatch, order: Order, account: Account, program: Program)
         program_version_id=program.version_id,
         tier=tier_name,
         order_id=order.order_id,
+        change=Earn(order.occurred_at) if order.store_id in batch.timelines else None,
     )
 
 

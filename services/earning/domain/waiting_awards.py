@@ -82,7 +82,7 @@ class WaitingAwards:
         if window is not None and window.is_open(state.timeline.now + TOLERANCE, zone):
             return "its points have to wait"
         note = note_of(entry)
-        return lot_changes.earn(
+        return lot_changes.Earn(
             occurred_at=entry["occurred_at"],
             available_at=None if window is None else window.available_at(zone),
             last_day=note.day if note.own else None,

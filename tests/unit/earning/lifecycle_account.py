@@ -318,7 +318,11 @@ class Account:
     ) -> None:
         self.balance += points
         self.sequence += 1
-        note = entry_lots.note_parts(parts, award=award, covered=covered)
+        note = (
+            entry_lots.note_parts(parts, covered=covered)
+            if award is None
+            else entry_lots.note_award(award.day, parts, own=award.own)
+        )
         row = Row(self.sequence, type_, points, parts, occurred_at=occurred_at or self.now)
         row.covered = sum(part for _, part in covered)
         row.note = None if note is None else entry_lots.encode(note)

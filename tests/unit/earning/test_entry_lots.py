@@ -12,7 +12,7 @@ JANUARY, JUNE = to_day(date(2027, 1, 31)), to_day(date(2027, 6, 30))
 
 
 def test_a_note_of_an_award_keeps_its_date_also_if_a_debt_took_its_points() -> None:
-    note = entry_lots.note_parts((), award=Mark(JUNE, own=True, sequence=7))
+    note = entry_lots.note_award(JUNE, (), own=True)
     assert note is not None
     read = entry_lots.decode(entry_lots.encode(note))
     assert entry_lots.mark(read, 7) == Mark(JUNE, own=True, sequence=7)
