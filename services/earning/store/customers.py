@@ -1,4 +1,4 @@
-"""Queries for customers; each runs in the snapshot of its caller."""
+"""Queries for customers."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ FROM accounts WHERE store_id = $1 AND customer_id = $2 AND member_since IS NOT N
 """
 _READ_RECENT_ENTRIES: Final = """
 SELECT id, type, points, reason
-FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
+FROM entries WHERE account_id = $1 AND sequence <= $2 ORDER BY sequence DESC LIMIT 10
 """
 _FIND_STATUS: Final = """
 SELECT a.id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.member_since, a.cycle,
@@ -66,9 +66,11 @@ async def count_by_lifetime(
     return {row["reached"]: row["customers"] for row in rows}
 
 
-async def read_recent_entries(connection: Connection, account_id: int) -> Sequence[asyncpg.Record]:
-    """The account's ten newest entries, newest first."""
-    rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id)
+async def read_recent_entries(
+    connection: Connection, account_id: int, sequence: int
+) -> Sequence[asyncpg.Record]:
+    """The account's ten newest entries up to `sequence`, newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id, sequence)
     return rows
 
 
