@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from libs.messaging.broker import WatchedConsumer
 from libs.testing.eventually import eventually
-from tests.integration.test_delivery_policy import consuming, send
+from tests.integration.consuming import consuming, send
 from tests.support import Stack
 
 

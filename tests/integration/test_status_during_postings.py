@@ -1,36 +1,27 @@
 """A customer's status needs no snapshot: whatever commits between its statements is not in it."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.lifecycle import Expiry
-from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.engine import transaction
 from services.earning.handlers import customers
 from services.earning.store import customers as rows
 from services.earning.store import programs, timelines
-from tests.integration.conftest import Database
-from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
-from tests.integration.test_lifecycle import open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, clock, engine, open_account
 
-START = datetime(2027, 1, 5, 12, tzinfo=UTC)
+__all__ = ["clock", "engine"]
+
 TEN_DAYS = Expiry(kind="after", days=10)
 TWENTY_DAYS = Expiry(kind="after", days=20)
 
 
 @pytest.fixture
-async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
-    engine = create_batch_engine(earning_database.url, name="test", connections=8)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def account(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> LedgerAccount:
-    return await open_account(engine, TestClock(START, monkeypatch), expiry=TEN_DAYS)
+async def account(engine: AsyncEngine, clock: TestClock) -> LedgerAccount:
+    return await open_account(engine, clock, expiry=TEN_DAYS)
 
 
 async def test_a_posting_after_the_account_was_read_is_not_among_its_transactions(
