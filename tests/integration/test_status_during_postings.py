@@ -39,7 +39,7 @@ async def test_a_posting_after_the_account_was_read_is_not_among_its_transaction
     status = await customers.get_status(account.engine, account.store, CUSTOMER)
     assert status.view.balance == 100
     assert status.recent_entries is not None
-    assert [entry["points"] for entry in status.recent_entries] == [100]
+    assert [entry.points for entry in status.recent_entries] == [100]
 
 
 async def test_a_version_after_the_programs_were_read_is_not_in_their_timeline(
