@@ -23,9 +23,15 @@ from libs.background.backoff import delays
 from libs.contracts.topics import dead_letter_topic
 from libs.messaging import dead_letters, spans
 from libs.messaging.dead_letters import DeadLetter, log_fields
-from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
+from libs.messaging.delivery import (
+    Delivery,
+    Record,
+    RecordOutcome,
+    first_offsets,
+    offsets_after,
+    partition_of,
+)
 from libs.messaging.look_ahead import LookAhead
-from libs.messaging.offsets import first_offsets, offsets_after
 from libs.messaging.stopped_partitions import StoppedPartitions
 from libs.messaging.watchdog import Watchdog
 from libs.observability import logging, metrics

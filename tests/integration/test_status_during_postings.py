@@ -31,9 +31,9 @@ async def test_a_posting_after_the_account_was_read_is_not_among_its_transaction
     find_status = rows.find_status
 
     async def find_and_post(*arguments: Any) -> Any:
-        found = await find_status(*arguments)
+        account_row = await find_status(*arguments)
         await account.earn("B", 50)
-        return found
+        return account_row
 
     monkeypatch.setattr(rows, "find_status", find_and_post)
     status = await customers.get_status(account.engine, account.store, CUSTOMER)

@@ -7,6 +7,7 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, select, true
 
+from libs.contracts.events import TransactionType
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.domain.tiers import TierSpan
@@ -49,7 +50,7 @@ class RecentEntry(NamedTuple):
     """What a status shows of an entry."""
 
     id: str
-    type: str
+    type: TransactionType
     points: int
     reason: str
 
