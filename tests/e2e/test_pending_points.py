@@ -124,6 +124,11 @@ async def test_points_can_have_a_date_of_their_own(shop: Shop) -> None:
         response = await shop.call("POST", f"loyalty/{path}", body)
         assert_problem(response, 400, "invalid_request")
         assert [fault["pointer"] for fault in response.json["errors"]] == ["#/expires_on"]
+    refused = await shop.call("POST", "loyalty/earn", {**award, "expires_on": yesterday})
+    assert (
+        f"#/expires_on: must be a date from {today}, today in the store, to "
+        in (refused.json["detail"])
+    )
 
 
 async def test_a_date_out_of_bounds_is_refused_before_the_state_of_the_store(shop: Shop) -> None:
