@@ -21,10 +21,10 @@ class Order(Model, frozen=True, kw_only=True):
     """An order, and what became of it.
 
     `state` is counted, held, skipped or refused (known only by its dead letters). `award` is the whole
-    award, `pending` the points of it that wait before they can be spent, `clawed_back` the points that refunds
-    and voids took, `refunded` money. If there are no points,
-    `skip_reason` (skipped) or `zero_reason` (counted) says why; a held order waits for its customer's
-    account.
+    award, `pending` the points of it that wait before they can be spent, `given_up` those that were never
+    available, since the fulfillment did not arrive in time, `clawed_back` the points that refunds and voids
+    took, `refunded` money. If there are no points, `skip_reason` (skipped) or `zero_reason` (counted) says
+    why; a held order waits for its customer's account.
     """
 
     order_id: str
@@ -47,6 +47,7 @@ class Order(Model, frozen=True, kw_only=True):
     transaction_id: str | None = None
     completed_at: datetime | None = None
     pending: int = 0
+    given_up: int = 0
     available_at: datetime | None = None
     expires_on: date | None = None
 
