@@ -1,8 +1,10 @@
 """Group commit: concurrent requests share one transaction, and a request that arrives alone is not delayed.
 
-While a batch runs, requests queue up; they become the next batch as soon as it ends. Each caller
-gets its own result. A batch that fails with an error that is not transient is split in halves until
-the failing request is alone, so that an invalid request does not fail its neighbors.
+While a batch runs, requests queue up; they become the next batch. Where fewer are queued than the
+previous batch had, the others are probably about to arrive, and the batch waits for them a moment: a
+transaction costs more than the requests in it. Each caller gets its own result. A batch that fails with
+an error that is not transient is split in halves until the failing request is alone, so that an invalid
+request does not fail its neighbors.
 """
 
 import asyncio
@@ -19,6 +21,9 @@ from libs.persistence.errors import is_transient
 _RECENT_SECONDS: Final = 1.0
 # How long a background task yields at most: a steady stream of requests must not starve it.
 _YIELD_SECONDS: Final = 0.05
+# How long a batch of writes waits to become as large as the previous one. Callers that got their results
+# together send their next requests within about this time.
+GATHER_SECONDS: Final = 0.003
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -43,6 +48,8 @@ class GroupCommit(Generic[Request, Result]):
     Requests with a combined weight of at most `max_weight` share a transaction, which bounds how
     long its locks are held; a request of that weight or more runs alone. Beyond `max_queued` queued
     requests, `submit` raises Unavailable: a longer queue would only make callers time out.
+
+    Where fewer requests are queued than the previous batch had, the batch waits for `gather_seconds`.
     """
 
     def __init__(
@@ -51,15 +58,19 @@ class GroupCommit(Generic[Request, Result]):
         *,
         max_weight: int = 1_000,
         max_queued: int = 5_000,
+        gather_seconds: float = 0.0,
         observe: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._run_batch = run_batch
         self.max_weight: Final = max_weight
         self._max_queued = max_queued
+        self._gather_seconds = gather_seconds
         self._observe = observe
         self._queue: deque[_PendingRequest[Request, Result]] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._submitted_at = -math.inf
+        # How many requests the previous batch had.
+        self._previous = 0
 
     async def submit(self, request: Request, *, weight: int = 1) -> Result:
         """Run `request` in the next batch, and return its result.
@@ -74,7 +85,8 @@ class GroupCommit(Generic[Request, Result]):
         self._queue.append(_PendingRequest(request, weight, result))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._run(), name="group_commit")
-        return await asyncio.shield(result)
+        # Nothing else awaits the result, so a caller that is cancelled cancels only that.
+        return await result
 
     @property
     def has_recent_requests(self) -> bool:
@@ -101,7 +113,10 @@ class GroupCommit(Generic[Request, Result]):
         while self._queue:
             # Requests submitted in this iteration of the event loop join the batch.
             await asyncio.sleep(0)
+            if len(self._queue) < self._previous:
+                await asyncio.sleep(self._gather_seconds)
             batch = self._next_batch()
+            self._previous = len(batch)
             self._observe(len(batch))
             await self._run_or_split(batch)
 

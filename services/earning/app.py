@@ -12,7 +12,7 @@ from libs.observability import metrics
 from libs.persistence.batch import RequestOutcome
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.errors import is_transient
-from libs.persistence.group_commit import GroupCommit
+from libs.persistence.group_commit import GATHER_SECONDS, GroupCommit
 from libs.persistence.slow_reads import SlowReads
 from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
@@ -49,7 +49,9 @@ def build(settings: Settings) -> ASGIApp:
         messaging.wake_relay()
         return outcomes
 
-    group_commit = GroupCommit(post, observe=metrics.GROUP_COMMIT_SIZE.observe)
+    group_commit = GroupCommit(
+        post, gather_seconds=GATHER_SECONDS, observe=metrics.GROUP_COMMIT_SIZE.observe
+    )
 
     messaging = Messaging(
         bootstrap=settings.kafka_url,

@@ -11,7 +11,7 @@ from libs.messaging.runtime import Messaging
 from libs.observability import metrics
 from libs.persistence.engine import create_batch_engine, create_engine, ping
 from libs.persistence.errors import is_transient
-from libs.persistence.group_commit import GroupCommit
+from libs.persistence.group_commit import GATHER_SECONDS, GroupCommit
 from libs.persistence.slow_reads import SlowReads
 from libs.persistence.stored_responses import idempotency_key_purger
 from libs.web.app import create_app
@@ -36,7 +36,9 @@ def build(settings: Settings) -> ASGIApp:
     earning = client("earning", settings.earning_url)
     catalog = client("catalog", settings.catalog_url)
     group_commit = GroupCommit(
-        partial(apply, write_engine), observe=metrics.GROUP_COMMIT_SIZE.observe
+        partial(apply, write_engine),
+        gather_seconds=GATHER_SECONDS,
+        observe=metrics.GROUP_COMMIT_SIZE.observe,
     )
     resources = Resources(
         write_engine,

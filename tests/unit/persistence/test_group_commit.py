@@ -53,6 +53,26 @@ async def test_requests_that_arrive_together_or_while_a_batch_runs_share_a_batch
     assert batches.batches == [[1, 2], [3, 4, 5]]
 
 
+async def test_a_batch_that_is_smaller_than_the_previous_one_waits_for_more_requests() -> None:
+    batches = Batches()
+    group_commit = GroupCommit(batches.run, gather_seconds=0.5)
+    await submit_all(group_commit, [1, 2])
+    first = asyncio.create_task(group_commit.submit(3))
+    await asyncio.sleep(0.01)
+    assert await group_commit.submit(4) == 8
+    assert await first == 6
+    assert batches.batches == [[1, 2], [3, 4]]
+
+
+async def test_neither_a_batch_as_large_as_the_previous_one_nor_a_request_alone_waits() -> None:
+    batches = Batches()
+    group_commit = GroupCommit(batches.run, gather_seconds=3_600)
+    async with asyncio.timeout(60):
+        for requests in ([1], [2], [3, 4], [5, 6]):
+            await submit_all(group_commit, requests)
+    assert batches.batches == [[1], [2], [3, 4], [5, 6]]
+
+
 async def test_each_caller_gets_its_own_result_or_exception() -> None:
     batches = Batches()
     results = await submit_all(GroupCommit(batches.run), [1, 0, 3])
