@@ -53,20 +53,41 @@ class ConnectionPool:
         self._is_closed = False
 
     async def send(
-        self, method: str, target: str, headers: dict[str, str], body: bytes
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        timeout_seconds: float,
     ) -> ServiceResponse:
         """Send a request on a kept connection or on a new one; returns the response. The connection
         is closed if the caller is cancelled meanwhile.
 
-        Raises NotConnected or ConnectionBroken, and ValueError for a header or target that would
-        change where the request ends.
+        Raises NotConnected, ConnectionBroken or TimeoutError, and ValueError for a header or target
+        that would change where the request ends.
         """
         request = self._encode(method, target, headers, body)
+        has_body = method != "HEAD"
+        connection = None if self._slots.locked() else self._take()
+        if connection is None:
+            async with asyncio.timeout(timeout_seconds), self._slots:
+                connection = self._take() or await self._connect()
+                return await self._exchange(connection, request, has_body=has_body)
+        # On most requests. A timer costs a fifth of `asyncio.timeout`.
         async with self._slots:
-            connection = self._take() or await self._connect()
-            response = await connection.exchange(request, has_body=method != "HEAD")
-            self._keep(connection)
-            return response
+            timer = asyncio.get_running_loop().call_later(timeout_seconds, connection.time_out)
+            try:
+                return await self._exchange(connection, request, has_body=has_body)
+            finally:
+                timer.cancel()
+
+    async def _exchange(
+        self, connection: "_Connection", request: bytes, *, has_body: bool
+    ) -> ServiceResponse:
+        response = await connection.exchange(request, has_body=has_body)
+        self._keep(connection)
+        return response
 
     def close(self) -> None:
         """Close the idle connections, and each of the others after its response."""
@@ -156,6 +177,11 @@ class _Connection(asyncio.Protocol):
         finally:
             self._response = None
 
+    def time_out(self) -> None:
+        """Close the connection, and raise TimeoutError for the request on it."""
+        self.close()
+        self._fail(TimeoutError())
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.abort()
@@ -176,8 +202,11 @@ class _Connection(asyncio.Protocol):
 
     def _break(self, reason: str) -> None:
         self.close()
+        self._fail(ConnectionBroken(reason))
+
+    def _fail(self, error: Exception) -> None:
         if self._response is not None and not self._response.done():
-            self._response.set_exception(ConnectionBroken(reason))
+            self._response.set_exception(error)
 
     # -- the parser
 

@@ -100,8 +100,7 @@ class ServiceClient:
             for pool in self._rotate():
                 remaining = max(until - time.monotonic(), _LEAST_SECONDS)
                 try:
-                    async with asyncio.timeout(remaining):
-                        return await pool.send(method, target, headers, body)
+                    return await pool.send(method, target, headers, body, timeout_seconds=remaining)
                 except (NotConnected, ConnectionBroken, TimeoutError) as error:
                     failure = error
                 self._record_failure(pool, failure)

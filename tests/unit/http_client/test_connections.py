@@ -67,8 +67,7 @@ async def has_noticed_the_end(pool: ConnectionPool) -> None:
 
 
 async def get(pool: ConnectionPool, method: str = "GET", body: bytes = b"") -> ServiceResponse:
-    async with asyncio.timeout(60):
-        return await pool.send(method, "/a?b=c", {"X-One": "1"}, body)
+    return await pool.send(method, "/a?b=c", {"X-One": "1"}, body, timeout_seconds=60)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +134,7 @@ async def test_what_would_change_where_a_request_ends_is_not_sent(
     process = Process(OK)
     async with pool_of(process) as pool:
         with pytest.raises(ValueError, match=r"caller|contains"):
-            await pool.send("POST", target, headers, b"body")
+            await pool.send("POST", target, headers, b"body", timeout_seconds=60)
         assert process.connections == 0
 
 
@@ -215,7 +214,20 @@ async def test_the_connection_of_a_cancelled_request_is_closed() -> None:
     async with pool_of(process) as pool:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
-                await pool.send("GET", "/", {}, b"")
+                await pool.send("GET", "/", {}, b"", timeout_seconds=60)
+        assert process.connections == 1
+        await eventually(lambda: process.open == 0)
+        process.parts = (OK,)
+        assert (await get(pool)).body == b"ok"
+
+
+async def test_a_request_on_a_kept_connection_ends_in_time_and_closes_it() -> None:
+    process = Process(OK)
+    async with pool_of(process) as pool:
+        await get(pool)
+        process.parts = (OK[:-2],)
+        with pytest.raises(TimeoutError):
+            await pool.send("GET", "/", {}, b"", timeout_seconds=0.5)
         assert process.connections == 1
         await eventually(lambda: process.open == 0)
         process.parts = (OK,)
@@ -284,5 +296,4 @@ async def test_a_connection_that_is_not_accepted_in_time_is_not_connected(
     # The time of the request itself is no reason to send it to another process.
     monkeypatch.setattr("libs.http_client.connections._CONNECT_SECONDS", 60)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.02):
-            await pool.send("GET", "/", {}, b"")
+        await pool.send("GET", "/", {}, b"", timeout_seconds=0.02)
