@@ -46,6 +46,7 @@ def consume_rewards(
 
 def consume_points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchConsumer[PointsPosted]:
     """Confirms redemptions in batches, and cancels those whose response from the ledger was lost."""
+    reader = EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted)
 
     async def handle(events: Sequence[PointsPosted]) -> Sequence[RecordOutcome]:
         steps = [step for event in events if (step := _step_of(event)) is not None]
@@ -60,7 +61,8 @@ def consume_points(engine: AsyncEngine, producer: AIOKafkaProducer) -> BatchCons
         topics=(POINTS_REDEEMED, POINTS_ADJUSTED),
         group=POINTS_GROUP,
         service="redemption",
-        read=EventReader(POINTS_REDEEMED, POINTS_ADJUSTED, kind=PointsPosted).read,
+        read=reader.read,
+        read_batch=reader.read_batch,
         handle=handle,
         producer=producer,
         policy=BACKGROUND,

@@ -140,7 +140,7 @@ async def confirmed(engine: AsyncEngine) -> dict[str, Any]:
 
 async def count_in_use(engine: AsyncEngine) -> int:
     async with transaction(engine) as connection:
-        count: int = await connection.fetchval("SELECT taken FROM usage")
+        count: int = await connection.fetchval("SELECT taken FROM usage WHERE reward_id = 'rwd_1'")
         return count
 
 
@@ -153,6 +153,16 @@ async def test_more_than_the_stock_is_redeemed_without_the_lock(
 
 
 async def test_no_more_than_the_stock_is_redeemed(engine: AsyncEngine, slow: None) -> None:
+    outcome = await concurrently(engine, [reserve() for _ in range(CONCURRENT)])
+    assert outcome == {"reserved": STOCK, "RewardUnavailable": CONCURRENT - STOCK}
+    assert await count_in_use(engine) == STOCK
+
+
+async def test_no_more_than_the_stock_is_redeemed_by_the_first_redemptions_of_a_reward(
+    engine: AsyncEngine, slow: None
+) -> None:
+    async with transaction(engine) as connection:
+        await connection.execute("UPDATE usage SET reward_id = 'rwd_2'")
     outcome = await concurrently(engine, [reserve() for _ in range(CONCURRENT)])
     assert outcome == {"reserved": STOCK, "RewardUnavailable": CONCURRENT - STOCK}
     assert await count_in_use(engine) == STOCK

@@ -1,5 +1,6 @@
 """The one path by which redemptions change: batches of actions, each in one transaction."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -67,8 +68,16 @@ async def apply(
     """Carry out all actions in one transaction, in order; returns a result or refusal for each. A
     refusal does not affect the other actions. Raises what the database raises, and then nothing was
     done."""
+    attempts = itertools.count()
+
+    async def load_attempt(
+        connection: Connection, requests: Sequence[BatchRequest[Action, Redemption]]
+    ) -> tuple[_Batch, StoredResponses]:
+        # Only the first batch with a reward needs a second attempt to create its usage.
+        return await _load(connection, requests, creates_usage=next(attempts) > 0)
+
     outcomes = await batches.run(
-        engine, list(map(_batch_request, requests)), load=_load, apply=_apply, write=_write
+        engine, list(map(_batch_request, requests)), load=load_attempt, apply=_apply, write=_write
     )
     return [outcome if isinstance(outcome, Exception) else _result(outcome) for outcome in outcomes]
 
@@ -89,7 +98,10 @@ def _result(outcome: RequestResult) -> ActionResult:
 
 
 async def _load(
-    connection: Connection, requests: Sequence[BatchRequest[Action, Redemption]]
+    connection: Connection,
+    requests: Sequence[BatchRequest[Action, Redemption]],
+    *,
+    creates_usage: bool,
 ) -> tuple[_Batch, StoredResponses]:
     actions = [action for request in requests for action in request.commands]
     # Before the locks: a claim names a redemption to lock.
@@ -101,6 +113,7 @@ async def _load(
         reserves=[action for action in actions if isinstance(action, Reserve)],
         steps=[action for action in actions if not isinstance(action, Reserve)],
         claimed=[UUID(bytes=write_id) for write_id in stored.writes_in_progress],
+        creates_usage=creates_usage,
     )
     return _Batch(Desk(known), known.redemptions, stored), stored
 

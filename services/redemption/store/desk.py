@@ -4,7 +4,7 @@ Locks are taken in one order, first the usage of rewards and then redemptions, e
 wait for each other and never deadlock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -31,17 +31,25 @@ WHERE NOT EXISTS (
 ORDER BY 1, 2
 ON CONFLICT DO NOTHING
 """
+# The projection of the rewards may be empty: it is being rebuilt.
 _LOCK_USAGE: Final = """
-SELECT u.store_id, u.reward_id, u.taken
+SELECT u.store_id AS locked_store, u.reward_id AS locked_reward, u.taken, r.*
 FROM unnest($1::text[], $2::text[]) AS wanted (store_id, reward_id)
 JOIN usage u USING (store_id, reward_id)
+LEFT JOIN rewards r USING (store_id, reward_id)
 ORDER BY 1, 2
 FOR NO KEY UPDATE OF u
 """
 _LOCK_REDEMPTIONS: Final = """
 SELECT r.* FROM redemptions r WHERE r.id = ANY($1::uuid[]) ORDER BY r.id FOR NO KEY UPDATE
 """
-_INSERT: Final = """
+# Every redemption is counted in the usage of its reward. A batch may also count without redemptions.
+_INSERT_AND_COUNT: Final = """
+WITH counted AS (
+    UPDATE usage u SET taken = new.taken
+    FROM unnest($10::text[], $11::text[], $12::bigint[]) AS new (store_id, reward_id, taken)
+    WHERE u.store_id = new.store_id AND u.reward_id = new.reward_id
+)
 INSERT INTO redemptions (id, store_id, customer_id, reward_id, reward_name, points, min_tier, status,
                          code, claim_key)
 SELECT id, store_id, customer_id, reward_id, reward_name, points, min_tier, 'reserved', code, claim_key
@@ -56,11 +64,6 @@ SET status = new.status, transaction_id = new.transaction_id, balance_after = ne
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
   AS new (id, status, transaction_id, balance_after, debited_at)
 WHERE r.id = new.id
-"""
-_UPDATE_USAGE: Final = """
-UPDATE usage u SET taken = new.taken
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS new (store_id, reward_id, taken)
-WHERE u.store_id = new.store_id AND u.reward_id = new.reward_id
 """
 # Refusals are not stored, so all requests to cancel the redemption release their keys. The key of the
 # request that redeemed it stays. This is so rare that a scan of the store's keys costs nothing.
@@ -78,13 +81,19 @@ async def read(
     reserves: Sequence[Reserve],
     steps: Sequence[Step],
     claimed: Sequence[UUID],
+    creates_usage: bool,
 ) -> Known:
-    """Lock and read what the actions touch, and the redemptions `claimed` by idempotency keys."""
+    """Lock and read what the actions touch, and the redemptions `claimed` by idempotency keys.
+
+    A reward that was never redeemed has no usage yet. Raises ConcurrentWrite then, unless
+    `creates_usage`: it is created before any other lock is taken.
+    """
     counting = [step for step in steps if isinstance(step, Release | FinishCancel)]
     keys = sorted({action.reward_key for action in (*reserves, *counting)})
-    usage = await _lock_usage(connection, keys)
+    if creates_usage and keys:
+        await connection.execute(_INSERT_USAGE, *_columns(keys))
+    usage, known = await _lock_usage(connection, keys)
     redemptions = await _lock_redemptions(connection, [*(step.id for step in steps), *claimed])
-    known = await rewards.read(connection, {action.reward_key for action in reserves})
     return Known(
         rewards=known,
         usage=usage,
@@ -102,13 +111,23 @@ def _limited(reserves: Sequence[Reserve], known: dict[RewardKey, Reward]) -> set
     }
 
 
-async def _lock_usage(connection: Connection, keys: Sequence[RewardKey]) -> dict[RewardKey, int]:
+async def _lock_usage(
+    connection: Connection, keys: Sequence[RewardKey]
+) -> tuple[dict[RewardKey, int], dict[RewardKey, Reward]]:
+    """How many of each reward are in use, locked, and the rewards that this service has received."""
     if not keys:
-        return {}
-    stores, ids = [key[0] for key in keys], [key[1] for key in keys]
-    await connection.execute(_INSERT_USAGE, stores, ids)
-    rows = await connection.fetch(_LOCK_USAGE, stores, ids)
-    return {(row["store_id"], row["reward_id"]): row["taken"] for row in rows}
+        return {}, {}
+    rows = await connection.fetch(_LOCK_USAGE, *_columns(keys))
+    if len(rows) < len(keys):
+        raise ConcurrentWrite
+    usage = {(row["locked_store"], row["locked_reward"]): row["taken"] for row in rows}
+    known = [rewards.from_row(row) for row in rows if row["version"] is not None]
+    return usage, {reward.key: reward for reward in known}
+
+
+def _columns(keys: Iterable[RewardKey]) -> tuple[list[str], list[str]]:
+    stores, ids = zip(*keys, strict=True)
+    return list(stores), list(ids)
 
 
 async def _lock_redemptions(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Redemption]:
@@ -120,7 +139,8 @@ async def _lock_redemptions(connection: Connection, ids: Sequence[UUID]) -> dict
 
 async def write(connection: Connection, desk: Desk) -> None:
     """Write the result of a batch. Raises ConcurrentWrite where a redemption no longer exists."""
-    await _insert(connection, list(desk.inserts.values()))
+    if desk.usage_updates:
+        await _insert_and_count(connection, list(desk.inserts.values()), desk.usage_updates)
     updates = list(desk.updates.values())
     await _update(connection, updates)
     released = [
@@ -130,20 +150,13 @@ async def write(connection: Connection, desk: Desk) -> None:
     ]
     await release(connection, released)
     await _release_cancels(connection, list(desk.failed_cancels.values()))
-    if desk.usage_updates:
-        await connection.execute(
-            _UPDATE_USAGE,
-            [key[0] for key in desk.usage_updates],
-            [key[1] for key in desk.usage_updates],
-            list(desk.usage_updates.values()),
-        )
 
 
-async def _insert(connection: Connection, inserts: Sequence[Redemption]) -> None:
-    if not inserts:
-        return
+async def _insert_and_count(
+    connection: Connection, inserts: Sequence[Redemption], usage: Mapping[RewardKey, int]
+) -> None:
     await connection.execute(
-        _INSERT,
+        _INSERT_AND_COUNT,
         [redemption.id for redemption in inserts],
         [redemption.store_id for redemption in inserts],
         [redemption.customer_id for redemption in inserts],
@@ -153,6 +166,8 @@ async def _insert(connection: Connection, inserts: Sequence[Redemption]) -> None
         [redemption.min_tier for redemption in inserts],
         [redemption.code for redemption in inserts],
         [redemption.claim_key for redemption in inserts],
+        *_columns(usage),
+        list(usage.values()),
     )
 
 

@@ -14,10 +14,6 @@ from libs.persistence.pages import COUNT_LIMIT, Listed
 from services.redemption.domain.desk import CustomerKey
 from services.redemption.domain.rewards import Reward, RewardKey
 
-_READ: Final = """
-SELECT r.* FROM unnest($1::text[], $2::text[]) AS wanted (store_id, reward_id)
-JOIN rewards r USING (store_id, reward_id)
-"""
 _USAGE_BY_CUSTOMER: Final = """
 SELECT r.store_id, r.reward_id, r.customer_id, count(*) AS in_use
 FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (store_id, reward_id, customer_id)
@@ -68,15 +64,6 @@ class RewardUsage(Struct, frozen=True):
     in_use: int
 
 
-async def read(connection: Connection, keys: Collection[RewardKey]) -> dict[RewardKey, Reward]:
-    """The rewards with these keys that this service has received."""
-    if not keys:
-        return {}
-    rows = await connection.fetch(_READ, [key[0] for key in keys], [key[1] for key in keys])
-    rewards = [_from_row(row) for row in rows]
-    return {reward.key: reward for reward in rewards}
-
-
 async def read_usage_by_customer(
     connection: Connection, keys: Collection[CustomerKey]
 ) -> dict[CustomerKey, int]:
@@ -100,7 +87,7 @@ async def read_page(
     available `at` a time, or all with None."""
     rows = await connection.fetch(_PAGE, store_id, at, *(after or (None, None)), limit + 1)
     counted: int = await connection.fetchval(_COUNT, store_id, at, COUNT_LIMIT + 1)
-    items = [RewardUsage(_from_row(row), row["in_use"]) for row in rows[:limit]]
+    items = [RewardUsage(from_row(row), row["in_use"]) for row in rows[:limit]]
     return Listed(items, has_more=len(rows) > limit, counted=counted)
 
 
@@ -152,7 +139,7 @@ def _parse(text: str | None) -> datetime | None:
     return None if text is None else parse_time(text)
 
 
-def _from_row(row: Any) -> Reward:
+def from_row(row: Any) -> Reward:
     return Reward(
         store_id=row["store_id"],
         reward_id=row["reward_id"],
