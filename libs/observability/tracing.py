@@ -74,7 +74,9 @@ def traceparent(incoming: str | None) -> str:
     """The caller's trace if it is valid, else a new one."""
     if incoming is not None and is_valid(incoming):
         return incoming
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    # Random bits are drawn once: each draw is a call of the kernel.
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-01"
 
 
 def current() -> str:

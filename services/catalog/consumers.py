@@ -26,6 +26,9 @@ def consume_points(
     def read(record: Record) -> UsageChange | None:
         return usage.find_change(reader.read(record))
 
+    def read_batch(records: Sequence[Record]) -> Sequence[UsageChange | None]:
+        return [usage.find_change(event) for event in reader.read_batch(records)]
+
     async def handle(changes: Sequence[UsageChange | None]) -> Sequence[RecordOutcome]:
         await usage.count(engine, changes)
         return [None] * len(changes)
@@ -35,6 +38,7 @@ def consume_points(
         group=POINTS_GROUP,
         service="catalog",
         read=read,
+        read_batch=read_batch,
         handle=handle,
         producer=producer,
         # The catalog only displays the stock; redemption decides.
