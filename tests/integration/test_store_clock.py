@@ -96,6 +96,19 @@ async def test_a_moved_clock_lives_through_every_instant_on_the_way(
     await assert_lived_through(account, until=moment)
 
 
+async def test_a_moved_clock_lives_through_a_fulfillment_that_was_dated_ahead(
+    account: LedgerAccount,
+) -> None:
+    await account.change(pending=Pending(days=0, from_="fulfilled"), expiry=None)
+    await account.order("o2", Decimal(50))
+    fulfilled_at = utc_now() + timedelta(hours=20)
+    await account.fulfill("o2", fulfilled_at)
+    await move(account, fulfilled_at + timedelta(hours=1))
+    *_, earn = await account.entries()
+    assert (earn["type"], earn["available_at"]) == ("earn", fulfilled_at)
+    assert time_of(str(earn["id"])) < fulfilled_at + timedelta(minutes=1)
+
+
 async def test_a_clock_moves_to_an_instant_at_which_something_is_due(
     account: LedgerAccount,
 ) -> None:

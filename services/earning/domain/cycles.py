@@ -14,6 +14,7 @@ Each posting first brings the cycle up to now with services/earning/domain/catch
 the cycle and return what the entry has to show. None of them can refuse: check the balance before.
 """
 
+from bisect import insort
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -62,9 +63,10 @@ class Clawback(Struct, frozen=True):
 class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     """What time changes of one account.
 
-    `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points and
-    `waits` when they end, in order. `active_on` is the day of the latest earning or redemption, and is only kept
-    under `inactivity`. Reminders of days up to `reminded_on` have been sent or lost.
+    `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points; they
+    wait for the ends of days (`waits`), or for instants (`releases`), in order. `active_on` is the day of the
+    latest earning or redemption, and is only kept under `inactivity`. Reminders of days up to `reminded_on`
+    have been sent or lost.
 
     `suspended_on`, `unset_on` and `inactive_on` are the days since when the account is suspended, no expiry
     setting is in force, and no program is active. `is_cleared`: the account was suspended and made active
@@ -82,6 +84,7 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     inactive_on: Day | None = None
     is_cleared: bool = False
     moves: tuple[Move, ...] = ()
+    releases: list[datetime] = field(default_factory=list)
 
     def account_date(self, epoch: Epoch) -> Day:
         """Under `inactivity` the latest activity plus the period; EARLIEST otherwise. All points that follow
@@ -193,13 +196,19 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
             return Part(dated.day, own, points)
         return Part(max(dated.day, today + epoch.returned_days), own, points)
 
-    def add_wait(self, day: Day, *, gives_up: bool) -> None:
-        """An order's points are pending until `day` has ended."""
-        self._count_wait(day, gives_up=gives_up, change=1)
+    def add_wait(self, day: Day, *, gives_up: bool, at: datetime | None = None) -> None:
+        """An order's points are pending until `day` has ended, or until the instant `at`."""
+        if at is None:
+            self._count_wait(day, gives_up=gives_up, change=1)
+        else:
+            insort(self.releases, at)
 
-    def remove_wait(self, day: Day, *, gives_up: bool) -> None:
-        """They no longer are, or until another day."""
-        self._count_wait(day, gives_up=gives_up, change=-1)
+    def remove_wait(self, day: Day, *, gives_up: bool, at: datetime | None = None) -> None:
+        """They no longer are, or until another day or instant."""
+        if at is None:
+            self._count_wait(day, gives_up=gives_up, change=-1)
+        else:
+            self.releases.remove(at)
 
     def _count_wait(self, day: Day, *, gives_up: bool, change: int) -> None:
         orders = {(wait.day, wait.gives_up): wait.orders for wait in self.waits}
@@ -233,7 +242,10 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         if self.waits:
             ends = [wait.day + 1 for wait in self.waits if wait.gives_up or not is_paused]
             due = min(ends if due is None else [due, *ends], default=None)
-        return None if due is None else start_of(due, epoch.zone)
+        instants = [] if due is None else [start_of(due, epoch.zone)]
+        if self.releases and not is_paused:
+            instants.append(self.releases[0])
+        return min(instants, default=None)
 
     def _due_day(self, epoch: Epoch) -> Day | None:
         """At the start of this day an expiration or reminder is due."""
