@@ -99,6 +99,10 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         pauses = (self.suspended_on, self.inactive_on, None if own else self.unset_on)
         return min((day for day in pauses if day is not None), default=today)
 
+    def _lot_day(self, day: Day, *, own: bool, epoch: Epoch) -> Day:
+        """The last day of points whose date is `day`: the setting's live at least until the account's date."""
+        return day if own else max(day, self.account_date(epoch))
+
     def record_activity(self, day: Day, *, epoch: Epoch, today: Day, sequence: int) -> None:
         """The customer earned or redeemed on `day`: under `inactivity` all points live longer. Call it
         before the credit of an earning and after the debit of a redemption; `sequence` is that of the
@@ -136,9 +140,7 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     ) -> tuple[Part, ...]:
         """Add points with the last day `day`: `epoch.last_day(…)`, or a date of their own. Returns what
         is left of them after they paid `debt`, the points that the balance is below zero."""
-        if epoch.by_inactivity and not own:
-            day = max(day, self.account_date(epoch))
-        part = Part(day, own, max(points - debt, 0))
+        part = Part(self._lot_day(day, own=own, epoch=epoch), own, max(points - debt, 0))
         self.lots.add(part)
         return (part,) if part.points else ()
 
@@ -152,7 +154,7 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         if dated.is_over:
             return dated
         alive = self.alive_from(own=own, today=today)
-        lot_day = dated.day if own else max(dated.day, self.account_date(epoch))
+        lot_day = self._lot_day(dated.day, own=own, epoch=epoch)
         if lot_day < alive:
             return Dated(dated.day, is_over=True, by_inactivity=epoch.by_inactivity and not own)
         return Dated(lot_day)
@@ -183,14 +185,18 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         """Return the points of a cancelled redemption to the lots that its entry `sequence` drew them
         from. Returns what is left of them after they paid `debt`."""
         parts = [self._returned(part, sequence, epoch, today) for part in drawn]
-        as_earned_today = max(epoch.last_day(today), self.account_date(epoch))
-        parts.append(Part(as_earned_today, own=False, points=points - lots.total(parts)))
+        rest = points - lots.total(parts)
+        parts.append(Part(epoch.last_day(today), own=False, points=rest))
+        parts = [
+            Part(self._lot_day(part.day, own=part.own, epoch=epoch), part.own, part.points)
+            for part in parts
+        ]
         return self.lots.credit(lots.merge(parts), debt=debt)
 
     def _returned(self, part: Part, sequence: int, epoch: Epoch, today: Day) -> Part:
         day, own, points = part.day, part.own, part.points
         if day == NEVER and not own:
-            return Part(max(epoch.last_day(today), self.account_date(epoch)), own, points)
+            return Part(epoch.last_day(today), own, points)
         dated = self.find_date(day, own=own, sequence=sequence, epoch=epoch, today=today)
         if not dated.is_over:
             return Part(dated.day, own, points)
