@@ -119,9 +119,10 @@ class DatesPreview(Response, frozen=True, kw_only=True):
 
 
 class ProgramPreview(Response, frozen=True, kw_only=True):
-    """What a change of a program would mean. `tiers` are those of the program before or after the change, by
-    min_points. `moves_up` and `moves_down` are the numbers of customers who would get a higher or a lower
-    tier of this program. `dates` is left out where nothing expires or waits."""
+    """What a change of a program, or a new one, would mean. `tiers` are those of the program before or after the
+    change, by min_points. `moves_up` and `moves_down` are the numbers of customers who would get a higher or a
+    lower tier of this program; a new one has customers if it would be the default. `dates` is left out where
+    nothing expires or waits."""
 
     order_total: str
     tiers: list[TierPreview]

@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from libs.contracts.topics import ORDER_REFUNDED
+from libs.kernel.clock import format_time, utc_now
 from libs.testing.eventually import eventually
 from tests.browser.reader import NARROW, Reader
 from tests.flagging import list_anomalies, patch
@@ -71,6 +73,61 @@ async def test_every_look_of_the_anomalies_is_in_order(reader: Reader, shop: Sho
     await page.get_by_role("button", name="Try").click()
     await expect(page.get_by_text("2 flagged").first).to_be_visible()
     await reader.check("detectors")
+
+
+async def test_a_void_says_what_it_takes_of_points_that_wait(reader: Reader, shop: Shop) -> None:
+    await shop.program(pending={"days": 14})
+    completed_at = format_time(utc_now())
+    await shop.publish_all(
+        [shop.order(f"o{n}", total="10.00", completed_at=completed_at) for n in range(10)]
+    )
+
+    async def is_flagged() -> None:
+        (anomaly,) = await list_anomalies(shop)
+        assert anomaly["points_involved"] == 1_000
+
+    await eventually(is_flagged)
+    page = reader.page
+    await reader.open("/anomalies")
+    await page.locator(".queue [data-row]").click()
+    await page.get_by_role("link", name="Void 1,000 points").click()
+    effect = page.locator("#decide-void")
+    await expect(effect).to_contain_text(
+        "Removes 1,000 points. They are pending and are given up, so they never reach the balance. "
+        "Balance 0 and lifetime points 0 stay as they are."
+    )
+    await reader.check("anomaly-pending")
+
+    for order in ("o1", "o2"):
+        response = await shop.call("POST", "loyalty/orders/release", {"order_id": order})
+        assert response.status == 200, response.raw
+    refund = shop.order("o3", refund_id="r1", amount="5", refunded_at=completed_at)
+    await shop.publish(refund, topic=ORDER_REFUNDED)
+
+    async def is_refunded() -> None:
+        status = await shop.status()
+        assert (status["points_balance"], status["points_pending"]) == (200, 750)
+
+    await eventually(is_refunded)
+    await reader.open("/anomalies")
+    await page.locator(".queue [data-row]").click()
+    await page.get_by_role("link", name="Void 950 points").click()
+    await expect(effect).to_contain_text(
+        "Removes 950 points: 1,000 less 50 already clawed back or given up. 750 of them are pending and "
+        "are given up; the others leave the balance. Balance 200 → 0; lifetime points 200 → 0"
+    )
+    await expect(page.locator(".detail tbody")).to_contain_text("50 pending")
+    await reader.check("anomaly-pending-in-part")
+    await page.fill("#field-note-void", "A script ordered these")
+    await page.get_by_role("button", name="Void 950 points").click()
+    await expect(page.locator("[data-toast]")).to_contain_text("Voided")
+
+    async def is_voided() -> None:
+        status = await shop.status()
+        assert (status["points_balance"], status["lifetime_points"]) == (0, 0)
+        assert "points_pending" not in status
+
+    await eventually(is_voided)
 
 
 async def test_ten_anomalies_are_reviewed_by_keyboard(new_reader: Any, shop: Shop) -> None:

@@ -67,6 +67,24 @@ async def test_every_look_of_the_program_and_a_reward(reader: Reader, shop: Shop
     assert await page.locator("main img").count() == 0
 
 
+async def test_a_new_program_is_previewed(reader: Reader, shop: Shop) -> None:
+    page = reader.page
+    await reader.open("/program/edit")
+    preview = page.locator("#preview")
+    await expect(preview).to_contain_text("Fill in the form to see what the program would mean.")
+    await page.get_by_label("Name").first.fill("Whale Club")
+    await page.get_by_label("Points expire").select_option("On fixed days of the year")
+    await page.get_by_label("Days of the year").fill("6/30")
+    await expect(preview.get_by_text("1,500", exact=True)).to_be_visible()
+    await expect(preview).to_contain_text("expire after Jun 30")
+    await reader.check("program-new")
+    await shop.program()
+    await page.get_by_label("Days of the year").fill("12/31")
+    await expect(preview).to_contain_text("This would not be the default program")
+    await expect(preview).not_to_contain_text("expire after")
+    await reader.check("program-new-second")
+
+
 async def refuse(route: Route) -> None:
     problem = {"code": "unavailable", "detail": "The dashboard service is unavailable."}
     await route.fulfill(status=503, json=problem, content_type="application/problem+json")
@@ -166,11 +184,14 @@ async def test_the_first_program_is_created_without_javascript(new_reader: Any, 
     await field.fill("9000")
     # The name is missing, which the API says; the error stands at the field.
     await page.get_by_role("button", name="Review and save").click()
-    await page.get_by_role("button", name="Create the program").click()
     await expect(page.locator("[name=name]")).to_have_attribute("aria-invalid", "true")
     await page.locator("[name=name]").fill("Whale Club")
     await page.get_by_label("Points expire").select_option("On fixed days of the year")
     await page.get_by_label("Days of the year").fill("6/30")
+    await page.get_by_role("button", name="Preview").click()
+    preview = page.locator("#preview")
+    await expect(preview.get_by_text("1,500", exact=True)).to_be_visible()
+    await expect(preview).to_contain_text("expire after Jun 30")
     await page.get_by_role("button", name="Review and save").click()
     await page.get_by_role("button", name="Create the program").click()
     await expect(page.get_by_role("heading", name="Whale Club")).to_be_visible()

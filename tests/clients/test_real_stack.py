@@ -46,6 +46,8 @@ async def award(whale: Caller, customer: str, points: int) -> Any:
 
 
 async def test_a_program_is_created_updated_retrieved_and_listed(whale: Caller) -> None:
+    planned = await whale("programs.preview_new", **PROGRAM)
+    assert [tier["points_after"] for tier in planned["tiers"]] == [1_000, 1_500, 2_000, 3_000]
     program = await whale("programs.create", **PROGRAM)
     assert program["tiers"][1]["name"] == "Silver"
     assert program["version"] == 1

@@ -160,6 +160,45 @@ async def test_a_preview_says_what_expires_when_by_the_clock_of_the_store(shop: 
     assert "dates" not in (await shop.call("POST", path, {"points_per_dollar": 5})).json
 
 
+async def test_a_preview_of_a_new_program_creates_none_and_counts_those_who_would_have_its_tiers(
+    shop: Shop,
+) -> None:
+    moved = await shop.call("PUT", "loyalty/clock", {"now": "2030-11-29T23:30:00Z"})
+    assert moved.status == 200
+    read_only = await shop.stack.key(shop.store_id, "read")
+    path = "loyalty-programs/preview"
+    preview = await shop.call("POST", path, {**PROGRAM, **SETTINGS}, key=read_only)
+    assert preview.status == 200, preview.raw
+    assert preview.json["tiers"][1] == {
+        "name": "Silver",
+        "points_after": 1_500,
+        "customers_before": 0,
+        "customers_after": 0,
+    }
+    dates = preview.json["dates"]
+    assert dates["expirations"][0]["available_on"] == "2030-11-30"
+    assert dates["expirations"][0]["expires_on"] == "2031-12-31"
+    assert (dates["order"]["available_on"], dates["existing"]) == ("2030-12-15", "extended")
+    assert (await shop.call("GET", "loyalty-programs")).json["data"] == []
+    refused = await shop.call("POST", path, {"points_per_dollar": 0})
+    assert_problem(refused, 400, "invalid_request")
+    pointers = sorted(fault["pointer"] for fault in refused.json["errors"])
+    assert pointers == ["#/name", "#/points_per_dollar"]
+
+    # Of two active programs the older one is the default.
+    program = await shop.program(name="First")
+    await shop.earn("c1", 100)
+    await shop.earn("c2", 6_000)
+    second = (await shop.call("POST", path, {**PROGRAM, **SETTINGS})).json
+    assert [one["customers_after"] for one in second["tiers"]] == [0, 0, 0, 0]
+    assert (second["moves_up"], list(second["dates"])) == (0, ["time_zone", "expirations", "order"])
+    await shop.call("PATCH", f"loyalty-programs/{program['id']}", {"is_active": False})
+    alone = (await shop.call("POST", path, PROGRAM)).json
+    assert [one["customers_after"] for one in alone["tiers"]] == [1, 1, 0, 0]
+    assert (alone["moves_up"], alone["without_tier"]["customers_before"]) == (2, 2)
+    assert "dates" not in alone
+
+
 async def test_settings_that_contradict_themselves_name_all_their_faults(shop: Shop) -> None:
     program = await shop.program()
     faults = {

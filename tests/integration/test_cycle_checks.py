@@ -55,6 +55,9 @@ async def fill(account: LedgerAccount) -> None:
     await account.order("f", Decimal(7))
     await account.order("g", Decimal(9))
     await account.fulfill("f")
+    await account.change(pending=Pending(days=0, from_="fulfilled"))
+    await account.order("i", Decimal(3))
+    await account.fulfill("i", clock.now + timedelta(hours=8))
     await account.adjust(11)
 
 
@@ -115,6 +118,10 @@ def wait_until_later(cycle: Cycle) -> None:
     cycle.waits = [Wait(wait.day + 1, wait.gives_up, wait.orders) for wait in cycle.waits]
 
 
+def release_later(cycle: Cycle) -> None:
+    cycle.releases = [instant + timedelta(hours=1) for instant in cycle.releases]
+
+
 def award_later(note: EntryLots) -> EntryLots:
     assert note.day is not None
     return msgspec.structs.replace(note, day=note.day + 1)
@@ -137,6 +144,7 @@ PLANTS: list[tuple[str, Plant, str]] = [
     ("forgotten moves", on_cycle(forget_moves), "its dates were moved otherwise"),
     ("later settings", on_cycle(follow_later_settings), "that its store never had"),
     ("waits of later days", on_cycle(wait_until_later), "wait until other days"),
+    ("a release at a later instant", on_cycle(release_later), "wait until other days"),
     ("a status of its own", on_rows("UPDATE accounts SET suspended = true"), "on a suspension"),
     ("no cycle", on_rows("UPDATE accounts SET cycle = NULL"), "and its account none"),
     ("a later award", on_note("order_id = 'a'", award_later), "its lots are an award of"),

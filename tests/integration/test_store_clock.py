@@ -20,6 +20,7 @@ from libs.persistence.idempotency import StoredResponse
 from libs.persistence.writes import Write
 from services.earning.handlers import clock as clock_handlers
 from services.earning.handlers.clock import StoreClocks
+from services.earning.handlers.forecasts import ExpirationForecast, forecast_next, get_forecast
 from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock, programs
 from services.earning.store.clock import Clock
@@ -95,6 +96,48 @@ async def test_a_moved_clock_lives_through_every_instant_on_the_way(
     moment = utc_now() + timedelta(days=60)
     await move(account, moment)
     await assert_lived_through(account, until=moment)
+
+
+async def test_a_moved_clock_lives_through_a_fulfillment_that_was_dated_ahead(
+    account: LedgerAccount,
+) -> None:
+    await account.change(pending=Pending(days=0, from_="fulfilled"), expiry=None)
+    await account.order("o2", Decimal(50))
+    fulfilled_at = utc_now() + timedelta(hours=20)
+    await account.fulfill("o2", fulfilled_at)
+    await move(account, fulfilled_at + timedelta(hours=1))
+    *_, earn = await account.entries()
+    assert (earn["type"], earn["available_at"]) == ("earn", fulfilled_at)
+    assert time_of(str(earn["id"])) < fulfilled_at + timedelta(minutes=1)
+
+
+async def test_the_forecast_of_a_store_follows_its_clock(
+    account: LedgerAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forecast() -> ExpirationForecast:
+        return await get_forecast(account.engine, account.store, days=90)
+
+    assert (await forecast()).as_of is None
+    released = utc_now() + timedelta(days=4)
+    await move(account, released)
+    read = await forecast()
+    assert read.as_of is not None
+    assert read.as_of >= released
+    assert [day.points for day in read.days] == [100]
+
+    async def stall(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    # The move does not wait longer for a forecast that takes long.
+    monkeypatch.setattr(clock_handlers, "forecast_store", stall)
+    monkeypatch.setattr(clock_handlers, "_FORECAST_SECONDS", 0.1)
+    await move(account, released + timedelta(days=1))
+    assert (await forecast()).as_of == read.as_of
+    # The background task follows.
+    assert await forecast_next(account.engine)
+    as_of = (await forecast()).as_of
+    assert as_of is not None
+    assert as_of > released + timedelta(days=1)
 
 
 async def test_a_clock_moves_to_an_instant_at_which_something_is_due(

@@ -104,6 +104,28 @@ async def test_accounts_without_a_posting_since_a_change_are_visited_in_time(
     assert await account.fetch("SELECT FROM store_visits") == []
 
 
+@pytest.mark.parametrize(
+    "hours",
+    [pytest.param(5, id="on the same day"), pytest.param(20, id="on the next day")],
+)
+async def test_points_that_wait_for_a_fulfillment_ahead_of_now_are_visited_once(
+    engine: AsyncEngine, clock: TestClock, hours: int
+) -> None:
+    waits = Pending(days=0, from_="fulfilled")
+    account = await open_account(engine, clock, pending=waits)
+    await account.order("o1", Decimal(100))
+    fulfilled_at = clock.now + timedelta(hours=hours)
+    await account.fulfill("o1", fulfilled_at)
+    visits = []
+    for _ in range(hours + 2):
+        visits.append(await post_due(engine, until=clock.now))
+        account.go_to(clock.now + timedelta(hours=1))
+    assert visits == [*[0] * hours, 1, 0]
+    _, earn = await account.entries()
+    assert (earn["points"], earn["available_at"]) == (100, fulfilled_at)
+    assert await faults(account) == []
+
+
 async def open_due_accounts(engine: AsyncEngine, clock: TestClock) -> LedgerAccount:
     """Accounts whose points have expired by the real time, and are not posted yet."""
     clock.now = utc_now() - timedelta(days=30)

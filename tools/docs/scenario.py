@@ -118,16 +118,17 @@ async def _system(recorder: Recorder) -> None:
 async def _earning(recorder: Recorder) -> None:
     award = {"customer_id": CUSTOMER, "points": 500, "reason": "Birthday bonus"}
     await recorder.call("earn", award)
-    program = await recorder.call("createProgram", _PROGRAM)
-    await recorder.call("listPrograms")
-    await recorder.call("getProgram", subject=program["id"])
-    earned = await recorder.call("earn", award)
-    change = {"points_per_dollar": 15, "version": program["version"]}
     settings = {
         "expiry": {"kind": "after", "months": 12, "round": "quarter"},
         "remind_days": [30, 7],
         "pending": {"days": 14},
     }
+    await recorder.call("previewNewProgram", {**_PROGRAM, **settings})
+    program = await recorder.call("createProgram", _PROGRAM)
+    await recorder.call("listPrograms")
+    await recorder.call("getProgram", subject=program["id"])
+    earned = await recorder.call("earn", award)
+    change = {"points_per_dollar": 15, "version": program["version"]}
     await recorder.call("previewProgram", {**change, **settings}, subject=program["id"])
     await recorder.call("updateProgram", change, subject=program["id"])
     await recorder.call("listProgramVersions", subject=program["id"])

@@ -117,6 +117,16 @@ export class Programs extends Resource {
     });
   }
 
+  /** What a new program would mean for orders and customers. Creates none. */
+  async previewNew(program: ProgramInput, options?: RequestOptions): Promise<ProgramPreview> {
+    return this.transport.send({
+      ...read("loyalty-programs/preview", {}, options),
+      method: "POST",
+      body: encode(program),
+      contentType: "application/json",
+    });
+  }
+
   /** The program's versions, newest first; `starting_after` is a version number. */
   versions(
     programId: string,

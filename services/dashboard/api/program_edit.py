@@ -116,7 +116,8 @@ async def _show(visit: Visit, editing: Editing, status: int = 200) -> Response[A
     """The page; next to the form stands what it would mean, as far as it can be read."""
     form = editing.form.without_blank_rows()
     outlook = None
-    if editing.program is not None and not find_problems(form):
+    is_known = editing.program is not None or not visit.query("id")
+    if is_known and not find_problems(form):
         outlook = await programs.load_outlook(visit.client, editing.program, form)
     return await visit.page(
         "pages/program_edit.html",
@@ -135,13 +136,12 @@ async def _review(visit: Visit, editing: Editing) -> Response[Any]:
     if problems:
         errors = problem_texts(visit, problems, _FAMILY)
         return await _show(visit, _replace(editing, errors=errors), 422)
-    if program is not None:
-        if str(program.version or "") != editing.version:
-            return await _show_conflict(visit, form, editing.version)
-        outlook = await programs.load_outlook(visit.client, program, form)
-        if outlook.errors:
-            errors = _error_texts(visit, outlook.errors, form)
-            return await _show(visit, _replace(editing, errors=errors), 422)
+    if program is not None and str(program.version or "") != editing.version:
+        return await _show_conflict(visit, form, editing.version)
+    outlook = await programs.load_outlook(visit.client, program, form)
+    if outlook.errors:
+        errors = _error_texts(visit, outlook.errors, form)
+        return await _show(visit, _replace(editing, errors=errors), 422)
     changes = differences(program, values_of(form))
     if not changes:
         return await _show(visit, _replace(editing, notice="unchanged"))

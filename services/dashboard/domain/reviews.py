@@ -1,11 +1,12 @@
 """The review of an anomaly: the views of the queue, and what each decision does in numbers."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from whale_loyalty.models import Anomaly, CustomerStatus, Transaction
+from whale_loyalty.models import Anomaly, CustomerStatus, Order, Transaction
 from whale_loyalty.values import AnomalyOrder, AnomalyStatus, Resolution
 
 Status = Literal["open", "approved", "voided", "suspended", "shadow"]
@@ -112,37 +113,81 @@ def next_after(queue: Sequence[Anomaly], anomaly_id: str) -> str:
     return next((one for one in [*ids[position:], *ids[:position]] if one != anomaly_id), "")
 
 
+class Share(Struct, frozen=True, kw_only=True):
+    """What a void would take of an award of so many points: all that is `remaining`, of which `pending` wait. The
+    last day of the others was `expires_on` when they became available, None if that is not known."""
+
+    award: int
+    remaining: int
+    pending: int = 0
+    expires_on: date | None = None
+
+
+def share_of(transaction: Transaction, orders: Mapping[str, Order]) -> Share | None:
+    """The share of an award in question. Points that had to wait may have been released, clawed back or given
+    up since: their order says so. None for an order that is not among `orders`, by their ids."""
+    if transaction.type != "pend":
+        remaining = transaction.points - (transaction.clawed_back or 0)
+        last_days = [lot.expires_on for lot in transaction.lots or () if lot.expires_on]
+        return Share(
+            award=transaction.points, remaining=remaining, expires_on=min(last_days, default=None)
+        )
+    order = orders.get(transaction.order_id or "")
+    if order is None:
+        return None
+    if order.pending or order.transaction_id == transaction.id:
+        # The points were not released: what does not wait is clawed back or given up.
+        return Share(award=order.award, remaining=order.pending, pending=order.pending)
+    remaining = order.award - order.clawed_back
+    return Share(award=order.award, remaining=remaining, expires_on=order.expires_on)
+
+
 class Effect(Struct, frozen=True, kw_only=True):
-    """What a void would do: `removed` points of the `involved`, the rest being clawed back already."""
+    """What a void would do: `removed` points of the `involved`, the rest being clawed back or given up
+    already. `pending` of them wait, so that neither the balance nor the lifetime has them. If some
+    `may_have_expired`, the balance falls by less: the API does not say by how much."""
 
     involved: int
-    clawed_back: int
     removed: int
+    pending: int
     balance: int
     balance_after: int
     lifetime: int
     lifetime_after: int
+    may_have_expired: bool = False
+
+    @property
+    def already_removed(self) -> int:
+        return self.involved - self.removed
 
     @property
     def is_below_zero(self) -> bool:
-        return self.balance_after < 0
+        return self.balance_after < min(self.balance, 0)
 
 
-def effect_of(transactions: Sequence[Transaction], customer: CustomerStatus) -> Effect | None:
+def effect_of(
+    shares: Sequence[Share | None], customer: CustomerStatus, today: date
+) -> Effect | None:
     """The effect of a void on the customer. Nothing is taken twice: what refunds and other voids took of
-    a transaction stays as it is. None for points that had to wait, of which it is not known how many
-    still do: a void takes those from what is pending, and the others from the balance."""
-    if any(one.type == "pend" for one in transactions):
+    a transaction stays as it is. None if not all shares are known."""
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
         return None
-    involved = sum(one.points for one in transactions)
-    clawed_back = sum(one.clawed_back or 0 for one in transactions)
-    removed = involved - clawed_back
+    removed = sum(share.remaining for share in known)
+    pending = sum(share.pending for share in known)
+    available = removed - pending
     return Effect(
-        involved=involved,
-        clawed_back=clawed_back,
+        involved=sum(share.award for share in known),
         removed=removed,
+        pending=pending,
         balance=customer.points_balance,
-        balance_after=customer.points_balance - removed,
+        balance_after=customer.points_balance - available,
         lifetime=customer.lifetime_points,
-        lifetime_after=customer.lifetime_points - removed,
+        lifetime_after=max(customer.lifetime_points - available, 0),
+        may_have_expired=any(
+            share.remaining > share.pending
+            and share.expires_on is not None
+            and share.expires_on < today
+            for share in known
+        ),
     )

@@ -8,12 +8,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from libs.kernel.clock import utc_now
 from services.dashboard.domain import evidence, reviews
-from services.dashboard.domain.reviews import Decision, Effect, Queue
+from services.dashboard.domain.reviews import Decision, Effect, Queue, Share
 from services.dashboard.handlers.panels import Failed, attempt
 from whale_loyalty import AsyncWhaleClient
 from whale_loyalty.errors import InvalidArgument, InvalidRequest, NotFound
-from whale_loyalty.models import Anomaly, CustomerStatus, Page, Transaction
+from whale_loyalty.models import Anomaly, CustomerStatus, Order, Page, Transaction
 
 PAGE_SIZE: Final = 25
 # The chart shows those in question and so many of the customer's earnings up to a day later.
@@ -22,16 +23,20 @@ _AFTERWARDS: Final = timedelta(days=1)
 # The API returns so many by their ids in one call; a burst of more is shown by its first ones.
 _AT_ONCE: Final = 100
 _MOST_SHOWN: Final = 500
+# Orders of the customer among which those in question are searched.
+_MOST_SEARCHED: Final = 1_000
 
 
 class Detail(Struct, frozen=True, kw_only=True):
-    """One anomaly; the parts around it may have failed to load. `effect` is what a void would do, None
-    where that is not known. `is_shadow` if a detector in shadow found it."""
+    """One anomaly; the parts around it may have failed to load. `shares` are what a void would take of the
+    transactions, in their order, and `effect` what it would do; None where that is not known. `is_shadow` if a
+    detector in shadow found it."""
 
     anomaly: Anomaly
     is_shadow: bool
     customer: CustomerStatus | Failed
     transactions: Sequence[Transaction] | Failed
+    shares: Sequence[Share | None]
     charts: Sequence[evidence.Chart]
     effect: Effect | None
     next_id: str
@@ -130,9 +135,15 @@ async def _load_detail(
         attempt(_load_customer(client, anomaly.customer_id)),
         attempt(_load_transactions(client, anomaly.transaction_ids)),
     )
-    history = await attempt(_load_history(client, anomaly.customer_id, transactions))
-    is_known = not isinstance(customer, Failed) and not isinstance(transactions, Failed)
-    is_whole = len(anomaly.transaction_ids) <= _MOST_SHOWN
+    history, orders = await asyncio.gather(
+        attempt(_load_history(client, anomaly.customer_id, transactions)),
+        attempt(_load_orders(client, anomaly.customer_id, transactions)),
+    )
+    shares = [
+        reviews.share_of(one, {} if isinstance(orders, Failed) else orders)
+        for one in (() if isinstance(transactions, Failed) else transactions)
+    ]
+    is_whole = len(shares) == len(anomaly.transaction_ids)
     charts = (
         []
         if isinstance(transactions, Failed)
@@ -150,8 +161,11 @@ async def _load_detail(
         is_shadow=queue.is_shadow,
         customer=customer,
         transactions=transactions,
+        shares=shares,
         charts=charts,
-        effect=reviews.effect_of(transactions, customer) if is_known and is_whole else None,  # type: ignore[arg-type]
+        effect=reviews.effect_of(shares, customer, utc_now().date())
+        if is_whole and not isinstance(customer, Failed)
+        else None,
         next_id=reviews.next_after(listed, anomaly.id),
         position=ids.index(anomaly.id) + 1 if anomaly.id in ids else None,
     )
@@ -191,6 +205,25 @@ async def _load_history(
         return earnings
     waiting = (await list_transactions(type="pend")).data
     return [one for one in [*earnings, *waiting] if evidence.is_judged(one)]
+
+
+async def _load_orders(
+    client: AsyncWhaleClient, customer_id: str, in_question: Sequence[Transaction] | Failed
+) -> dict[str, Order]:
+    """The orders in question whose points had to wait, as far as they are among the customer's newest ones."""
+    rows = () if isinstance(in_question, Failed) else in_question
+    missing = {one.order_id for one in rows if one.type == "pend"}
+    orders: dict[str, Order] = {}
+    if not missing:
+        return orders
+    read = 0
+    async for order in client.loyalty.orders.list(customer_id=customer_id, limit=_AT_ONCE):
+        if order.order_id in missing:
+            orders[order.order_id] = order
+        read += 1
+        if len(orders) == len(missing) or read == _MOST_SEARCHED:
+            break
+    return orders
 
 
 async def decide(

@@ -31,9 +31,11 @@ class ProgramPage(Struct, frozen=True, kw_only=True):
 
 
 class Outlook(Struct, frozen=True, kw_only=True):
-    """What a change would mean; `unmatched` are the rewards that nobody could redeem any more."""
+    """What a change or a new program would mean; `unmatched` are the rewards that nobody could redeem any more.
+    `is_default`: the program is the default one, or would be."""
 
     preview: ProgramPreview | Failed | None
+    is_default: bool = False
     unmatched: Sequence[Reward] | Failed = ()
     errors: Sequence[dict[str, str]] = ()
 
@@ -64,7 +66,7 @@ async def load(client: AsyncWhaleClient, program_id: str) -> ProgramPage:
         return ProgramPage(program=None, programs=())
     today, unmatched = await asyncio.gather(
         attempt(client.programs.preview(program.id)),
-        attempt(_unmatched(client, program, program)),
+        attempt(_unmatched(client, program, is_default=bool(program.is_default))),
     )
     return ProgramPage(program=program, programs=page.data, today=today, unmatched=unmatched)
 
@@ -80,11 +82,11 @@ async def _choose(
 
 
 async def _unmatched(
-    client: AsyncWhaleClient, program: Program, after: ProgramValues
+    client: AsyncWhaleClient, after: ProgramValues, *, is_default: bool
 ) -> Sequence[Reward]:
     """The rewards that need a tier which `after` does not have; only the default program's tiers
     count."""
-    if not program.is_default:
+    if not is_default:
         return ()
     names = {tier.name for tier in after.tiers}
     return [
@@ -104,23 +106,41 @@ async def load_rewards(client: AsyncWhaleClient) -> list[Reward]:
     return rewards
 
 
-async def load_outlook(client: AsyncWhaleClient, program: Program, form: ProgramForm) -> Outlook:
-    """What saving the form would mean; `errors` are those of the API about the form."""
+async def load_outlook(
+    client: AsyncWhaleClient, program: Program | None, form: ProgramForm
+) -> Outlook:
+    """What saving the form would mean; `errors` are those of the API about the form. `program` is None for a
+    new one."""
     values = values_of(form)
+    is_default = await attempt(_is_default(client, program, values))
+    if isinstance(is_default, Failed):
+        return Outlook(preview=is_default)
     preview, unmatched = await asyncio.gather(
-        attempt(_preview(client, program.id, values)),
-        attempt(_unmatched(client, program, values)),
+        attempt(_preview(client, program, values)),
+        attempt(_unmatched(client, values, is_default=is_default)),
     )
     if isinstance(preview, InvalidRequest):
         return Outlook(preview=None, errors=preview.errors)
-    return Outlook(preview=preview, unmatched=unmatched)
+    return Outlook(preview=preview, unmatched=unmatched, is_default=is_default)
+
+
+async def _is_default(
+    client: AsyncWhaleClient, program: Program | None, values: ProgramValues
+) -> bool:
+    """Whether the program is the default one; a new one becomes it if it is the only active one."""
+    if program is not None:
+        return bool(program.is_default)
+    page = await client.programs.list(limit=_MOST_PROGRAMS)
+    return values.is_active and not any(one.is_default for one in page.data)
 
 
 async def _preview(
-    client: AsyncWhaleClient, program_id: str, values: ProgramValues
+    client: AsyncWhaleClient, program: Program | None, values: ProgramValues
 ) -> ProgramPreview | InvalidRequest:
     try:
-        return await client.programs.preview(program_id, **body_of(values))
+        if program is None:
+            return await client.programs.preview_new(**body_of(values))
+        return await client.programs.preview(program.id, **body_of(values))
     except InvalidRequest as error:
         return error
 

@@ -1,6 +1,7 @@
 """Routes for loyalty programs."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from litestar import get, patch, post
 from litestar.params import FromPath
@@ -24,6 +25,8 @@ from services.earning.api.resources import resources_of
 from services.earning.handlers import programs
 from services.earning.handlers.programs import ProgramView
 
+T = TypeVar("T")
+
 _PROGRAMS: Final = "/v1/stores/{store_id:str}/loyalty-programs"
 _PROGRAM: Final = f"{_PROGRAMS}/{{program_id:str}}"
 
@@ -46,6 +49,15 @@ async def create_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
     return stored_body(
         await programs.create_program(resources_of(request).write_engine, write, _created)
     )
+
+
+@post(f"{_PROGRAMS}/preview", operation_id="previewNewProgram", status_code=200)
+async def preview_new_program(request: AnyRequest, store_id: FromPath[str]) -> Body:
+    """What a new program would mean. Creates none."""
+    create = await _read_change(request, program_api.ProgramCreate, checks.program_create)
+    reads = resources_of(request).slow_reads
+    preview, dates = await programs.preview_new_program(reads, store_id, create)
+    return json_body(responses.program_preview(preview, dates))
 
 
 @get(_PROGRAM, operation_id="getProgram")
@@ -89,14 +101,20 @@ async def preview_program(
     request: AnyRequest, store_id: FromPath[str], program_id: FromPath[str]
 ) -> Body:
     """What a change would mean. Changes nothing."""
-    faults = Faults()
-    query_of(request, faults, known=frozenset())
-    patch = read(await request.body(), program_api.ProgramPatch, faults, check=checks.program_patch)
-    faults.raise_if_any()
-    assert patch is not None
+    patch = await _read_change(request, program_api.ProgramPatch, checks.program_patch)
     reads = resources_of(request).slow_reads
     preview, dates = await programs.preview_program(reads, store_id, program_id, patch)
     return json_body(responses.program_preview(preview, dates))
+
+
+async def _read_change(request: AnyRequest, kind: type[T], check: Callable[[T, Faults], None]) -> T:
+    """The body of a preview, which takes no query. Raises InvalidRequest."""
+    faults = Faults()
+    query_of(request, faults, known=frozenset())
+    body = read(await request.body(), kind, faults, check=check)
+    faults.raise_if_any()
+    assert body is not None
+    return body
 
 
 def _created(program: ProgramView) -> StoredResponse:
@@ -110,6 +128,7 @@ def _changed(program: ProgramView) -> StoredResponse:
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     list_programs,
     create_program,
+    preview_new_program,
     get_program,
     update_program,
     list_versions,

@@ -61,6 +61,7 @@ class AccountCycle(Struct, gc=False):
         return (
             (not keys or keys[0] > today * 2 + 1)
             and (not cycle.waits or cycle.waits[0].day > today)
+            and (not cycle.releases or cycle.releases[0] > timeline.now)
             and (not timeline.reminds or cycle.reminded_on >= today)
         )
 
@@ -71,9 +72,11 @@ class AccountCycle(Struct, gc=False):
     @property
     def may_have_due_awards(self) -> bool:
         """Whether the wait of a pending order may be over, in the zone of the account or a later one."""
-        waits = self.cycle.waits
+        waits, releases, now = self.cycle.waits, self.cycle.releases, self.timeline.now
+        if releases and releases[0] <= now:
+            return True
         return bool(waits) and any(
-            end_of(waits[0].day, epoch.zone) <= self.timeline.now
+            end_of(waits[0].day, epoch.zone) <= now
             for epoch in self.timeline.epochs[self.cycle.epoch :]
         )
 

@@ -65,7 +65,8 @@ def compare_cycle(account: Any) -> list[str]:
     if (cycle.suspended_on is not None) != account["suspended"]:
         faults.append(f"account {account['id']}: its dates and its status differ on a suspension")
     waits = Counter(zip(map(to_day, account["days"] or ()), account["give_ups"] or (), strict=True))
-    if waits != {(wait.day, wait.gives_up): wait.orders for wait in cycle.waits}:
+    recorded = {(wait.day, wait.gives_up): wait.orders for wait in cycle.waits}
+    if waits != recorded or (account["releases"] or []) != cycle.releases:
         faults.append(f"account {account['id']}: its points wait until other days than its awards")
     if cycle.lots.total != max(account["balance"], 0):
         faults.append(

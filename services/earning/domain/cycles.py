@@ -14,6 +14,7 @@ Each posting first brings the cycle up to now with services/earning/domain/catch
 the cycle and return what the entry has to show. None of them can refuse: check the balance before.
 """
 
+from bisect import insort
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -62,9 +63,10 @@ class Clawback(Struct, frozen=True):
 class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     """What time changes of one account.
 
-    `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points and
-    `waits` when they end, in order. `active_on` is the day of the latest earning or redemption, and is only kept
-    under `inactivity`. Reminders of days up to `reminded_on` have been sent or lost.
+    `epoch` is the place of the epoch that the dates follow. `pending` is the sum of the pending points; they
+    wait for the ends of days (`waits`), or for instants (`releases`), in order. `active_on` is the day of the
+    latest earning or redemption, and is only kept under `inactivity`. Reminders of days up to `reminded_on`
+    have been sent or lost.
 
     `suspended_on`, `unset_on` and `inactive_on` are the days since when the account is suspended, no expiry
     setting is in force, and no program is active. `is_cleared`: the account was suspended and made active
@@ -82,6 +84,7 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     inactive_on: Day | None = None
     is_cleared: bool = False
     moves: tuple[Move, ...] = ()
+    releases: list[datetime] = field(default_factory=list)
 
     def account_date(self, epoch: Epoch) -> Day:
         """Under `inactivity` the latest activity plus the period; EARLIEST otherwise. All points that follow
@@ -95,6 +98,10 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         day of a pause of the setting's or of own dates."""
         pauses = (self.suspended_on, self.inactive_on, None if own else self.unset_on)
         return min((day for day in pauses if day is not None), default=today)
+
+    def _lot_day(self, day: Day, *, own: bool, epoch: Epoch) -> Day:
+        """The last day of points whose date is `day`: the setting's live at least until the account's date."""
+        return day if own or not epoch.by_inactivity else max(day, self.account_date(epoch))
 
     def record_activity(self, day: Day, *, epoch: Epoch, today: Day, sequence: int) -> None:
         """The customer earned or redeemed on `day`: under `inactivity` all points live longer. Call it
@@ -133,11 +140,9 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
     ) -> tuple[Part, ...]:
         """Add points with the last day `day`: `epoch.last_day(…)`, or a date of their own. Returns what
         is left of them after they paid `debt`, the points that the balance is below zero."""
-        if epoch.by_inactivity and not own:
-            day = max(day, self.account_date(epoch))
         if points <= debt:
             return ()
-        part = Part(day, own, points - debt)
+        part = Part(self._lot_day(day, own=own, epoch=epoch), own, points - debt)
         self.lots.add(part)
         return (part,)
 
@@ -151,7 +156,7 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         if dated.is_over:
             return dated
         alive = self.alive_from(own=own, today=today)
-        lot_day = dated.day if own else max(dated.day, self.account_date(epoch))
+        lot_day = self._lot_day(dated.day, own=own, epoch=epoch)
         if lot_day < alive:
             return Dated(dated.day, is_over=True, by_inactivity=epoch.by_inactivity and not own)
         return Dated(lot_day)
@@ -182,26 +187,36 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         """Return the points of a cancelled redemption to the lots that its entry `sequence` drew them
         from. Returns what is left of them after they paid `debt`."""
         parts = [self._returned(part, sequence, epoch, today) for part in drawn]
-        as_earned_today = max(epoch.last_day(today), self.account_date(epoch))
-        parts.append(Part(as_earned_today, own=False, points=points - lots.total(parts)))
+        rest = points - lots.total(parts)
+        parts.append(Part(epoch.last_day(today), own=False, points=rest))
+        parts = [
+            Part(self._lot_day(part.day, own=part.own, epoch=epoch), part.own, part.points)
+            for part in parts
+        ]
         return self.lots.credit(lots.merge(parts), debt=debt)
 
     def _returned(self, part: Part, sequence: int, epoch: Epoch, today: Day) -> Part:
         day, own, points = part.day, part.own, part.points
         if day == NEVER and not own:
-            return Part(max(epoch.last_day(today), self.account_date(epoch)), own, points)
+            return Part(epoch.last_day(today), own, points)
         dated = self.find_date(day, own=own, sequence=sequence, epoch=epoch, today=today)
         if not dated.is_over:
             return Part(dated.day, own, points)
         return Part(max(dated.day, today + epoch.returned_days), own, points)
 
-    def add_wait(self, day: Day, *, gives_up: bool) -> None:
-        """An order's points are pending until `day` has ended."""
-        self._count_wait(day, gives_up=gives_up, change=1)
+    def add_wait(self, day: Day, *, gives_up: bool, at: datetime | None = None) -> None:
+        """An order's points are pending until `day` has ended, or until the instant `at`."""
+        if at is None:
+            self._count_wait(day, gives_up=gives_up, change=1)
+        else:
+            insort(self.releases, at)
 
-    def remove_wait(self, day: Day, *, gives_up: bool) -> None:
-        """They no longer are, or until another day."""
-        self._count_wait(day, gives_up=gives_up, change=-1)
+    def remove_wait(self, day: Day, *, gives_up: bool, at: datetime | None = None) -> None:
+        """They no longer are, or until another day or instant."""
+        if at is None:
+            self._count_wait(day, gives_up=gives_up, change=-1)
+        else:
+            self.releases.remove(at)
 
     def _count_wait(self, day: Day, *, gives_up: bool, change: int) -> None:
         orders = {(wait.day, wait.gives_up): wait.orders for wait in self.waits}
@@ -235,7 +250,10 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
         if self.waits:
             ends = [wait.day + 1 for wait in self.waits if wait.gives_up or not is_paused]
             due = min(ends if due is None else [due, *ends], default=None)
-        return None if due is None else start_of(due, epoch.zone)
+        instants = [] if due is None else [start_of(due, epoch.zone)]
+        if self.releases and not is_paused:
+            instants.append(self.releases[0])
+        return min(instants, default=None)
 
     def _due_day(self, epoch: Epoch) -> Day | None:
         """At the start of this day an expiration or reminder is due."""

@@ -197,8 +197,8 @@ def _give_up(batch: LedgerBatch, account: Account, award: PendingAward, at: date
 def set_window(state: AccountCycle, award: PendingAward, window: Window | None) -> None:
     """Give the award another window, or none, and count its wait accordingly."""
     if award.wait_on is not None:
-        state.cycle.remove_wait(award.wait_on, gives_up=award.gives_up)
-    award.window, award.wait_on = window, None
-    if window is not None:
-        award.wait_on, gives_up = window.wait_until(state.epoch.zone)
-        state.cycle.add_wait(award.wait_on, gives_up=gives_up)
+        state.cycle.remove_wait(award.wait_on, gives_up=award.gives_up, at=award.release_at)
+    award.window = window
+    award.wait_on = None if window is None else window.wait_on(state.epoch.zone)
+    if award.wait_on is not None:
+        state.cycle.add_wait(award.wait_on, gives_up=award.gives_up, at=award.release_at)

@@ -2,7 +2,8 @@
 
 A pending order has a `Window` on its row, made by the setting in force when it was posted. Only dates are
 stored, so a change of the store's zone moves the instants. `Cycle.pending` and `Cycle.waits` have the sums
-of the account. The `pend` entry shows `available_at` as it was then.
+of the account, and `Cycle.releases` the instants of releases that are no ends of days. The `pend` entry shows
+`available_at` as it was then.
 """
 
 from datetime import datetime
@@ -54,14 +55,14 @@ class Window(Struct, frozen=True, kw_only=True):
         """Whether the points still wait at `now`."""
         return self.due(zone).at > now
 
-    def wait_until(self, zone: ZoneInfo) -> tuple[Day, bool]:
-        """The day whose end ends the wait, and whether the points are given up then: the arguments of
-        `Cycle.add_wait`. Of a release at an instant it is the day before, so that it is not too late."""
+    def wait_on(self, zone: ZoneInfo) -> Day:
+        """The day whose end ends the wait; of a release at an instant the day before, so that it is not too
+        late."""
         if self.release_at is not None:
-            return day_of(self.release_at, zone) - 1, False
+            return day_of(self.release_at, zone) - 1
         day = self.give_up_on if self.release_on is None else self.release_on
         assert day is not None
-        return day, self.waits_for_fulfillment
+        return day
 
 
 def open_window(

@@ -36,3 +36,8 @@ class PendingAward(Struct, kw_only=True):
     def gives_up(self) -> bool:
         """Whether the points are given up when the wait ends."""
         return self.window is not None and self.window.waits_for_fulfillment
+
+    @property
+    def release_at(self) -> datetime | None:
+        """The instant of the release, if it is not the end of a day."""
+        return None if self.window is None else self.window.release_at

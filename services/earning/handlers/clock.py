@@ -11,19 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from libs.contracts import api
 from libs.kernel.clock import format_time, parse_time, utc_now
 from libs.kernel.errors import Conflict, Fault, InvalidRequest, NotFound, Unavailable
+from libs.observability import logging
 from libs.persistence.engine import Connection, transaction
+from libs.persistence.errors import is_transient
 from libs.persistence.idempotency import StoredResponse
 from libs.persistence.stored_responses import write_once
 from libs.persistence.writes import Write
+from services.earning.handlers.forecasts import forecast_store
 from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock as clock_db
 from services.earning.store import due_accounts, forecasts, programs, store_visits
 from services.earning.store.clock import Clock
 
+log: Final = logging.get(__name__)
+
 # How far a clock may be ahead of the real time: 20 years, of which five may be leap years.
 MAX_SHIFT: Final = timedelta(days=20 * 365 + 5)
-# Less than the gateway waits for a response.
+# Together less than the gateway waits for a response.
 _POSTING_SECONDS: Final = 10.0
+_FORECAST_SECONDS: Final = 3.0
 _START: Final = datetime.min.replace(tzinfo=UTC)
 _TOO_FAR: Final = "must not be more than 20 years ahead of the machine's clock"
 
@@ -66,16 +72,28 @@ class StoreClocks:
 
     async def move(self, write: Write[api.ClockRequest], render: Render) -> StoredResponse:
         """Move the store's clock forward, through every instant at which something falls due on the way, and post
-        what is due there. Raises Conflict for a time before the clock's, InvalidRequest for one that is too far
-        ahead, and Unavailable if posting takes too long: the clock then shows an instant on the way, and a repeated
-        move goes on."""
+        what is due there; then renew the store's forecast, unless that takes too long. Raises Conflict for a time
+        before the clock's, InvalidRequest for one that is too far ahead, and Unavailable if posting takes too long:
+        the clock then shows an instant on the way, and a repeated move goes on."""
         try:
             async with asyncio.timeout(_POSTING_SECONDS), self._one_move:
-                return await self._move(write, render)
+                moved = await self._move(write, render)
         except TimeoutError as error:
             raise Unavailable(
                 "What falls due on the way is not all posted yet. Repeat the request to go on."
             ) from error
+        await self._renew_forecast(write.store_id)
+        return moved
+
+    async def _renew_forecast(self, store_id: str) -> None:
+        """Complete the forecast that the move has started, or leave it to the background task."""
+        try:
+            async with asyncio.timeout(_FORECAST_SECONDS):
+                await forecast_store(self._engine, store_id)
+        except Exception as error:
+            # The clock has moved, whatever becomes of the forecast.
+            if not is_transient(error):
+                log.exception("forecast_not_renewed", store=store_id)
 
     async def _move(self, write: Write[api.ClockRequest], render: Render) -> StoredResponse:
         store_id, moment, passed = write.store_id, parse_time(write.body.now), _START

@@ -104,16 +104,33 @@ async def forecast_next(engine: AsyncEngine, *, limit: int = _ACCOUNTS) -> bool:
         pass_ = await forecasts.take(connection)
         if pass_ is None:
             return await forecasts.add_stores(connection)
-        timeline = await _read_timeline(connection, pass_.store_id)
-        try:
-            await _forecast_slice(connection, pass_, timeline, limit)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            # A store that cannot be forecast does not hold up the others.
-            log.exception("store_not_forecast", store=pass_.store_id)
-            await forecasts.start_over(connection, pass_.store_id, rest=_LONGEST_REST)
+        await _go_on(connection, pass_, limit)
     return True
+
+
+async def forecast_store(engine: AsyncEngine, store_id: str, *, limit: int = _ACCOUNTS) -> None:
+    """Complete the forecast of the store that is due, without pauses, as several processes may."""
+    async with transaction(engine) as connection:
+        await forecasts.add_stores(connection)
+    is_due = True
+    while is_due:
+        async with transaction(engine) as connection:
+            pass_ = await forecasts.take(connection, store_id)
+            is_due = pass_ is not None
+            if pass_ is not None:
+                await _go_on(connection, pass_, limit)
+
+
+async def _go_on(connection: Connection, pass_: ForecastPass, limit: int) -> None:
+    timeline = await _read_timeline(connection, pass_.store_id)
+    try:
+        await _forecast_slice(connection, pass_, timeline, limit)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        # A store that cannot be forecast does not hold up the others.
+        log.exception("store_not_forecast", store=pass_.store_id)
+        await forecasts.start_over(connection, pass_.store_id, rest=_LONGEST_REST)
 
 
 async def _forecast_slice(

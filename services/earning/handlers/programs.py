@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -115,6 +116,25 @@ async def preview_program(
     return preview(before, after, counts), dates
 
 
+async def preview_new_program(
+    reads: SlowReads, store_id: str, request: program_api.ProgramCreate
+) -> tuple[ProgramPreview, DatesPreview | None]:
+    """What a new program would mean for orders and customers, and in dates. Customers have its tiers only if it
+    would be the store's default."""
+    async with reads.snapshot(store_id) as connection:
+        by_store = await programs_db.read(connection, [store_id])
+        programs = by_store.get(store_id, StorePrograms())
+        now = (await clock.read_now(connection, [store_id]))[store_id]
+        program = _new_program(programs, request, now)
+        before = msgspec.structs.replace(program, is_active=False, tiers=())
+        after = StorePrograms((*programs.all, program))
+        counts = {}
+        if after.default is program:
+            bounds = lifetime_bounds(before, program)
+            counts = await customers.count_by_lifetime(connection, store_id, bounds)
+    return preview(before, program, counts), preview_dates(programs, after, program, now)
+
+
 async def create_program(
     engine: AsyncEngine, write: Write[program_api.ProgramCreate], render: Render
 ) -> StoredResponse:
@@ -123,25 +143,31 @@ async def create_program(
     async def insert(connection: Connection) -> StoredResponse:
         before = await programs_db.lock_for_change(connection, write.store_id)
         now = await clock.read_now(connection, [write.store_id])
-        program = Program(
-            # Programs are in the order of their ids, so an id has the time of the store's clock.
-            id=UUID(shifted_id(uuid7_text(), before.clock_shift)),
-            version_id=0,
-            name=write.body.name,
-            points_per_dollar=write.body.points_per_dollar,
-            currency=write.body.currency,
-            is_active=write.body.is_active,
-            tiers=_tiers(write.body.tiers),
-            created_at=now[write.store_id],
-            keep_items=write.body.keep_items,
-            **_lifecycle(write.body),
-        )
+        program = _new_program(before, write.body, now[write.store_id])
         await programs_db.create(
             connection, write.store_id, program, changed_by=write.caller.key_name
         )
         return render(_changed(StorePrograms((*before.all, program)), program, write.body))
 
     return await write_once(engine, write.claim, insert)
+
+
+def _new_program(
+    programs: StorePrograms, request: program_api.ProgramCreate, now: datetime
+) -> Program:
+    return Program(
+        # Programs are in the order of their ids, so an id has the time of the store's clock.
+        id=UUID(shifted_id(uuid7_text(), programs.clock_shift)),
+        version_id=0,
+        name=request.name,
+        points_per_dollar=request.points_per_dollar,
+        currency=request.currency,
+        is_active=request.is_active,
+        tiers=_tiers(request.tiers),
+        created_at=now,
+        keep_items=request.keep_items,
+        **_lifecycle(request),
+    )
 
 
 async def change_program(

@@ -23,10 +23,13 @@ _ENTRIES_AT_ONCE: Final = 250
 # What is left of the awards that wait, until when they do, and what the entries say of it.
 _CYCLES: Final = """
 SELECT a.id, a.store_id, a.balance, a.suspended, a.cycle, coalesce(w.points, 0) AS waiting, w.days, w.give_ups,
-       coalesce(e.pending, 0) AS pending
+       w.releases, coalesce(e.pending, 0) AS pending
 FROM accounts a
 LEFT JOIN LATERAL (
-    SELECT sum(points)::bigint AS points, array_agg(wait_on) AS days, array_agg(awaits_fulfillment) AS give_ups
+    SELECT sum(points)::bigint AS points,
+           array_agg(wait_on) FILTER (WHERE release_at IS NULL) AS days,
+           array_agg(awaits_fulfillment) FILTER (WHERE release_at IS NULL) AS give_ups,
+           array_agg(release_at ORDER BY release_at) FILTER (WHERE release_at IS NOT NULL) AS releases
     FROM pending_awards
     WHERE account_id = a.id AND wait_on IS NOT NULL
 ) w ON true

@@ -32,6 +32,10 @@ _TAKE: Final = """
 SELECT store_id, began_at, place, sums::text AS sums FROM expiration_forecasts
 WHERE next_at <= clock_timestamp() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """
+_TAKE_ONE: Final = """
+SELECT store_id, began_at, place, sums::text AS sums FROM expiration_forecasts
+WHERE store_id = $1 AND next_at <= clock_timestamp() FOR UPDATE
+"""
 _READ_ACCOUNTS: Final = """
 SELECT customer_id, balance, sequence, cycle FROM accounts
 WHERE store_id = $1 AND customer_id > $2 AND NOT suspended ORDER BY customer_id LIMIT $3
@@ -84,9 +88,12 @@ async def add_stores(connection: Connection) -> bool:
     return await connection.execute(_ADD_STORES) != "INSERT 0 0"
 
 
-async def take(connection: Connection) -> ForecastPass | None:
-    """The pass whose next slice is due, locked until the transaction ends; None if none is."""
-    row = await connection.fetchrow(_TAKE)
+async def take(connection: Connection, store_id: str | None = None) -> ForecastPass | None:
+    """The pass whose next slice is due, locked until the transaction ends; None if none is. Of all stores, passes
+    that others have locked are left out; that of one store is waited for."""
+    row = await (
+        connection.fetchrow(_TAKE) if store_id is None else connection.fetchrow(_TAKE_ONE, store_id)
+    )
     if row is None:
         return None
     began_at = None if row["began_at"] is None else row["began_at"].astimezone(UTC)

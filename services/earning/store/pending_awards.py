@@ -113,7 +113,7 @@ async def save(connection: Connection, batch: LedgerBatch) -> None:
         [award.given_up for award in awards],
         [0 if award.window is None else award.window.days for award in awards],
         [_date(award.wait_on) for award in awards],
-        [None if award.window is None else award.window.release_at for award in awards],
+        [award.release_at for award in awards],
         [award.gives_up for award in awards],
         [award.earn_sequence for award in awards],
     )

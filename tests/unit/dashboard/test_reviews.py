@@ -1,15 +1,17 @@
 """The review of anomalies: what a void takes, which anomaly comes next, and the charts of the evidence."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
 from services.dashboard.domain import evidence, reviews
-from whale_loyalty.models import Anomaly, CustomerStatus, Transaction
+from whale_loyalty.models import Anomaly, CustomerStatus, LotRef, Order, Transaction
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+TODAY = NOON.date()
 
 
 def transaction(number: int, points: int = 100, clawed_back: int | None = None) -> Transaction:
@@ -52,14 +54,17 @@ def test_a_void_takes_what_was_not_clawed_back_yet() -> None:
         tier=None,
         member_since=NOON,
     )
-    effect = reviews.effect_of([transaction(1, 5_000, 200), transaction(2, 2_500)], customer)
+    shares = [
+        reviews.share_of(one, {}) for one in (transaction(1, 5_000, 200), transaction(2, 2_500))
+    ]
+    effect = reviews.effect_of(shares, customer, TODAY)
     assert effect is not None
-    assert (effect.involved, effect.clawed_back, effect.removed) == (7_500, 200, 7_300)
+    assert (effect.involved, effect.already_removed, effect.removed) == (7_500, 200, 7_300)
     assert (effect.balance_after, effect.lifetime_after) == (-6_300, 1_700)
     assert effect.is_below_zero
 
 
-def test_points_that_wait_are_judged_once_and_a_void_of_them_promises_no_balance() -> None:
+def test_points_that_wait_are_judged_once() -> None:
     pend = msgspec.structs.replace(transaction(1, 0), type="pend", pending=500)
     release = msgspec.structs.replace(transaction(2, 500), pending=-500)
     assert list(map(evidence.is_judged, (transaction(0), pend, release))) == [True, True, False]
@@ -67,10 +72,69 @@ def test_points_that_wait_are_judged_once_and_a_void_of_them_promises_no_balance
     numbers = {"median": 100, "mad": 67.45, "threshold": 6}
     (chart,) = evidence.charts_of("deviation", numbers, [transaction(0)], [pend], label)
     assert [placed.mark.value for placed in chart.timeline.marks] == [600]
+
+
+def order(number: int, award: int, **values: Any) -> Order:
+    fields: dict[str, Any] = {
+        "order_id": f"o{number}",
+        "state": "counted",
+        "award": award,
+        "clawed_back": 0,
+        "refunded": Decimal(0),
+        "recorded_at": NOON,
+        "transaction_id": f"txn_{number}",
+    }
+    return Order(**(fields | values))
+
+
+@pytest.mark.parametrize(
+    ("state", "remaining", "waiting"),
+    [
+        pytest.param({"pending": 500}, 500, 500, id="pending"),
+        pytest.param({"pending": 400, "clawed_back": 100}, 400, 400, id="refunded in part"),
+        pytest.param({"clawed_back": 500}, 0, 0, id="refunded as a whole"),
+        pytest.param({"clawed_back": 100}, 0, 0, id="given up"),
+        pytest.param({"transaction_id": "txn_9", "clawed_back": 100}, 400, 0, id="released"),
+    ],
+)
+def test_a_void_takes_what_is_left_of_points_that_had_to_wait(
+    state: dict[str, Any], remaining: int, waiting: int
+) -> None:
     customer = CustomerStatus(
-        customer_id="cust_1", points_balance=0, lifetime_points=0, tier=None, member_since=NOON
+        customer_id="cust_1", points_balance=50, lifetime_points=700, tier=None, member_since=NOON
     )
-    assert reviews.effect_of([transaction(0), pend], customer) is None
+    earned = transaction(0, 100)
+    pend = msgspec.structs.replace(transaction(1, 0), type="pend", pending=500, order_id="o1")
+    shares = [reviews.share_of(one, {"o1": order(1, 500, **state)}) for one in (earned, pend)]
+    effect = reviews.effect_of(shares, customer, TODAY)
+    assert effect is not None
+    assert (effect.involved, effect.removed, effect.pending) == (600, 100 + remaining, waiting)
+    available = 100 + remaining - waiting
+    assert (effect.balance_after, effect.lifetime_after) == (50 - available, 700 - available)
+    assert not effect.may_have_expired
+    assert effect.is_below_zero
+    below = msgspec.structs.replace(customer, points_balance=-50)
+    alone = reviews.effect_of(shares[1:], below, TODAY)
+    assert alone is not None
+    assert alone.is_below_zero == (remaining > waiting)
+    unknown = [reviews.share_of(one, {}) for one in (earned, pend)]
+    assert reviews.effect_of(unknown, customer, TODAY) is None
+
+
+def test_a_void_does_not_promise_to_take_what_has_expired() -> None:
+    customer = CustomerStatus(
+        customer_id="cust_1", points_balance=50, lifetime_points=700, tier=None, member_since=NOON
+    )
+    lots = [LotRef(points=60, expires_on=TODAY), LotRef(points=40, expires_on=None)]
+    earned = msgspec.structs.replace(transaction(0, 100), lots=lots)
+    pend = msgspec.structs.replace(transaction(1, 0), type="pend", pending=500, order_id="o1")
+    released = order(1, 500, transaction_id="txn_9", expires_on=TODAY)
+    for one in (earned, pend):
+        for days, has_passed in ((0, False), (1, True)):
+            share = reviews.share_of(one, {"o1": released})
+            effect = reviews.effect_of([share], customer, TODAY + timedelta(days=days))
+            assert effect is not None
+            assert effect.may_have_expired == has_passed
 
 
 @pytest.mark.parametrize(

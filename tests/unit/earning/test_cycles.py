@@ -1,5 +1,6 @@
 """Cycles: their bytes, and the accounts that have none yet."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,8 +20,8 @@ def test_the_bytes_of_a_cycle_are_compact_and_stay_readable() -> None:
     year = Cycle(epoch=1, lots=Lots([(20_834 + n) * 2 for n in range(366)], [100] * 366))
     assert len(cycles.encode(year)) < 1_500
     written = bytes.fromhex(
-        "01 9b 01 92 91cda2c4 91cd01f4 cd012c 91 93cd516bc203 c0 cd5141 c0 c0 c0 c2"
-        "91 97 05 c3 cd5141 cd515f cd517d c2 c2"
+        "01 9c 01 92 91cda2c4 91cd01f4 cd012c 91 93cd516bc203 c0 cd5141 c0 c0 c0 c2"
+        "91 97 05 c3 cd5141 cd515f cd517d c2 c2 91 d7 ff 29b92700 6b3ce248"
     )
     assert cycles.decode(written) == Cycle(
         epoch=1,
@@ -29,6 +30,7 @@ def test_the_bytes_of_a_cycle_are_compact_and_stay_readable() -> None:
         waits=[Wait(20_843, gives_up=False, orders=3)],
         reminded_on=20_801,
         moves=(Move(sequence=5, own=True, first=20_801, until=20_831, floor=20_861),),
+        releases=[datetime(2027, 1, 5, 12, 30, 0, 175_000, tzinfo=UTC)],
     )
     assert cycles.encode(cycles.decode(written)) == written
 

@@ -10,8 +10,8 @@ from msgspec import UNSET, Struct
 from libs.contracts.lifecycle import Expiry, Pending
 from services.earning.domain import pending
 from services.earning.domain.cycles import Cycle
-from services.earning.domain.dates import Day, day_of, start_of, to_day
-from services.earning.domain.expiry import last_day
+from services.earning.domain.dates import Day, day_of, end_of, to_day
+from services.earning.domain.expiry import Epoch, last_day
 from services.earning.domain.pending import Window, open_window, split
 from services.earning.domain.refunds import money_refunded, points_clawed_back
 from services.earning.domain.tiers import tier_of
@@ -188,23 +188,27 @@ def test_only_the_first_fulfillment_counts() -> None:
 
 
 def test_the_account_knows_when_its_first_wait_ends() -> None:
-    utc = zone("UTC")
+    utc, instant = zone("UTC"), datetime(2027, 3, 10, 8, tzinfo=UTC)
+    epoch = Epoch(at=instant, since=day(2027, 3, 1), zone=utc)
     cycle = Cycle(suspended_on=None)
     for window in (
         Window(days=14, release_on=day(2027, 3, 15)),
         Window(days=14, release_on=day(2027, 3, 15)),
         Window(days=14, give_up_on=day(2027, 3, 20)),
-        Window(days=0, release_at=datetime(2027, 3, 10, 8, tzinfo=UTC)),
+        Window(days=0, release_at=instant),
     ):
-        wait_day, gives_up = window.wait_until(utc)
-        cycle.add_wait(wait_day, gives_up=gives_up)
-        # A hint may be too early, but never too late.
-        assert window.due(utc).at >= start_of(wait_day, utc)
+        cycle.add_wait(
+            window.wait_on(utc), gives_up=window.waits_for_fulfillment, at=window.release_at
+        )
+        # A day may be too early, but never too late.
+        assert window.due(utc).at >= end_of(window.wait_on(utc), utc)
     assert [(wait.day - day(2027, 2, 28), wait.gives_up, wait.orders) for wait in cycle.waits] == [
-        (9, False, 1),
         (15, False, 2),
         (20, True, 1),
     ]
+    assert cycle.due_at(epoch) == instant
+    cycle.remove_wait(day(2027, 3, 9), gives_up=False, at=instant)
+    assert cycle.due_at(epoch) == datetime(2027, 3, 16, tzinfo=UTC)
     cycle.remove_wait(day(2027, 3, 15), gives_up=False)
     cycle.remove_wait(day(2027, 3, 15), gives_up=False)
-    assert [wait.day - day(2027, 2, 28) for wait in cycle.waits] == [9, 20]
+    assert [wait.day - day(2027, 2, 28) for wait in cycle.waits] == [20]

@@ -31,6 +31,16 @@ PROGRAMS: Final[tuple[Operation, ...]] = (
         status=201,
     ),
     Operation(
+        id="previewNewProgram",
+        method="POST",
+        path="loyalty-programs/preview",
+        owner="earning",
+        scope="read",
+        summary="Show what a new program would mean for orders and customers, without creating it.",
+        request=program_api.ProgramCreate,
+        response=program_api.ProgramPreview,
+    ),
+    Operation(
         id="getProgram",
         method="GET",
         path="loyalty-programs/{id}",

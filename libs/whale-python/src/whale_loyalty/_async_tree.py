@@ -13,6 +13,7 @@ class AsyncPrograms(AsyncResource):
     retrieve = async_call(programs.retrieve)
     update = async_call(programs.update)
     preview = async_call(programs.preview)
+    preview_new = async_call(programs.preview_new)
     versions = async_paged(programs.list_versions)
 
 

@@ -13,6 +13,7 @@ class Programs(Resource):
     retrieve = call(programs.retrieve)
     update = call(programs.update)
     preview = call(programs.preview)
+    preview_new = call(programs.preview_new)
     versions = paged(programs.list_versions)
 
 

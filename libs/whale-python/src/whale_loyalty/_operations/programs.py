@@ -135,6 +135,36 @@ def preview(
     return Operation(method="POST", path=path, response_type=ProgramPreview, body=encode(body))
 
 
+def preview_new(
+    *,
+    name: str,
+    points_per_dollar: Number,
+    tiers: Tiers = (),
+    is_active: bool = True,
+    currency: str = "USD",
+    keep_items: bool = False,
+    time_zone: str | UnsetType | None = UNSET,
+    expiry: Expiry | Setting | UnsetType | None = UNSET,
+    remind_days: Sequence[int] | UnsetType | None = UNSET,
+    pending: Pending | Setting | UnsetType | None = UNSET,
+) -> Operation[ProgramPreview]:
+    """What a new program would mean for orders and customers. Creates none."""
+    body = without_unset(
+        name=name,
+        points_per_dollar=points_per_dollar,
+        tiers=tiers,
+        is_active=is_active,
+        currency=currency,
+        keep_items=keep_items,
+        time_zone=time_zone,
+        expiry=expiry,
+        remind_days=remind_days,
+        pending=pending,
+    )
+    path = f"{_PATH}/preview"
+    return Operation(method="POST", path=path, response_type=ProgramPreview, body=encode(body))
+
+
 def list_versions(
     program_id: str, *, limit: int | None = None, starting_after: str | None = None
 ) -> Listing[ProgramVersion]:
