@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,10 +11,11 @@ from rich.console import Console
 from libs.contracts.events import OrderCompleted
 from libs.contracts.numbers import decoder
 from libs.contracts.topics import ORDER_COMPLETED, record_key
-from libs.kernel.clock import format_time, utc_now
+from libs.kernel.clock import format_time
 from libs.kernel.ids import new_id
 from libs.messaging.producer import producing
 from services.earning.domain.shop_events import OutOfBounds, build_order
+from services.earning.store import clock
 from tools import why
 from tools.demo.publish import wait_until_consumed
 from tools.stack import record
@@ -38,11 +40,11 @@ def register(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish the order, and print it and what became of it; exit code 1 unless it counted."""
-    value = _encode(arguments)
-    return asyncio.run(_run(record.find_running().addresses, value))
+    return asyncio.run(_run(record.find_running().addresses, arguments))
 
 
-async def _run(addresses: Addresses, value: bytes) -> int:
+async def _run(addresses: Addresses, arguments: argparse.Namespace) -> int:
+    value = _encode(arguments, now=await _read_clock(arguments.store))
     order = _decode(value)
     store_id, order_id = str(order.store_id), str(order.order_id)
     await _check_store(store_id)
@@ -70,8 +72,14 @@ async def _run(addresses: Addresses, value: bytes) -> int:
     return 0 if recorded.state == "counted" else 1
 
 
-def _encode(arguments: argparse.Namespace) -> bytes:
-    """The order as JSON; raises StackError where earning would refuse it."""
+async def _read_clock(store_id: str) -> datetime:
+    """The present time of the store, whose clock may have been moved."""
+    async with connect("earning") as connection:
+        return (await clock.read_now(connection, [store_id]))[store_id]
+
+
+def _encode(arguments: argparse.Namespace, *, now: datetime) -> bytes:
+    """The order as JSON, completed now; raises StackError where earning would refuse it."""
     order = {
         "store_id": arguments.store,
         "order_id": arguments.number or new_id("order"),
@@ -79,11 +87,11 @@ def _encode(arguments: argparse.Namespace) -> bytes:
         "customer_id": arguments.customer,
         "total": arguments.total,
         "currency": "USD",
-        "completed_at": format_time(utc_now()),
+        "completed_at": format_time(now),
     }
     value = msgspec.json.encode({name: field for name, field in order.items() if field is not None})
     try:
-        build_order(_decode(value), now=utc_now())
+        build_order(_decode(value), now=now)
     except (OutOfBounds, msgspec.ValidationError) as error:
         raise StackError(f"Nothing was published. {error}") from error
     return value

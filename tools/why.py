@@ -18,6 +18,10 @@ _UNKNOWN: Final = """\
 No record of the order {order} is in the store {store}. Either it never arrived, or it is a guest's, which
 is not recorded, or its record names no readable store or order: `python -m tools dead-letters list` shows
 all records that could not be processed."""
+_ONLY_FULFILLED: Final = """\
+The order {order} is not in the store {store}, but a fulfillment of it is, which waits for it. Send the order,
+with this order_id, or the fulfillment again with that of the order."""
+_FIND_FULFILLMENT: Final = "SELECT 1 FROM fulfillments WHERE store_id = $1 AND order_id = $2"
 _SKIPPED: Final[dict[str, str]] = {
     "no_program": "the store had no program. Create one, and check the order again",
     "program_inactive": "the program was not active. Activate it, and check the order again",
@@ -37,6 +41,9 @@ _ZERO: Final[dict[str, str]] = {
     "total_is_zero": "its total is 0",
     "below_one_point": "total x rate x multiplier is less than one point, and points are rounded down",
 }
+_FOR_FULFILLMENT: Final = "for its fulfillment, the event order.fulfilled"
+_GIVEN_UP: Final = """\
+were given up, since its fulfillment did not arrive in time. If it was fulfilled, award them manually"""
 
 
 def register(commands: Any) -> None:
@@ -50,11 +57,13 @@ def register(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what became of the order; exit code 1 if nothing is known of it."""
     order = asyncio.run(find(arguments.store, arguments.order))
-    if order is None:
-        print(_UNKNOWN.format(store=arguments.store, order=arguments.order))
-        return 1
-    print("\n".join(explain(order)))
-    return 0
+    if order is not None:
+        print("\n".join(explain(order)))
+        return 0
+    is_fulfilled = asyncio.run(_is_fulfilled(arguments.store, arguments.order))
+    unknown = _ONLY_FULFILLED if is_fulfilled else _UNKNOWN
+    print(unknown.format(store=arguments.store, order=arguments.order))
+    return 1
 
 
 async def find(store_id: str, order_id: str) -> Order | None:
@@ -64,6 +73,12 @@ async def find(store_id: str, order_id: str) -> Order | None:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         return await find_order(connection, store_id, order_id)
+
+
+async def _is_fulfilled(store_id: str, order_id: str) -> bool:
+    """Whether a fulfillment waits for the order."""
+    async with connect("earning") as connection:
+        return await connection.fetchval(_FIND_FULFILLMENT, store_id, order_id) is not None
 
 
 def explain(order: Order) -> Iterator[str]:
@@ -83,10 +98,8 @@ def explain(order: Order) -> Iterator[str]:
 
 def _reason(order: api.Order) -> str:
     match order.state:
-        case "counted" if order.award:
-            return f"it earned {order.award:,} points"
         case "counted":
-            return f"it earned nothing, because {_ZERO[str(order.zero_reason)]}"
+            return _points(order)
         case "held":
             return (
                 "the customer's account is suspended. It is posted once the account is active again"
@@ -98,3 +111,15 @@ def _reason(order: api.Order) -> str:
                 "no record of it could be processed. The dead letters say why; correct it in the shop, "
                 "and send it again"
             )
+
+
+def _points(order: api.Order) -> str:
+    """What became of the points of an order that counts."""
+    if order.pending:
+        until = f"until {order.available_at}" if order.available_at else _FOR_FULFILLMENT
+        return f"its {order.pending:,} points wait {until}"
+    if order.given_up:
+        return f"its {order.given_up:,} points {_GIVEN_UP}"
+    if order.award:
+        return f"it earned {order.award:,} points"
+    return f"it earned nothing, because {_ZERO[str(order.zero_reason)]}"

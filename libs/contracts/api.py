@@ -132,7 +132,8 @@ class OrderLetter(Response, frozen=True, kw_only=True):
 
 class Order(Response, frozen=True, kw_only=True):
     """An order, and what became of it. `award` is the whole award, `pending` the points of it that wait
-    before they can be spent, `clawed_back` the points that refunds and voids took of it, `refunded` money.
+    before they can be spent, `given_up` those that were never available, since the fulfillment did not
+    arrive in time, `clawed_back` the points that refunds and voids took of it, `refunded` money.
 
     Why there are no points: `skip_reason` if it is skipped, with the values in question in `skip_detail`;
     `zero_reason` if it counts and is worth nothing; a suspended account if it is held, which no other
@@ -162,6 +163,7 @@ class Order(Response, frozen=True, kw_only=True):
     multiplier: Decimal | UnsetType = UNSET
     award: int
     pending: int
+    given_up: int | UnsetType = UNSET
     clawed_back: int
     refunded: str
     transaction_id: str | UnsetType = UNSET

@@ -58,8 +58,8 @@ class Pending(
     rename={"from_": "from"},
 ):
     """How long the points of an order wait: `days` local days after the order or, with `from`
-    `fulfilled`, after its fulfillment. Points whose order is not fulfilled are given up `give_up_days`
-    local days after the order."""
+    `fulfilled`, after its fulfillment; 0 days only with `fulfilled`. Points whose order is not fulfilled are
+    given up `give_up_days` local days after the order."""
 
     days: int
     from_: PendingFrom | UnsetType = UNSET

@@ -1,8 +1,9 @@
 """FastStream's broker, without its own producer, topic creation and logs."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -35,6 +36,8 @@ class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         super().__init__(*topics, **options)
         self.polled_at = time.monotonic()
         self._committed: dict[TopicPartition, int] = {}
+        # A commit that runs while the next batch is delivered.
+        self._commit_task: asyncio.Task[None] | None = None
 
     async def getmany(self, *partitions: Any, timeout_ms: int = 0, **options: Any) -> Any:
         """Poll as aiokafka does, but wait longer unless `timeout_ms` is 0. A poll that raises does
@@ -50,6 +53,23 @@ class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has n
         """Commit as aiokafka does."""
         await super().commit(offsets)
         self._committed |= offsets or {}
+
+    def start_commit(self, commit: Coroutine[Any, Any, None]) -> None:
+        """Run `commit` without waiting for it. The one before must have ended."""
+        self._commit_task = asyncio.create_task(commit)
+
+    async def end_commit(self) -> None:
+        """Wait for the commit that was started; raises its error."""
+        task, self._commit_task = self._commit_task, None
+        if task is not None:
+            await task
+
+    async def stop(self) -> None:
+        """Stop as aiokafka does, but let a commit end: the next member would get its records again."""
+        try:
+            await self.end_commit()
+        finally:
+            await super().stop()
 
     async def _commit_markers(self) -> None:
         """Commit offsets that hold no record: the marker at the end of a transaction would count as

@@ -1,9 +1,10 @@
 """A consumer group's member: polls batches, has them delivered, and commits their offsets.
 
-Offsets are committed after the effects and the dead letters, never before. While a batch takes long,
-polling continues with every partition paused, so that the member stays in its group. `delivery`
-decides the outcome of each record. If it stops a partition, the other partitions continue; the
-stopped one is retried later, from its first uncommitted record.
+Offsets are committed after the effects and the dead letters, never before. The commit runs while the next
+batch is delivered, since it takes as long as a small batch. While a batch takes long, polling continues
+with every partition paused, so that the member stays in its group. `delivery` decides the outcome of each
+record. If it stops a partition, the other partitions continue; the stopped one is retried later, from its
+first uncommitted record.
 """
 
 import asyncio
@@ -22,7 +23,14 @@ from libs.background.backoff import delays
 from libs.contracts.topics import dead_letter_topic
 from libs.messaging import dead_letters, spans
 from libs.messaging.dead_letters import DeadLetter, log_fields
-from libs.messaging.delivery import Delivery, Record, RecordOutcome, partition_of
+from libs.messaging.delivery import (
+    Delivery,
+    Record,
+    RecordOutcome,
+    first_offsets,
+    offsets_after,
+    partition_of,
+)
 from libs.messaging.look_ahead import LookAhead
 from libs.messaging.stopped_partitions import StoppedPartitions
 from libs.messaging.watchdog import Watchdog
@@ -200,7 +208,7 @@ class BatchConsumer(Generic[E]):
         await asyncio.create_task(self._consume(records), context=Context())
 
     async def _consume(self, records: Sequence[Record]) -> None:
-        self._in_progress = _first_offsets(records)
+        self._in_progress = first_offsets(records)
         with self._watchdog.batch(), spans.consuming(records, group=self._group):
             try:
                 with metrics.BATCH_SECONDS.labels(self._group).time():
@@ -219,14 +227,14 @@ class BatchConsumer(Generic[E]):
     async def _deliver(self, records: Sequence[Record]) -> None:
         result = await self._while_polling(self._delivery.deliver(records))
         await self._while_polling(self._publish_dead_letters(result.dead_letters))
-        next_offsets = {
+        delivered = {
             partition: offset
-            for partition, offset in _next_offsets(records).items()
+            for partition, offset in offsets_after(records).items()
             if partition not in result.stopped
         }
-        await self._commit(next_offsets)
+        await self._start_commit(delivered)
         self._stop(result.stopped, records)
-        self._release(set(next_offsets))
+        self._release(set(delivered))
         await self._report_progress()
 
     async def _publish_dead_letters(self, batch: Sequence[DeadLetter]) -> None:
@@ -270,9 +278,9 @@ class BatchConsumer(Generic[E]):
 
     def _rewind(self, partitions: set[TopicPartition], records: Sequence[Record]) -> None:
         """Have the batch's records of these partitions fetched again."""
-        first_offsets = _first_offsets(records)
+        first = first_offsets(records)
         for partition in partitions & self._assignment():
-            self._consumer.seek(partition, first_offsets[partition])
+            self._consumer.seek(partition, first[partition])
 
     def _resume(self, partition: TopicPartition) -> None:
         if partition in self._assignment():
@@ -315,6 +323,13 @@ class BatchConsumer(Generic[E]):
         for partition, records in (await consumer.getmany(timeout_ms=0)).items():
             consumer.seek(partition, records[0].offset)
             consumer.pause(partition)
+
+    async def _start_commit(self, next_offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit without waiting for Kafka, but once the commit before has ended: offsets only grow."""
+        consumer = self._consumer
+        if consumer is not None:
+            await consumer.end_commit()
+            consumer.start_commit(self._commit(next_offsets))
 
     async def _commit(self, next_offsets: Mapping[TopicPartition, int]) -> None:
         """Commit the offsets of partitions that are still assigned. The new member of a revoked one
@@ -365,24 +380,6 @@ class BatchConsumer(Generic[E]):
         """Stop the look-ahead; the broker stops the loop that calls `consume`."""
         if self._look_ahead is not None:
             await self._look_ahead.stop()
-
-
-def _first_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    """The first offset of each partition in a batch, in which a partition's records mostly stand
-    together: this runs once per batch, and for each record of it."""
-    first: dict[TopicPartition, int] = {}
-    topic = partition = None
-    for record in records:
-        if record.partition != partition or record.topic != topic:
-            topic, partition = record.topic, record.partition
-            first.setdefault(partition_of(record), record.offset)
-    return first
-
-
-def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    """The offset after the last record of each partition in a batch."""
-    last = _first_offsets(records[::-1])
-    return {partition: offset + 1 for partition, offset in last.items()}
 
 
 async def _parse(records: Any) -> KafkaMessage:

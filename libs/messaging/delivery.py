@@ -319,3 +319,21 @@ def _position(record: Record) -> Position:
 
 def partition_of(record: Record) -> TopicPartition:
     return TopicPartition(record.topic, record.partition)
+
+
+def first_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The first offset of each partition in a batch, in which a partition's records mostly stand
+    together: this runs once per batch, and for each record of it."""
+    first: dict[TopicPartition, int] = {}
+    topic = partition = None
+    for record in records:
+        if record.partition != partition or record.topic != topic:
+            topic, partition = record.topic, record.partition
+            first.setdefault(partition_of(record), record.offset)
+    return first
+
+
+def offsets_after(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The offset after the last record of each partition in a batch."""
+    last = first_offsets(records[::-1])
+    return {partition: offset + 1 for partition, offset in last.items()}

@@ -5,10 +5,21 @@ from collections import OrderedDict
 from typing import Final
 
 from libs.observability.httpx_transport import TracedTransport
-from whale_loyalty import AsyncWhaleClient
+from whale_loyalty import AsyncWhaleClient, errors
 
 # Each client has connections of its own; the one that was not used for the longest time is closed.
 _MAX_CLIENTS: Final = 128
+
+# After one of these, a write may have happened: it is repeated with the same key.
+UNKNOWN_OUTCOME: Final = (
+    errors.ConnectionFailed,
+    errors.TimedOut,
+    errors.Unavailable,
+    errors.RequestTimeout,
+    errors.InternalError,
+    errors.UnexpectedAnswer,
+    errors.IdempotencyInFlight,
+)
 
 
 class Clients:

@@ -76,7 +76,7 @@ def test_the_printed_programs_and_what_they_install_are_in_the_ignored_folder() 
     assert set(re.findall(r"-m venv (\S+)", commands)) == {"shop/.venv"}
     assert commands.count("npm install") == commands.count("npm install --prefix shop ") == 1
     programs = re.findall(r"^`(\S+\.m?(?:py|js))`:$", text, re.MULTILINE)
-    assert len(programs) == 4
+    assert len(programs) == 5
     assert all(f" {program}" in commands and program.startswith("shop/") for program in programs)
 
 
@@ -107,6 +107,18 @@ async def test_javascript(demo_shop: Shop, js_project: Path) -> None:
 
     await eventually(lists_the_reward)
     await demo_shop.balance_becomes(1_000, "cust_2")
+
+
+async def test_a_year_of_points_that_wait_and_expire(shop: Shop, tmp_path: Path) -> None:
+    for _ in range(2):
+        waiting, available, *entries = (await run("year.py", shop, tmp_path)).splitlines()
+        assert waiting.startswith("500 points wait until ")
+        assert available.startswith("500 points can be spent until ")
+        assert [entry.split()[:3] for entry in entries[:3]] == [
+            ["expire", "-500", "None"],
+            ["earn", "500", "-500"],
+            ["pend", "0", "500"],
+        ]
 
 
 @pytest.mark.parametrize("name", _READMES)

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from libs.contracts.operations import OPERATIONS
 from tests.clients.drivers import KEY, camel
+from tests.support import ROOT
 from whale_loyalty import AsyncWhaleClient, WhaleClient
 from whale_loyalty._method import AsyncResource, Resource
 from whale_loyalty.errors import UnexpectedAnswer
@@ -28,6 +30,8 @@ NAMES = [
     ),
     ("loyalty.get", "customers.retrieve"),
 ]
+# A branch of the tree and its methods, as the clients' READMEs list them.
+_ROW = re.compile(r"^\| `([\w.]+)` \| `([\w ·]+)`", re.MULTILINE)
 EVENTS: dict[str, Any] = {"events.send": {"event": {}}, "events.send_batch": {"events": []}}
 
 
@@ -125,3 +129,17 @@ def test_the_javascript_client_has_the_same_methods(js_module: Path) -> None:
     with WhaleClient(KEY) as whale:
         python = {camel(name) for name, _ in methods(whale)}
     assert {request["name"] for request in javascript_requests(js_module)} == python
+
+
+@pytest.mark.parametrize(
+    ("package", "spell"),
+    [pytest.param("python", str, id="python"), pytest.param("js", camel, id="js")],
+)
+def test_the_readme_lists_every_method(package: str, spell: Callable[[str], str]) -> None:
+    rows = _ROW.findall((ROOT / f"libs/whale-{package}/README.md").read_text(encoding="utf-8"))
+    second = {name for name, _ in NAMES}
+    with WhaleClient(KEY) as whale:
+        names = {name for name, _ in methods(whale) if not name.startswith("loyalty.customers.")}
+    assert {f"{branch}.{name}" for branch, listed in rows for name in listed.split(" · ")} == {
+        spell(name) for name in names - second
+    }

@@ -43,7 +43,10 @@ async def test_a_caller_without_a_valid_key_learns_how_to_send_or_get_one(
 async def test_a_missing_scope_is_reported_with_the_scopes_of_the_key(shop: Shop) -> None:
     key = await shop.stack.key(shop.store_id, scopes="manage,read")
     text = await detail(shop, "POST", "loyalty/earn", EARN, key=key)
-    assert text == "This operation needs the scope earn. This key has: manage, read."
+    assert text == (
+        "This operation needs the scope earn. This key has: manage, read. "
+        f"`make key STORE={shop.store_id} SCOPES=earn` creates one with the scope."
+    )
 
 
 async def test_another_store_is_refused_with_the_path_of_the_keys_own(shop: Shop) -> None:

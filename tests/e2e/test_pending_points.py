@@ -79,6 +79,17 @@ async def test_only_pending_points_of_an_active_account_are_released(shop: Shop)
     assert_problem(nobody, 404, "not_found")
 
 
+async def test_an_order_shows_the_points_that_were_given_up(shop: Shop) -> None:
+    await shop.program(pending={"days": 14, "from": "fulfilled", "give_up_days": 5})
+    await order(shop, "o1")
+    waiting = await list_orders(shop, "o1")
+    assert (waiting["pending"], "given_up" in waiting) == (500, False)
+    in_a_week = format_time(utc_now() + timedelta(days=7))
+    assert (await shop.call("PUT", "loyalty/clock", {"now": in_a_week})).status == 200
+    listed = await list_orders(shop, "o1")
+    assert (listed["award"], listed["pending"], listed["given_up"]) == (500, 0, 500)
+
+
 async def test_points_can_have_a_date_of_their_own(shop: Shop) -> None:
     await shop.program()
     today = utc_now().date()
@@ -113,6 +124,11 @@ async def test_points_can_have_a_date_of_their_own(shop: Shop) -> None:
         response = await shop.call("POST", f"loyalty/{path}", body)
         assert_problem(response, 400, "invalid_request")
         assert [fault["pointer"] for fault in response.json["errors"]] == ["#/expires_on"]
+    refused = await shop.call("POST", "loyalty/earn", {**award, "expires_on": yesterday})
+    assert (
+        f"#/expires_on: must be a date from {today}, today in the store, to "
+        in (refused.json["detail"])
+    )
 
 
 async def test_a_date_out_of_bounds_is_refused_before_the_state_of_the_store(shop: Shop) -> None:

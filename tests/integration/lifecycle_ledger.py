@@ -3,8 +3,8 @@
 Each method posts through the posting core. A clock of the test's own replaces the database's.
 """
 
-import json
 import secrets
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,20 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.events import RewardRef
 from libs.contracts.lifecycle import Expiry, Pending
-from libs.kernel.clock import utc_now
 from libs.kernel.errors import WhaleError
-from libs.kernel.ids import shifted_id, time_of, uuid7, uuid7_text
+from libs.kernel.ids import uuid7
 from libs.persistence.batch import RequestResult
-from libs.persistence.engine import Connection, transaction
-from services.earning.domain import cycles, entry_lots, lots
+from libs.persistence.engine import create_batch_engine, transaction
 from services.earning.domain.account_status import StatusChange
 from services.earning.domain.adjustments import Adjustment
 from services.earning.domain.awards import Award
-from services.earning.domain.cycles import Cycle
 from services.earning.domain.dates import NEVER, Day, to_date
 from services.earning.domain.debits import Cancellation, Debit
 from services.earning.domain.due import CatchUp
-from services.earning.domain.expiry import Epoch
 from services.earning.domain.fulfillments import Fulfillment
 from services.earning.domain.order_records import Order
 from services.earning.domain.postings import Posting
@@ -36,58 +32,23 @@ from services.earning.domain.programs import Program
 from services.earning.domain.refunds import Refund
 from services.earning.domain.releases import Release
 from services.earning.domain.resolutions import Resolution
-from services.earning.domain.timelines import Timeline
-from services.earning.handlers import posting
-from services.earning.handlers.ledger_events import unpack
 from services.earning.handlers.posting import PostingRequest, Result, post_batch
-from services.earning.store import clock, programs, timelines
-from tests.unit.earning.lifecycle_account import Row
+from services.earning.store import programs
+from tests.integration.conftest import Database
+from tests.integration.ledger_clocks import RealClock, TestClock
+from tests.integration.stored_account import StoredAccount
+from tests.unit.earning.test_expiry_tables import START
 
 CUSTOMER = "cust_1"
 
 
-class TestClock:
-    """The ledger's clock, which a test sets. The ids of entries have its time too, and sort as they were made."""
-
-    __test__ = False
-
-    def __init__(self, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = now
-        self._ids = 0
-        monkeypatch.setattr(clock, "read_now", self._read_now)
-        monkeypatch.setattr(posting, "uuid7_text", self._new_id)
-
-    def tick(self) -> None:
-        self.now += timedelta(milliseconds=1)
-
-    def _new_id(self) -> str:
-        id_ = uuid7_text()
-        shifted = shifted_id(id_, self.now - time_of(id_))
-        self._ids += 1
-        # Real ids of one millisecond are in order; those of several would not be after they are shifted to one.
-        return f"{shifted[:15]}{self._ids >> 12:03x}-8{self._ids & 0xFFF:03x}{shifted[23:]}"
-
-    async def _read_now(self, _connection: Connection, store_ids: Any) -> dict[str, datetime]:
-        return dict.fromkeys(store_ids, self.now)
-
-
-class RealClock:
-    """The ledger's own clock, of a store whose clock was not moved."""
-
-    @property
-    def now(self) -> datetime:
-        return utc_now()
-
-
-class LedgerAccount:
+class LedgerAccount(StoredAccount):
     """An account of a store of its own, whose program gives `rate` points a dollar."""
 
     def __init__(
         self, engine: AsyncEngine, clock: TestClock | RealClock, *, zone_name: str = "UTC"
     ) -> None:
-        self.engine = engine
-        self.clock = clock
-        self.store = f"store_{secrets.token_hex(6)}"
+        super().__init__(engine, clock)
         self.program = Program(
             id=uuid7(),
             version_id=0,
@@ -137,17 +98,6 @@ class LedgerAccount:
         await self.change(pending=pending)
 
     # What time does.
-
-    async def timeline(self) -> Timeline:
-        async with transaction(self.engine) as connection:
-            in_force = await programs.read(connection, [self.store])
-            return (await timelines.read(connection, [self.store], in_force))[self.store]
-
-    async def epoch(self) -> Epoch:
-        return (await self.timeline()).epochs[-1]
-
-    async def today(self) -> Day:
-        return (await self.epoch()).day(self.clock.now)
 
     def go_to(self, now: datetime) -> None:
         assert isinstance(self.clock, TestClock)
@@ -357,10 +307,6 @@ class LedgerAccount:
 
     # What the ledger has.
 
-    async def fetch(self, query: str, *values: Any) -> list[Any]:
-        async with transaction(self.engine) as connection:
-            return list(await connection.fetch(query, *values))
-
     async def transaction_of(self, name: str) -> str:
         """The transaction of an award, or the one that an order names."""
         if name in self.own:
@@ -379,49 +325,23 @@ class LedgerAccount:
         )
         return f"txn_{entry_id}"
 
-    async def entries(self) -> list[Any]:
-        return await self.fetch(
-            "SELECT * FROM entries WHERE store_id = $1 ORDER BY sequence", self.store
-        )
 
-    async def events(self, topic: str) -> list[dict[str, Any]]:
-        """The contents of the store's events of a topic that wait to be published."""
-        return [
-            content
-            for row in await self.fetch("SELECT payload FROM outbox ORDER BY id")
-            for event in unpack(row["payload"])
-            if event.topic == topic
-            and (content := json.loads(event.value))["store_id"] == self.store
-        ]
+async def open_account(
+    engine: AsyncEngine, clock: TestClock, *, zone_name: str = "UTC", **settings: Any
+) -> LedgerAccount:
+    account = LedgerAccount(engine, clock, zone_name=zone_name)
+    await account.open()
+    await account.change(**settings)
+    return account
 
-    async def rows(self) -> list[Row]:
-        return [
-            Row(
-                row["sequence"],
-                row["type"],
-                row["points"],
-                () if row["lots"] is None else tuple(entry_lots.decode(row["lots"]).parts),
-                row["covered"] or 0,
-                occurred_at=row["occurred_at"].astimezone(UTC),
-            )
-            for row in await self.entries()
-        ]
 
-    async def account(self) -> Any:
-        (row,) = await self.fetch("SELECT * FROM accounts WHERE store_id = $1", self.store)
-        return row
+@pytest.fixture
+async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
+    engine = create_batch_engine(earning_database.url, name="test", connections=8)
+    yield engine
+    await engine.dispose()
 
-    async def cycle(self) -> Cycle | None:
-        data = (await self.account())["cycle"]
-        return None if data is None else cycles.decode(data)
 
-    async def visible_lots(self) -> dict[Day, int]:
-        """The lots as callers see them: dates that are not in force are not shown."""
-        account = await self.account()
-        cycle = await self.cycle()
-        if cycle is None:
-            return {NEVER: account["balance"]} if account["balance"] > 0 else {}
-        assert lots.total(cycle.lots) == max(account["balance"], 0)
-        epoch = (await self.timeline()).epochs[cycle.epoch]
-        without = cycle.without_date(epoch)
-        return cycle.expirations(epoch) | ({NEVER: without} if without else {})
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> TestClock:
+    return TestClock(START, monkeypatch)

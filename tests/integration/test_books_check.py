@@ -15,7 +15,7 @@ from libs.testing.eventually import eventually
 from services.earning.handlers.books_check import books_checker
 from services.earning.store import books_check
 from tests.integration.conftest import Database
-from tests.integration.test_posting import award, engine, order, post
+from tests.integration.postings import award, engine, order, post
 from tests.support import ledger_faults
 
 __all__ = ["engine"]

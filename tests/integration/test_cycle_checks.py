@@ -16,8 +16,8 @@ from services.earning.domain.cycles import Cycle, Wait
 from services.earning.domain.entry_lots import EntryLots
 from services.earning.store import books_check
 from tests.integration.conftest import Database
-from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
-from tests.integration.test_lifecycle import clock, engine, open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import LedgerAccount, clock, engine, open_account
 
 __all__ = ["clock", "engine"]
 

@@ -18,8 +18,8 @@ from services.earning.domain.order_records import Order
 from services.earning.handlers import account_points, forecasts
 from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.store import forecasts as forecasts_db
-from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
-from tests.integration.test_lifecycle import clock, engine, open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import LedgerAccount, clock, engine, open_account
 from tests.integration.test_lifecycle_reads import body
 
 __all__ = ["clock", "engine"]

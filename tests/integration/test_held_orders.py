@@ -7,7 +7,7 @@ from services.earning.domain import account_status
 from services.earning.domain.account_status import StatusChange, StatusChangeOutcome
 from services.earning.domain.postings import Duplicate
 from tests.integration.conftest import Database
-from tests.integration.test_posting import STORE, award, engine, order, post, query
+from tests.integration.postings import STORE, award, engine, order, post, query
 
 __all__ = ["engine"]
 

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.earning.domain.dates import NEVER
-from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
-from tests.integration.test_lifecycle import clock, engine, faults
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import LedgerAccount, clock, engine
+from tests.integration.stored_account import faults
 from tests.unit.earning.lifecycle_account import Account, Row
 from tests.unit.earning.test_expiry_tables import START
 from tests.unit.earning.test_lots_against_points import OPERATIONS, SETTINGS, ZONES

@@ -1,6 +1,5 @@
 """What the reads of earning show where points expire or wait, before and after it is posted."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +13,7 @@ from libs.contracts.internal import Price
 from libs.contracts.lifecycle import Expiry, Pending
 from libs.kernel.clock import format_time
 from libs.kernel.errors import InvalidRequest, NotFound
-from libs.persistence.engine import create_batch_engine, transaction
+from libs.persistence.engine import transaction
 from libs.persistence.pages import Page
 from libs.persistence.slow_reads import SlowReads
 from services.earning.api import order_responses, responses
@@ -24,25 +23,13 @@ from services.earning.handlers.orders import Criteria, list_orders
 from services.earning.handlers.summary import Summaries
 from services.earning.store import days
 from services.earning.store.customers import CustomerFilter
-from tests.integration.conftest import Database
-from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, TestClock
-from tests.integration.test_lifecycle import open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import CUSTOMER, LedgerAccount, clock, engine, open_account
 
-START = datetime(2027, 1, 5, 12, tzinfo=UTC)
+__all__ = ["clock", "engine"]
+
 JANUARY_8 = to_day(datetime(2027, 1, 8, tzinfo=UTC).date())
 AFTER = Expiry(kind="after", days=10)
-
-
-@pytest.fixture
-async def engine(earning_database: Database) -> AsyncIterator[AsyncEngine]:
-    engine = create_batch_engine(earning_database.url, name="test", connections=8)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> TestClock:
-    return TestClock(START, monkeypatch)
 
 
 def body(value: Any) -> Any:

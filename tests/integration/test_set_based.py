@@ -16,7 +16,7 @@ from services.earning.domain.order_records import Order
 from services.earning.domain.postings import Posting
 from services.earning.store import programs
 from tests.integration.conftest import Database
-from tests.integration.test_posting import NOON, STORE, award, engine, order, post, query, refund
+from tests.integration.postings import NOON, STORE, award, engine, order, post, query, refund
 from tests.unit.earning.test_programs import program
 
 __all__ = ["engine"]

@@ -25,7 +25,8 @@ from services.earning.handlers.sweeping import post_due
 from services.earning.store import clock, programs
 from services.earning.store.clock import Clock
 from tests.integration.conftest import Database
-from tests.integration.lifecycle_ledger import LedgerAccount, RealClock
+from tests.integration.ledger_clocks import RealClock
+from tests.integration.lifecycle_ledger import LedgerAccount
 
 STORE = "store_1"
 CALLER = Caller(key_id="1", key_name="test", request_id="r", idempotency_key=None)

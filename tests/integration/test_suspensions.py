@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.contracts.lifecycle import Expiry, Pending
 from services.earning.domain.dates import to_date, to_day
-from tests.integration.lifecycle_ledger import TestClock
-from tests.integration.test_lifecycle import clock, engine, faults, open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import clock, engine, open_account
+from tests.integration.stored_account import faults
 
 __all__ = ["clock", "engine"]
 

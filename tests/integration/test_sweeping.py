@@ -22,8 +22,9 @@ from services.earning.handlers.posting import PostingRequest, post_batch
 from services.earning.handlers.sweeping import post_due, sweeper
 from services.earning.store import due_accounts
 from services.earning.store.due_accounts import READ
-from tests.integration.lifecycle_ledger import LedgerAccount, TestClock
-from tests.integration.test_lifecycle import clock, engine, faults, open_account
+from tests.integration.ledger_clocks import TestClock
+from tests.integration.lifecycle_ledger import LedgerAccount, clock, engine, open_account
+from tests.integration.stored_account import faults
 
 __all__ = ["clock", "engine"]
 

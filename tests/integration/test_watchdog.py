@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from libs.messaging import watchdog
 from libs.testing.eventually import eventually
 from tests.integration.conftest import create_topic
-from tests.integration.test_delivery_policy import consuming, send
+from tests.integration.consuming import consuming, send
 from tests.support import Stack
 
 

@@ -18,6 +18,7 @@ from libs.contracts.operations import (
 )
 from libs.web.problems import MEDIA_TYPE, PROBLEMS
 from tools.docs.events import EVENTS
+from tools.docs.openapi_pages import pages
 from tools.docs.openapi_parts import (
     DESCRIPTION,
     HEADERS,
@@ -32,7 +33,6 @@ from tools.docs.problems import problem_schema, schema_name
 from tools.docs.schemas import Json, SchemaCollector
 
 _SCHEMAS: Final = "#/components/schemas/"
-_TEXT: Final = {"type": "string"}
 
 # The error codes of every operation; a request body adds more, and a write still more.
 _COMMON: Final = (
@@ -75,7 +75,7 @@ def document(examples: Examples) -> Json:
     for operation in OPERATIONS:
         path = paths.setdefault(f"/v1/stores/{{store_id}}/{operation.path}", _path_of(operation))
         path[operation.method.lower()] = _operation(operation, schemas, examples)
-    paths |= _pages()
+    paths |= pages()
     return _prune(
         {
             "openapi": "3.1.0",
@@ -346,54 +346,3 @@ def _schemas(schemas: SchemaCollector) -> Json:
     }
     codes = [code for code in PROBLEMS if code != "internal_error"]
     return collected | {schema_name(code): problem_schema(code) for code in codes}
-
-
-# -- pages outside /v1
-
-
-def _pages() -> Json:
-    not_found = {"404": {"$ref": f"#/components/responses/{schema_name('not_found')}"}}
-    failing = {"type": "object", "additionalProperties": _TEXT}
-    state = {"type": "object", "properties": {"status": _TEXT}}
-    # The reasons are returned only to callers with the internal token.
-    not_ready = {"type": "object", "properties": {"status": _TEXT, "failing": failing}}
-    code = Parameter("code", "An error's code.", {"type": "string"}, required=True)
-    return {
-        "/health/live": _page_of("live", "Check that the process responds.", {"200": state}),
-        "/health/ready": _page_of(
-            "ready", "Check that the service is ready.", {"200": state, "503": not_ready}
-        ),
-        "/openapi.json": _page_of("getOpenApi", "Get this document.", {"200": {"type": "object"}}),
-        "/docs": _page_of("getDocs", "Read this document.", {"200": None}),
-        "/problems/{code}": {
-            "parameters": [_parameter(code, place="path")],
-            **_page_of(
-                "explainProblem", "Read what an error code means.", {"200": None}, not_found
-            ),
-        },
-    }
-
-
-def _page_of(
-    name: str, summary: str, statuses: Mapping[str, Json | None], errors: Json | None = None
-) -> Json:
-    """A page for people where the schema is None, else JSON."""
-    responses = {
-        status: {
-            "description": "OK." if status == "200" else "Not ready.",
-            "content": {"text/html": {"schema": {"type": "string"}}}
-            if schema is None
-            else {"application/json": {"schema": schema}},
-        }
-        for status, schema in statuses.items()
-    }
-    return {
-        "get": {
-            "operationId": name,
-            "summary": summary,
-            "description": "Requires no key.",
-            "tags": ["Service"],
-            "security": [],
-            "responses": responses | (errors or {}),
-        }
-    }

@@ -1,7 +1,7 @@
 """The public API in one table: each operation's path, owner, scope, parameters, schemas and errors.
 
 The gateway routes by this table, and the reference is generated from it. A new operation is one
-entry in its owner's module here and one function in its owner's `api`.
+entry among its owner's operations here and one function in its owner's `api`.
 """
 
 from typing import Final

@@ -135,3 +135,4 @@ DAY_PAGE: Final = (
 )
 
 CUSTOMER_FILTER: Final = Parameter("customer_id", "Only items of this customer.", CUSTOMER_ID)
+ORDER_FILTER: Final = Parameter("order_id", "Only items of this order.", OTHER_ID)

@@ -374,6 +374,8 @@ export interface Order {
   award: number;
   /** The points of the award that wait before they can be spent. */
   pending?: number;
+  /** The points of the award that were never available, since the fulfillment did not arrive in time. */
+  given_up?: number;
   clawed_back: number;
   refunded: string;
   transaction_id?: string;

@@ -8,8 +8,9 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
+from services.dashboard.api.forms import show_unknown_outcome
 from services.dashboard.api.visit import Visit
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain import formatting, reviews
 from services.dashboard.domain.evidence import Label, Measure
 from services.dashboard.domain.navigation import link

@@ -1,13 +1,14 @@
 """What is done to an account or a redemption: suspend and reactivate, cancel and mark as used."""
 
+from functools import partial
 from typing import Any, Final, Literal
-from uuid import uuid4
 
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from libs.kernel.errors import NotFound
+from services.dashboard.api.customer_forms import action_of, show_again
+from services.dashboard.api.forms import idempotency_key
 from services.dashboard.api.visit import Visit
 from services.dashboard.domain.navigation import link
 from services.dashboard.handlers import customer, customer_writes
@@ -74,7 +75,7 @@ async def show_form(visit: Visit) -> Response[Any]:
 @post("/customer/action", operation_id="dashboardCustomerAction", status_code=200)
 async def act(visit: Visit) -> Response[Any]:
     """Do it."""
-    action = _action(visit)
+    action = action_of(visit, _SCOPES)
     errors = _problems(visit, action)
     if errors:
         return await _show(visit, errors=errors, status=422)
@@ -83,11 +84,8 @@ async def act(visit: Visit) -> Response[Any]:
         if errors:
             return await _show(visit, errors=errors, status=409)
     outcome = await _send(visit, action)
-    if isinstance(outcome, UnknownOutcome):
-        return await _show(visit, errors={}, status=503, unknown=outcome)
-    if isinstance(outcome, Refusal):
-        status = 422 if outcome.is_invalid else 409
-        return await _show(visit, errors=dict(outcome.errors), status=status)
+    if isinstance(outcome, Refusal | UnknownOutcome):
+        return await show_again(outcome, partial(_show, visit))
     customer_id = outcome.customer_id
     if action in {"cancel", "use"}:
         address = link("customer", id=customer_id, tab="redemptions")
@@ -109,7 +107,7 @@ async def _suspension_missing(visit: Visit) -> dict[str, str]:
 
 
 async def _send(visit: Visit, action: Action) -> Any:
-    key = _idempotency_key(visit)
+    key = idempotency_key(visit)
     if action in {"cancel", "use"}:
         return await customer_writes.settle_redemption(
             visit.writing,
@@ -133,7 +131,7 @@ async def _show(
     status: int = 200,
     unknown: UnknownOutcome | None = None,
 ) -> Response[Any]:
-    action, customer_id = _action(visit), visit.query("id")
+    action, customer_id = action_of(visit, _SCOPES), visit.query("id")
     redemption: Redemption | Failed | None = None
     held: int | Failed = 0
     if action in {"cancel", "use"}:
@@ -144,7 +142,7 @@ async def _show(
     form = Form(
         action=action,
         customer_id=customer_id,
-        idempotency_key=_idempotency_key(visit),
+        idempotency_key=idempotency_key(visit),
         note=visit.field("note"),
         status=await attempt(customer.find_status(visit.client, customer_id)),
         held_orders=held,
@@ -176,20 +174,6 @@ def _problems(visit: Visit, action: Action) -> dict[str, str]:
     if len(note) > _LONGEST_NOTE or (action == "suspend" and not note):
         return {"note": visit.text("customer.error.note")}
     return {}
-
-
-def _action(visit: Visit) -> Action:
-    """Raises NotFound for an unknown action, and Forbidden without its scope."""
-    action = next((one for one in _SCOPES if one == visit.query("do")), None)
-    if action is None:
-        raise NotFound("There is no such form.")
-    visit.require(_SCOPES[action])
-    return action
-
-
-def _idempotency_key(visit: Visit) -> str:
-    """The form's own, so that sending it again does nothing twice."""
-    return visit.field("idempotency_key") or str(uuid4())
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (show_form, act)

@@ -1,21 +1,20 @@
 """Awards and adjustments: a form that shows what it would do before it does it."""
 
+from functools import partial
 from typing import Any, Final, get_args
-from uuid import uuid4
 
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from libs.kernel.errors import NotFound
+from services.dashboard.api.customer_forms import action_of, show_again, show_posted
+from services.dashboard.api.forms import idempotency_key
 from services.dashboard.api.visit import Visit
-from services.dashboard.domain import formatting, points_form
-from services.dashboard.domain.navigation import link
+from services.dashboard.domain import points_form
 from services.dashboard.domain.points_form import Action, Effect, Entry, Expires, Step
 from services.dashboard.handlers import customer, customer_writes
 from services.dashboard.handlers.customer_writes import Refusal, UnknownOutcome
 from services.dashboard.handlers.panels import Failed
-from services.dashboard.store.sessions import Toast
 from whale_loyalty.models import CustomerStatus, Program
 
 _SCOPES: Final[dict[Action, str]] = {"award": "earn", "adjust": "manage"}
@@ -65,24 +64,18 @@ async def post_points(visit: Visit) -> Response[Any]:
         return await _show(visit, entry, errors={}, step="edit" if visit.field("edit") else step)
     outcome = await customer_writes.post_points(
         visit.writing,
-        _action(visit),
+        action_of(visit, _SCOPES),
         visit.query("id"),
         points=amount,
         reason=entry.reason,
         expires_on=points_form.last_day(entry),
-        idempotency_key=_idempotency_key(visit),
+        idempotency_key=idempotency_key(visit),
     )
-    if isinstance(outcome, UnknownOutcome):
-        return await _show(visit, entry, errors={}, status=503, unknown=outcome)
     if isinstance(outcome, Refusal):
-        status = 422 if outcome.is_invalid else 409
-        return await _show(visit, entry, errors=_refusal_texts(visit, outcome), status=status)
-    text = visit.text(
-        "customer.points.done",
-        points=formatting.signed(outcome.points),
-        balance=formatting.number(outcome.balance_after),
-    )
-    return await visit.redirect(link("customer", id=outcome.customer_id), Toast(text))
+        outcome = _explain(visit, outcome)
+    if isinstance(outcome, Refusal | UnknownOutcome):
+        return await show_again(outcome, partial(_show, visit, entry))
+    return await show_posted(visit, outcome, visit.text("customer.points.done"))
 
 
 async def _show(
@@ -95,7 +88,7 @@ async def _show(
     refused_status: int = 422,
     unknown: UnknownOutcome | None = None,
 ) -> Response[Any]:
-    action, customer_id = _action(visit), visit.query("id")
+    action, customer_id = action_of(visit, _SCOPES), visit.query("id")
     account, program = await customer.load_before(visit.client, customer_id)
     effect = None
     # After an unknown outcome, what the account has may already contain the points.
@@ -108,7 +101,7 @@ async def _show(
     form = Form(
         action=action,
         customer_id=customer_id,
-        idempotency_key=_idempotency_key(visit),
+        idempotency_key=idempotency_key(visit),
         entry=entry,
         step=step,
         status=account,
@@ -132,15 +125,6 @@ def _offers_expiry(
     return has_rule or has_dates or entry.expires != "rule"
 
 
-def _action(visit: Visit) -> Action:
-    """Raises NotFound for an unknown action, and Forbidden without its scope."""
-    action = next((one for one in _SCOPES if one == visit.query("do")), None)
-    if action is None:
-        raise NotFound("There is no such form.")
-    visit.require(_SCOPES[action])
-    return action
-
-
 def _entry(visit: Visit) -> Entry:
     return Entry(
         points=visit.field("points"),
@@ -159,20 +143,17 @@ def _expires(visit: Visit) -> Expires:
     return next((one for one in choices if one == visit.field("expires")), "rule")
 
 
-def _refusal_texts(visit: Visit, refusal: Refusal) -> dict[str, str]:
-    """Why the API refused; the store's own clock and zone say which days are possible."""
+def _explain(visit: Visit, refusal: Refusal) -> Refusal:
+    """The refusal with a text of our own for the last day: the store's clock and zone say which days are
+    possible."""
     if "expires_on" not in refusal.errors:
-        return dict(refusal.errors)
-    return {**refusal.errors, "expires_on": visit.text("customer.error.expires_on")}
+        return refusal
+    errors = {**refusal.errors, "expires_on": visit.text("customer.error.expires_on")}
+    return Refusal(errors, refusal.is_invalid)
 
 
 def _texts(visit: Visit, entry: Entry) -> dict[str, str]:
     return {name: visit.text(f"customer.error.{name}") for name in points_form.problems(entry)}
-
-
-def _idempotency_key(visit: Visit) -> str:
-    """The form's own, so that sending it again does nothing twice."""
-    return visit.field("idempotency_key") or str(uuid4())
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (show_form, show_effect, post_points)

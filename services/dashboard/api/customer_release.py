@@ -1,21 +1,21 @@
 """The release of an order's pending points: a page that says what it does, and does it."""
 
+from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from libs.kernel.errors import NotFound
+from services.dashboard.api.customer_forms import show_again, show_posted
+from services.dashboard.api.forms import idempotency_key
 from services.dashboard.api.visit import Visit
-from services.dashboard.domain import formatting, points_form
-from services.dashboard.domain.navigation import link
+from services.dashboard.domain import points_form
 from services.dashboard.domain.points_form import Action, Effect
 from services.dashboard.handlers import customer, customer_writes
 from services.dashboard.handlers.customer_writes import Refusal, UnknownOutcome
 from services.dashboard.handlers.panels import Failed, attempt
-from services.dashboard.store.sessions import Toast
 from whale_loyalty.models import CustomerStatus, Order
 
 
@@ -49,19 +49,14 @@ async def release_points(visit: Visit) -> Response[Any]:
     """Release them."""
     visit.require("earn")
     outcome = await customer_writes.release_points(
-        visit.writing, visit.query("order"), idempotency_key=_idempotency_key(visit)
+        visit.writing, visit.query("order"), idempotency_key=idempotency_key(visit)
     )
-    if isinstance(outcome, UnknownOutcome):
-        return await _show(visit, errors={}, status=503, unknown=outcome)
     if isinstance(outcome, Refusal):
         # No field of this page can be invalid.
-        return await _show(visit, errors={"": " ".join(outcome.errors.values())}, status=409)
-    text = visit.text(
-        "customer.release.done",
-        points=formatting.signed(outcome.points),
-        balance=formatting.number(outcome.balance_after),
-    )
-    return await visit.redirect(link("customer", id=outcome.customer_id), Toast(text))
+        outcome = Refusal({"": " ".join(outcome.errors.values())})
+    if isinstance(outcome, Refusal | UnknownOutcome):
+        return await show_again(outcome, partial(_show, visit))
+    return await show_posted(visit, outcome, visit.text("customer.release.done"))
 
 
 async def _show(
@@ -87,7 +82,7 @@ async def _show(
     form = Form(
         customer_id=customer_id,
         order_id=order_id,
-        idempotency_key=_idempotency_key(visit),
+        idempotency_key=idempotency_key(visit),
         order=order,
         status=account,
         effect=effect,
@@ -97,11 +92,6 @@ async def _show(
     return await visit.page(
         "pages/customer_release.html", page="customers", status=status, form=form
     )
-
-
-def _idempotency_key(visit: Visit) -> str:
-    """The form's own, so that sending it again does nothing twice."""
-    return visit.field("idempotency_key") or str(uuid4())
 
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (show_form, release_points)

@@ -7,8 +7,9 @@ from uuid import uuid4
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
+from services.dashboard.api.forms import show_unknown_outcome
 from services.dashboard.api.visit import Visit
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain import detectors
 from services.dashboard.domain.formatting import utc_day
 from services.dashboard.domain.navigation import link

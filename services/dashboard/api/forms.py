@@ -1,24 +1,18 @@
 """What all pages with a form need: errors at their fields, and what a failed write means."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
+from uuid import uuid4
 
 from litestar import Response
 
 from services.dashboard.api.visit import TOKEN_FIELD, Visit
 from services.dashboard.domain.forms import field_name
-from whale_loyalty import errors as api
 
-# After one of these, a write may have happened: it is repeated with the same key.
-UNKNOWN_OUTCOME: Final = (
-    api.ConnectionFailed,
-    api.TimedOut,
-    api.Unavailable,
-    api.RequestTimeout,
-    api.InternalError,
-    api.UnexpectedAnswer,
-    api.IdempotencyInFlight,
-)
+
+def idempotency_key(visit: Visit) -> str:
+    """The form's own, so that a repeated form has no further effect; a new one for a form without."""
+    return visit.field("idempotency_key") or str(uuid4())
 
 
 async def show_unknown_outcome(visit: Visit, page: str) -> Response[Any]:

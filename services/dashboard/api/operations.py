@@ -12,8 +12,9 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from libs.kernel.errors import NotFound as NoSuchPage
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
+from services.dashboard.api.forms import show_unknown_outcome
 from services.dashboard.api.visit import Visit, is_swap
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain.navigation import link
 from services.dashboard.domain.records import record_text
 from services.dashboard.handlers import operations

@@ -9,8 +9,9 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from libs.kernel.zones import place_names
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, error_texts, problem_texts
+from services.dashboard.api.forms import error_texts, idempotency_key, problem_texts
 from services.dashboard.api.visit import Visit
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain import lifecycle_form
 from services.dashboard.domain.changes import Change
 from services.dashboard.domain.navigation import link
@@ -159,7 +160,7 @@ def _error_texts(
 async def _save(visit: Visit, form: ProgramForm) -> Response[Any]:
     """Save what was reviewed, once per key."""
     program_id, version = visit.query("id"), visit.field("version")
-    key = visit.field("idempotency_key") or str(uuid4())
+    key = idempotency_key(visit)
     body = programs.body_of(values_of(form))
     try:
         if program_id:

@@ -8,8 +8,9 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, error_texts, problem_texts
+from services.dashboard.api.forms import error_texts, idempotency_key, problem_texts
 from services.dashboard.api.visit import Visit
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain.changes import Change
 from services.dashboard.domain.navigation import link
 from services.dashboard.domain.rewards import (
@@ -79,7 +80,7 @@ async def change_reward(visit: Visit) -> Response[Any]:
     """Save the form, once per key."""
     visit.require("manage")
     form = parse({name: str(value) for name, value in visit.form.items()})
-    version, key = visit.field("version"), visit.field("idempotency_key") or str(uuid4())
+    version, key = visit.field("version"), idempotency_key(visit)
     editing = Editing(form=form, name=visit.field("title"), version=version)
     problems = find_problems(form)
     if problems:

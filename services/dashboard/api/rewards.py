@@ -7,8 +7,9 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from services.dashboard.api import reward_edit
-from services.dashboard.api.forms import UNKNOWN_OUTCOME, show_unknown_outcome
+from services.dashboard.api.forms import show_unknown_outcome
 from services.dashboard.api.visit import Visit
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain.navigation import link
 from services.dashboard.handlers import rewards
 from services.dashboard.store.sessions import Toast

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, UnsetType
 
+from services.dashboard.clients import UNKNOWN_OUTCOME
 from services.dashboard.domain.points_form import Action
 from whale_loyalty import AsyncWhaleClient, errors
 from whale_loyalty.models import CustomerStatus, Redemption, Transaction
@@ -15,16 +16,6 @@ T = TypeVar("T")
 
 _SECONDS_BETWEEN: Final = 0.25
 _CHECKS: Final = 20
-
-_UNKNOWN: Final = (
-    errors.ConnectionFailed,
-    errors.TimedOut,
-    errors.Unavailable,
-    errors.RequestTimeout,
-    errors.InternalError,
-    errors.UnexpectedAnswer,
-    errors.IdempotencyInFlight,
-)
 
 
 class Refusal(Struct, frozen=True):
@@ -119,7 +110,7 @@ async def _outcome(write: Awaitable[T]) -> T | Refusal | UnknownOutcome:
         return Refusal({"points": error.detail})
     except (errors.Refused, errors.RateLimited, errors.IdempotencyKeyReused) as error:
         return Refusal({"": error.detail})
-    except _UNKNOWN as error:
+    except UNKNOWN_OUTCOME as error:
         return UnknownOutcome(error.code, error.detail, error.request_id)
 
 

@@ -29,6 +29,8 @@ _MOST_SUMMED: Final = 100
 _BEGINNING: Final = date(1970, 1, 1)
 _DAYS_SHOWN_INSTEAD: Final = 30
 _DAYS_AHEAD: Final = 90
+# How far ahead of the present the time of an event may be.
+_EVENTS_AHEAD: Final = timedelta(days=1)
 
 
 class ToDo(Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ class Figure(Struct, frozen=True, kw_only=True):
 class Trend(Struct, frozen=True, kw_only=True):
     """The figures over the same buckets. `is_moved` if nothing was posted in the requested range, so that
     these are the 30 days up to the last posting. `is_open` while the day of the last bucket has not
-    ended. `joined` is the number of new members."""
+    ended. `joined` is the number of new members. `others` are the other changes of balances, if there are any."""
 
     first: date
     last: date
@@ -71,7 +73,7 @@ class Trend(Struct, frozen=True, kw_only=True):
     is_open: bool
     days_before: int | None
     joined: int
-    adjusted: Figure | None
+    others: Sequence[Figure]
 
 
 class Expiring(Struct, frozen=True, kw_only=True):
@@ -183,6 +185,10 @@ async def _load_summary(client: AsyncWhaleClient, span: Range, today: date) -> _
     days, last, is_moved = RANGES[span], today, False
     summary = await _summary(client, days, today)
     posted_until = summary.last_day
+    if posted_until is not None and posted_until > today + _EVENTS_AHEAD:
+        # The store's clock was moved, and the API shows it to administrators only.
+        today = last = posted_until
+        summary = await _summary(client, days, today)
     if days is None:
         return _Loaded(summary, _trend_of_all(summary, today))
     if posted_until is not None and posted_until <= today - timedelta(days=days):
@@ -222,7 +228,7 @@ def _trend(
         is_open=is_open,
         days_before=days,
         joined=sum(day.joined for day in summary.days if first <= day.date <= last),
-        adjusted=_adjusted(summary.days, parts),
+        others=_others(summary.days, parts),
     )
 
 
@@ -267,12 +273,17 @@ def _outstanding_before(summary: Summary) -> int:
     return (day.outstanding or 0) - change
 
 
-def _adjusted(days: Sequence[Day], parts: Sequence[Bucket]) -> Figure | None:
-    """Corrections of balances, or None without any."""
-    values = sums(parts, {day.date: day.adjusted for day in days})
-    if not any(values):
-        return None
-    return Figure(name="adjusted", total=sum(values), change=None, values=values)
+def _others(days: Sequence[Day], parts: Sequence[Bucket]) -> list[Figure]:
+    """Expirations, and corrections of balances."""
+    values = {
+        "expired": sums(parts, {day.date: -day.expired for day in days}),
+        "adjusted": sums(parts, {day.date: day.adjusted for day in days}),
+    }
+    return [
+        Figure(name=name, total=sum(changes), change=None, values=changes)
+        for name, changes in values.items()
+        if any(changes)
+    ]
 
 
 def _shares(summary: Summary) -> Sequence[TierShare]:

@@ -25,7 +25,9 @@ _FIELDS: Final[dict[ExpiryKind, tuple[str, ...]]] = {
     "yearly": ("dates", "at_least_days", "returned_days"),
     "inactivity": (*_PERIOD, "returned_days"),
 }
-_ONE_PERIOD: Final = "must be set if the other one of months and days is not, and only then"
+_NO_PERIOD: Final = "is required, unless {other} is set"
+_TWO_PERIODS: Final = "must not be set together with {other}"
+_NO_WAIT: Final = "must be 1 or more; 0 only if `from` is fulfilled"
 
 _YEARLY: Final = re.compile(r"(\d\d)-(\d\d)", re.ASCII)
 _LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -54,8 +56,9 @@ def expiry(setting: Expiry | UnsetType | None, faults: Faults) -> None:
         else:
             faults.at(f"#/expiry/{name}", f"must not be set when the kind is {setting.kind}")
     if setting.kind in _WITH_PERIOD and (setting.months is UNSET) == (setting.days is UNSET):
-        for name in _PERIOD:
-            faults.at(f"#/expiry/{name}", _ONE_PERIOD)
+        rule = _NO_PERIOD if setting.months is UNSET else _TWO_PERIODS
+        for name, other in (_PERIOD, reversed(_PERIOD)):
+            faults.at(f"#/expiry/{name}", rule.format(other=other))
     if setting.kind == "yearly" and setting.dates is UNSET:
         faults.at("#/expiry/dates", REQUIRED)
 
@@ -109,7 +112,10 @@ def pending(setting: Pending | UnsetType | None, faults: Faults) -> None:
         return
     lowest = 0 if setting.from_ == "fulfilled" else 1
     highest = lifecycle.MAX_PENDING_DAYS
-    whole(setting.days, faults, at="#/pending/days", low=lowest, high=highest)
+    if setting.days == 0 < lowest:
+        faults.at("#/pending/days", _NO_WAIT)
+    else:
+        whole(setting.days, faults, at="#/pending/days", low=lowest, high=highest)
     if setting.give_up_days is not UNSET:
         highest = lifecycle.MAX_GIVE_UP_DAYS
         whole(setting.give_up_days, faults, at="#/pending/give_up_days", low=1, high=highest)

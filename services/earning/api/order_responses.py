@@ -56,6 +56,7 @@ def order(value: Order) -> api.Order:
         multiplier=UNSET if row["entry_id"] is None else with_decimal(_multiplier(row)),
         award=row["award"],
         pending=row["pending"],
+        given_up=row["given_up"] or UNSET,
         clawed_back=row["clawed_back"],
         refunded=money(row["refunded"]) if row["refunded"] else "0",
         transaction_id=UNSET if row["entry_id"] is None else transaction_id(row["transaction_id"]),

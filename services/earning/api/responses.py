@@ -239,13 +239,13 @@ def customer_status(status: CustomerStatus) -> api.CustomerStatus:
         if recent is None
         else [
             api.RecentTransaction(
-                id=transaction_id(row["id"]),
-                type=row["type"],
-                points=row["points"],
-                reason=row["reason"],
-                created_at=format_time(time_of(str(row["id"]))),
+                id=transaction_id(entry.id),
+                type=entry.type,
+                points=entry.points,
+                reason=entry.reason,
+                created_at=format_time(time_of(entry.id)),
             )
-            for row in recent
+            for entry in recent
         ],
         member_since=format_time(account["member_since"].astimezone(UTC)),
         status="suspended" if account["suspended"] else "active",

@@ -5,10 +5,11 @@ from typing import Final
 from libs.kernel.errors import Fault, InvalidRequest
 from services.earning.domain.accounts import Account
 from services.earning.domain.batch import LedgerBatch
-from services.earning.domain.dates import NEVER, Day, add_months
+from services.earning.domain.dates import NEVER, Day, add_months, to_date
 from services.earning.domain.due import start_cycle
 
 _MAX_MONTHS: Final = 120
+_POINTER: Final = "#/expires_on"
 
 
 def check(batch: LedgerBatch, store_id: str, last_day: Day | None) -> None:
@@ -18,9 +19,11 @@ def check(batch: LedgerBatch, store_id: str, last_day: Day | None) -> None:
         return
     timeline = batch.timelines[store_id]
     today = timeline.epochs[-1].day(timeline.now)
-    if not today <= last_day <= add_months(today, _MAX_MONTHS):
-        fault = Fault(pointer="#/expires_on", detail="must be a date from today to ten years ahead")
-        raise InvalidRequest(f"expires_on: {fault.detail}.", errors=[fault])
+    latest = add_months(today, _MAX_MONTHS)
+    if not today <= last_day <= latest:
+        rule = f"must be a date from {to_date(today)}, today in the store, to {to_date(latest)}"
+        fault = Fault(pointer=_POINTER, detail=rule)
+        raise InvalidRequest(f"{_POINTER}: {rule}.", errors=[fault])
 
 
 def require_cycle(batch: LedgerBatch, account: Account, last_day: Day | None) -> None:

@@ -155,9 +155,12 @@ def _moved(clock: Clock, moment: datetime) -> Clock:
     """The clock when it shows `moment`."""
     if moment < clock.now:
         raise Conflict(
-            f"The store's clock shows {format_time(clock.now)} already, and only moves forward."
+            f"The store's clock shows {format_time(clock.now)} already, and only moves forward. Send a later "
+            "time, or start over in another store."
         )
     shift = moment - clock.real
     if shift > MAX_SHIFT:
-        raise InvalidRequest(f"now: {_TOO_FAR}.", errors=[Fault(detail=_TOO_FAR, pointer="#/now")])
+        raise InvalidRequest(
+            f"#/now: {_TOO_FAR}.", errors=[Fault(detail=_TOO_FAR, pointer="#/now")]
+        )
     return msgspec.structs.replace(clock, shift=shift)

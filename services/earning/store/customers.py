@@ -1,12 +1,13 @@
-"""Queries for customers; each runs in the snapshot of its caller."""
+"""Queries for customers."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Select, select, true
 
+from libs.contracts.events import TransactionType
 from libs.persistence.engine import Connection
 from libs.persistence.statement import fetch
 from services.earning.domain.tiers import TierSpan
@@ -17,18 +18,24 @@ _FIND: Final = """
 SELECT id, customer_id, balance, lifetime, sequence, suspended, member_since, cycle
 FROM accounts WHERE store_id = $1 AND customer_id = $2 AND member_since IS NOT NULL
 """
-_READ_RECENT_ENTRIES: Final = """
-SELECT id, type, points, reason
-FROM entries WHERE account_id = $1 ORDER BY sequence DESC LIMIT 10
-"""
 _FIND_STATUS: Final = """
 SELECT a.id, a.customer_id, a.balance, a.lifetime, a.sequence, a.suspended, a.member_since, a.cycle,
-       s.note AS status_note, s.changed_by AS status_by, s.changed_at AS status_changed_at
+       s.note AS status_note, s.changed_by AS status_by, s.changed_at AS status_changed_at,
+       e.ids AS entry_ids, e.types AS entry_types, e.points AS entry_points, e.reasons AS entry_reasons
 FROM accounts a
 LEFT JOIN LATERAL (
     SELECT note, changed_by, changed_at FROM status_changes
     WHERE account_id = a.id ORDER BY changed_at DESC LIMIT 1
 ) AS s ON true
+CROSS JOIN LATERAL (
+    SELECT array_agg(id::text ORDER BY sequence DESC) AS ids, array_agg(type ORDER BY sequence DESC) AS types,
+           array_agg(points ORDER BY sequence DESC) AS points,
+           array_agg(reason ORDER BY sequence DESC) AS reasons
+    FROM (
+        SELECT sequence, id, type, points, reason FROM entries
+        WHERE account_id = a.id ORDER BY sequence DESC LIMIT 10
+    ) AS newest
+) AS e
 WHERE a.store_id = $1 AND a.customer_id = $2 AND a.member_since IS NOT NULL
 """
 _COUNT_BY_LIFETIME: Final = """
@@ -37,6 +44,15 @@ FROM accounts WHERE store_id = $1 AND member_since IS NOT NULL GROUP BY reached
 """
 # The highest character, which no id contains: every id with the prefix sorts below prefix + this.
 _HIGHEST_CHARACTER: Final = "\U0010ffff"
+
+
+class RecentEntry(NamedTuple):
+    """What a status shows of an entry."""
+
+    id: str
+    type: TransactionType
+    points: int
+    reason: str
 
 
 class CustomerFilter(Struct, frozen=True, kw_only=True):
@@ -54,8 +70,19 @@ async def find(connection: Connection, store_id: str, customer_id: str) -> Any:
 
 
 async def find_status(connection: Connection, store_id: str, customer_id: str) -> Any:
-    """The customer's account with the last change of its status, or None."""
+    """The customer's account with the last change of its status, and its ten newest entries, newest first, column
+    by column; or None. It is one statement, so that the entries are those of the balance."""
     return await connection.fetchrow(_FIND_STATUS, store_id, customer_id)
+
+
+def recent_entries(status: Any) -> list[RecentEntry]:
+    """The ten newest entries in a row that `find_status` returned, newest first."""
+    if status["entry_ids"] is None:
+        return []
+    columns = (
+        status[name] for name in ("entry_ids", "entry_types", "entry_points", "entry_reasons")
+    )
+    return list(map(RecentEntry, *columns))
 
 
 async def count_by_lifetime(
@@ -64,12 +91,6 @@ async def count_by_lifetime(
     """The number of customers by how many of `bounds`, ascending lifetime points, they have reached."""
     rows = await connection.fetch(_COUNT_BY_LIFETIME, store_id, bounds)
     return {row["reached"]: row["customers"] for row in rows}
-
-
-async def read_recent_entries(connection: Connection, account_id: int) -> Sequence[asyncpg.Record]:
-    """The account's ten newest entries, newest first."""
-    rows: list[asyncpg.Record] = await connection.fetch(_READ_RECENT_ENTRIES, account_id)
-    return rows
 
 
 async def read_page(

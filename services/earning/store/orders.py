@@ -31,7 +31,7 @@ WHERE o.store_id = $1 AND o.order_id = ANY($2)
 _READ: Final = """
 SELECT o.order_id, o.account_id, a.customer_id, o.state, o.skip_reason, o.program_id AS named_program,
        o.reason, o.total, o.currency,
-       o.award, coalesce(p.points, 0) AS pending, o.refunded,
+       o.award, coalesce(p.points, 0) AS pending, p.given_up, o.refunded,
        o.refunded_points + o.voided_points AS clawed_back, o.occurred_at,
        coalesce(o.recorded_at, o.occurred_at) AS recorded_at, e.id AS entry_id,
        coalesce(r.id, e.id) AS transaction_id, e.tier, v.program_id,

@@ -55,7 +55,10 @@ async def _read_epochs(
     if epochs is None:
         if len(_epochs) >= _CACHED_STORES:
             _epochs.clear()
-        epochs = _epochs[key] = build_epochs(await read_versions(connection, store_id))
+        versions = await read_versions(connection, store_id)
+        # Without a snapshot, there may be a version that is newer than `programs`.
+        newest = max((version_id for _, version_id in key), default=0)
+        epochs = _epochs[key] = build_epochs(each for each in versions if each.id <= newest)
     return epochs
 
 

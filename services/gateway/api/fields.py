@@ -28,9 +28,11 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class Content(Struct, frozen=True, kw_only=True):
-    """What a body contains: the fields of its first media type, and the names of all media types."""
+    """What a body contains: the fields of its first media type and what they mean, and the names of all media
+    types."""
 
     media_types: list[str]
+    description: str
     rows: list[Row]
     is_page: bool
 
@@ -55,8 +57,14 @@ def content_of(document: Json, content: Json, *, is_response: bool = False) -> C
         return None
     media_type, first = next(iter(content.items()))
     is_page = media_type == "text/html"
-    rows = [] if is_page else _rows(document, first["schema"], depth=0, is_response=is_response)
-    return Content(media_types=list(content), rows=list(rows), is_page=is_page)
+    schema = first["schema"]
+    rows = [] if is_page else _rows(document, schema, depth=0, is_response=is_response)
+    return Content(
+        media_types=list(content),
+        description=_description(document, schema),
+        rows=list(rows),
+        is_page=is_page,
+    )
 
 
 def words_of(identifier: str) -> str:
@@ -110,9 +118,18 @@ def _row(
         name=name,
         mark=mark,
         notes=" · ".join(notes),
-        description=schema.get("description", ""),
+        description=_description(document, schema),
         inner=inner or [],
     )
+
+
+def _description(document: Json, schema: Json) -> str:
+    """What a value means: its own description, else that of the one object that it contains."""
+    parts = [schema, schema.get("items", {}), *schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    objects = [resolved(document, one) for one in parts if "$ref" in one]
+    described = schema if "description" in schema or len(objects) != 1 else objects[0]
+    text: str = described.get("description", "")
+    return text
 
 
 def _type(document: Json, schema: Json) -> str:

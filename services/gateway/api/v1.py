@@ -180,7 +180,8 @@ class V1(Struct, frozen=True):
         if route is not None and route.scope is not None and route.scope not in key.scopes:
             raise InsufficientScope(
                 f"This operation needs the scope {route.scope}. This key has: "
-                f"{', '.join(sorted(key.scopes))}.",
+                f"{', '.join(sorted(key.scopes))}. `make key STORE={key.store_id} SCOPES={route.scope}` creates "
+                "one with the scope.",
                 required=route.scope,
             )
         await self.limiter.take(key.digest.hex(), weight=1 if route is None else route.weight)

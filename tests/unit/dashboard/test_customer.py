@@ -66,10 +66,19 @@ def sentences(view: Customer) -> list[str]:
         moment=lambda value: formatting.moment(value, NEW_YORK),
         start=lambda value: formatting.start(value, NEW_YORK),
     )
-    variables: dict[str, Any] = {"visit": visit}
-    components = Components(create_templates(create_assets()).environment, variables)
-    variables["ui"] = components
-    text = re.sub(r"<[^>]*>", "", str(components.customer_dates(view)))
+    return text_of(components(visit=visit).customer_dates(view))
+
+
+def components(**variables: Any) -> Components:
+    """The components, as a template with these variables has them."""
+    ui = Components(create_templates(create_assets()).environment, variables)
+    variables["ui"] = ui
+    return ui
+
+
+def text_of(html: object) -> list[str]:
+    """The lines with text."""
+    text = re.sub(r"<[^>]*>", "", str(html))
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
@@ -122,6 +131,47 @@ def test_the_summary_says_what_waits_and_what_expires_next(
     assert sentences(view) == expected
 
 
+def order(**changes: Any) -> Order:
+    """An order that earned 500 points, except for the changes."""
+    fields: dict[str, Any] = {
+        "order_id": "order_1",
+        "state": "counted",
+        "award": 500,
+        "clawed_back": 0,
+        "refunded": Decimal(0),
+        "recorded_at": MIDNIGHT,
+    }
+    return Order(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param(order(), ["Counted"], id="earned"),
+        pytest.param(
+            order(pending=400), ["Pending", "400 points wait for the fulfillment"], id="waits"
+        ),
+        pytest.param(
+            order(given_up=500),
+            [
+                "Given up",
+                "500 points were never available, since the order was not fulfilled in time",
+            ],
+            id="given up",
+        ),
+    ],
+)
+def test_the_list_of_orders_says_what_became_of_their_points(
+    row: Order, expected: list[str]
+) -> None:
+    visit = SimpleNamespace(
+        moment=lambda value: formatting.moment(value, NEW_YORK), can=lambda _scope: False
+    )
+    html = str(components(visit=visit).customer_orders([row], "", customer().status))
+    cell = html.split("<td", 2)[2].split("</td>", maxsplit=1)[0]
+    assert text_of(cell.partition(">")[2]) == expected
+
+
 def test_lists_of_dates_are_offered_where_there_are_any() -> None:
     assert customer().tabs == BEFORE
     assert customer(pending=5).tabs == ["ledger", "pending", *BEFORE[1:]]
@@ -132,19 +182,11 @@ def test_lists_of_dates_are_offered_where_there_are_any() -> None:
 
 
 def test_the_next_page_of_each_list_begins_after_its_last_row() -> None:
-    order = Order(
-        order_id="order_1",
-        state="counted",
-        award=0,
-        clawed_back=0,
-        refunded=Decimal(0),
-        recorded_at=MIDNIGHT,
-    )
     expiring = customer(expiring=5).status.next_expiration
     rows: list[tuple[Tab, object, str]] = [
         ("pending", waiting(5), "txn_1"),
         ("expirations", expiring, "2027-03-31"),
-        ("orders", order, "order_1"),
+        ("orders", order(), "order_1"),
         ("ledger", SimpleNamespace(id="txn_2"), "txn_2"),
     ]
     for tab, row, cursor in rows:

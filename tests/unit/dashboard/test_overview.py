@@ -44,7 +44,7 @@ def day(at: date) -> Day:
         issued=numbers.randint(10_000, 99_999),
         redeemed=numbers.randint(1_000, 20_000),
         taken_back=numbers.randint(100, 999),
-        expired=0,
+        expired=numbers.randint(1_000, 20_000),
         active_customers=400,
         adjusted=numbers.choice([0, 5]),
         outstanding=1_200_000 + at.toordinal(),
@@ -177,6 +177,26 @@ async def test_a_range_without_postings_shows_the_last_30_days_with_some(
     assert (view.trend.first, view.trend.is_moved) == (first, is_moved)
     assert view.trend.last == (last_day if is_moved else TODAY)
     assert view.trend.figures[0].total > 0
+
+
+async def test_in_a_store_whose_clock_was_moved_a_range_ends_with_the_last_posting() -> None:
+    client = client_of(TODAY + timedelta(days=400))
+    firsts: dict[Range, date] = {
+        "30d": TODAY + timedelta(days=371),
+        "all": TODAY - timedelta(days=499),
+    }
+    for span, first in firsts.items():
+        view = await overview.load(client, span, NOW)
+        assert not isinstance(view.trend, Failed)
+        assert (view.trend.first, view.trend.last) == (first, TODAY + timedelta(days=400))
+        assert view.trend.figures[-1].total == day(view.trend.last).outstanding
+        assert not view.trend.is_moved
+
+
+async def test_an_order_of_tomorrow_does_not_move_the_range() -> None:
+    view = await overview.load(client_of(TODAY + timedelta(days=1)), "7d", NOW)
+    assert not isinstance(view.trend, Failed)
+    assert view.trend.last == TODAY
 
 
 async def test_points_that_expire_have_a_panel_only_where_some_can() -> None:

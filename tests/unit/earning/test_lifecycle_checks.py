@@ -28,10 +28,17 @@ def check(settings: Settings, faults: Faults) -> None:
     lifecycle_checks.pending(settings.pending, faults)
 
 
-def pointers(body: dict[str, Any], check: Callable[[Any, Faults], None] = check) -> list[str]:
+def find_faults(
+    body: dict[str, Any], check: Callable[[Any, Faults], None] = check
+) -> dict[str, str]:
+    """What is wrong, by the pointer to it."""
     faults = Faults()
     read(json.dumps(body).encode(), Settings, faults, check=check)
-    return [fault.pointer or "" for fault in faults.all]
+    return {fault.pointer or "": fault.detail for fault in faults.all}
+
+
+def pointers(body: dict[str, Any], check: Callable[[Any, Faults], None] = check) -> list[str]:
+    return list(find_faults(body, check))
 
 
 @pytest.mark.parametrize(
@@ -111,3 +118,36 @@ def test_these_settings_are_within_the_bounds(settings: dict[str, Any]) -> None:
 )
 def test_each_fault_is_at_its_place(settings: dict[str, Any], expected: list[str]) -> None:
     assert sorted(pointers(settings)) == sorted(f"#/{name}" for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param(
+            {"expiry": {"kind": "after"}},
+            {
+                "#/expiry/months": "is required, unless days is set",
+                "#/expiry/days": "is required, unless months is set",
+            },
+            id="no period",
+        ),
+        pytest.param(
+            {"expiry": {"kind": "after", "months": 12, "days": 30}},
+            {
+                "#/expiry/months": "must not be set together with days",
+                "#/expiry/days": "must not be set together with months",
+            },
+            id="two periods",
+        ),
+        pytest.param(
+            {"pending": {"days": 0}},
+            {"#/pending/days": "must be 1 or more; 0 only if `from` is fulfilled"},
+            id="no wait",
+        ),
+        pytest.param(
+            {"pending": {"days": -14}}, {"#/pending/days": "must be from 1 to 366"}, id="negative"
+        ),
+    ],
+)
+def test_a_fault_says_what_to_change(settings: dict[str, Any], expected: dict[str, str]) -> None:
+    assert find_faults(settings) == expected

@@ -71,6 +71,18 @@ def test_the_examples_go_to_the_address_that_the_page_was_read_at() -> None:
     assert "getElementById('address').textContent = location.origin" in page
 
 
+def test_the_reference_says_what_bodies_and_the_objects_inside_them_mean() -> None:
+    page = docs.render(json.loads(DOCUMENT.read_text()))
+    create, moving = (
+        page.partition(f'<article id="{name}">')[2].partition("</article>")[0]
+        for name in ("createProgram", "moveClock")
+    )
+    setting = "after the points became available, moved to the end of the unit <code>round</code>"
+    # As a field of the body, and of the response.
+    assert create.count(setting) == 2
+    assert "<p>What the store&#39;s clock shows from now on." in moving
+
+
 @pytest.mark.parametrize("page", ["docs", "problem", "problems"])
 def test_the_policy_allows_the_contents_of_the_page_and_nothing_else(page: str) -> None:
     html = {

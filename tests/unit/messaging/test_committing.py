@@ -1,6 +1,7 @@
 """Offsets are committed for assigned partitions only, the lag is measured, and nothing keeps the records."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ class FakeKafka:
         self.committed: dict[TopicPartition, int] = {}
         self._subscriber = subscriber
         self._stops = stops
+        self._commit_task: asyncio.Task[None] | None = None
         subscriber.consumer = self
 
     def assignment(self) -> set[TopicPartition]:
@@ -38,6 +40,13 @@ class FakeKafka:
 
     async def position(self, _partition: TopicPartition) -> int:
         return 4
+
+    def start_commit(self, commit: Coroutine[Any, Any, None]) -> None:
+        self._commit_task = asyncio.create_task(commit)
+
+    async def end_commit(self) -> None:
+        if self._commit_task is not None:
+            await self._commit_task
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         self.committed |= offsets
@@ -72,6 +81,7 @@ async def consume(
             for partition in partitions
         ]
     )
+    await kafka.end_commit()
     return kafka
 
 

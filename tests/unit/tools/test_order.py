@@ -1,12 +1,15 @@
 """`make order` publishes no order that earning would refuse."""
 
 import argparse
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from tools.order import _encode
 from tools.stack.errors import StackError
+
+NOW = datetime(2027, 3, 10, 12, tzinfo=UTC)
 
 
 def arguments(**changes: str | None) -> argparse.Namespace:
@@ -15,9 +18,10 @@ def arguments(**changes: str | None) -> argparse.Namespace:
 
 
 def test_an_order_is_published_as_it_was_given() -> None:
-    order = msgspec.json.decode(_encode(arguments(number="1042")))
+    order = msgspec.json.decode(_encode(arguments(number="1042"), now=NOW))
     assert order["order_id"] == order["order_number"] == "1042"
     assert (order["customer_id"], order["total"]) == ("cust_1", "50.00")
+    assert order["completed_at"] == "2027-03-10T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
@@ -35,4 +39,4 @@ def test_nothing_is_published_that_earning_would_refuse(
     changes: dict[str, str], field: str
 ) -> None:
     with pytest.raises(StackError, match=f"Nothing was published.*{field}"):
-        _encode(arguments(**changes))
+        _encode(arguments(**changes), now=NOW)
