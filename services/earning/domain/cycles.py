@@ -212,11 +212,12 @@ class Cycle(Struct, kw_only=True, array_like=True, gc=False):
             insort(self.releases, at)
 
     def remove_wait(self, day: Day, *, gives_up: bool, at: datetime | None = None) -> None:
-        """They no longer are, or until another day or instant."""
-        if at is None:
-            self._count_wait(day, gives_up=gives_up, change=-1)
-        else:
+        """They no longer are, or until another day or instant. An instant may have been counted as `day`, before
+        instants were kept."""
+        if at in self.releases:
             self.releases.remove(at)
+        else:
+            self._count_wait(day, gives_up=gives_up, change=-1)
 
     def _count_wait(self, day: Day, *, gives_up: bool, change: int) -> None:
         orders = {(wait.day, wait.gives_up): wait.orders for wait in self.waits}

@@ -110,8 +110,14 @@ class NaiveAccount:
         self.items += [Item(day, own) for _ in range(count - paid)]
 
     def earn(self, name: str, count: int, available: Day, own_day: Day | None) -> None:
+        self.note_activity(available)
+        self.add_award(name, count, available, own_day)
+
+    def note_activity(self, day: Day) -> None:
+        self.active_on = max(self.active_on or day, day)
+
+    def add_award(self, name: str, count: int, available: Day, own_day: Day | None) -> None:
         day = own_day or last_day(self.setting, available)
-        self.active_on = max(self.active_on or available, available)
         self.credit(count, day, own=own_day is not None)
         self.awards[name] = Item(day, own=own_day is not None, is_point=False)
         self.items.append(self.awards[name])
@@ -140,7 +146,7 @@ class NaiveAccount:
         ]
         self.items += parts
         self.drawn[name] = count, parts
-        self.active_on = max(self.active_on or self.today, self.today)
+        self.note_activity(self.today)
 
     def cancel(self, name: str) -> None:
         count, parts = self.drawn.pop(name)

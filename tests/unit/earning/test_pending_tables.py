@@ -212,3 +212,11 @@ def test_the_account_knows_when_its_first_wait_ends() -> None:
     cycle.remove_wait(day(2027, 3, 15), gives_up=False)
     cycle.remove_wait(day(2027, 3, 15), gives_up=False)
     assert [wait.day - day(2027, 2, 28) for wait in cycle.waits] == [20]
+
+
+def test_an_instant_that_was_counted_as_a_day_is_removed_as_one() -> None:
+    instant = datetime(2027, 3, 10, 8, tzinfo=UTC)
+    cycle = Cycle(suspended_on=None)
+    cycle.add_wait(day(2027, 3, 9), gives_up=False)
+    cycle.remove_wait(day(2027, 3, 9), gives_up=False, at=instant)
+    assert cycle.waits == []
