@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -219,6 +220,25 @@ async def test_the_connection_of_a_cancelled_request_is_closed() -> None:
         await eventually(lambda: process.open == 0)
         process.parts = (OK,)
         assert (await get(pool)).body == b"ok"
+
+
+async def test_the_timer_of_a_request_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later it would close the connection during another request."""
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+    timers: dict[float, asyncio.TimerHandle] = {}
+
+    def keep(delay: float, *arguments: Any) -> asyncio.TimerHandle:
+        timers[delay] = call_later(delay, *arguments)
+        return timers[delay]
+
+    process = Process(OK)
+    async with pool_of(process) as pool:
+        await get(pool)
+        monkeypatch.setattr(loop, "call_later", keep)
+        await get(pool)
+    assert process.connections == 1
+    assert timers[60].cancelled()
 
 
 async def test_a_request_on_a_kept_connection_ends_in_time_and_closes_it() -> None:
